@@ -1,0 +1,125 @@
+//! What is there: takes a [`Location`], gives its objects sorted by key. Never parses names.
+
+use crate::error::{Error, Result};
+use crate::location::{Glob, Location, Object};
+
+/// The objects found at a location.
+#[derive(Debug)]
+pub(crate) struct Listing {
+    /// Sorted by key.
+    pub(crate) objects: Vec<Object>,
+    /// The location is one file, which was named by itself.
+    pub(crate) is_single_file: bool,
+}
+
+/// Lists a folder with the folders below it, one file, or what a glob in the last segment matches.
+pub(crate) async fn list(location: &Location) -> Result<Listing> {
+    let mut listing = match location.store.object_store() {
+        None => {
+            let location = location.clone();
+            crate::location::blocking(move || list_local(&location)).await?
+        }
+        Some(_) => list_remote(location).await?,
+    };
+    listing.objects.sort_by(|a, b| a.key.cmp(&b.key));
+    Ok(listing)
+}
+
+async fn list_remote(location: &Location) -> Result<Listing> {
+    let Some(store) = location.store.object_store() else {
+        return Err(Error::Internal("no object store".into()));
+    };
+    let (folder, last) = location.split();
+    let glob = Glob::new(last);
+    if !glob.is_literal() {
+        let found = location.store.list_remote(store, folder).await?;
+        let skip = if folder.is_empty() { 0 } else { folder.len() + 1 };
+        let objects = found
+            .into_iter()
+            .filter(|object| {
+                // The glob's segment may be a folder: then everything below it counts, as a shell would have it.
+                let below = object.key.get(skip..).unwrap_or_default();
+                glob.matches(below.split('/').next().unwrap_or_default())
+            })
+            .collect();
+        return Ok(Listing { objects, is_single_file: false });
+    }
+    let mut objects = location.store.list_remote(store, &location.path).await?;
+    // The marker of a folder is an empty object named like the folder itself.
+    objects.retain(|object| object.key != location.path);
+    if objects.is_empty()
+        && !location.is_folder
+        && let Some(object) = location.store.head(&location.path).await?
+    {
+        return Ok(Listing { objects: vec![object], is_single_file: true });
+    }
+    Ok(Listing { objects, is_single_file: false })
+}
+
+fn list_local(location: &Location) -> Result<Listing> {
+    let path = if location.path.is_empty() { "." } else { &location.path };
+    match std::fs::metadata(path) {
+        Ok(meta) if meta.is_dir() => {
+            let mut objects = Vec::new();
+            walk(path, &mut objects)?;
+            Ok(Listing { objects, is_single_file: false })
+        }
+        Ok(_) if location.is_folder => Err(Error::NotFound(format!("{location} is a file, not a folder"))),
+        Ok(meta) => {
+            Ok(Listing { objects: vec![crate::location::local_object(path, &meta)], is_single_file: true })
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => list_local_glob(location),
+        Err(error) => Err(Error::io("listing", path, error)),
+    }
+}
+
+fn list_local_glob(location: &Location) -> Result<Listing> {
+    let (folder, last) = location.split();
+    let glob = Glob::new(last);
+    if glob.is_literal() {
+        return Err(Error::NotFound(format!("there is no file or folder {location}")));
+    }
+    let read = if folder.is_empty() { "." } else { folder };
+    let failed = |error| Error::io("listing", read, error);
+    let mut objects = Vec::new();
+    for entry in std::fs::read_dir(read).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let Ok(name) = entry.file_name().into_string() else {
+            continue;
+        };
+        if glob.matches(&name) {
+            let slash = if folder.is_empty() || folder.ends_with('/') { "" } else { "/" };
+            walk(&format!("{folder}{slash}{name}"), &mut objects)?;
+        }
+    }
+    Ok(Listing { objects, is_single_file: false })
+}
+
+/// All files below `path`, or `path` itself; links are followed, a link that leads nowhere or in a circle is no file.
+fn walk(path: &str, objects: &mut Vec<Object>) -> Result<()> {
+    for entry in walkdir::WalkDir::new(path).follow_links(true) {
+        let entry = match entry {
+            Ok(entry) => entry,
+            Err(error) => {
+                let shown = error.path().map_or_else(|| path.to_owned(), |path| path.display().to_string());
+                match error.into_io_error() {
+                    Some(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
+                        return Err(Error::io("listing", shown, cause));
+                    }
+                    _ => continue,
+                }
+            }
+        };
+        // A name that is no UTF-8 is no part's name, and no key of a store.
+        let Some(name) = entry.path().to_str() else {
+            continue;
+        };
+        if !entry.file_type().is_file() {
+            continue;
+        }
+        let meta = entry.metadata().map_err(|error| Error::io("listing", name, error.into()))?;
+        let name = name.strip_prefix("./").unwrap_or(name);
+        objects.push(crate::location::local_object(name, &meta));
+    }
+    Ok(())
+}

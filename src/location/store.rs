@@ -1,0 +1,267 @@
+//! The one boundary to storage: reads of local files and of objects, with errors that name the object.
+//!
+//! Local disk is read through `std::fs` rather than through object_store: paths stay literal, reads go into buffers
+//! of ours, and a worker thread can read for itself.
+
+use crate::error::{Error, Result};
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use futures::TryStreamExt;
+use object_store::path::Path;
+use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt};
+use serde::Serialize;
+use std::fs::File;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+/// A file or object, as a listing shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Object {
+    /// The local path or the key in the bucket.
+    #[serde(skip)]
+    pub(crate) key: String,
+    /// What people are shown: the path, or the URL.
+    pub url: String,
+    /// Bytes.
+    pub size: u64,
+    /// When it was last written.
+    pub modified: Option<DateTime<Utc>>,
+    /// The store's identifier of this content, where it has one.
+    pub e_tag: Option<String>,
+}
+
+impl Object {
+    /// The key up to the last `/`.
+    pub fn folder(&self) -> &str {
+        self.key.rsplit_once('/').map_or("", |(folder, _)| folder)
+    }
+
+    /// The key after the last `/`.
+    pub fn file_name(&self) -> &str {
+        self.key.rsplit('/').next().unwrap_or_default()
+    }
+}
+
+#[derive(Clone)]
+pub(crate) struct Store {
+    backend: Backend,
+    /// What comes before a key when it is shown, such as `s3://bucket/`.
+    root: Arc<str>,
+}
+
+#[derive(Clone)]
+enum Backend {
+    Local,
+    Remote(Arc<dyn ObjectStore>),
+}
+
+impl Store {
+    pub(crate) fn local() -> Self {
+        Store { backend: Backend::Local, root: Arc::from("") }
+    }
+
+    pub(crate) fn remote(store: Arc<dyn ObjectStore>, root: String) -> Self {
+        Store { backend: Backend::Remote(store), root: Arc::from(root) }
+    }
+
+    pub(crate) fn is_local(&self) -> bool {
+        matches!(self.backend, Backend::Local)
+    }
+
+    /// The object store behind it; `None` for local disk.
+    pub(crate) fn object_store(&self) -> Option<&Arc<dyn ObjectStore>> {
+        match &self.backend {
+            Backend::Local => None,
+            Backend::Remote(store) => Some(store),
+        }
+    }
+
+    /// What people are shown for a key.
+    pub(crate) fn url(&self, key: &str) -> String {
+        format!("{}{key}", self.root)
+    }
+
+    /// All objects below a folder of an object store, unordered. `folder` is whole segments: `x` never lists `x2/`.
+    pub(crate) async fn list_remote(
+        &self,
+        store: &Arc<dyn ObjectStore>,
+        folder: &str,
+    ) -> Result<Vec<Object>> {
+        let shown = self.url(folder);
+        let prefix = self.path(folder)?;
+        let found: Vec<_> = store
+            .list((!folder.is_empty()).then_some(&prefix))
+            .try_collect()
+            .await
+            .map_err(|error| store_error("listing", &shown, &error))?;
+        Ok(found.into_iter().map(|meta| self.object(meta)).collect())
+    }
+
+    /// One object, or `None` where there is none of that name.
+    pub(crate) async fn head(&self, key: &str) -> Result<Option<Object>> {
+        match &self.backend {
+            Backend::Local => match std::fs::metadata(key) {
+                Ok(meta) => Ok(meta.is_file().then(|| local_object(key, &meta))),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+                Err(error) => Err(Error::io("looking at", key, error)),
+            },
+            Backend::Remote(store) => {
+                let shown = self.url(key);
+                match store.head(&self.path(key)?).await {
+                    Ok(meta) => Ok(Some(self.object(meta))),
+                    Err(error) => match store_error("looking at", &shown, &error) {
+                        // A missing bucket is not the same as a missing key.
+                        Error::NotFound(_) if !error.to_string().contains("NoSuchBucket") => Ok(None),
+                        other => Err(other),
+                    },
+                }
+            }
+        }
+    }
+
+    fn object(&self, meta: object_store::ObjectMeta) -> Object {
+        let key = meta.location.to_string();
+        Object {
+            url: self.url(&key),
+            key,
+            size: meta.size,
+            modified: Some(meta.last_modified),
+            e_tag: meta.e_tag,
+        }
+    }
+
+    /// A key that exists, taken literally: `Path::from` would percent-encode it.
+    pub(crate) fn path(&self, key: &str) -> Result<Path> {
+        Path::parse(key)
+            .map_err(|error| Error::Usage(format!("{} cannot be addressed: {error}", self.url(key))))
+    }
+
+    /// Reads a range of an object that was listed; fewer bytes than asked for, or another version of the object,
+    /// are errors.
+    pub(crate) async fn read(&self, object: &Object, range: Range<u64>) -> Result<Bytes> {
+        if range.is_empty() {
+            return Ok(Bytes::new());
+        }
+        match &self.backend {
+            Backend::Local => {
+                let object = object.clone();
+                blocking(move || {
+                    let file = open_local(&object)?;
+                    let mut buffer = vec![0; (range.end - range.start) as usize];
+                    read_local(&file, &object, range.start, &mut buffer)?;
+                    Ok(Bytes::from(buffer))
+                })
+                .await
+            }
+            Backend::Remote(store) => {
+                let wanted = range.end - range.start;
+                let options = GetOptions {
+                    if_match: object.e_tag.clone(),
+                    range: Some(GetRange::Bounded(range)),
+                    ..GetOptions::default()
+                };
+                let failed = |error| store_error("reading", &object.url, &error);
+                let result = store.get_opts(&self.path(&object.key)?, options).await.map_err(failed)?;
+                let bytes = result.bytes().await.map_err(failed)?;
+                if bytes.len() as u64 != wanted {
+                    return Err(changed(object).into());
+                }
+                Ok(bytes)
+            }
+        }
+    }
+}
+
+/// Runs blocking work off the async threads.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) => Err(Error::Internal(format!("a worker ended early: {error}"))),
+    }
+}
+
+pub(crate) fn local_object(path: &str, meta: &std::fs::Metadata) -> Object {
+    Object {
+        key: path.to_owned(),
+        url: path.to_owned(),
+        size: meta.len(),
+        modified: meta.modified().ok().map(DateTime::from),
+        e_tag: None,
+    }
+}
+
+pub(crate) fn open_local(object: &Object) -> Result<File> {
+    File::open(&object.key).map_err(|error| Error::io("reading", &object.url, error))
+}
+
+/// Fills `buffer` from `offset` on.
+pub(crate) fn read_local(file: &File, object: &Object, offset: u64, buffer: &mut [u8]) -> Result<()> {
+    file.read_exact_at(buffer, offset).map_err(|error| match error.kind() {
+        std::io::ErrorKind::UnexpectedEof => changed(object).into(),
+        _ => Error::io("reading", &object.url, error),
+    })
+}
+
+pub(crate) fn changed(object: &Object) -> crate::error::DataError {
+    Error::data(&object.url, "the file changed while it was read")
+        .remedy("run again when the export is complete and nobody writes to it")
+}
+
+/// Gives a store's error the name of the object and of what was being done, and sorts it by what helps.
+pub(crate) fn store_error(doing: &'static str, object: &str, error: &object_store::Error) -> Error {
+    use object_store::Error as Raw;
+    let text = one_line(error);
+    let object = object.to_owned();
+    // Errors of a list are always `Generic`, whatever the status was, so the text has to be asked.
+    let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    match error {
+        Raw::NotFound { .. } => Error::NotFound(format!("{doing} {object}: not found")),
+        Raw::PermissionDenied { .. } | Raw::Unauthenticated { .. } => {
+            Error::Denied { doing, object, reason: text }
+        }
+        Raw::AlreadyExists { .. } => Error::OutputExists { path: object },
+        Raw::Precondition { .. } | Raw::NotModified { .. } => {
+            Error::data(&object, "the object changed while it was read")
+                .remedy("run again when the export is complete")
+                .into()
+        }
+        _ if says(&["status code: 404", "NoSuchBucket", "NoSuchKey"]) => {
+            Error::NotFound(format!("{doing} {object}: no such bucket or object"))
+        }
+        _ if says(&[
+            "status code: 401",
+            "status code: 403",
+            "AccessDenied",
+            "InvalidAccessKeyId",
+            "CredentialsError",
+        ]) =>
+        {
+            Error::Denied { doing, object, reason: text }
+        }
+        _ => Error::Store { doing, object, reason: text },
+    }
+}
+
+/// A store's error with its causes on one line, as bodies of XML come in several.
+fn one_line(error: &object_store::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        let more = inner.to_string();
+        if !text.contains(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
+        }
+        cause = inner.source();
+    }
+    let mut line: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.len() > 500 {
+        let cut = (0..=500).rev().find(|&at| line.is_char_boundary(at)).unwrap_or(0);
+        line.truncate(cut);
+        line.push('…');
+    }
+    line
+}
