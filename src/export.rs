@@ -173,6 +173,11 @@ pub(crate) fn single(object: Object, pattern: &Pattern) -> Export {
     }
 }
 
+/// The name of a file without its extension.
+pub(crate) fn strip_extension_of(object: &Object) -> &str {
+    strip_extension(object.file_name())
+}
+
 fn is_marker(name: &str) -> bool {
     matches!(name, "_CHECK" | "_SUCCESS" | "_started" | "_committed") || name.ends_with("_$folder$")
 }

@@ -1,0 +1,1063 @@
+//! What will happen: takes a source, an output and options, gives a [`Plan`], a value that says in which order which
+//! parts are read, what the columns are, how it will be done and why, and where it goes. Writes nothing.
+
+use crate::decode::csv::{CellType, Layout, Typing};
+use crate::error::{Error, Result};
+use crate::export::{self, Export, Found, Part};
+use crate::listing;
+use crate::location::{Location, Object, Store};
+use crate::naming::{Kind, Pattern};
+use crate::options::{Compression, Format, Options, SchemaMode, Split};
+use crate::probe::{CsvHead, LineEnd, Probe, probe};
+use crate::schema::{self, SOURCE_COLUMNS};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use parquet::arrow::ArrowSchemaConverter;
+use parquet::arrow::arrow_reader::ArrowReaderMetadata;
+use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
+use serde::Serialize;
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::Arc;
+
+/// Rows of a row group where nothing else was asked for.
+pub(crate) const ROW_GROUP_ROWS: u64 = 262_144;
+/// A row group with fewer rows than this, and fewer bytes than [`SMALL_ROW_GROUP_BYTES`], is too small to keep where
+/// it has a neighbour of its kind: readers pay for each one.
+const SMALL_ROW_GROUP_ROWS: i64 = 65_536;
+const SMALL_ROW_GROUP_BYTES: i64 = 4 * 1024 * 1024;
+
+/// Where the output goes.
+///
+/// ```
+/// use forecast_export::Output;
+///
+/// let file = Output::file("out/sales.parquet")?;
+/// let folder = Output::folder("s3://bucket/converted/");
+/// # Ok::<(), forecast_export::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub enum Output {
+    /// One file, which a merge writes.
+    File(Location),
+    /// Standard output, which a merge writes.
+    Stdout,
+    /// A folder, into which a conversion writes part files.
+    Folder(Location),
+}
+
+impl Output {
+    /// One file at a path or URL.
+    ///
+    /// # Errors
+    /// As [`Location::parse`].
+    pub fn file(text: &str) -> Result<Self> {
+        Location::parse(text).map(Output::File)
+    }
+
+    /// A folder at a path or URL.
+    ///
+    /// # Errors
+    /// As [`Location::parse`].
+    pub fn folder(text: &str) -> Result<Self> {
+        Location::parse(text).map(Output::Folder)
+    }
+}
+
+/// How the bytes get from the parts to the output, cheapest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Strategy {
+    /// CSV to CSV: the text of the rows is copied.
+    CopyBytes,
+    /// Parquet to Parquet: column chunks are copied, row groups too small to keep are encoded anew.
+    CopyRowGroups,
+    /// Rows are decoded and encoded.
+    Transcode,
+}
+
+impl fmt::Display for Strategy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Strategy::CopyBytes => "copy bytes",
+            Strategy::CopyRowGroups => "copy row groups",
+            Strategy::Transcode => "transcode",
+        })
+    }
+}
+
+/// One part, with all that reading it needs.
+#[derive(Debug)]
+pub(crate) struct PlannedPart {
+    pub(crate) object: Object,
+    pub(crate) contents: Contents,
+    /// The cells of the source columns, where they are wanted.
+    pub(crate) constants: Vec<Option<String>>,
+}
+
+#[derive(Debug)]
+pub(crate) enum Contents {
+    /// No rows, not even a header.
+    Empty,
+    Csv { head: CsvHead, layout: Layout },
+    Parquet { reader: ArrowReaderMetadata, columns: Vec<Option<usize>> },
+}
+
+impl PlannedPart {
+    pub(crate) fn csv_head(&self) -> Option<&CsvHead> {
+        match &self.contents {
+            Contents::Csv { head, .. } => Some(head),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn parquet(&self) -> Option<&Arc<ParquetMetaData>> {
+        match &self.contents {
+            Contents::Parquet { reader, .. } => Some(reader.metadata()),
+            _ => None,
+        }
+    }
+}
+
+/// What is read: the chosen parts in order and the columns they agree on.
+pub(crate) struct Input {
+    pub(crate) store: Store,
+    pub(crate) exports: Vec<Export>,
+    pub(crate) kind: Kind,
+    pub(crate) parts: Vec<PlannedPart>,
+    pub(crate) format: Format,
+    /// What rows are decoded to.
+    pub(crate) schema: SchemaRef,
+    /// How the cells of CSV parts are read.
+    pub(crate) typing: Typing,
+    pub(crate) warnings: Vec<String>,
+    /// All CSV parts have one header and one kind of line end.
+    pub(crate) is_uniform: bool,
+}
+
+impl Input {
+    pub(crate) fn bytes(&self) -> u64 {
+        self.parts.iter().map(|part| part.object.size).sum()
+    }
+
+    /// The rows, where footers tell.
+    pub(crate) fn rows(&self) -> Option<u64> {
+        self.parts
+            .iter()
+            .map(|part| match &part.contents {
+                Contents::Empty => Some(0),
+                Contents::Csv { head, .. } if head.is_header_only => Some(0),
+                Contents::Csv { .. } => None,
+                Contents::Parquet { reader, .. } => {
+                    u64::try_from(reader.metadata().file_metadata().num_rows()).ok()
+                }
+            })
+            .sum()
+    }
+}
+
+/// One file to be written.
+#[derive(Debug)]
+pub(crate) struct PlannedOutput {
+    pub(crate) target: Target,
+    /// The parts it is made of, as indexes.
+    pub(crate) parts: std::ops::Range<usize>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum Target {
+    Stdout,
+    /// A device or pipe: written straight, nothing to publish.
+    Device(String),
+    File(Location),
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Target::Stdout => f.write_str("standard output"),
+            Target::Device(path) => f.write_str(path),
+            Target::File(location) => write!(f, "{location}"),
+        }
+    }
+}
+
+/// Everything that was decided, before anything is written. Its `Display` is the dry run.
+pub struct Plan {
+    pub(crate) input: Input,
+    pub(crate) to: Format,
+    pub(crate) compression: Compression,
+    pub(crate) strategy: Strategy,
+    pub(crate) why: String,
+    pub(crate) outputs: Vec<PlannedOutput>,
+    /// Where a conversion that is cut anew makes its files, named from this part's name.
+    pub(crate) recut: Option<Recut>,
+    pub(crate) options: Options,
+    source: String,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Recut {
+    pub(crate) folder: Location,
+    pub(crate) like: crate::naming::PartName,
+    pub(crate) extension: &'static str,
+    pub(crate) split: Split,
+}
+
+/// A run of neighbouring row groups of the input and what becomes of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum RowGroupPiece {
+    Copy { part: usize, row_group: usize },
+    /// Too small to keep: their rows become one row group.
+    Reencode(Vec<(usize, usize)>),
+}
+
+/// Finds all exports at a location.
+///
+/// # Errors
+/// [`Error::NotFound`] where the location does not exist, [`Error::Denied`] or [`Error::Store`] where it cannot be
+/// listed.
+pub async fn find(source: &Location, pattern: &Pattern) -> Result<Found> {
+    let listing = listing::list(source).await?;
+    if listing.is_single_file {
+        let exports = listing.objects.into_iter().map(|object| export::single(object, pattern)).collect();
+        return Ok(Found { exports, ..Found::default() });
+    }
+    Ok(export::group(listing.objects, pattern))
+}
+
+/// Finds, chooses and looks at the parts. With `as_text`, CSV cells are taken as they stand.
+pub(crate) async fn input(source: &Location, options: &Options, as_text: bool) -> Result<Input> {
+    let selection = &options.select;
+    let mut found = find(source, &selection.pattern).await?;
+    let has_check = found.markers.iter().any(|marker| marker.file_name() == "_CHECK");
+    let has_success = found.markers.iter().any(|marker| marker.file_name() == "_SUCCESS");
+    if selection.kind.is_some() {
+        settle_kinds(&source.store, &mut found.exports).await?;
+    }
+    let exports = export::select(found, selection, &source.to_string())?;
+    let parts: Vec<Part> = exports.iter().flat_map(|export| export.parts.iter().cloned()).collect();
+    let objects: Vec<Object> = parts.iter().map(|part| part.object.clone()).collect();
+    let probes = probe(&source.store, &objects).await?;
+    let format = one_format(&parts, &probes)?;
+    let mut warnings = Vec::new();
+    if has_check && !has_success {
+        warnings.push(format!(
+            "{source} has a _CHECK but no _SUCCESS: the export may still be running, and last parts may be missing"
+        ));
+    }
+    let kind = exports.first().map_or(Kind::Forecast, |export| export.kind);
+    let constants: Vec<Vec<Option<String>>> = exports
+        .iter()
+        .flat_map(|export| export.parts.iter().map(|part| constants_of(export, part, options)))
+        .collect();
+    let mut input = match format {
+        Format::Csv => {
+            let text = Options { all_strings: true, types: Vec::new(), ..options.clone() };
+            csv_input(&source.store, parts, probes, kind, if as_text { &text } else { options }).await?
+        }
+        Format::Parquet => parquet_input(&source.store, parts, probes, kind, options)?,
+    };
+    for (part, constants) in input.parts.iter_mut().zip(constants) {
+        part.constants = constants;
+    }
+    input.exports = exports;
+    input.warnings = warnings;
+    if let (Some(expected), Some(rows)) = (selection.expect_rows, input.rows())
+        && rows != expected
+    {
+        return Err(rows_missing(rows, expected));
+    }
+    Ok(input)
+}
+
+pub(crate) fn rows_missing(rows: u64, expected: u64) -> Error {
+    Error::Incomplete(format!("the parts hold {rows} rows, not the {expected} of --expect-rows"))
+}
+
+/// Explainability and what-if exports are named like forecasts: their first header tells.
+pub(crate) async fn settle_kinds(store: &Store, exports: &mut [Export]) -> Result<()> {
+    for export in exports.iter_mut().filter(|export| export.kind == Kind::Forecast) {
+        let Some(part) = export.parts.iter().find(|part| part.object.size > 0) else { continue };
+        let probes = probe(store, std::slice::from_ref(&part.object)).await?;
+        if let Some(probe) = probes.first() {
+            export.kind = schema::kind_of(&column_names(probe), export.kind);
+        }
+    }
+    Ok(())
+}
+
+/// The names of a part's columns.
+pub(crate) fn column_names(probe: &Probe) -> Vec<String> {
+    match probe {
+        Probe::Empty => Vec::new(),
+        Probe::Csv(head) => head.header.to_vec(),
+        Probe::Parquet(metadata) => {
+            let root = metadata.file_metadata().schema();
+            root.get_fields().iter().map(|field| field.name().to_owned()).collect()
+        }
+    }
+}
+
+fn one_format(parts: &[Part], probes: &[Probe]) -> Result<Format> {
+    let mut formats = parts.iter().zip(probes).filter_map(|(part, probe)| Some((part, probe.format()?)));
+    let Some((first, format)) = formats.next() else {
+        let file = parts.first().map_or("", |part| part.object.url.as_str());
+        return Err(Error::data(file, "no part has a header, so the columns are unknown")
+            .remedy("export again, or leave the empty parts away")
+            .into());
+    };
+    match formats.find(|(_, other)| *other != format) {
+        None => Ok(format),
+        Some((part, other)) => Err(Error::Incomplete(format!(
+            "the run holds both {format} and {other}: {} and {}; move one of the formats to another folder",
+            first.object.file_name(),
+            part.object.file_name()
+        ))),
+    }
+}
+
+fn constants_of(export: &Export, part: &Part, options: &Options) -> Vec<Option<String>> {
+    if !options.source_columns {
+        return Vec::new();
+    }
+    let job = (!export.job.is_empty()).then(|| export.job.clone());
+    let run = export.run.as_ref().map(ToString::to_string);
+    let number = part.name.as_ref().map(|name| name.number().to_string());
+    vec![job, run, number]
+}
+
+fn with_source_columns(schema: &SchemaRef, options: &Options) -> SchemaRef {
+    if !options.source_columns {
+        return Arc::clone(schema);
+    }
+    let mut fields: Vec<Arc<Field>> = schema.fields().iter().cloned().collect();
+    fields.extend(SOURCE_COLUMNS.map(|name| Arc::new(Field::new(name, DataType::Utf8, true))));
+    Arc::new(Schema::new(fields))
+}
+
+async fn csv_input(
+    store: &Store,
+    parts: Vec<Part>,
+    probes: Vec<Probe>,
+    kind: Kind,
+    options: &Options,
+) -> Result<Input> {
+    let mut heads: Vec<Option<CsvHead>> = probes
+        .into_iter()
+        .map(|probe| match probe {
+            Probe::Csv(head) => Some(head),
+            _ => None,
+        })
+        .collect();
+    if options.schema == SchemaMode::Strict {
+        refuse_other_line_ends(&parts, &heads)?;
+    }
+    if !options.all_strings {
+        crate::engine::look_for_aggregates(store, &parts, &mut heads, kind).await?;
+    }
+    let pairs: Vec<(&Part, Option<&CsvHead>)> =
+        parts.iter().zip(&heads).map(|(part, head)| (part, head.as_ref())).collect();
+    let agreed = schema::of_csv(&pairs, kind, options)?;
+    let mut ends: Vec<LineEnd> = heads.iter().flatten().filter_map(|head| head.line_end).collect();
+    ends.dedup();
+    let mut headers: Vec<&Arc<[String]>> = heads.iter().flatten().map(|head| &head.header).collect();
+    headers.dedup();
+    let is_uniform = ends.len() <= 1 && headers.len() <= 1;
+    let kind = schema::kind_of(headers.first().map_or(&[], |header| header.as_ref()), kind);
+    let schema = with_source_columns(&schema::arrow_of(&agreed.columns), options);
+    let mut types: Vec<CellType> = agreed.columns.iter().map(|column| column.cell_type).collect();
+    let constants = schema.fields().len() - types.len();
+    types.resize(schema.fields().len(), CellType::String);
+    let planned = parts
+        .into_iter()
+        .zip(heads)
+        .zip(agreed.layouts)
+        .map(|((part, head), layout)| PlannedPart {
+            object: part.object,
+            contents: match (head, layout) {
+                (Some(head), Some(layout)) => Contents::Csv { head, layout },
+                _ => Contents::Empty,
+            },
+            constants: Vec::new(),
+        })
+        .collect();
+    let nulls = options.nulls.iter().map(|null| null.clone().into_bytes()).collect();
+    let typing = Typing { schema: Arc::clone(&schema), types, nulls, constants };
+    Ok(Input {
+        store: store.clone(),
+        exports: Vec::new(),
+        kind,
+        parts: planned,
+        format: Format::Csv,
+        schema,
+        typing,
+        warnings: Vec::new(),
+        is_uniform,
+    })
+}
+
+fn refuse_other_line_ends(parts: &[Part], heads: &[Option<CsvHead>]) -> Result<()> {
+    let mut known = parts
+        .iter()
+        .zip(heads)
+        .filter_map(|(part, head)| Some((part, head.as_ref()?.line_end?)));
+    let Some((first, end)) = known.next() else { return Ok(()) };
+    match known.find(|(_, other)| *other != end) {
+        None => Ok(()),
+        Some((part, other)) => Err(Error::data(
+            &part.object.url,
+            format!(
+                "lines end with {} here and with {} in {}",
+                other.name(),
+                end.name(),
+                first.object.file_name()
+            ),
+        )
+        .line(1)
+        .remedy("--schema by-name rewrites them all with LF")
+        .into()),
+    }
+}
+
+fn parquet_input(
+    store: &Store,
+    parts: Vec<Part>,
+    probes: Vec<Probe>,
+    kind: Kind,
+    options: &Options,
+) -> Result<Input> {
+    let known: Vec<(&Part, Arc<ParquetMetaData>)> = parts
+        .iter()
+        .zip(&probes)
+        .filter_map(|(part, probe)| match probe {
+            Probe::Parquet(metadata) => Some((part, Arc::clone(metadata))),
+            _ => None,
+        })
+        .collect();
+    let agreed = schema::of_parquet(&known, options)?;
+    let names: Vec<String> = agreed.schema.fields().iter().map(|field| field.name().clone()).collect();
+    let fields: Vec<Field> = agreed
+        .schema
+        .fields()
+        .iter()
+        .map(|field| Field::new(field.name(), schema::output_type(field, options), field.is_nullable()))
+        .collect();
+    let schema = with_source_columns(&Arc::new(Schema::new(fields)), options);
+    let mut readers = agreed.readers.into_iter();
+    let planned = parts
+        .into_iter()
+        .zip(probes)
+        .map(|(part, probe)| {
+            let contents = match (probe, ()) {
+                (Probe::Parquet(_), ()) => match readers.next() {
+                    Some(reader) => {
+                        let columns = names
+                            .iter()
+                            .map(|name| reader.schema().index_of(name).ok())
+                            .collect();
+                        Contents::Parquet { reader, columns }
+                    }
+                    None => Contents::Empty,
+                },
+                _ => Contents::Empty,
+            };
+            PlannedPart { object: part.object, contents, constants: Vec::new() }
+        })
+        .collect();
+    let typing = Typing { schema: Arc::clone(&schema), types: Vec::new(), nulls: Vec::new(), constants: 0 };
+    Ok(Input {
+        store: store.clone(),
+        exports: Vec::new(),
+        kind: schema::kind_of(&names, kind),
+        parts: planned,
+        format: Format::Parquet,
+        schema,
+        typing,
+        warnings: Vec::new(),
+        is_uniform: false,
+    })
+}
+
+/// Decides everything: reads names, heads and footers, writes nothing.
+///
+/// # Errors
+/// Every refusal there is: see [`Error`].
+pub async fn plan(source: &Location, output: &Output, options: &Options) -> Result<Plan> {
+    // What a CSV becomes decides how its cells are read, so the output's format comes first where it is known.
+    let asked = asked_format(output, options)?;
+    let input = input(source, options, asked == Some(Format::Csv)).await?;
+    let to = match (asked, output) {
+        (Some(to), _) => to,
+        (None, Output::Folder(_)) => input.format.other(),
+        (None, _) => input.format,
+    };
+    // The format was not known: cells were read for Parquet, but text it is.
+    let input = if asked.is_none() && to == Format::Csv && input.format == Format::Csv {
+        self::input(source, options, true).await?
+    } else {
+        input
+    };
+    let compression = compression(output, to, options)?;
+    if to == Format::Csv {
+        let file = input.parts.first().map_or("", |part| part.object.url.as_str());
+        crate::encode::csv::check_schema(&input.schema, file)?;
+    }
+    let (strategy, why) = strategy(&input, to, options);
+    let (outputs, recut) = outputs(&input, output, to, compression, options)?;
+    let mut plan = Plan {
+        input,
+        to,
+        compression,
+        strategy,
+        why,
+        outputs,
+        recut,
+        options: options.clone(),
+        source: source.to_string(),
+    };
+    plan.note_idle_options();
+    refuse_existing(&plan, output).await?;
+    Ok(plan)
+}
+
+fn asked_format(output: &Output, options: &Options) -> Result<Option<Format>> {
+    if options.split.is_some() && !matches!(output, Output::Folder(_)) {
+        return Err(Error::Usage("a merge writes one file: --split-rows and --split-bytes are for convert".into()));
+    }
+    if let Output::File(location) = output {
+        if location.is_folder && !is_device(location) {
+            return Err(Error::Usage(format!("{location} is a folder; name a file, or use convert for part files")));
+        }
+        let said = Format::of_name(&location.path).map(|(format, _)| format);
+        if options.to.is_none() && said.is_none() && !is_device(location) {
+            return Err(Error::Usage(format!(
+                "the extension of {location} says neither CSV nor Parquet; --to csv or --to parquet does"
+            )));
+        }
+        return Ok(options.to.or(said));
+    }
+    Ok(options.to)
+}
+
+/// A device, a pipe or a socket on local disk.
+fn is_device(location: &Location) -> bool {
+    location.is_local()
+        && std::fs::metadata(&location.path).is_ok_and(|meta| !meta.is_file() && !meta.is_dir())
+}
+
+fn compression(output: &Output, to: Format, options: &Options) -> Result<Compression> {
+    if to == Format::Parquet {
+        return Ok(options.compression.unwrap_or(Compression::Snappy));
+    }
+    let said = match output {
+        Output::File(location) => match Format::of_name(&location.path) {
+            Some((Format::Csv, compression)) => Some(compression.unwrap_or(Compression::None)),
+            _ => None,
+        },
+        _ => None,
+    };
+    let same_codec = |a: Compression, b: Compression| std::mem::discriminant(&a) == std::mem::discriminant(&b);
+    match (options.compression, said) {
+        (None, said) => Ok(said.unwrap_or(Compression::None)),
+        (Some(Compression::Snappy | Compression::Lz4), _) => {
+            Err(Error::Usage("CSV is compressed by gzip or zstd, or not at all".into()))
+        }
+        (Some(asked), Some(said)) if !same_codec(asked, said) => Err(Error::Usage(format!(
+            "--compression {asked} does not go with the extension of the output; name it .csv.gz or .csv.zst"
+        ))),
+        (Some(asked), _) => Ok(asked),
+    }
+}
+
+fn strategy(input: &Input, to: Format, options: &Options) -> (Strategy, String) {
+    let because = |strategy, why: &str| (strategy, why.to_owned());
+    match (input.format, to) {
+        (Format::Csv, Format::Csv) if options.source_columns => {
+            because(Strategy::Transcode, "--source-columns adds cells to every row")
+        }
+        (Format::Csv, Format::Csv) if !input.is_uniform => {
+            because(Strategy::Transcode, "headers or line ends differ, so rows are aligned; cells stay as they are")
+        }
+        (Format::Csv, Format::Csv) => because(Strategy::CopyBytes, "CSV to CSV, all parts have one header"),
+        (Format::Parquet, Format::Parquet) => match why_not_copied(input, options) {
+            Some(why) => (Strategy::Transcode, why),
+            None => because(Strategy::CopyRowGroups, "Parquet to Parquet, all parts have one schema"),
+        },
+        (from, to) => (Strategy::Transcode, format!("{from} to {to}")),
+    }
+}
+
+fn why_not_copied(input: &Input, options: &Options) -> Option<String> {
+    let asked = [
+        (options.source_columns, "--source-columns adds columns"),
+        (!options.types.is_empty(), "--type changes columns"),
+        (options.all_strings, "--all-strings changes columns"),
+        (options.row_group_rows.is_some(), "--row-group-rows cuts row groups anew"),
+        (options.split.is_some(), "the output is cut anew"),
+        (options.compression.is_some(), "--compression encodes pages anew"),
+    ];
+    if let Some((_, why)) = asked.into_iter().find(|(is_asked, _)| *is_asked) {
+        return Some(why.to_owned());
+    }
+    let mut footers = input.parts.iter().filter_map(PlannedPart::parquet);
+    let first = footers.next()?;
+    let schema = first.file_metadata().schema_descr();
+    let differs = footers.any(|other| {
+        let other = other.file_metadata().schema_descr();
+        other.root_schema().get_fields() != schema.root_schema().get_fields()
+    });
+    differs.then(|| "the parts' Parquet schemas differ in form".to_owned())
+}
+
+/// The row groups of the given parts in order, and what becomes of each.
+pub(crate) fn row_group_pieces(input: &Input, parts: std::ops::Range<usize>) -> Vec<RowGroupPiece> {
+    let can_reencode = can_reencode(input);
+    let mut pieces = Vec::new();
+    let mut run: Vec<(usize, usize)> = Vec::new();
+    let (mut rows, mut bytes) = (0, 0);
+    let mut close = |run: &mut Vec<(usize, usize)>| match run.as_slice() {
+        [] => {}
+        &[(part, row_group)] => {
+            pieces.push(RowGroupPiece::Copy { part, row_group });
+            run.clear();
+        }
+        _ => pieces.push(RowGroupPiece::Reencode(std::mem::take(run))),
+    };
+    for part in parts {
+        let Some(metadata) = input.parts[part].parquet() else { continue };
+        for (row_group, group) in metadata.row_groups().iter().enumerate() {
+            if group.num_rows() == 0 {
+                continue;
+            }
+            let small = can_reencode && is_small(group);
+            let size = group.total_byte_size().max(0);
+            let full = rows + group.num_rows() > ROW_GROUP_ROWS as i64 || bytes + size > 64 * 1024 * 1024;
+            if !small || full {
+                close(&mut run);
+                (rows, bytes) = (0, 0);
+            }
+            run.push((part, row_group));
+            (rows, bytes) = (rows + group.num_rows(), bytes + size);
+            if !small {
+                close(&mut run);
+                (rows, bytes) = (0, 0);
+            }
+        }
+    }
+    close(&mut run);
+    pieces
+}
+
+fn is_small(group: &RowGroupMetaData) -> bool {
+    group.num_rows() < SMALL_ROW_GROUP_ROWS && group.compressed_size() < SMALL_ROW_GROUP_BYTES
+}
+
+/// Whether what the encoder writes for the rows has the very form of the input's column chunks: INT96, say, has not.
+fn can_reencode(input: &Input) -> bool {
+    let Some(metadata) = input.parts.iter().find_map(PlannedPart::parquet) else { return false };
+    let ours = crate::guard::guard(|| ArrowSchemaConverter::new().convert(&input.schema));
+    let theirs = metadata.file_metadata().schema_descr();
+    ours.is_ok_and(|ours| {
+        ours.num_columns() == theirs.num_columns()
+            && ours.columns().iter().zip(theirs.columns()).all(|(a, b)| {
+                a.path() == b.path()
+                    && a.physical_type() == b.physical_type()
+                    && a.type_length() == b.type_length()
+                    && a.max_def_level() == b.max_def_level()
+                    && a.max_rep_level() == b.max_rep_level()
+                    && a.logical_type_ref() == b.logical_type_ref()
+            })
+    })
+}
+
+fn outputs(
+    input: &Input,
+    output: &Output,
+    to: Format,
+    compression: Compression,
+    options: &Options,
+) -> Result<(Vec<PlannedOutput>, Option<Recut>)> {
+    let all = 0..input.parts.len();
+    let folder = match output {
+        Output::Stdout => return Ok((vec![PlannedOutput { target: Target::Stdout, parts: all }], None)),
+        Output::File(location) if is_device(location) => {
+            let target = Target::Device(location.path.clone());
+            return Ok((vec![PlannedOutput { target, parts: all }], None));
+        }
+        Output::File(location) => {
+            return Ok((vec![PlannedOutput { target: Target::File(location.clone()), parts: all }], None));
+        }
+        Output::Folder(folder) => folder,
+    };
+    let extension = match (to, compression) {
+        (Format::Parquet, _) => "parquet",
+        (Format::Csv, Compression::Gzip(_)) => "csv.gz",
+        (Format::Csv, Compression::Zstd(_)) => "csv.zst",
+        (Format::Csv, _) => "csv",
+    };
+    let parts: Vec<&Part> = input.exports.iter().flat_map(|export| &export.parts).collect();
+    if let Some(split) = options.split {
+        let like = parts.iter().find_map(|part| part.name.clone());
+        let like = like.ok_or_else(|| {
+            Error::Usage("the source is not named like a part, so new parts cannot be named; --pattern helps".into())
+        })?;
+        return Ok((Vec::new(), Some(Recut { folder: folder.clone(), like, extension, split })));
+    }
+    let mut names = HashSet::new();
+    let mut planned = Vec::with_capacity(parts.len());
+    for (i, part) in parts.iter().enumerate() {
+        let name = match &part.name {
+            Some(name) => name.with_extension(extension),
+            None => format!("{}.{extension}", export::strip_extension_of(&part.object)),
+        };
+        if !names.insert(name.clone()) {
+            return Err(Error::Incomplete(format!(
+                "two parts would both become {name}; convert the runs one by one with --run"
+            )));
+        }
+        planned.push(PlannedOutput { target: Target::File(folder.child(&name)), parts: i..i + 1 });
+    }
+    Ok((planned, None))
+}
+
+/// Refuses an output that exists, and a folder in which old parts of the same run would stay beside the new ones.
+async fn refuse_existing(plan: &Plan, output: &Output) -> Result<()> {
+    for planned in &plan.outputs {
+        let Target::File(location) = &planned.target else { continue };
+        for part in &plan.input.parts {
+            if location.store.url(&location.path) == part.object.url && location.is_local() == plan.input.store.is_local() {
+                return Err(Error::Usage(format!("{location} is one of the parts that are read; name another output")));
+            }
+        }
+    }
+    let folder = match output {
+        Output::Stdout => return Ok(()),
+        Output::File(location) => {
+            let exists = match plan.outputs.first().map(|planned| &planned.target) {
+                Some(Target::File(_)) => exists(location).await?,
+                _ => false,
+            };
+            return if exists && !plan.options.overwrite {
+                Err(Error::OutputExists { path: location.to_string() })
+            } else {
+                Ok(())
+            };
+        }
+        Output::Folder(folder) => folder,
+    };
+    if folder.is_local() && std::fs::metadata(&folder.path).is_ok_and(|meta| !meta.is_dir()) {
+        return Err(Error::Usage(format!("{folder} is a file; convert writes into a folder")));
+    }
+    let there = match listing::list(&Location { is_folder: true, ..folder.clone() }).await {
+        Ok(listing) => listing.objects,
+        Err(Error::NotFound(_)) if folder.is_local() => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    let pattern = &plan.options.select.pattern;
+    let new: HashSet<String> = plan
+        .outputs
+        .iter()
+        .filter_map(|planned| match &planned.target {
+            Target::File(location) => Some(location.split().1.to_owned()),
+            _ => None,
+        })
+        .collect();
+    let runs: Vec<(&str, Option<&crate::naming::RunStamp>)> =
+        plan.input.exports.iter().map(|export| (export.job.as_str(), export.run.as_ref())).collect();
+    for object in there.iter().filter(|object| object.folder() == folder.path || folder.path.is_empty()) {
+        let is_replaced = new.contains(object.file_name());
+        let is_of_run = pattern
+            .parse(object.folder(), object.file_name())
+            .is_some_and(|name| runs.contains(&(name.job(), name.run())));
+        if is_replaced && !plan.options.overwrite {
+            return Err(Error::OutputExists { path: object.url.clone() });
+        }
+        if is_of_run && !is_replaced {
+            return Err(Error::OutputExists {
+                path: format!(
+                    "{} belongs to the same run and would stay beside the new parts: remove it first; it",
+                    object.url
+                ),
+            });
+        }
+    }
+    Ok(())
+}
+
+pub(crate) async fn exists(location: &Location) -> Result<bool> {
+    if location.is_local() && std::fs::metadata(&location.path).is_ok_and(|meta| meta.is_dir()) {
+        return Err(Error::Usage(format!("{location} is a folder; name a file, or use convert for part files")));
+    }
+    Ok(location.store.head(&location.path).await?.is_some())
+}
+
+/// A plan as data: what `--dry-run --json` prints. Field names are stable.
+#[derive(Debug, Serialize)]
+#[non_exhaustive]
+pub struct PlanSummary {
+    /// Where parts are read.
+    pub source: String,
+    /// The job's name.
+    pub job: String,
+    /// The runs, oldest first.
+    pub runs: Vec<String>,
+    /// What the export holds.
+    pub kind: Kind,
+    /// The format of the parts.
+    pub from: Format,
+    /// The format of the output.
+    pub to: Format,
+    /// How output is compressed.
+    pub compression: String,
+    /// How it is done.
+    pub strategy: Strategy,
+    /// Why it is done that way.
+    pub why: String,
+    /// The parts in the order they are read.
+    pub parts: Vec<PlannedPartSummary>,
+    /// Bytes of all parts.
+    pub bytes: u64,
+    /// Rows of all parts, where footers tell.
+    pub rows: Option<u64>,
+    /// The columns of the output.
+    pub columns: Vec<ColumnSummary>,
+    /// The files to be written; for an output that is cut anew the first one.
+    pub outputs: Vec<String>,
+    /// Where the output is cut anew: after so many rows.
+    pub split_rows: Option<u64>,
+    /// Where the output is cut anew: before so many bytes.
+    pub split_bytes: Option<u64>,
+    /// Requests to the stores, about.
+    pub requests: u64,
+    /// What is odd, but no error.
+    pub warnings: Vec<String>,
+}
+
+/// A part in a [`PlanSummary`].
+#[derive(Debug, Serialize)]
+#[non_exhaustive]
+pub struct PlannedPartSummary {
+    /// Its path or URL.
+    pub file: String,
+    /// Bytes.
+    pub bytes: u64,
+    /// Rows, where they are known.
+    pub rows: Option<u64>,
+}
+
+/// A column in a summary.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct ColumnSummary {
+    /// Its name.
+    pub name: String,
+    /// Its type, in Arrow's words.
+    #[serde(rename = "type")]
+    pub data_type: String,
+    /// Whether it may hold nulls.
+    pub nullable: bool,
+}
+
+pub(crate) fn column_summaries(schema: &Schema) -> Vec<ColumnSummary> {
+    schema
+        .fields()
+        .iter()
+        .map(|field| ColumnSummary {
+            name: field.name().clone(),
+            data_type: type_name(field.data_type()),
+            nullable: field.is_nullable(),
+        })
+        .collect()
+}
+
+/// A type in the words of `--type` where it has them, else in Arrow's.
+pub(crate) fn type_name(data_type: &DataType) -> String {
+    use arrow::datatypes::TimeUnit;
+    match data_type {
+        DataType::Utf8 => "string".into(),
+        DataType::Float64 => "double".into(),
+        DataType::Int64 => "int64".into(),
+        DataType::Boolean => "boolean".into(),
+        DataType::Date32 => "date".into(),
+        DataType::Timestamp(unit, zone) => {
+            let unit = match unit {
+                TimeUnit::Second => "s",
+                TimeUnit::Millisecond => "ms",
+                TimeUnit::Microsecond => "us",
+                TimeUnit::Nanosecond => "ns",
+            };
+            match zone {
+                Some(zone) => format!("timestamp({unit}, {zone})"),
+                None => format!("timestamp({unit})"),
+            }
+        }
+        other => other.to_string(),
+    }
+}
+
+impl Plan {
+    /// The format of the output.
+    pub fn to(&self) -> Format {
+        self.to
+    }
+
+    /// How it will be done.
+    pub fn strategy(&self) -> Strategy {
+        self.strategy
+    }
+
+    /// The columns of the output.
+    pub fn schema(&self) -> &SchemaRef {
+        &self.input.schema
+    }
+
+    /// Bytes of all parts.
+    pub fn bytes(&self) -> u64 {
+        self.input.bytes()
+    }
+
+    /// Rows of all parts, where their footers tell.
+    pub fn rows(&self) -> Option<u64> {
+        self.input.rows()
+    }
+
+    /// What is odd, but no error.
+    pub fn warnings(&self) -> &[String] {
+        &self.input.warnings
+    }
+
+    fn note_idle_options(&mut self) {
+        let idle = match (self.strategy, self.to) {
+            (Strategy::CopyBytes, _) if !self.options.types.is_empty() => "--type has no effect: CSV to CSV copies text",
+            (Strategy::CopyBytes, _) if !self.options.nulls.is_empty() => "--null has no effect: CSV to CSV copies text",
+            (_, Format::Csv) if self.options.row_group_rows.is_some() => "--row-group-rows has no effect on CSV",
+            _ => return,
+        };
+        self.input.warnings.push(idle.to_owned());
+    }
+
+    /// The plan as data.
+    pub fn summary(&self) -> PlanSummary {
+        let parts = self.input.parts.iter().map(|part| PlannedPartSummary {
+            file: part.object.url.clone(),
+            bytes: part.object.size,
+            rows: part.parquet().and_then(|metadata| u64::try_from(metadata.file_metadata().num_rows()).ok()),
+        });
+        let outputs = match &self.recut {
+            Some(recut) => {
+                vec![recut.folder.child(&recut.like.renumbered(0, recut.extension)).to_string()]
+            }
+            None => self.outputs.iter().map(|output| output.target.to_string()).collect(),
+        };
+        let (split_rows, split_bytes) = match self.recut.as_ref().map(|recut| recut.split) {
+            Some(Split::Rows(rows)) => (Some(rows), None),
+            Some(Split::Bytes(bytes)) => (None, Some(bytes)),
+            None => (None, None),
+        };
+        PlanSummary {
+            source: self.source.clone(),
+            job: self.input.exports.first().map(|export| export.job.clone()).unwrap_or_default(),
+            runs: self.input.exports.iter().filter_map(|e| e.run.as_ref().map(ToString::to_string)).collect(),
+            kind: self.input.kind,
+            from: self.input.format,
+            to: self.to,
+            compression: self.compression_shown(),
+            strategy: self.strategy,
+            why: self.why.clone(),
+            parts: parts.collect(),
+            bytes: self.input.bytes(),
+            rows: self.input.rows(),
+            columns: column_summaries(&self.input.schema),
+            outputs,
+            split_rows,
+            split_bytes,
+            requests: self.requests(),
+            warnings: self.input.warnings.clone(),
+        }
+    }
+
+    fn compression_shown(&self) -> String {
+        if self.strategy == Strategy::CopyRowGroups { "as it is".into() } else { self.compression.to_string() }
+    }
+
+    /// Ranged reads and writes of about 8 MiB; nothing on local disk.
+    fn requests(&self) -> u64 {
+        let pieces = |bytes: u64| bytes.div_ceil(crate::engine::TRANSFER_BYTES as u64);
+        let reads: u64 = if self.input.store.is_local() {
+            0
+        } else {
+            let kept = |part: &PlannedPart| part.csv_head().is_some_and(|head| head.whole.is_some());
+            self.input.parts.iter().filter(|part| !kept(part)).map(|part| pieces(part.object.size).max(1)).sum()
+        };
+        let is_remote = |output: &&PlannedOutput| matches!(&output.target, Target::File(l) if !l.is_local());
+        let writes: u64 = self
+            .outputs
+            .iter()
+            .filter(is_remote)
+            .map(|output| {
+                let bytes: u64 = self.input.parts[output.parts.clone()].iter().map(|part| part.object.size).sum();
+                // Create and complete, where there is more than one piece.
+                if pieces(bytes) > 1 { pieces(bytes) + 2 } else { 1 }
+            })
+            .sum();
+        reads + writes
+    }
+}
+
+impl fmt::Debug for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Plan").field(&self.summary()).finish()
+    }
+}
+
+/// The most parts and outputs a dry run shows, half at either end.
+const SHOWN: usize = 20;
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use crate::error::Escaped;
+        let plan = self.summary();
+        let title = if plan.job.is_empty() { plan.source.as_str() } else { plan.job.as_str() };
+        write!(f, "{}", Escaped(title))?;
+        if !plan.runs.is_empty() {
+            write!(f, ", run {}", Escaped(&plan.runs.join(", ")))?;
+        }
+        writeln!(f, " ({})", plan.kind)?;
+        write!(f, "  {} -> {}, compression {}", plan.from, plan.to, plan.compression)?;
+        writeln!(f, "; {}: {}", plan.strategy, plan.why)?;
+        let rows = plan.rows.map(|rows| format!(", {rows} rows")).unwrap_or_default();
+        writeln!(f, "  {} parts, {} bytes{rows}; about {} requests", plan.parts.len(), plan.bytes, plan.requests)?;
+        writeln!(f, "parts")?;
+        shortened(f, &plan.parts, |f, part| {
+            let rows = part.rows.map(|rows| format!("  {rows} rows")).unwrap_or_default();
+            writeln!(f, "  {:>14}  {}{rows}", part.bytes, Escaped(&part.file))
+        })?;
+        writeln!(f, "columns")?;
+        for column in &plan.columns {
+            writeln!(f, "  {}: {}", Escaped(&column.name), column.data_type)?;
+        }
+        writeln!(f, "outputs")?;
+        shortened(f, &plan.outputs, |f, output| writeln!(f, "  {}", Escaped(output)))?;
+        if let Some(rows) = plan.split_rows {
+            writeln!(f, "  and so on, {rows} rows each")?;
+        }
+        if let Some(bytes) = plan.split_bytes {
+            writeln!(f, "  and so on, up to {bytes} bytes each")?;
+        }
+        Ok(())
+    }
+}
+
+fn shortened<T>(
+    f: &mut fmt::Formatter<'_>,
+    list: &[T],
+    mut show: impl FnMut(&mut fmt::Formatter<'_>, &T) -> fmt::Result,
+) -> fmt::Result {
+    if list.len() <= SHOWN {
+        return list.iter().try_for_each(|item| show(f, item));
+    }
+    list[..SHOWN / 2].iter().try_for_each(|item| show(f, item))?;
+    writeln!(f, "  … {} more …", list.len() - SHOWN)?;
+    list[list.len() - SHOWN / 2..].iter().try_for_each(|item| show(f, item))
+}
