@@ -99,8 +99,14 @@ pub(crate) struct PlannedPart {
 pub(crate) enum Contents {
     /// No rows, not even a header.
     Empty,
-    Csv { head: CsvHead, layout: Layout },
-    Parquet { reader: ArrowReaderMetadata, columns: Vec<Option<usize>> },
+    Csv {
+        head: CsvHead,
+        layout: Layout,
+    },
+    Parquet {
+        reader: ArrowReaderMetadata,
+        columns: Vec<Option<usize>>,
+    },
 }
 
 impl PlannedPart {
@@ -184,7 +190,7 @@ impl fmt::Display for Target {
 
 /// Everything that was decided, before anything is written. Its `Display` is the dry run.
 pub struct Plan {
-    pub(crate) input: Input,
+    pub(crate) input: Arc<Input>,
     pub(crate) to: Format,
     pub(crate) compression: Compression,
     pub(crate) strategy: Strategy,
@@ -207,7 +213,10 @@ pub(crate) struct Recut {
 /// A run of neighbouring row groups of the input and what becomes of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum RowGroupPiece {
-    Copy { part: usize, row_group: usize },
+    Copy {
+        part: usize,
+        row_group: usize,
+    },
     /// Too small to keep: their rows become one row group.
     Reencode(Vec<(usize, usize)>),
 }
@@ -398,10 +407,7 @@ async fn csv_input(
 }
 
 fn refuse_other_line_ends(parts: &[Part], heads: &[Option<CsvHead>]) -> Result<()> {
-    let mut known = parts
-        .iter()
-        .zip(heads)
-        .filter_map(|(part, head)| Some((part, head.as_ref()?.line_end?)));
+    let mut known = parts.iter().zip(heads).filter_map(|(part, head)| Some((part, head.as_ref()?.line_end?)));
     let Some((first, end)) = known.next() else { return Ok(()) };
     match known.find(|(_, other)| *other != end) {
         None => Ok(()),
@@ -452,10 +458,7 @@ fn parquet_input(
             let contents = match (probe, ()) {
                 (Probe::Parquet(_), ()) => match readers.next() {
                     Some(reader) => {
-                        let columns = names
-                            .iter()
-                            .map(|name| reader.schema().index_of(name).ok())
-                            .collect();
+                        let columns = names.iter().map(|name| reader.schema().index_of(name).ok()).collect();
                         Contents::Parquet { reader, columns }
                     }
                     None => Contents::Empty,
@@ -493,7 +496,7 @@ pub async fn plan(source: &Location, output: &Output, options: &Options) -> Resu
         (None, _) => input.format,
     };
     // The format was not known: cells were read for Parquet, but text it is.
-    let input = if asked.is_none() && to == Format::Csv && input.format == Format::Csv {
+    let mut input = if asked.is_none() && to == Format::Csv && input.format == Format::Csv {
         self::input(source, options, true).await?
     } else {
         input
@@ -505,8 +508,9 @@ pub async fn plan(source: &Location, output: &Output, options: &Options) -> Resu
     }
     let (strategy, why) = strategy(&input, to, options);
     let (outputs, recut) = outputs(&input, output, to, compression, options)?;
-    let mut plan = Plan {
-        input,
+    input.warnings.extend(idle_option(strategy, to, options).map(str::to_owned));
+    let plan = Plan {
+        input: Arc::new(input),
         to,
         compression,
         strategy,
@@ -516,18 +520,21 @@ pub async fn plan(source: &Location, output: &Output, options: &Options) -> Resu
         options: options.clone(),
         source: source.to_string(),
     };
-    plan.note_idle_options();
     refuse_existing(&plan, output).await?;
     Ok(plan)
 }
 
 fn asked_format(output: &Output, options: &Options) -> Result<Option<Format>> {
     if options.split.is_some() && !matches!(output, Output::Folder(_)) {
-        return Err(Error::Usage("a merge writes one file: --split-rows and --split-bytes are for convert".into()));
+        return Err(Error::Usage(
+            "a merge writes one file: --split-rows and --split-bytes are for convert".into(),
+        ));
     }
     if let Output::File(location) = output {
         if location.is_folder && !is_device(location) {
-            return Err(Error::Usage(format!("{location} is a folder; name a file, or use convert for part files")));
+            return Err(Error::Usage(format!(
+                "{location} is a folder; name a file, or use convert for part files"
+            )));
         }
         let said = Format::of_name(&location.path).map(|(format, _)| format);
         if options.to.is_none() && said.is_none() && !is_device(location) {
@@ -557,7 +564,8 @@ fn compression(output: &Output, to: Format, options: &Options) -> Result<Compres
         },
         _ => None,
     };
-    let same_codec = |a: Compression, b: Compression| std::mem::discriminant(&a) == std::mem::discriminant(&b);
+    let same_codec =
+        |a: Compression, b: Compression| std::mem::discriminant(&a) == std::mem::discriminant(&b);
     match (options.compression, said) {
         (None, said) => Ok(said.unwrap_or(Compression::None)),
         (Some(Compression::Snappy | Compression::Lz4), _) => {
@@ -576,9 +584,10 @@ fn strategy(input: &Input, to: Format, options: &Options) -> (Strategy, String) 
         (Format::Csv, Format::Csv) if options.source_columns => {
             because(Strategy::Transcode, "--source-columns adds cells to every row")
         }
-        (Format::Csv, Format::Csv) if !input.is_uniform => {
-            because(Strategy::Transcode, "headers or line ends differ, so rows are aligned; cells stay as they are")
-        }
+        (Format::Csv, Format::Csv) if !input.is_uniform => because(
+            Strategy::Transcode,
+            "headers or line ends differ, so rows are aligned; cells stay as they are",
+        ),
         (Format::Csv, Format::Csv) => because(Strategy::CopyBytes, "CSV to CSV, all parts have one header"),
         (Format::Parquet, Format::Parquet) => match why_not_copied(input, options) {
             Some(why) => (Strategy::Transcode, why),
@@ -608,6 +617,20 @@ fn why_not_copied(input: &Input, options: &Options) -> Option<String> {
         other.root_schema().get_fields() != schema.root_schema().get_fields()
     });
     differs.then(|| "the parts' Parquet schemas differ in form".to_owned())
+}
+
+/// An option that was given but changes nothing.
+fn idle_option(strategy: Strategy, to: Format, options: &Options) -> Option<&'static str> {
+    match (strategy, to) {
+        (Strategy::CopyBytes, _) if !options.types.is_empty() => {
+            Some("--type has no effect: CSV to CSV copies text")
+        }
+        (Strategy::CopyBytes, _) if !options.nulls.is_empty() => {
+            Some("--null has no effect: CSV to CSV copies text")
+        }
+        (_, Format::Csv) if options.row_group_rows.is_some() => Some("--row-group-rows has no effect on CSV"),
+        _ => None,
+    }
 }
 
 /// The row groups of the given parts in order, and what becomes of each.
@@ -700,7 +723,9 @@ fn outputs(
     if let Some(split) = options.split {
         let like = parts.iter().find_map(|part| part.name.clone());
         let like = like.ok_or_else(|| {
-            Error::Usage("the source is not named like a part, so new parts cannot be named; --pattern helps".into())
+            Error::Usage(
+                "the source is not named like a part, so new parts cannot be named; --pattern helps".into(),
+            )
         })?;
         return Ok((Vec::new(), Some(Recut { folder: folder.clone(), like, extension, split })));
     }
@@ -726,8 +751,12 @@ async fn refuse_existing(plan: &Plan, output: &Output) -> Result<()> {
     for planned in &plan.outputs {
         let Target::File(location) = &planned.target else { continue };
         for part in &plan.input.parts {
-            if location.store.url(&location.path) == part.object.url && location.is_local() == plan.input.store.is_local() {
-                return Err(Error::Usage(format!("{location} is one of the parts that are read; name another output")));
+            if location.store.url(&location.path) == part.object.url
+                && location.is_local() == plan.input.store.is_local()
+            {
+                return Err(Error::Usage(format!(
+                    "{location} is one of the parts that are read; name another output"
+                )));
             }
         }
     }
@@ -749,7 +778,7 @@ async fn refuse_existing(plan: &Plan, output: &Output) -> Result<()> {
     if folder.is_local() && std::fs::metadata(&folder.path).is_ok_and(|meta| !meta.is_dir()) {
         return Err(Error::Usage(format!("{folder} is a file; convert writes into a folder")));
     }
-    let there = match listing::list(&Location { is_folder: true, ..folder.clone() }).await {
+    let there = match listing::list(&folder.as_folder()).await {
         Ok(listing) => listing.objects,
         Err(Error::NotFound(_)) if folder.is_local() => return Ok(()),
         Err(error) => return Err(error),
@@ -787,7 +816,9 @@ async fn refuse_existing(plan: &Plan, output: &Output) -> Result<()> {
 
 pub(crate) async fn exists(location: &Location) -> Result<bool> {
     if location.is_local() && std::fs::metadata(&location.path).is_ok_and(|meta| meta.is_dir()) {
-        return Err(Error::Usage(format!("{location} is a folder; name a file, or use convert for part files")));
+        return Err(Error::Usage(format!(
+            "{location} is a folder; name a file, or use convert for part files"
+        )));
     }
     Ok(location.store.head(&location.path).await?.is_some())
 }
@@ -927,16 +958,6 @@ impl Plan {
         &self.input.warnings
     }
 
-    fn note_idle_options(&mut self) {
-        let idle = match (self.strategy, self.to) {
-            (Strategy::CopyBytes, _) if !self.options.types.is_empty() => "--type has no effect: CSV to CSV copies text",
-            (Strategy::CopyBytes, _) if !self.options.nulls.is_empty() => "--null has no effect: CSV to CSV copies text",
-            (_, Format::Csv) if self.options.row_group_rows.is_some() => "--row-group-rows has no effect on CSV",
-            _ => return,
-        };
-        self.input.warnings.push(idle.to_owned());
-    }
-
     /// The plan as data.
     pub fn summary(&self) -> PlanSummary {
         let parts = self.input.parts.iter().map(|part| PlannedPartSummary {
@@ -978,7 +999,11 @@ impl Plan {
     }
 
     fn compression_shown(&self) -> String {
-        if self.strategy == Strategy::CopyRowGroups { "as it is".into() } else { self.compression.to_string() }
+        if self.strategy == Strategy::CopyRowGroups {
+            "as it is".into()
+        } else {
+            self.compression.to_string()
+        }
     }
 
     /// Ranged reads and writes of about 8 MiB; nothing on local disk.
@@ -988,7 +1013,12 @@ impl Plan {
             0
         } else {
             let kept = |part: &PlannedPart| part.csv_head().is_some_and(|head| head.whole.is_some());
-            self.input.parts.iter().filter(|part| !kept(part)).map(|part| pieces(part.object.size).max(1)).sum()
+            self.input
+                .parts
+                .iter()
+                .filter(|part| !kept(part))
+                .map(|part| pieces(part.object.size).max(1))
+                .sum()
         };
         let is_remote = |output: &&PlannedOutput| matches!(&output.target, Target::File(l) if !l.is_local());
         let writes: u64 = self
@@ -996,7 +1026,8 @@ impl Plan {
             .iter()
             .filter(is_remote)
             .map(|output| {
-                let bytes: u64 = self.input.parts[output.parts.clone()].iter().map(|part| part.object.size).sum();
+                let bytes: u64 =
+                    self.input.parts[output.parts.clone()].iter().map(|part| part.object.size).sum();
                 // Create and complete, where there is more than one piece.
                 if pieces(bytes) > 1 { pieces(bytes) + 2 } else { 1 }
             })
@@ -1027,7 +1058,13 @@ impl fmt::Display for Plan {
         write!(f, "  {} -> {}, compression {}", plan.from, plan.to, plan.compression)?;
         writeln!(f, "; {}: {}", plan.strategy, plan.why)?;
         let rows = plan.rows.map(|rows| format!(", {rows} rows")).unwrap_or_default();
-        writeln!(f, "  {} parts, {} bytes{rows}; about {} requests", plan.parts.len(), plan.bytes, plan.requests)?;
+        writeln!(
+            f,
+            "  {} parts, {} bytes{rows}; about {} requests",
+            plan.parts.len(),
+            plan.bytes,
+            plan.requests
+        )?;
         writeln!(f, "parts")?;
         shortened(f, &plan.parts, |f, part| {
             let rows = part.rows.map(|rows| format!("  {rows} rows")).unwrap_or_default();

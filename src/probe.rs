@@ -1,9 +1,9 @@
 //! What each part is, by its first and last bytes: header, line ends, magic bytes, Parquet footer. Takes objects,
 //! gives a [`Probe`] each, with one request for a part of the usual kind. Never decodes rows.
 
-use crate::decode::csv::{Fields, FieldEnd, lines, whole_records};
-use crate::guard::guard;
+use crate::decode::csv::{FieldEnd, Fields, lines, whole_records};
 use crate::error::{Error, Result};
+use crate::guard::guard;
 use crate::location::{Object, Store, blocking, open_local, read_local};
 use crate::options::Format;
 use crate::value::time::{Zone, parse_timestamp};
@@ -205,10 +205,10 @@ impl Reader {
         }
         let tail_start = object.size - tail.len() as u64;
         let mut decoder = guard(|| {
-            let mut decoder =
-                ParquetMetaDataPushDecoder::try_new(object.size)?.with_page_index_policy(PageIndexPolicy::Skip);
+            let mut decoder = ParquetMetaDataPushDecoder::try_new(object.size)?
+                .with_page_index_policy(PageIndexPolicy::Skip);
             decoder.push_range(tail_start..object.size, tail)?;
-            Ok(decoder)
+            Ok::<_, parquet::errors::ParquetError>(decoder)
         })
         .map_err(damaged)?;
         loop {
@@ -246,9 +246,12 @@ impl Reader {
                 // The header goes on beyond what was read.
                 None if is_whole => return Ok(Probe::Empty),
                 None if raw.len() as u64 >= MAX_HEADER_BYTES => {
-                    return Err(Error::data(&object.url, "no line end within the first mebibyte: no CSV header")
-                        .remedy("name the export's own part files")
-                        .into());
+                    return Err(Error::data(
+                        &object.url,
+                        "no line end within the first mebibyte: no CSV header",
+                    )
+                    .remedy("name the export's own part files")
+                    .into());
                 }
                 None => raw = self.read(object, 0..object.size.min(MAX_HEADER_BYTES))?,
             }
@@ -276,7 +279,10 @@ fn check_metadata(object: &Object, metadata: &ParquetMetaData) -> Result<()> {
         rows = rows.checked_add(group.num_rows()).ok_or_else(|| damaged("too many rows".into()))?;
         for column in group.columns() {
             if column.file_path().is_some_and(|path| !path.is_empty()) {
-                return Err(damaged(format!("column {} lies in another file", column.column_path().string())));
+                return Err(damaged(format!(
+                    "column {} lies in another file",
+                    column.column_path().string()
+                )));
             }
             let start = column.dictionary_page_offset().unwrap_or_else(|| column.data_page_offset());
             let end = u64::try_from(start)
@@ -301,7 +307,12 @@ fn check_metadata(object: &Object, metadata: &ParquetMetaData) -> Result<()> {
 }
 
 /// The first text of a wrapped part, and whether it is all of it.
-fn unwrapped_head(object: &Object, wrapping: Wrapping, raw: &Bytes, raw_is_whole: bool) -> Result<(Bytes, bool)> {
+fn unwrapped_head(
+    object: &Object,
+    wrapping: Wrapping,
+    raw: &Bytes,
+    raw_is_whole: bool,
+) -> Result<(Bytes, bool)> {
     let failed = |error: std::io::Error| {
         Error::from(
             Error::data(&object.url, format!("the compressed part cannot be read: {error}"))

@@ -26,9 +26,8 @@ pub(crate) fn is_time_column(name: &str) -> bool {
 
 /// `p1` to `p99` and `mean`.
 fn is_quantile(name: &str) -> bool {
-    let is_percentile = |digits: &str| {
-        matches!(digits.as_bytes(), [b'1'..=b'9'] | [b'1'..=b'9', b'0'..=b'9'])
-    };
+    let is_percentile =
+        |digits: &str| matches!(digits.as_bytes(), [b'1'..=b'9'] | [b'1'..=b'9', b'0'..=b'9']);
     name == "mean" || name.strip_prefix('p').is_some_and(is_percentile)
 }
 
@@ -43,7 +42,8 @@ fn is_impact_score(name: &str) -> bool {
 
 fn is_metric(name: &str) -> bool {
     let bare = name.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')).unwrap_or(name);
-    matches!(bare, "RMSE" | "WAPE" | "MAPE" | "MASE" | "Average wQL") || (bare.starts_with("wQL[") && bare.ends_with(']'))
+    matches!(bare, "RMSE" | "WAPE" | "MAPE" | "MASE" | "Average wQL")
+        || (bare.starts_with("wQL[") && bare.ends_with(']'))
 }
 
 /// What the columns say an export holds, where names and folders cannot tell.
@@ -81,8 +81,13 @@ pub(crate) struct CsvSchema {
 }
 
 /// Agrees on the columns of all parts that have a header.
-pub(crate) fn of_csv(parts: &[(&Part, Option<&CsvHead>)], kind: Kind, options: &Options) -> Result<CsvSchema> {
-    let Some((first_part, first)) = parts.iter().find_map(|(part, head)| head.map(|head| (*part, head))) else {
+pub(crate) fn of_csv(
+    parts: &[(&Part, Option<&CsvHead>)],
+    kind: Kind,
+    options: &Options,
+) -> Result<CsvSchema> {
+    let Some((first_part, first)) = parts.iter().find_map(|(part, head)| head.map(|head| (*part, head)))
+    else {
         let file = parts.first().map_or("", |(part, _)| part.object.url.as_str());
         return Err(Error::data(file, "no part has a header, so the columns are unknown")
             .remedy("export again, or leave the empty parts away")
@@ -150,7 +155,11 @@ fn cell_type(name: &str, seen: Seen, kind: Kind, options: &Options) -> CellType 
     if options.all_strings {
         CellType::String
     } else if is_time_column(name) {
-        if kind == Kind::Explainability && seen.aggregate { CellType::String } else { CellType::Timestamp(zone) }
+        if kind == Kind::Explainability && seen.aggregate {
+            CellType::String
+        } else {
+            CellType::Timestamp(zone)
+        }
     } else if is_number {
         CellType::Double
     } else {
@@ -189,7 +198,9 @@ fn refuse_duplicates(part: &Part, names: &[String]) -> Result<()> {
 }
 
 fn refuse_difference(part: &Part, names: &[String], first_part: &Part, first: &[String]) -> Result<()> {
-    let Some(at) = (0..names.len().max(first.len())).find(|&i| names.get(i) != first.get(i)) else { return Ok(()) };
+    let Some(at) = (0..names.len().max(first.len())).find(|&i| names.get(i) != first.get(i)) else {
+        return Ok(());
+    };
     let shown = |names: &[String]| names.get(at).map_or("no column".to_owned(), |name| format!("\"{name}\""));
     Err(Error::data(
         &part.object.url,
@@ -224,7 +235,10 @@ pub(crate) struct ParquetSchema {
 }
 
 /// Agrees on the columns of all Parquet parts.
-pub(crate) fn of_parquet(parts: &[(&Part, Arc<ParquetMetaData>)], options: &Options) -> Result<ParquetSchema> {
+pub(crate) fn of_parquet(
+    parts: &[(&Part, Arc<ParquetMetaData>)],
+    options: &Options,
+) -> Result<ParquetSchema> {
     let mut readers = Vec::with_capacity(parts.len());
     let mut fields: Vec<Field> = Vec::new();
     let mut place: HashMap<String, usize> = HashMap::new();
@@ -233,9 +247,14 @@ pub(crate) fn of_parquet(parts: &[(&Part, Arc<ParquetMetaData>)], options: &Opti
         // The Arrow schema in the metadata is a hint of the writer's: large_string or dictionary, say. What counts is
         // what Parquet says, which is the same for all writers.
         let reader = crate::guard::guard(|| {
-            ArrowReaderMetadata::try_new(Arc::clone(metadata), ArrowReaderOptions::new().with_skip_arrow_metadata(true))
+            ArrowReaderMetadata::try_new(
+                Arc::clone(metadata),
+                ArrowReaderOptions::new().with_skip_arrow_metadata(true),
+            )
         })
-        .map_err(|reason| Error::data(&part.object.url, format!("the Parquet schema cannot be read: {reason}")))?;
+        .map_err(|reason| {
+            Error::data(&part.object.url, format!("the Parquet schema cannot be read: {reason}"))
+        })?;
         let names: Vec<String> = reader.schema().fields().iter().map(|field| field.name().clone()).collect();
         refuse_duplicates(part, &names).map_err(without_line)?;
         if options.schema == SchemaMode::Strict && !readers.is_empty() {
@@ -298,7 +317,8 @@ fn without_line(error: Error) -> Error {
 
 /// The type of a column of the output, where options change what a Parquet part has.
 pub(crate) fn output_type(field: &Field, options: &Options) -> DataType {
-    let chosen = options.types.iter().rev().find(|(column, _)| column == field.name()).map(|(_, chosen)| *chosen);
+    let chosen =
+        options.types.iter().rev().find(|(column, _)| column == field.name()).map(|(_, chosen)| *chosen);
     let is_utc = !matches!(field.data_type(), DataType::Timestamp(_, None));
     match chosen {
         None if options.all_strings => DataType::Utf8,
@@ -324,7 +344,8 @@ mod tests {
 
     #[test]
     fn names_that_the_service_gives_to_numbers_are_doubles() {
-        for name in ["p1", "p10", "p99", "mean", "target_value", "wQL[0.65]", "[Average wQL]", "RMSE", "WAPE"] {
+        for name in ["p1", "p10", "p99", "mean", "target_value", "wQL[0.65]", "[Average wQL]", "RMSE", "WAPE"]
+        {
             assert_eq!(typed(name, Kind::Forecast), CellType::Double, "{name}");
         }
         assert_eq!(typed("price-NormalizedImpactScore", Kind::Explainability), CellType::Double);
@@ -333,7 +354,9 @@ mod tests {
 
     #[test]
     fn every_other_name_is_text() {
-        for name in ["item_id", "p", "p0", "p100", "p1a", "store", "P50", "mean2", "summer_p50", "backtest_window"] {
+        for name in
+            ["item_id", "p", "p0", "p100", "p1a", "store", "P50", "mean2", "summer_p50", "backtest_window"]
+        {
             assert_eq!(typed(name, Kind::Forecast), CellType::String, "{name}");
         }
     }
@@ -343,9 +366,15 @@ mod tests {
         assert_eq!(typed("date", Kind::Forecast), CellType::Timestamp(Zone::Utc));
         assert_eq!(typed("backtestwindow_end_time", Kind::Forecast), CellType::Timestamp(Zone::None));
         let seen = Seen { zone: Some(Zone::None), aggregate: false };
-        assert_eq!(cell_type("date", seen, Kind::Forecast, &Options::default()), CellType::Timestamp(Zone::None));
+        assert_eq!(
+            cell_type("date", seen, Kind::Forecast, &Options::default()),
+            CellType::Timestamp(Zone::None)
+        );
         let aggregate = Seen { zone: Some(Zone::Utc), aggregate: true };
-        assert_eq!(cell_type("timestamp", aggregate, Kind::Explainability, &Options::default()), CellType::String);
+        assert_eq!(
+            cell_type("timestamp", aggregate, Kind::Explainability, &Options::default()),
+            CellType::String
+        );
     }
 
     #[test]

@@ -6,10 +6,10 @@ use crate::value::double::{write_java, write_java_f32};
 use crate::value::time::{TimestampFormatter, Unit, Zone, write_date};
 use arrow::array::cast::AsArray;
 use arrow::array::types::{
-    Decimal128Type, Decimal256Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type,
-    UInt16Type, UInt32Type, UInt64Type,
+    Decimal128Type, Decimal256Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
+    UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
-use arrow::array::{Array, ArrayRef, PrimitiveArray, RecordBatch};
+use arrow::array::{Array, ArrayRef, PrimitiveArray, RecordBatch, StringBuilder};
 use arrow::buffer::{NullBuffer, ScalarBuffer};
 use arrow::compute::cast;
 use arrow::datatypes::{ArrowPrimitiveType, DataType, Field, Schema, TimeUnit};
@@ -65,10 +65,13 @@ pub(crate) fn write_rows(batch: &RecordBatch, file: &str, out: &mut Vec<u8>) -> 
         && let Some(nulls) = only.nulls.as_ref()
         && nulls.null_count() > 0
     {
-        return Err(Error::data(file, "CSV cannot hold a null in a file of one column: an empty line is no row")
-            .column(schema.field(0).name())
-            .remedy("write Parquet")
-            .into());
+        return Err(Error::data(
+            file,
+            "CSV cannot hold a null in a file of one column: an empty line is no row",
+        )
+        .column(schema.field(0).name())
+        .remedy("write Parquet")
+        .into());
     }
     for row in 0..batch.num_rows() {
         for (i, column) in columns.iter_mut().enumerate() {
@@ -82,6 +85,37 @@ pub(crate) fn write_rows(batch: &RecordBatch, file: &str, out: &mut Vec<u8>) -> 
         out.push(b'\n');
     }
     Ok(())
+}
+
+/// A column as the text its cells would have, without quotes.
+pub(crate) fn to_text(array: &ArrayRef, column: &str, file: &str) -> Result<ArrayRef> {
+    let field = Field::new(column, array.data_type().clone(), true);
+    if !can_hold(array.data_type()) {
+        return Err(Error::data(file, format!("the type {} cannot be text", array.data_type()))
+            .column(column)
+            .into());
+    }
+    let mut cells = Cells::new(array, &field)?;
+    let mut text = StringBuilder::new();
+    let mut buffer = Vec::new();
+    for row in 0..array.len() {
+        if cells.nulls.as_ref().is_some_and(|nulls| nulls.is_null(row)) {
+            text.append_null();
+            continue;
+        }
+        let value = match &cells.values {
+            Values::Text(array) => array.value(row),
+            Values::LargeText(array) => array.value(row),
+            _ => {
+                buffer.clear();
+                cells.write(row, &mut buffer).map_err(|problem| Error::data(file, problem).column(column))?;
+                std::str::from_utf8(&buffer)
+                    .map_err(|error| Error::Internal(format!("printed text: {error}")))?
+            }
+        };
+        text.append_value(value);
+    }
+    Ok(std::sync::Arc::new(text.finish()))
 }
 
 /// One column, ready to print any of its rows.
@@ -176,9 +210,15 @@ impl Cells {
             Values::Empty => {}
             Values::Text(array) => write_text(array.value(row).as_bytes(), true, out),
             Values::LargeText(array) => write_text(array.value(row).as_bytes(), true, out),
-            Values::Boolean(array) => out.extend_from_slice(if array.value(row) { b"true" } else { b"false" }),
-            Values::Signed(values) => out.extend_from_slice(itoa::Buffer::new().format(values[row]).as_bytes()),
-            Values::Unsigned(values) => out.extend_from_slice(itoa::Buffer::new().format(values[row]).as_bytes()),
+            Values::Boolean(array) => {
+                out.extend_from_slice(if array.value(row) { b"true" } else { b"false" })
+            }
+            Values::Signed(values) => {
+                out.extend_from_slice(itoa::Buffer::new().format(values[row]).as_bytes())
+            }
+            Values::Unsigned(values) => {
+                out.extend_from_slice(itoa::Buffer::new().format(values[row]).as_bytes())
+            }
             Values::Double(values) => write_java(values[row], out),
             Values::Float(values) => write_java_f32(values[row], out),
             Values::Date(values) => {
@@ -231,17 +271,21 @@ mod tests {
     /// The cells of one column, printed beside a column that keeps empty lines away.
     fn cells(array: ArrayRef) -> Vec<String> {
         let rows: ArrayRef = Arc::new(Int32Array::from_iter_values(0..array.len() as i32));
-        let fields = vec![Field::new("row", DataType::Int32, false), Field::new("x", array.data_type().clone(), true)];
+        let fields =
+            vec![Field::new("row", DataType::Int32, false), Field::new("x", array.data_type().clone(), true)];
         let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), vec![rows, array]).expect("a batch");
         let mut out = Vec::new();
         write_rows(&batch, "f", &mut out).expect("CSV can hold it");
         let text = String::from_utf8(out).expect("text");
-        text.split_terminator('\n').map(|line| line.split_once(',').expect("two cells").1.to_owned()).collect()
+        text.split_terminator('\n')
+            .map(|line| line.split_once(',').expect("two cells").1.to_owned())
+            .collect()
     }
 
     #[test]
     fn text_is_quoted_only_where_needed() {
-        let array = StringArray::from(vec![Some("a b"), Some("a,b"), Some("a\"b"), Some(""), None, Some("00042")]);
+        let array =
+            StringArray::from(vec![Some("a b"), Some("a,b"), Some("a\"b"), Some(""), None, Some("00042")]);
         let expected = ["a b", "\"a,b\"", "\"a\"\"b\"", "\"\"", "", "00042"];
         assert_eq!(cells(Arc::new(array)), expected);
     }
@@ -265,7 +309,13 @@ mod tests {
     #[test]
     fn numbers_print_as_java_prints_them() {
         assert_eq!(
-            cells(Arc::new(Float64Array::from(vec![1.0, 2.295408381527212e-4, 1e7, f64::NAN, f64::NEG_INFINITY]))),
+            cells(Arc::new(Float64Array::from(vec![
+                1.0,
+                2.295408381527212e-4,
+                1e7,
+                f64::NAN,
+                f64::NEG_INFINITY
+            ]))),
             ["1.0", "2.295408381527212E-4", "1.0E7", "NaN", "-Infinity"]
         );
         assert_eq!(cells(Arc::new(Float32Array::from(vec![0.1, 1e10]))), ["0.1", "1.0E10"]);
@@ -277,7 +327,8 @@ mod tests {
 
     #[test]
     fn dictionaries_and_views_are_text() {
-        let dictionary: DictionaryArray<arrow::datatypes::Int32Type> = [Some("a"), None, Some("a")].into_iter().collect();
+        let dictionary: DictionaryArray<arrow::datatypes::Int32Type> =
+            [Some("a"), None, Some("a")].into_iter().collect();
         assert_eq!(cells(Arc::new(dictionary)), ["a", "", "a"]);
         assert_eq!(cells(Arc::new(StringViewArray::from(vec!["a,b"]))), ["\"a,b\""]);
         assert_eq!(cells(Arc::new(LargeStringArray::from(vec!["x"]))), ["x"]);

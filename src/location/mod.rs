@@ -115,6 +115,11 @@ impl Location {
         }
     }
 
+    /// The same place, which can only be a folder.
+    pub(crate) fn as_folder(&self) -> Location {
+        Location { is_folder: true, ..self.clone() }
+    }
+
     /// Whether the location is on local disk.
     pub fn is_local(&self) -> bool {
         self.store.is_local()

@@ -24,9 +24,7 @@ fn parse_general(cell: &[u8]) -> Option<f64> {
     // The library below also reads `inf`, `nan` and `INFINITY`, which are no numbers to Java (and may well be ids that
     // strayed into a column of numbers), so names are settled here and it sees only digits.
     match unsigned {
-        [b'0'..=b'9' | b'.', ..] => fast_float2::parse::<f64, _>(cell)
-            .ok()
-            .filter(|value| value.is_finite()),
+        [b'0'..=b'9' | b'.', ..] => fast_float2::parse::<f64, _>(cell).ok().filter(|value| value.is_finite()),
         b"Infinity" if cell.starts_with(b"-") => Some(f64::NEG_INFINITY),
         b"Infinity" => Some(f64::INFINITY),
         b"NaN" if cell.len() == 3 => Some(f64::NAN),
@@ -57,10 +55,7 @@ struct Reciprocal {
 
 /// Up to 10^27, the last one whose power of five fits a `u64`.
 const RECIPROCALS: [Reciprocal; 28] = {
-    let mut reciprocals = [Reciprocal {
-        digits: 1 << 63,
-        scale: 63,
-    }; 28];
+    let mut reciprocals = [Reciprocal { digits: 1 << 63, scale: 63 }; 28];
     let mut q = 1;
     let mut power_of_five = 1_u64;
     while q < reciprocals.len() {
@@ -68,10 +63,7 @@ const RECIPROCALS: [Reciprocal; 28] = {
         // No power of five but the first is a power of two, so this quotient lies strictly between 2^63 and 2^64.
         let scale = 64 + power_of_five.ilog2();
         let digits = ((1_u128 << scale) / power_of_five as u128) as u64;
-        reciprocals[q] = Reciprocal {
-            digits,
-            scale: scale as i32 + q as i32,
-        };
+        reciprocals[q] = Reciprocal { digits, scale: scale as i32 + q as i32 };
         q += 1;
     }
     reciprocals
@@ -88,20 +80,12 @@ fn parse_plain(cell: &[u8]) -> Option<f64> {
     let negative = cell.first() == Some(&b'-');
     let unsigned = cell.get(usize::from(negative)..)?;
     let (mantissa, exponent) = match unsigned {
-        [mantissa @ .., b'E', b'-', digit @ b'0'..=b'9'] => {
-            (mantissa, i32::from(b'0') - i32::from(*digit))
-        }
-        [mantissa @ .., b'E', digit @ b'0'..=b'9'] => {
-            (mantissa, i32::from(*digit) - i32::from(b'0'))
-        }
+        [mantissa @ .., b'E', b'-', digit @ b'0'..=b'9'] => (mantissa, i32::from(b'0') - i32::from(*digit)),
+        [mantissa @ .., b'E', digit @ b'0'..=b'9'] => (mantissa, i32::from(*digit) - i32::from(b'0')),
         _ => (unsigned, 0),
     };
     let short = mantissa.len() < 8;
-    let decimal = if short {
-        short_decimal(mantissa)
-    } else {
-        long_decimal(mantissa)
-    }?;
+    let decimal = if short { short_decimal(mantissa) } else { long_decimal(mantissa) }?;
     let power = usize::try_from(decimal.fraction_len as i32 - exponent).ok()?;
     let magnitude = if short {
         // At most 10^7 and 10^15: both are exact as doubles, so the one rounding there is, is the right one.
@@ -122,11 +106,9 @@ struct Decimal {
 #[inline]
 fn short_decimal(text: &[u8]) -> Option<Decimal> {
     let len = text.len();
-    let head = if let (Some(first), Some(last)) = (text.first_chunk::<4>(), text.last_chunk::<4>())
-    {
+    let head = if let (Some(first), Some(last)) = (text.first_chunk::<4>(), text.last_chunk::<4>()) {
         // The two halves overlap; the bytes there are the same.
-        u64::from(u32::from_le_bytes(*first))
-            | u64::from(u32::from_le_bytes(*last)) << (8 * (len - 4))
+        u64::from(u32::from_le_bytes(*first)) | u64::from(u32::from_le_bytes(*last)) << (8 * (len - 4))
     } else {
         let (first, middle, last) = (*text.first()?, *text.get(len / 2)?, *text.last()?);
         u64::from(first) | u64::from(middle) << (8 * (len / 2)) | u64::from(last) << (8 * (len - 1))
@@ -144,10 +126,7 @@ fn short_decimal(text: &[u8]) -> Option<Decimal> {
     if !are_digits(digits) {
         return None;
     }
-    Some(Decimal {
-        digits: join_digits(digits),
-        fraction_len,
-    })
+    Some(Decimal { digits: join_digits(digits), fraction_len })
 }
 
 /// Reads eight or more characters with a point among the first eight.
@@ -157,10 +136,7 @@ fn long_decimal(text: &[u8]) -> Option<Decimal> {
     let head = u64::from_le_bytes(*text.first_chunk::<8>()?);
     let last = u64::from_le_bytes(*text.last_chunk::<8>()?);
     // The eight characters before the last eight, or as many of them as there are, at the high end.
-    let middle = match text
-        .last_chunk::<16>()
-        .and_then(|chunk| chunk.first_chunk::<8>())
-    {
+    let middle = match text.last_chunk::<16>().and_then(|chunk| chunk.first_chunk::<8>()) {
         Some(middle) => u64::from_le_bytes(*middle),
         None => head << (8 * (15 - len)) << 8,
     };
@@ -193,10 +169,7 @@ fn long_decimal(text: &[u8]) -> Option<Decimal> {
     } else {
         digits += integer * POWERS_OF_TEN[fraction_len];
     }
-    Some(Decimal {
-        digits,
-        fraction_len,
-    })
+    Some(Decimal { digits, fraction_len })
 }
 
 /// A word whose first `n` bytes, the lowest, are set.
@@ -216,11 +189,7 @@ fn first_point(text: u64) -> Option<usize> {
     let others = text ^ 0x2E2E_2E2E_2E2E_2E2E;
     // Marks the first byte that is zero; behind it, borrowing may mark more.
     let marks = others.wrapping_sub(0x0101_0101_0101_0101) & !others & 0x8080_8080_8080_8080;
-    if marks == 0 {
-        None
-    } else {
-        Some(marks.trailing_zeros() as usize / 8)
-    }
+    if marks == 0 { None } else { Some(marks.trailing_zeros() as usize / 8) }
 }
 
 /// Eight times the character `0`.
@@ -278,11 +247,8 @@ pub(crate) fn write_java(value: f64, out: &mut Vec<u8>) {
         out.extend_from_slice(b"NaN");
     } else if value.is_infinite() {
         out.extend_from_slice(infinity(value.is_sign_negative()));
-    } else if !write_scientific(
-        zmij::Buffer::new().format_finite(value),
-        magnitude < f64::MIN_POSITIVE,
-        out,
-    ) {
+    } else if !write_scientific(zmij::Buffer::new().format_finite(value), magnitude < f64::MIN_POSITIVE, out)
+    {
         // Writing to a vector cannot fail.
         let _ = write!(out, "{value:.1E}");
     }
@@ -298,11 +264,8 @@ pub(crate) fn write_java_f32(value: f32, out: &mut Vec<u8>) {
         out.extend_from_slice(b"NaN");
     } else if value.is_infinite() {
         out.extend_from_slice(infinity(value.is_sign_negative()));
-    } else if !write_scientific(
-        zmij::Buffer::new().format_finite(value),
-        magnitude < f32::MIN_POSITIVE,
-        out,
-    ) {
+    } else if !write_scientific(zmij::Buffer::new().format_finite(value), magnitude < f32::MIN_POSITIVE, out)
+    {
         let _ = write!(out, "{value:.1E}");
     }
 }
@@ -350,10 +313,7 @@ fn write_scientific(text: &str, subnormal: bool, out: &mut Vec<u8>) -> bool {
     }
 
     // `15000000.0`: the point moves behind the first digit, and the zeros at the end go.
-    let point = unsigned
-        .iter()
-        .position(|&byte| byte == b'.')
-        .unwrap_or(unsigned.len());
+    let point = unsigned.iter().position(|&byte| byte == b'.').unwrap_or(unsigned.len());
     let start = out.len();
     out.extend_from_slice(unsigned);
     let digits = out.get_mut(start + 1..).unwrap_or_default();
@@ -361,12 +321,7 @@ fn write_scientific(text: &str, subnormal: bool, out: &mut Vec<u8>) -> bool {
         moved.rotate_right(1);
     }
     // One digit stays behind the point, zero or not.
-    let zeros = digits
-        .iter()
-        .skip(2)
-        .rev()
-        .take_while(|&&byte| byte == b'0')
-        .count();
+    let zeros = digits.iter().skip(2).rev().take_while(|&&byte| byte == b'0').count();
     out.truncate(out.len() - zeros);
     let exponent = point.saturating_sub(1);
     out.push(b'E');
@@ -387,9 +342,7 @@ mod tests {
         let mut out = b"before,".to_vec();
         write_java(value, &mut out);
         let text = String::from_utf8(out).expect("only ASCII is written");
-        text.strip_prefix("before,")
-            .expect("what was there stays")
-            .to_owned()
+        text.strip_prefix("before,").expect("what was there stays").to_owned()
     }
 
     fn written_f32(value: f32) -> String {
@@ -404,17 +357,13 @@ mod tests {
 
     /// What Java can print for a finite number, but for the value of the exponent and zeros at the end.
     static JAVA_SHAPE: LazyLock<regex::Regex> = LazyLock::new(|| {
-        regex::Regex::new(
-            r"^-?(0\.0|0\.0{0,2}[1-9]\d*|[1-9]\d{0,6}\.\d+|[1-9]\.\d+E-?[1-9]\d{0,2})$",
-        )
-        .expect("a valid regex")
+        regex::Regex::new(r"^-?(0\.0|0\.0{0,2}[1-9]\d*|[1-9]\d{0,6}\.\d+|[1-9]\.\d+E-?[1-9]\d{0,2})$")
+            .expect("a valid regex")
     });
 
     fn has_java_shape(text: &str) -> bool {
         let (mantissa, exponent) = text.split_once('E').unwrap_or((text, "7"));
-        let outside = exponent
-            .parse()
-            .is_ok_and(|exponent: i32| !(-3..7).contains(&exponent));
+        let outside = exponent.parse().is_ok_and(|exponent: i32| !(-3..7).contains(&exponent));
         let trailing_zero = mantissa.ends_with('0') && !mantissa.ends_with(".0");
         JAVA_SHAPE.is_match(text) && outside && !trailing_zero
     }
@@ -429,16 +378,8 @@ mod tests {
     /// Checks all that is promised about the text of one finite number.
     fn check_text(value: f64) {
         let text = written(value);
-        assert_eq!(
-            parsed(&text),
-            Some(value.to_bits()),
-            "{text} is not {value:e}"
-        );
-        assert_eq!(
-            text.parse::<f64>().map(f64::to_bits),
-            Ok(value.to_bits()),
-            "{text} is not {value:e}"
-        );
+        assert_eq!(parsed(&text), Some(value.to_bits()), "{text} is not {value:e}");
+        assert_eq!(text.parse::<f64>().map(f64::to_bits), Ok(value.to_bits()), "{text} is not {value:e}");
         assert!(has_java_shape(&text), "{text}");
         let shortest = significant_digits(&format!("{value:e}"));
         let two_for_one = shortest == 1 && value.is_subnormal();
@@ -464,10 +405,7 @@ mod tests {
             (0.001, "0.001"),
             (2e-3, "0.002"),
             (9.999e-4, "9.999E-4"),
-            (
-                f64::from_bits(1e-3_f64.to_bits() - 1),
-                "9.999999999999998E-4",
-            ),
+            (f64::from_bits(1e-3_f64.to_bits() - 1), "9.999999999999998E-4"),
             (9_999_999.0, "9999999.0"),
             (9_999_999.999_999_998, "9999999.999999998"),
             (1e7, "1.0E7"),
@@ -497,10 +435,7 @@ mod tests {
             (f64::MAX, "1.7976931348623157E308"),
             (f64::MIN, "-1.7976931348623157E308"),
             (f64::MIN_POSITIVE, "2.2250738585072014E-308"),
-            (
-                f64::from_bits(0x000F_FFFF_FFFF_FFFF),
-                "2.225073858507201E-308",
-            ),
+            (f64::from_bits(0x000F_FFFF_FFFF_FFFF), "2.225073858507201E-308"),
             // Two digits are printed, so the best two are.
             (f64::from_bits(1), "4.9E-324"),
             (-f64::from_bits(1), "-4.9E-324"),
@@ -601,18 +536,12 @@ mod tests {
             ("186.7223965486312", 186.7223965486312),
             ("2.295408381527212E-4", 2.295408381527212e-4),
             ("1234567890123456789", 1234567890123456789.0),
-            (
-                "123456789012345678901234567890",
-                123456789012345678901234567890.0,
-            ),
+            ("123456789012345678901234567890", 123456789012345678901234567890.0),
             ("12345678901234567890.5", 12345678901234567890.5),
             // Between two doubles: to the even one; anything above: up.
             ("9007199254740993", 9_007_199_254_740_992.0),
             ("9007199254740993.0", 9_007_199_254_740_992.0),
-            (
-                "9007199254740993.00000000000000000000000000000001",
-                9_007_199_254_740_994.0,
-            ),
+            ("9007199254740993.00000000000000000000000000000001", 9_007_199_254_740_994.0),
             ("9007199.254740993E9", 9_007_199_254_740_992.0),
             ("9007199.254740995E9", 9_007_199_254_740_996.0),
             ("9007199.2547409931E9", 9_007_199_254_740_994.0),
@@ -727,15 +656,9 @@ mod tests {
     fn very_long_numbers_are_read_too() {
         let zeros = "0".repeat(100_000);
         assert_eq!(parsed(&format!("1{zeros}")), None);
-        assert_eq!(
-            parsed(&format!("{zeros}1.5{zeros}")),
-            Some(1.5_f64.to_bits())
-        );
+        assert_eq!(parsed(&format!("{zeros}1.5{zeros}")), Some(1.5_f64.to_bits()));
         assert_eq!(parsed(&format!("0.{zeros}1")), Some(0));
-        assert_eq!(
-            parsed(&format!("0.{zeros}1e100001")),
-            Some(1.0_f64.to_bits())
-        );
+        assert_eq!(parsed(&format!("0.{zeros}1e100001")), Some(1.0_f64.to_bits()));
     }
 
     /// A double from the whole range, or one an export is likely to hold.
@@ -756,11 +679,7 @@ mod tests {
         let expected = text.parse::<f64>().ok().filter(|value| value.is_finite());
         assert_eq!(parsed(text), expected.map(f64::to_bits), "{text}");
         if let Some(plain) = parse_plain(text.as_bytes()) {
-            assert_eq!(
-                Some(plain.to_bits()),
-                expected.map(f64::to_bits),
-                "{text}, in the fast way"
-            );
+            assert_eq!(Some(plain.to_bits()), expected.map(f64::to_bits), "{text}, in the fast way");
         }
     }
 

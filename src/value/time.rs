@@ -64,10 +64,7 @@ pub(crate) struct TimestampParser {
 
 impl TimestampParser {
     pub(crate) fn new() -> TimestampParser {
-        TimestampParser {
-            date: *b"1970-01-01",
-            day: 0,
-        }
+        TimestampParser { date: *b"1970-01-01", day: 0 }
     }
 
     /// What [`parse_timestamp`] gives for `cell`, whatever was read before.
@@ -109,9 +106,7 @@ fn parse_day(date: &[u8; 10]) -> Option<i64> {
 #[inline]
 fn parse_clock(day: i64, text: &[u8]) -> Option<(i64, Zone)> {
     let Some((b'T' | b' ', text)) = text.split_first() else {
-        return text
-            .is_empty()
-            .then_some((day * SECONDS_OF_DAY * MICROS, Zone::None));
+        return text.is_empty().then_some((day * SECONDS_OF_DAY * MICROS, Zone::None));
     };
     let (clock, rest) = text.split_first_chunk::<8>()?;
     let pairs = digit_pairs(Word::from_le_bytes(*clock), *b"00:00:00")?;
@@ -119,8 +114,7 @@ fn parse_clock(day: i64, text: &[u8]) -> Option<(i64, Zone)> {
     if hour > 23 || minute > 59 || second > 59 {
         return None;
     }
-    let seconds =
-        day * SECONDS_OF_DAY + i64::from(hour) * 3600 + i64::from(minute) * 60 + i64::from(second);
+    let seconds = day * SECONDS_OF_DAY + i64::from(hour) * 3600 + i64::from(minute) * 60 + i64::from(second);
     match rest {
         b"Z" => Some((seconds * MICROS, Zone::Utc)),
         [] => Some((seconds * MICROS, Zone::None)),
@@ -134,18 +128,13 @@ fn parse_fraction_and_offset(seconds: i64, text: &[u8]) -> Option<(i64, Zone)> {
     let mut micros = 0;
     let mut zone = text;
     if let Some(fraction) = text.strip_prefix(b".") {
-        let len = fraction
-            .iter()
-            .take_while(|byte| byte.is_ascii_digit())
-            .count();
+        let len = fraction.iter().take_while(|byte| byte.is_ascii_digit()).count();
         if len == 0 {
             return None;
         }
         // The fraction counts forward from the second before 1970 as well, so leaving digits out rounds to the past.
         let digits = fraction.iter().take(len).chain(std::iter::repeat(&b'0'));
-        micros = digits
-            .take(6)
-            .fold(0, |micros, digit| micros * 10 + i64::from(digit - b'0'));
+        micros = digits.take(6).fold(0, |micros, digit| micros * 10 + i64::from(digit - b'0'));
         zone = &fraction[len..];
     }
     let (sign, offset) = match zone {
@@ -181,8 +170,7 @@ fn digit_pairs(text: Word, form: [u8; 8]) -> Option<Word> {
     let values = text ^ Word::from_le_bytes(form);
     // What must be added for the top bit to be set: by a 10 where a digit belongs, by a 1 elsewhere. Above 0x7F it is set
     // already, and only then can a byte carry into the next.
-    let to_top =
-        Word::from_le_bytes(form.map(|byte| if byte == b'0' { 0x80 - 10 } else { 0x80 - 1 }));
+    let to_top = Word::from_le_bytes(form.map(|byte| if byte == b'0' { 0x80 - 10 } else { 0x80 - 1 }));
     if (values | values.wrapping_add(to_top)) & 0x8080_8080_8080_8080 != 0 {
         return None;
     }
@@ -217,11 +205,7 @@ fn days_in_month(year: u32, month: u8) -> u8 {
 /// are alike. Years are shifted by one era, so that no number is below zero and division is what it seems.
 #[inline]
 fn days_from_civil(year: u32, month: u32, day: u32) -> i64 {
-    let (year, month) = if month > 2 {
-        (year + 400, month)
-    } else {
-        (year + 399, month + 12)
-    };
+    let (year, month) = if month > 2 { (year + 400, month) } else { (year + 399, month + 12) };
     let century = year / 100;
     // From March on, months have 31, 30, 31, 30, 31 days again and again: 153 in five.
     let days_before_month = (153 * (month - 3) + 2) / 5;
@@ -237,6 +221,7 @@ const DAYS_TO_EPOCH: i64 = 719_468 + 146_097;
 /// Appends `value` as `yyyy-MM-ddTHH:mm:ss`, with `Z` behind it for [`Zone::Utc`]; in between, unless it is zero, the
 /// fraction of the second in 3, 6 or 9 digits, the fewest that hold it. Appends nothing and returns false where the year
 /// is not within 0000 to 9999.
+#[cfg(test)]
 pub(crate) fn write_timestamp(value: i64, unit: Unit, zone: Zone, out: &mut Vec<u8>) -> bool {
     TimestampFormatter::new().write(value, unit, zone, out)
 }
@@ -261,10 +246,7 @@ pub(crate) struct TimestampFormatter {
 
 impl TimestampFormatter {
     pub(crate) fn new() -> TimestampFormatter {
-        TimestampFormatter {
-            day: 0,
-            date: *b"1970-01-01",
-        }
+        TimestampFormatter { day: 0, date: *b"1970-01-01" }
     }
 
     /// Does what [`write_timestamp`] does, whatever was written before.
@@ -275,10 +257,7 @@ impl TimestampFormatter {
             Unit::Second => (value, 0),
             Unit::Milli => (value.div_euclid(1_000), value.rem_euclid(1_000) * 1_000_000),
             Unit::Micro => (value.div_euclid(MICROS), value.rem_euclid(MICROS) * 1_000),
-            Unit::Nano => (
-                value.div_euclid(1_000_000_000),
-                value.rem_euclid(1_000_000_000),
-            ),
+            Unit::Nano => (value.div_euclid(1_000_000_000), value.rem_euclid(1_000_000_000)),
         };
         let day = seconds.div_euclid(SECONDS_OF_DAY);
         if day != self.day {
@@ -293,10 +272,8 @@ impl TimestampFormatter {
         let [y0, y1, y2, y3, _, m0, m1, _, d0, d1] = self.date;
         let ([h0, h1], [i0, i1]) = (pair(second_of_day / 3600), pair(second_of_day / 60 % 60));
         let [s0, s1] = pair(second_of_day % 60);
-        let text = [
-            y0, y1, y2, y3, b'-', m0, m1, b'-', d0, d1, b'T', h0, h1, b':', i0, i1, b':', s0, s1,
-            b'Z',
-        ];
+        let text =
+            [y0, y1, y2, y3, b'-', m0, m1, b'-', d0, d1, b'T', h0, h1, b':', i0, i1, b':', s0, s1, b'Z'];
         match (nanos, zone) {
             (0, Zone::Utc) => out.extend_from_slice(&text),
             (0, Zone::None) => out.extend_from_slice(&text[..19]),
@@ -386,10 +363,7 @@ mod tests {
         let mut out = b"before,".to_vec();
         let done = write_timestamp(value, unit, zone, &mut out);
         let text = String::from_utf8(out).expect("only ASCII is written");
-        let text = text
-            .strip_prefix("before,")
-            .expect("what was there stays")
-            .to_owned();
+        let text = text.strip_prefix("before,").expect("what was there stays").to_owned();
         assert_eq!(done, !text.is_empty());
         done.then_some(text)
     }
@@ -419,11 +393,7 @@ mod tests {
             ("1970-01-01T00:00:00.5Z", 500_000, Zone::Utc),
             ("1970-01-01T00:00:01.000001", 1_000_001, Zone::None),
             ("1970-01-01T00:00:00.123456789Z", 123_456, Zone::Utc),
-            (
-                "1970-01-01T00:00:00.0000009999999999999999999",
-                0,
-                Zone::None,
-            ),
+            ("1970-01-01T00:00:00.0000009999999999999999999", 0, Zone::None),
             ("1969-12-31T23:59:59.9999999Z", -1, Zone::Utc),
             ("1969-12-31T23:59:59.0000009Z", -1_000_000, Zone::Utc),
             // Offsets.
@@ -437,16 +407,8 @@ mod tests {
             ("0000-01-01T01:00:00+01:00", FIRST, Zone::Utc),
         ];
         for (text, micros, zone) in table {
-            assert_eq!(
-                parse_timestamp(text.as_bytes()),
-                Some((micros, zone)),
-                "{text}"
-            );
-            assert_eq!(
-                TimestampParser::new().parse(text.as_bytes()),
-                Some((micros, zone)),
-                "{text}"
-            );
+            assert_eq!(parse_timestamp(text.as_bytes()), Some((micros, zone)), "{text}");
+            assert_eq!(TimestampParser::new().parse(text.as_bytes()), Some((micros, zone)), "{text}");
         }
     }
 
@@ -522,11 +484,7 @@ mod tests {
         ];
         for text in texts {
             assert_eq!(parse_timestamp(text.as_bytes()), None, "{text:?}");
-            assert_eq!(
-                TimestampParser::new().parse(text.as_bytes()),
-                None,
-                "{text:?}"
-            );
+            assert_eq!(TimestampParser::new().parse(text.as_bytes()), None, "{text:?}");
         }
         assert_eq!(parse_timestamp(b"2020-01-\xB0\xB1T00:00:00Z"), None);
     }
@@ -538,15 +496,9 @@ mod tests {
         assert_eq!(parse_date(b"9999-12-31"), Some(2_932_896));
         assert_eq!(parse_date(b"2000-02-29"), Some(11_016));
         assert_eq!(parse_date(b"0000-02-29"), Some(-719_469));
-        for text in [
-            "",
-            "2020-01-01T00:00:00",
-            "2020-01-01 ",
-            "2020-02-30",
-            "2019-02-29",
-            "20-01-01",
-            "2020-1-01",
-        ] {
+        for text in
+            ["", "2020-01-01T00:00:00", "2020-01-01 ", "2020-02-30", "2019-02-29", "20-01-01", "2020-1-01"]
+        {
             assert_eq!(parse_date(text.as_bytes()), None, "{text:?}");
         }
     }
@@ -569,17 +521,11 @@ mod tests {
 
     #[test]
     fn every_eight_digits_are_a_date_only_if_chrono_knows_it() {
-        for year in [
-            0, 1, 4, 99, 100, 400, 1582, 1900, 1970, 2000, 2023, 2024, 2100, 9996, 9999,
-        ] {
+        for year in [0, 1, 4, 99, 100, 400, 1582, 1900, 1970, 2000, 2023, 2024, 2100, 9996, 9999] {
             for month in 0..100 {
                 for day in 0..100 {
-                    let expected =
-                        NaiveDate::from_ymd_opt(year, month, day).map(|date| date.to_epoch_days());
-                    assert_eq!(
-                        parse_date(format!("{year:04}-{month:02}-{day:02}").as_bytes()),
-                        expected
-                    );
+                    let expected = NaiveDate::from_ymd_opt(year, month, day).map(|date| date.to_epoch_days());
+                    assert_eq!(parse_date(format!("{year:04}-{month:02}-{day:02}").as_bytes()), expected);
                 }
             }
         }
@@ -622,18 +568,10 @@ mod tests {
         for value in [FIRST / 1000 - 1, LAST / 1000 + 1, i64::MIN, i64::MAX] {
             assert_eq!(written(value, Unit::Milli, Zone::None), None);
         }
-        for days in [
-            FIRST_DAY as i32 - 1,
-            LAST_DAY as i32 + 1,
-            i32::MIN,
-            i32::MAX,
-        ] {
+        for days in [FIRST_DAY as i32 - 1, LAST_DAY as i32 + 1, i32::MIN, i32::MAX] {
             assert_eq!(date_written(days), None);
         }
-        assert_eq!(
-            date_written(FIRST_DAY as i32).as_deref(),
-            Some("0000-01-01")
-        );
+        assert_eq!(date_written(FIRST_DAY as i32).as_deref(), Some("0000-01-01"));
         assert_eq!(date_written(LAST_DAY as i32).as_deref(), Some("9999-12-31"));
     }
 

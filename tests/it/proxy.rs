@@ -86,7 +86,8 @@ impl Proxy {
             // A kept connection that the server closes meanwhile would fail a request which no rule is about.
             .pool_max_idle_per_host(0)
             .build_http();
-        let relay = Relay { upstream: upstream.to_owned(), log: Arc::clone(&log), rules: Arc::clone(&rules), client };
+        let relay =
+            Relay { upstream: upstream.to_owned(), log: Arc::clone(&log), rules: Arc::clone(&rules), client };
         // Ends with the runtime.
         runtime.spawn(relay.serve(listener));
         Self { endpoint, log, rules, _runtime: runtime }
@@ -140,7 +141,10 @@ impl Relay {
         let logged = LoggedRequest {
             operation: operation(&request),
             target: request.uri().to_string(),
-            range: request.headers().get(RANGE).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()),
+            range: request
+                .headers()
+                .get(RANGE)
+                .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()),
         };
         let fault = self.next_fault(logged.operation);
         lock(&self.log).push(logged);
@@ -295,7 +299,9 @@ mod tests {
         let store = server
             .store(&server.bucket("proxy"))
             .with_endpoint(&proxy.endpoint)
-            .with_client_options(ClientOptions::new().with_allow_http(true).with_timeout(Duration::from_secs(10)))
+            .with_client_options(
+                ClientOptions::new().with_allow_http(true).with_timeout(Duration::from_secs(10)),
+            )
             .with_retry(RetryConfig { max_retries: 0, ..RetryConfig::default() })
             .build()
             .expect("the options are complete");
@@ -319,7 +325,12 @@ mod tests {
 
         let log = lock(&proxy.log);
         let operations: Vec<_> = log.iter().map(|request| request.operation).collect();
-        assert_eq!(operations[..4], ["PutObject", "GetObject", "HeadObject", "ListObjectsV2"], "{}", server.name);
+        assert_eq!(
+            operations[..4],
+            ["PutObject", "GetObject", "HeadObject", "ListObjectsV2"],
+            "{}",
+            server.name
+        );
         assert!(log[1].target.ends_with("/folder/key"), "{}", log[1].target);
         assert_eq!(log[1].range.as_deref(), Some("bytes=2-4"));
     }

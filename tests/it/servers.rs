@@ -84,7 +84,8 @@ impl TestServer {
         let create = async move {
             let url = store.signed_url(Method::PUT, &Path::default(), Duration::from_secs(60)).await;
             let url = url.expect("the request can be signed");
-            let request = Request::put(url.as_str()).body(Empty::<Bytes>::new()).expect("a signed URL is a URI");
+            let request =
+                Request::put(url.as_str()).body(Empty::<Bytes>::new()).expect("a signed URL is a URI");
             let answer = Client::builder(TokioExecutor::new()).build_http().request(request).await;
             let answer = answer.expect("the server answers");
             let status = answer.status();

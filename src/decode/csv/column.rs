@@ -11,7 +11,7 @@ use arrow::datatypes::{DataType, TimeUnit};
 use std::sync::Arc;
 
 /// What a cell of text becomes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CellType {
     String,
     Double,
@@ -112,7 +112,9 @@ impl Column {
                 // A chunk is far below 2 GiB, see `engine::chunks`.
                 offsets.push(bytes.len() as i32);
             }
-            Values::Double(values) => values.push(double::parse(cell).ok_or("not a number that fits a double")?),
+            Values::Double(values) => {
+                values.push(double::parse(cell).ok_or("not a number that fits a double")?)
+            }
             Values::Int64(values) => values.push(parse_int(cell).ok_or("not a whole number of 64 bits")?),
             Values::Boolean(values) => values.push(match cell {
                 b"true" => true,
@@ -123,7 +125,9 @@ impl Column {
             Values::Timestamp { values, zone, parser } => {
                 let (value, found) = parser.parse(cell).ok_or("not a timestamp yyyy-MM-ddTHH:mm:ssZ")?;
                 match (*zone, found) {
-                    (Zone::Utc, Zone::None) => return Err("a timestamp without zone in a column that has zones"),
+                    (Zone::Utc, Zone::None) => {
+                        return Err("a timestamp without zone in a column that has zones");
+                    }
                     (Zone::None, Zone::Utc) => return Err("a timestamp with zone in a column that has none"),
                     _ => values.push(value),
                 }

@@ -88,10 +88,9 @@ impl<'a> Decoder<'a> {
         for (column, constant) in self.columns[first..].iter_mut().zip(constants) {
             while column.len() < self.rows {
                 match constant {
-                    Some(text) => column.push(text.as_bytes()).map_err(|problem| SegmentError {
-                        lines: 0,
-                        error: Error::data("", problem),
-                    })?,
+                    Some(text) => column
+                        .push(text.as_bytes())
+                        .map_err(|problem| SegmentError { lines: 0, error: Error::data("", problem) })?,
                     None => column.push_null(),
                 }
             }
@@ -179,7 +178,9 @@ impl<'a> Decoder<'a> {
         };
         match problem {
             None => Ok(()),
-            Some(problem) => Err(bad_cell(problem, self.typing.schema.field(column).name(), &text, cell_type)),
+            Some(problem) => {
+                Err(bad_cell(problem, self.typing.schema.field(column).name(), &text, cell_type))
+            }
         }
     }
 
@@ -304,4 +305,26 @@ fn bad_cell(problem: &str, column: &str, text: &[u8], cell_type: CellType) -> Da
     } else {
         error.remedy(format!("--type {column}=string keeps the text, --null TEXT reads a text as null"))
     }
+}
+
+/// Reads cells that are held as text already, for a column that shall have another type.
+pub(crate) fn cells_to_array(
+    cells: &arrow::array::StringArray,
+    cell_type: CellType,
+    name: &str,
+    url: &str,
+) -> Result<ArrayRef> {
+    let mut column = Column::new(cell_type);
+    for cell in cells {
+        match cell {
+            None => column.push_null(),
+            Some("not defined") if cell_type.is_numeric() => column.push_null(),
+            Some(text) => column.push(text.as_bytes()).map_err(|problem| {
+                let mut error = bad_cell(problem, name, text.as_bytes(), cell_type);
+                url.clone_into(&mut error.file);
+                error
+            })?,
+        }
+    }
+    column.finish()
 }

@@ -1,0 +1,336 @@
+//! Files of the output, from the first byte to the last: each function writes one or more of them and gives them back
+//! finished but not published.
+
+use super::copy_row_groups;
+use super::progress::WrittenFile;
+use super::row_groups::{Full, encoded};
+use super::rows::{Context, rows};
+use super::text::{self, Cut, TextPiece};
+use crate::encode::parquet::{Assembler, EncodedRowGroup, Encoder, MAGIC, codec};
+use crate::error::Result;
+use crate::options::{Compression, Format, Split};
+use crate::plan::{
+    Plan, PlannedOutput, PlannedPart, ROW_GROUP_ROWS, Recut, Strategy, Target, row_group_pieces,
+};
+use crate::sink::{Sink, SinkOptions};
+use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt};
+
+/// A file that is written to the end and waits to be published.
+pub(crate) struct Finished {
+    pub(crate) sink: Sink,
+    pub(crate) file: WrittenFile,
+}
+
+/// A file being written.
+struct Open {
+    sink: Sink,
+    name: String,
+    bytes: u64,
+    rows: u64,
+}
+
+impl Open {
+    async fn create(target: &Target, options: SinkOptions) -> Result<Self> {
+        Ok(Open { sink: Sink::create(target, options).await?, name: target.to_string(), bytes: 0, rows: 0 })
+    }
+
+    async fn write(&mut self, bytes: Bytes) -> Result<()> {
+        self.bytes += bytes.len() as u64;
+        self.sink.write(bytes).await
+    }
+
+    /// Ends the file, or clears it away where writing it failed.
+    async fn close(mut self, written: Result<()>) -> Result<Finished> {
+        let finished = match written {
+            Ok(()) => self.sink.finish().await,
+            failed => failed,
+        };
+        match finished {
+            Ok(()) => Ok(Finished {
+                sink: self.sink,
+                file: WrittenFile { file: self.name, bytes: self.bytes, rows: self.rows },
+            }),
+            Err(error) => {
+                self.sink.abort().await;
+                Err(error)
+            }
+        }
+    }
+}
+
+/// Writes one file of the plan.
+pub(crate) async fn write_output(context: &Context, plan: &Plan, output: &PlannedOutput) -> Result<Finished> {
+    let options = sink_options(context, plan, &context.input.parts[output.parts.clone()]);
+    let mut file = Open::create(&output.target, options).await?;
+    let stopped = context.stopped.clone();
+    let written = tokio::select! {
+        written = fill(context, plan, output, &mut file) => written,
+        () = super::stopped(stopped) => Err(crate::Error::Stopped),
+    };
+    file.close(written).await
+}
+
+fn sink_options(context: &Context, plan: &Plan, parts: &[PlannedPart]) -> SinkOptions {
+    let bytes: u64 = parts.iter().map(|part| part.object.size).sum();
+    // Parquet unpacks to about four times its size as text.
+    let expected_bytes =
+        if plan.to == Format::Csv && context.input.format == Format::Parquet { bytes * 6 } else { bytes };
+    let files = plan.outputs.len().max(1);
+    let hold = (context.budget.prefetch / files).min(super::TRANSFER_BYTES);
+    SinkOptions { overwrite: plan.options.overwrite, expected_bytes, hold }
+}
+
+async fn fill(context: &Context, plan: &Plan, output: &PlannedOutput, file: &mut Open) -> Result<()> {
+    match (plan.to, plan.strategy) {
+        (Format::Csv, _) => fill_csv(context, plan, output, file).await,
+        (Format::Parquet, Strategy::CopyRowGroups) => fill_by_copy(context, output, file).await,
+        (Format::Parquet, _) => {
+            let encoder = Encoder::new(&context.input.schema, codec(plan.compression)?)?;
+            let full = Full {
+                rows: plan.options.row_group_rows.unwrap_or(ROW_GROUP_ROWS),
+                bytes: row_group_bytes(context, plan),
+                boundary: None,
+            };
+            let batches = rows(context, output.parts.clone());
+            let ahead = context.budget.threads;
+            let mut groups = encoded(batches, full, encoder.clone(), context.jobs.clone(), ahead);
+            let mut parquet = ParquetFile::begin(&encoder, file).await?;
+            while let Some(group) = groups.try_next().await? {
+                parquet.add(&group, file).await?;
+            }
+            parquet.end(file).await
+        }
+    }
+}
+
+/// A row group of a size that was asked for is not cut by memory.
+fn row_group_bytes(context: &Context, plan: &Plan) -> usize {
+    if plan.options.row_group_rows.is_some() { usize::MAX } else { context.budget.row_group }
+}
+
+async fn fill_csv(context: &Context, plan: &Plan, output: &PlannedOutput, file: &mut Open) -> Result<()> {
+    let compression = plan.compression;
+    file.write(text::compress(text::header(context, plan).into(), compression)?).await?;
+    let jobs = context.jobs.clone();
+    let mut pieces = text::text(context, plan.strategy, output.parts.clone())
+        .map(move |piece| {
+            let jobs = jobs.clone();
+            async move { compress_piece(&jobs, piece?, compression).await }
+        })
+        .buffered(context.budget.window);
+    while let Some(piece) = pieces.try_next().await? {
+        file.rows += piece.rows;
+        file.write(piece.bytes).await?;
+    }
+    Ok(())
+}
+
+async fn compress_piece(
+    jobs: &super::jobs::Jobs,
+    piece: TextPiece,
+    compression: Compression,
+) -> Result<TextPiece> {
+    if compression == Compression::None {
+        return Ok(piece);
+    }
+    jobs.run(move || Ok(TextPiece { bytes: text::compress(piece.bytes, compression)?, rows: piece.rows }))
+        .await
+}
+
+async fn fill_by_copy(context: &Context, output: &PlannedOutput, file: &mut Open) -> Result<()> {
+    let first = context.input.parts.iter().find_map(PlannedPart::parquet);
+    let (descriptor, key_values) = match first {
+        Some(metadata) => {
+            let file = metadata.file_metadata();
+            (file.schema_descr_ptr(), file.key_value_metadata().cloned().unwrap_or_default())
+        }
+        None => return Err(crate::Error::Internal("no part has a footer".into())),
+    };
+    let mut assembler = Assembler::new(descriptor, key_values);
+    file.write(Bytes::from_static(MAGIC)).await?;
+    let pieces = row_group_pieces(&context.input, output.parts.clone());
+    file.rows = copy_row_groups::write(context, pieces, &mut assembler, &mut file.sink).await?;
+    file.bytes = assembler.position();
+    file.write(assembler.finish()?).await
+}
+
+/// A Parquet file whose row groups come encoded.
+struct ParquetFile {
+    assembler: Assembler,
+}
+
+impl ParquetFile {
+    async fn begin(encoder: &Encoder, file: &mut Open) -> Result<Self> {
+        file.write(Bytes::from_static(MAGIC)).await?;
+        Ok(ParquetFile { assembler: Assembler::new(encoder.descriptor().clone(), encoder.key_values()) })
+    }
+
+    async fn add(&mut self, group: &EncodedRowGroup, file: &mut Open) -> Result<()> {
+        self.assembler.add(&group.metadata, 0)?;
+        file.rows += group.rows();
+        file.write(group.chunks()).await
+    }
+
+    async fn end(self, file: &mut Open) -> Result<()> {
+        file.write(self.assembler.finish()?).await
+    }
+}
+
+/// Writes an output that is cut anew; on an error every file of it is cleared away.
+pub(crate) async fn write_recut(context: &Context, plan: &Plan, recut: &Recut) -> Result<Vec<Finished>> {
+    let mut files = Files { context, plan, recut, finished: Vec::new(), open: None };
+    let stopped = context.stopped.clone();
+    let written = tokio::select! {
+        written = async {
+            match plan.to {
+                Format::Csv => recut_csv(&mut files).await,
+                Format::Parquet => recut_parquet(&mut files).await,
+            }
+        } => written,
+        () = super::stopped(stopped) => Err(crate::Error::Stopped),
+    };
+    let closed = match files.open.take() {
+        Some(open) => open.close(written).await.map(Some),
+        None => written.map(|()| None),
+    };
+    match closed {
+        Ok(last) => {
+            files.finished.extend(last);
+            Ok(files.finished)
+        }
+        Err(error) => {
+            for file in &mut files.finished {
+                file.sink.abort().await;
+            }
+            Err(error)
+        }
+    }
+}
+
+/// The files of an output that is cut anew, numbered from 0.
+struct Files<'a> {
+    context: &'a Context,
+    plan: &'a Plan,
+    recut: &'a Recut,
+    finished: Vec<Finished>,
+    open: Option<Open>,
+}
+
+impl Files<'_> {
+    /// The file being written; the next one is begun where there is none.
+    async fn open(&mut self) -> Result<&mut Open> {
+        let open = match self.open.take() {
+            Some(open) => open,
+            None => {
+                let name = self.recut.like.renumbered(self.finished.len() as u64, self.recut.extension);
+                let target = Target::File(self.recut.folder.child(&name));
+                let expected_bytes = match self.recut.split {
+                    Split::Bytes(bytes) => bytes,
+                    Split::Rows(_) => self.context.input.bytes(),
+                };
+                let hold = 64 * 1024;
+                let options = SinkOptions { overwrite: self.plan.options.overwrite, expected_bytes, hold };
+                Open::create(&target, options).await?
+            }
+        };
+        Ok(self.open.insert(open))
+    }
+
+    async fn close(&mut self) -> Result<()> {
+        if let Some(open) = self.open.take() {
+            self.finished.push(open.close(Ok(())).await?);
+        }
+        Ok(())
+    }
+}
+
+async fn recut_csv(files: &mut Files<'_>) -> Result<()> {
+    let (context, plan) = (files.context, files.plan);
+    let header = Bytes::from(text::header(context, plan));
+    let pieces = text::text(context, plan.strategy, 0..context.input.parts.len());
+    let mut cuts = text::cut(pieces, files.recut.split, header.len());
+    let mut is_new = true;
+    loop {
+        let cut = cuts.try_next().await?;
+        // A file is begun when a row comes for it, and the first one in any case.
+        if is_new && (matches!(cut, Some(Cut::Piece(_))) || (cut.is_none() && files.finished.is_empty())) {
+            files.open().await?.write(text::compress(header.clone(), plan.compression)?).await?;
+            is_new = false;
+        }
+        match cut {
+            None => return Ok(()),
+            Some(Cut::NextFile) => {
+                files.close().await?;
+                is_new = true;
+            }
+            Some(Cut::Piece(piece)) => {
+                let piece = compress_piece(&context.jobs, piece, plan.compression).await?;
+                let file = files.open().await?;
+                file.rows += piece.rows;
+                file.write(piece.bytes).await?;
+            }
+        }
+    }
+}
+
+/// Bytes of a footer for one row group and column, about: kept in hand where a file must not pass a size.
+const FOOTER_BYTES: u64 = 300;
+
+async fn recut_parquet(files: &mut Files<'_>) -> Result<()> {
+    let (context, plan) = (files.context, files.plan);
+    let encoder = Encoder::new(&context.input.schema, codec(plan.compression)?)?;
+    let mut full = Full {
+        rows: plan.options.row_group_rows.unwrap_or(ROW_GROUP_ROWS),
+        bytes: row_group_bytes(context, plan),
+        boundary: None,
+    };
+    let columns = context.input.schema.fields().len() as u64;
+    let most = match files.recut.split {
+        Split::Rows(rows) => {
+            full.boundary = Some(rows.max(1));
+            None
+        }
+        Split::Bytes(bytes) => {
+            // Rows take less space encoded than decoded, so some row groups fit into a file.
+            full.bytes = full.bytes.min(usize::try_from(bytes / 2).unwrap_or(usize::MAX)).max(1);
+            Some(bytes)
+        }
+    };
+    // A batch is the least that a row group has: small files need small ones.
+    let batches = rows(context, 0..context.input.parts.len());
+    let batches = match most {
+        Some(bytes) => super::rows::cut_every(batches, (bytes / (16 * columns.max(1))).clamp(1, 16_384)),
+        None => batches,
+    };
+    let ahead = context.budget.threads;
+    let mut groups = encoded(batches, full, encoder.clone(), context.jobs.clone(), ahead);
+    let mut parquet: Option<ParquetFile> = None;
+    loop {
+        let group = groups.try_next().await?;
+        let is_full = match (&group, files.open.as_ref(), files.recut.split) {
+            (Some(_), Some(open), Split::Rows(rows)) => open.rows >= rows,
+            (Some(group), Some(open), Split::Bytes(most)) => {
+                let after = open.bytes + group.chunks().len() as u64;
+                open.rows > 0 && after + FOOTER_BYTES * columns * 4 > most
+            }
+            _ => false,
+        };
+        if is_full && let Some(parquet) = parquet.take() {
+            parquet.end(files.open().await?).await?;
+            files.close().await?;
+        }
+        if parquet.is_none() && (group.is_some() || files.finished.is_empty()) {
+            parquet = Some(ParquetFile::begin(&encoder, files.open().await?).await?);
+        }
+        match (group, &mut parquet) {
+            (Some(group), Some(parquet)) => parquet.add(&group, files.open().await?).await?,
+            (_, ended) => {
+                if let Some(parquet) = ended.take() {
+                    parquet.end(files.open().await?).await?;
+                }
+                return Ok(());
+            }
+        }
+    }
+}

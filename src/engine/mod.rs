@@ -1,0 +1,280 @@
+//! Does what a [`Plan`] says. [`run`] is a table of contents: write every file out of sight, check, publish.
+//!
+//! Async is for input and output, threads are for decoding and encoding; they meet in [`jobs`]. What is held at once
+//! is bounded by [`budget`].
+
+mod aggregates;
+mod budget;
+mod chunks;
+mod copy_bytes;
+mod copy_row_groups;
+mod files;
+mod jobs;
+mod progress;
+mod row_group_reader;
+mod row_groups;
+mod rows;
+mod text;
+
+pub(crate) use aggregates::look_for_aggregates;
+pub(crate) use budget::TRANSFER_BYTES;
+pub use progress::{Event, Report, WrittenFile};
+
+use crate::error::{Error, Result};
+use crate::location::Location;
+use crate::options::Options;
+use crate::plan::{self, Plan, column_summaries};
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use files::{Finished, write_output, write_recut};
+use futures::stream::BoxStream;
+use futures::{Stream, StreamExt, stream};
+use progress::Progress;
+use rows::Context;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context as TaskContext, Poll};
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+
+/// How often a run tells how far it is.
+const EVENT_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Carries out a plan.
+///
+/// Needs a Tokio runtime with its time driver. Output is all or nothing: on an error nothing is seen under a final
+/// name, and what was begun is cleared away. Dropping the future stops the run too, but [`run_until`] waits until all
+/// is cleared away.
+///
+/// # Errors
+/// See [`Error`].
+///
+/// ```
+/// use forecast_export::{Location, Options, Output, plan, run};
+///
+/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let target = folder.path().join("sales.parquet").display().to_string();
+/// let source = Location::parse("testdata/forecast")?;
+/// let plan = plan(&source, &Output::file(&target)?, &Options::default()).await?;
+/// println!("{plan}");
+/// let report = run(plan, |_event| ()).await?;
+/// assert_eq!(report.rows, 36);
+/// # Ok::<(), forecast_export::Error>(())
+/// # }).unwrap();
+/// ```
+pub async fn run(plan: Plan, on_event: impl FnMut(Event)) -> Result<Report> {
+    run_until(plan, std::future::pending(), on_event).await
+}
+
+/// Carries out a plan until `stop` is ready: then everything that was begun is cleared away, and the error is
+/// [`Error::Stopped`].
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_until(
+    plan: Plan,
+    stop: impl Future<Output = ()>,
+    mut on_event: impl FnMut(Event),
+) -> Result<Report> {
+    let (stopper, stopped) = watch::channel(false);
+    let total = plan.input.bytes();
+    let progress = Arc::new(Progress::default());
+    let mut work = std::pin::pin!(write_and_publish(plan, Arc::clone(&progress), stopped));
+    let mut stop = std::pin::pin!(stop);
+    let mut ticks = tokio::time::interval(EVENT_INTERVAL);
+    let mut is_stopping = false;
+    let result = loop {
+        tokio::select! {
+            result = &mut work => break result,
+            () = &mut stop, if !is_stopping => {
+                is_stopping = true;
+                let _ = stopper.send(true);
+            }
+            _ = ticks.tick() => on_event(progress.event(total)),
+        }
+    };
+    on_event(progress.event(total));
+    let report = result?;
+    for file in &report.outputs {
+        on_event(Event::Published { path: file.file.clone() });
+    }
+    Ok(report)
+}
+
+async fn write_and_publish(
+    plan: Plan,
+    progress: Arc<Progress>,
+    stopped: watch::Receiver<bool>,
+) -> Result<Report> {
+    let began = Instant::now();
+    let context = Context::new(&plan.input, &plan.options, progress, stopped);
+    let mut files = write_all(&context, &plan).await?;
+    let checked = check(&context, &plan);
+    match checked {
+        Ok(()) => publish(&mut files).await?,
+        Err(error) => {
+            abort(&mut files).await;
+            return Err(error);
+        }
+    }
+    let summary = plan.summary();
+    Ok(Report {
+        job: summary.job,
+        runs: summary.runs,
+        kind: summary.kind,
+        from: summary.from,
+        to: summary.to,
+        strategy: summary.strategy,
+        parts: plan.input.parts.len() as u64,
+        bytes_read: summary.bytes,
+        rows: files.iter().map(|file| file.file.rows).sum(),
+        columns: column_summaries(&plan.input.schema),
+        outputs: files.into_iter().map(|file| file.file).collect(),
+        seconds: began.elapsed().as_secs_f64(),
+    })
+}
+
+/// Files of a conversion that are written at the same time: small ones wait for requests, not for the processor.
+const CONCURRENT_FILES: usize = 16;
+
+/// Writes every file of the output, none of which can be seen yet.
+async fn write_all(context: &Context, plan: &Plan) -> Result<Vec<Finished>> {
+    if let Some(recut) = &plan.recut {
+        return write_recut(context, plan, recut).await;
+    }
+    let largest = plan.input.parts.iter().map(|part| part.object.size).max().unwrap_or(0).max(1);
+    let at_once = (context.budget.chunk as u64 / largest).clamp(1, CONCURRENT_FILES as u64) as usize;
+    let has_failed = AtomicBool::new(false);
+    let mut written = stream::iter(&plan.outputs)
+        .map(|output| async {
+            if has_failed.load(Ordering::Relaxed) {
+                return Err(Error::Stopped);
+            }
+            let result = write_output(context, plan, output).await;
+            has_failed.fetch_or(result.is_err(), Ordering::Relaxed);
+            result
+        })
+        .buffered(at_once);
+    let mut files = Vec::with_capacity(plan.outputs.len());
+    let mut failure = None;
+    // After a failure those that had begun are still awaited, so that each clears itself away.
+    while let Some(result) = written.next().await {
+        match result {
+            Ok(file) => files.push(file),
+            Err(error) => {
+                failure.get_or_insert(error);
+            }
+        }
+    }
+    match failure {
+        None => Ok(files),
+        Some(error) => {
+            abort(&mut files).await;
+            Err(error)
+        }
+    }
+}
+
+fn check(context: &Context, plan: &Plan) -> Result<()> {
+    match plan.options.select.expect_rows {
+        Some(expected) if context.progress.rows() != expected => {
+            Err(plan::rows_missing(context.progress.rows(), expected))
+        }
+        _ => Ok(()),
+    }
+}
+
+async fn publish(files: &mut [Finished]) -> Result<()> {
+    for i in 0..files.len() {
+        if let Err(error) = files[i].sink.publish().await {
+            abort(&mut files[i..]).await;
+            return Err(error);
+        }
+    }
+    Ok(())
+}
+
+async fn abort(files: &mut [Finished]) {
+    for file in files {
+        file.sink.abort().await;
+    }
+}
+
+/// Ready when the run shall stop.
+async fn stopped(mut stopped: watch::Receiver<bool>) {
+    // The sender is gone only when the run is over, and then nobody waits here.
+    if stopped.wait_for(|stop| *stop).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// The rows of an export as an ordered stream of record batches, all of one schema.
+///
+/// Batches have up to some ten thousand rows; what is decoded ahead is bounded by [`Options::memory`]. After an error
+/// the stream is over.
+///
+/// Made by [`read`].
+pub struct Rows {
+    schema: SchemaRef,
+    batches: BoxStream<'static, Result<RecordBatch>>,
+    // Keeps `stopped` from resolving while the stream is read.
+    _stopper: watch::Sender<bool>,
+}
+
+impl Rows {
+    /// The schema of every batch.
+    pub fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+}
+
+impl std::fmt::Debug for Rows {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Rows").field("schema", &self.schema).finish_non_exhaustive()
+    }
+}
+
+impl Stream for Rows {
+    type Item = Result<RecordBatch>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut TaskContext<'_>) -> Poll<Option<Self::Item>> {
+        let item = self.batches.poll_next_unpin(context);
+        if matches!(item, Poll::Ready(Some(Err(_)))) {
+            self.batches = stream::empty().boxed();
+        }
+        item
+    }
+}
+
+/// Reads one run of an export, or with [`RunChoice::All`](crate::RunChoice::All) all of them, as rows in order: part
+/// by part, row by row. Of the options those about output have no effect.
+///
+/// # Errors
+/// As [`plan()`](crate::plan()); the stream ends with the errors of [`run`].
+///
+/// ```
+/// use forecast_export::{Location, Options, read};
+/// use futures::TryStreamExt;
+///
+/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// let source = Location::parse("testdata/forecast")?;
+/// let mut rows = read(&source, &Options::default()).await?;
+/// assert_eq!(rows.schema().field(0).name(), "item_id");
+/// let mut count = 0;
+/// while let Some(batch) = rows.try_next().await? {
+///     count += batch.num_rows();
+/// }
+/// assert_eq!(count, 36);
+/// # Ok::<(), forecast_export::Error>(())
+/// # }).unwrap();
+/// ```
+pub async fn read(source: &Location, options: &Options) -> Result<Rows> {
+    let input = Arc::new(plan::input(source, options, false).await?);
+    let (stopper, stopped) = watch::channel(false);
+    let context = Context::new(&input, options, Arc::new(Progress::default()), stopped);
+    let parts = 0..input.parts.len();
+    Ok(Rows { schema: Arc::clone(&input.schema), batches: rows::rows(&context, parts), _stopper: stopper })
+}

@@ -1,0 +1,98 @@
+//! What a run tells while it goes on, and at its end: plain data, the same for the progress bar, JSON and tests.
+
+use crate::naming::Kind;
+use crate::options::Format;
+use crate::plan::{ColumnSummary, Strategy};
+use serde::Serialize;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What happens while a plan is run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// How far the run is, ten times a second.
+    Progress {
+        /// Bytes of the parts that were read.
+        bytes: u64,
+        /// Bytes of all parts.
+        total_bytes: u64,
+        /// Rows that were read.
+        rows: u64,
+    },
+    /// A file can be seen under its final name.
+    Published {
+        /// The path or URL.
+        path: String,
+    },
+}
+
+/// What was done.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct Report {
+    /// The job whose export was read.
+    pub job: String,
+    /// The runs, oldest first.
+    pub runs: Vec<String>,
+    /// What the export holds.
+    pub kind: Kind,
+    /// The format of the parts.
+    pub from: Format,
+    /// The format of the output.
+    pub to: Format,
+    /// How it was done.
+    pub strategy: Strategy,
+    /// The number of parts.
+    pub parts: u64,
+    /// Bytes of the parts.
+    pub bytes_read: u64,
+    /// Rows of the output.
+    pub rows: u64,
+    /// The columns of the output.
+    pub columns: Vec<ColumnSummary>,
+    /// The files written, in order.
+    pub outputs: Vec<WrittenFile>,
+    /// Seconds from start to end.
+    pub seconds: f64,
+}
+
+/// A file that was written.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct WrittenFile {
+    /// The path or URL.
+    pub file: String,
+    /// Bytes.
+    pub bytes: u64,
+    /// Rows.
+    pub rows: u64,
+}
+
+/// Counters that jobs on any thread add to.
+#[derive(Debug, Default)]
+pub(crate) struct Progress {
+    bytes: AtomicU64,
+    rows: AtomicU64,
+}
+
+impl Progress {
+    pub(crate) fn add_bytes(&self, bytes: u64) {
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    pub(crate) fn add_rows(&self, rows: u64) {
+        self.rows.fetch_add(rows, Ordering::Relaxed);
+    }
+
+    pub(crate) fn rows(&self) -> u64 {
+        self.rows.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn event(&self, total_bytes: u64) -> Event {
+        Event::Progress {
+            bytes: self.bytes.load(Ordering::Relaxed).min(total_bytes),
+            total_bytes,
+            rows: self.rows(),
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! The bytes of one row group, wherever they lie, as the Parquet decoder asks for them.
+
+use super::budget::Budget;
+use crate::error::{Error, Result};
+use crate::location::{Object, Store, open_local, read_local};
+use bytes::Bytes;
+use parquet::errors::ParquetError;
+use parquet::file::metadata::RowGroupMetaData;
+use parquet::file::reader::{ChunkReader, Length};
+use std::fs::File;
+use std::io::Read;
+use std::ops::Range;
+use std::sync::Arc;
+use tokio::runtime::Handle;
+
+/// Bytes read at once for one column of a row group that is too large to be fetched whole.
+const WINDOW_BYTES: u64 = 1024 * 1024;
+
+#[derive(Clone)]
+pub(crate) struct RowGroupReader {
+    object: Arc<Object>,
+    source: Source,
+}
+
+#[derive(Clone)]
+enum Source {
+    Local(Arc<File>),
+    /// The whole row group, from this position of the file on.
+    Held(u64, Bytes),
+    /// A row group too large to hold: each column is read on its own, window by window.
+    Remote(Store, Handle),
+}
+
+/// The bytes of a file that the column chunks of a row group lie in.
+pub(crate) fn byte_range(group: &RowGroupMetaData) -> Range<u64> {
+    let ranges = || group.columns().iter().map(|column| column.byte_range());
+    let start = ranges().map(|(start, _)| start).min().unwrap_or(0);
+    let end = ranges().map(|(start, length)| start + length).max().unwrap_or(0);
+    start..end
+}
+
+impl RowGroupReader {
+    pub(crate) fn open(
+        store: &Store,
+        object: &Object,
+        group: &RowGroupMetaData,
+        budget: Budget,
+        runtime: &Handle,
+    ) -> Result<Self> {
+        let range = byte_range(group);
+        let source = if store.is_local() {
+            Source::Local(Arc::new(open_local(object)?))
+        } else if range.end - range.start <= (budget.prefetch / budget.threads) as u64 {
+            Source::Held(range.start, runtime.block_on(store.read(object, range))?)
+        } else {
+            Source::Remote(store.clone(), runtime.clone())
+        };
+        Ok(RowGroupReader { object: Arc::new(object.clone()), source })
+    }
+
+    fn read(&self, range: Range<u64>) -> Result<Bytes> {
+        if range.end > self.object.size {
+            return Err(Error::data(&self.object.url, "a page lies outside the file").into());
+        }
+        match &self.source {
+            Source::Local(file) => {
+                let mut buffer = vec![0; (range.end - range.start) as usize];
+                read_local(file, &self.object, range.start, &mut buffer)?;
+                Ok(buffer.into())
+            }
+            Source::Held(from, bytes) => {
+                let inside = range.start.checked_sub(*from).zip(range.end.checked_sub(*from));
+                match inside {
+                    Some((start, end)) if end <= bytes.len() as u64 => {
+                        Ok(bytes.slice(start as usize..end as usize))
+                    }
+                    _ => Err(Error::data(&self.object.url, "a page lies outside its row group").into()),
+                }
+            }
+            Source::Remote(store, runtime) => runtime.block_on(store.read(&self.object, range)),
+        }
+    }
+}
+
+impl Length for RowGroupReader {
+    fn len(&self) -> u64 {
+        self.object.size
+    }
+}
+
+impl ChunkReader for RowGroupReader {
+    type T = Window;
+
+    fn get_read(&self, start: u64) -> parquet::errors::Result<Window> {
+        Ok(Window { reader: self.clone(), position: start, held: Bytes::new() })
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> parquet::errors::Result<Bytes> {
+        let end = start.saturating_add(length as u64);
+        self.read(start..end).map_err(|error| ParquetError::External(Box::new(error)))
+    }
+}
+
+/// Reads on from a position, a window at a time.
+pub(crate) struct Window {
+    reader: RowGroupReader,
+    position: u64,
+    held: Bytes,
+}
+
+impl Read for Window {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        if self.held.is_empty() {
+            let end = match &self.reader.source {
+                Source::Held(from, bytes) => from + bytes.len() as u64,
+                Source::Local(_) => self.reader.object.size.min(self.position + 4096),
+                Source::Remote(..) => self.reader.object.size.min(self.position + WINDOW_BYTES),
+            };
+            if self.position >= end {
+                return Ok(0);
+            }
+            self.held = self.reader.read(self.position..end).map_err(std::io::Error::other)?;
+            self.position = end;
+        }
+        let length = buffer.len().min(self.held.len());
+        buffer[..length].copy_from_slice(&self.held.split_to(length));
+        Ok(length)
+    }
+}

@@ -1,0 +1,91 @@
+//! Encoded row groups on their way out: rows are gathered until a row group is full, and encoded by jobs, several at
+//! a time, in order.
+
+use super::jobs::Jobs;
+use crate::encode::parquet::{EncodedRowGroup, Encoder};
+use crate::error::Result;
+use arrow::array::RecordBatch;
+use futures::stream::BoxStream;
+use futures::{StreamExt, stream};
+
+/// When a row group is full.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Full {
+    pub(crate) rows: u64,
+    /// Of decoded rows; a row group has one batch at least.
+    pub(crate) bytes: usize,
+    /// A row group never crosses a multiple of so many rows.
+    pub(crate) boundary: Option<u64>,
+}
+
+/// Gathers batches into row groups and encodes them; `ahead` are encoded at a time.
+pub(crate) fn encoded(
+    batches: BoxStream<'static, Result<RecordBatch>>,
+    full: Full,
+    encoder: Encoder,
+    jobs: Jobs,
+    ahead: usize,
+) -> BoxStream<'static, Result<EncodedRowGroup>> {
+    gathered(batches, full)
+        .map(move |batches| {
+            let (encoder, jobs) = (encoder.clone(), jobs.clone());
+            async move {
+                let batches = batches?;
+                jobs.run(move || encoder.encode(&batches)).await
+            }
+        })
+        .buffered(ahead)
+        .boxed()
+}
+
+struct Gathering {
+    batches: BoxStream<'static, Result<RecordBatch>>,
+    /// What a full row group left over.
+    rest: Option<RecordBatch>,
+    /// Rows since the last boundary.
+    since_boundary: u64,
+}
+
+fn gathered(
+    batches: BoxStream<'static, Result<RecordBatch>>,
+    full: Full,
+) -> BoxStream<'static, Result<Vec<RecordBatch>>> {
+    let state = Gathering { batches, rest: None, since_boundary: 0 };
+    stream::try_unfold(state, move |mut state| async move {
+        let mut group = Vec::new();
+        let (mut rows, mut bytes) = (0u64, 0usize);
+        loop {
+            let batch = match state.rest.take() {
+                Some(batch) => batch,
+                None => match state.batches.next().await.transpose()? {
+                    Some(batch) => batch,
+                    None => break,
+                },
+            };
+            if batch.num_rows() == 0 {
+                continue;
+            }
+            let to_boundary = full.boundary.map_or(u64::MAX, |boundary| boundary - state.since_boundary);
+            let room = (full.rows.max(1) - rows).min(to_boundary);
+            let taken = usize::try_from(room).unwrap_or(usize::MAX).min(batch.num_rows());
+            if taken < batch.num_rows() {
+                state.rest = Some(batch.slice(taken, batch.num_rows() - taken));
+            }
+            // A slice shares its batch's buffers: count its share of them.
+            bytes += batch.get_array_memory_size() / batch.num_rows() * taken;
+            rows += taken as u64;
+            group.push(batch.slice(0, taken));
+            if let Some(boundary) = full.boundary {
+                state.since_boundary = (state.since_boundary + taken as u64) % boundary;
+                if state.since_boundary == 0 {
+                    break;
+                }
+            }
+            if rows >= full.rows.max(1) || bytes >= full.bytes {
+                break;
+            }
+        }
+        Ok((!group.is_empty()).then_some((group, state)))
+    })
+    .boxed()
+}

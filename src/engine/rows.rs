@@ -1,0 +1,235 @@
+//! The rows of all parts, decoded, as one ordered stream of batches.
+
+use super::budget::{BATCH_ROWS, Budget};
+use super::chunks::{Chunk, TextPart, chunks};
+use super::jobs::Jobs;
+use super::progress::Progress;
+use super::row_group_reader::RowGroupReader;
+use crate::decode::csv::{Decoder, lines};
+use crate::decode::parquet::{align, decode_row_group};
+use crate::error::{DataError, Error, Result};
+use crate::options::Options;
+use crate::plan::{Contents, Input, PlannedPart};
+use arrow::array::RecordBatch;
+use futures::stream::BoxStream;
+use futures::{StreamExt, TryStreamExt, stream};
+use std::ops::Range;
+use std::sync::Arc;
+use tokio::sync::{mpsc, watch};
+
+/// What every stage of a run needs.
+#[derive(Clone)]
+pub(crate) struct Context {
+    pub(crate) input: Arc<Input>,
+    pub(crate) budget: Budget,
+    pub(crate) jobs: Jobs,
+    pub(crate) progress: Arc<Progress>,
+    /// Becomes true when the run shall stop.
+    pub(crate) stopped: watch::Receiver<bool>,
+}
+
+impl Context {
+    pub(crate) fn new(
+        input: &Arc<Input>,
+        options: &Options,
+        progress: Arc<Progress>,
+        stopped: watch::Receiver<bool>,
+    ) -> Self {
+        let budget = Budget::new(options);
+        Context { input: Arc::clone(input), budget, jobs: Jobs::new(budget.threads), progress, stopped }
+    }
+}
+
+/// Decodes the given parts, in order.
+pub(crate) fn rows(context: &Context, parts: Range<usize>) -> BoxStream<'static, Result<RecordBatch>> {
+    match context.input.format {
+        crate::options::Format::Csv => csv_rows(context, parts),
+        crate::options::Format::Parquet => parquet_rows(context, parts),
+    }
+}
+
+/// The CSV parts of a range that hold rows.
+pub(crate) fn text_parts(input: &Input, parts: Range<usize>) -> Vec<TextPart> {
+    parts
+        .filter_map(|index| match &input.parts[index].contents {
+            Contents::Csv { head, .. } if !head.is_header_only => {
+                Some(TextPart { index, object: input.parts[index].object.clone(), head: head.clone() })
+            }
+            _ => None,
+        })
+        .collect()
+}
+
+/// A chunk after a job: its result, and how many lines of which part it held.
+pub(crate) struct Checked<T> {
+    pub(crate) value: Result<T, (usize, u64, DataError)>,
+    pub(crate) lines: Vec<(usize, u64)>,
+}
+
+/// Counts lines from chunk to chunk, so that an error can name its line in the file.
+#[derive(Default)]
+pub(crate) struct LineCounter {
+    part: usize,
+    lines: u64,
+}
+
+impl LineCounter {
+    pub(crate) fn resolve<T>(&mut self, input: &Input, checked: Checked<T>) -> Result<T> {
+        let value = checked.value.map_err(|(part, lines_within, mut error)| {
+            let before = if part == self.part { self.lines } else { 0 };
+            let planned: &PlannedPart = &input.parts[part];
+            let header = planned.csv_head().map_or(0, |head| head.header_lines);
+            error.file.clone_from(&planned.object.url);
+            error.line = Some(header + before + lines_within + 1);
+            Error::from(error)
+        })?;
+        for (part, lines) in checked.lines {
+            if part != self.part {
+                *self = LineCounter { part, lines: 0 };
+            }
+            self.lines += lines;
+        }
+        Ok(value)
+    }
+}
+
+fn csv_rows(context: &Context, parts: Range<usize>) -> BoxStream<'static, Result<RecordBatch>> {
+    let Context { input, budget, jobs, progress, .. } = context.clone();
+    let text = chunks(&input.store, text_parts(&input, parts), budget, &progress);
+    let resolved = Arc::clone(&input);
+    text.map(move |chunk| {
+        let (input, jobs, progress) = (Arc::clone(&input), jobs.clone(), Arc::clone(&progress));
+        async move {
+            let chunk = chunk?;
+            jobs.run(move || decode_chunk(&input, &chunk, &progress)).await
+        }
+    })
+    .buffered(budget.window)
+    .scan(LineCounter::default(), move |counter, checked| {
+        let row = checked.and_then(|checked| counter.resolve(&resolved, checked));
+        futures::future::ready(Some(row))
+    })
+    .boxed()
+}
+
+fn decode_chunk(input: &Input, chunk: &Chunk, progress: &Progress) -> Result<Checked<RecordBatch>> {
+    let mut decoder = Decoder::new(&input.typing);
+    let mut counted = Vec::with_capacity(chunk.segments.len());
+    for segment in &chunk.segments {
+        let part = &input.parts[segment.part];
+        let Contents::Csv { layout, .. } = &part.contents else {
+            return Err(Error::Internal("text of a part that is no CSV".into()));
+        };
+        let text = &chunk.bytes[segment.range.clone()];
+        if let Err(failed) = decoder.append(text, layout, &part.constants) {
+            return Ok(Checked { value: Err((segment.part, failed.lines, failed.error)), lines: counted });
+        }
+        counted.push((segment.part, lines(text)));
+    }
+    progress.add_rows(decoder.rows() as u64);
+    Ok(Checked { value: Ok(decoder.finish()?), lines: counted })
+}
+
+fn parquet_rows(context: &Context, parts: Range<usize>) -> BoxStream<'static, Result<RecordBatch>> {
+    let input = &context.input;
+    let groups: Vec<(usize, usize)> = parts
+        .filter_map(|part| Some((part, input.parts[part].parquet()?)))
+        .flat_map(|(part, metadata)| (0..metadata.num_row_groups()).map(move |group| (part, group)))
+        .collect();
+    row_group_rows(context, groups)
+}
+
+/// Decodes row groups in order; as many as there are threads are decoded ahead, a few batches each.
+pub(crate) fn row_group_rows(
+    context: &Context,
+    groups: Vec<(usize, usize)>,
+) -> BoxStream<'static, Result<RecordBatch>> {
+    let context = context.clone();
+    let threads = context.budget.threads;
+    stream::iter(groups)
+        .map(move |(part, group)| futures::future::ready(start_decoder(&context, part, group)))
+        .buffered(threads)
+        .flat_map(|receiver| {
+            stream::unfold(receiver, |mut receiver| async {
+                receiver.recv().await.map(|batch| (batch, receiver))
+            })
+        })
+        .boxed()
+}
+
+fn start_decoder(context: &Context, part: usize, group: usize) -> mpsc::Receiver<Result<RecordBatch>> {
+    let (sender, receiver) = mpsc::channel(context.budget.batches_ahead);
+    let context = context.clone();
+    let runtime = tokio::runtime::Handle::current();
+    // Ends with the row group, with an error, or when nobody takes its batches any more.
+    tokio::task::spawn_blocking(move || {
+        if let Err(error) = decode_group(&context, &runtime, part, group, &sender) {
+            let _ = sender.blocking_send(Err(error));
+        }
+    });
+    receiver
+}
+
+fn decode_group(
+    context: &Context,
+    runtime: &tokio::runtime::Handle,
+    part: usize,
+    group: usize,
+    sender: &mpsc::Sender<Result<RecordBatch>>,
+) -> Result<()> {
+    let planned = &context.input.parts[part];
+    let Contents::Parquet { reader, columns } = &planned.contents else {
+        return Err(Error::Internal("row groups of a part that is no Parquet".into()));
+    };
+    let metadata = reader.metadata().row_group(group);
+    let bytes =
+        RowGroupReader::open(&context.input.store, &planned.object, metadata, context.budget, runtime)?;
+    context.progress.add_bytes(u64::try_from(metadata.compressed_size()).unwrap_or(0));
+    let row_bytes = (metadata.total_byte_size().max(0) / metadata.num_rows().max(1)).max(1) as usize;
+    let batch_rows = (context.budget.chunk / row_bytes).clamp(64, BATCH_ROWS);
+    let url = planned.object.url.as_str();
+    let mut batches = decode_row_group(url, bytes, reader.clone(), group, batch_rows)?;
+    let mut rows = 0;
+    while let Some(batch) = context.jobs.run_here(runtime, || batches.next())?.transpose()? {
+        rows += batch.num_rows() as i64;
+        context.progress.add_rows(batch.num_rows() as u64);
+        let aligned = align(&batch, columns, &planned.constants, &context.input.schema, url)?;
+        if sender.blocking_send(Ok(aligned)).is_err() {
+            return Ok(());
+        }
+    }
+    if rows != metadata.num_rows() {
+        return Err(Error::data(
+            url,
+            format!("row group {group} holds {rows} rows, the footer says {}", metadata.num_rows()),
+        )
+        .remedy("fetch or export the part again")
+        .into());
+    }
+    Ok(())
+}
+
+/// Cuts a stream of batches so that a batch never crosses a multiple of `rows`.
+pub(crate) fn cut_every(
+    batches: BoxStream<'static, Result<RecordBatch>>,
+    rows: u64,
+) -> BoxStream<'static, Result<RecordBatch>> {
+    let rows = usize::try_from(rows).unwrap_or(usize::MAX).max(1);
+    batches
+        .scan(0usize, move |filled, batch| {
+            let pieces = batch.map(|batch| {
+                let mut pieces = Vec::new();
+                let mut start = 0;
+                while start < batch.num_rows() {
+                    let length = (rows - *filled).min(batch.num_rows() - start);
+                    pieces.push(Ok(batch.slice(start, length)));
+                    start += length;
+                    *filled = (*filled + length) % rows;
+                }
+                stream::iter(pieces)
+            });
+            futures::future::ready(Some(pieces))
+        })
+        .try_flatten()
+        .boxed()
+}

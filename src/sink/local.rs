@@ -1,0 +1,156 @@
+//! A local file: written to a temporary beside it, synced, and moved into place in one step.
+
+use crate::error::{Error, Result};
+use crate::location::{Location, blocking};
+use bytes::Bytes;
+use std::fs::File;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tempfile::{Builder, TempPath};
+
+pub(crate) struct LocalSink {
+    path: PathBuf,
+    shown: String,
+    overwrite: bool,
+    /// Open while it is written.
+    file: Option<Arc<File>>,
+    /// Removes the temporary when it is dropped, whatever happens.
+    temporary: Option<TempPath>,
+}
+
+impl LocalSink {
+    pub(crate) fn create(location: &Location, overwrite: bool) -> Result<Self> {
+        let shown = super::shown(location);
+        let path = PathBuf::from(&location.path);
+        let folder = folder_of(&path);
+        std::fs::create_dir_all(folder).map_err(|error| creation(&folder.display().to_string(), error))?;
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        // Readable as the umask says: tempfile's own default is for secrets.
+        let temporary = Builder::new()
+            .prefix(&format!(".{}.", cut(&name, 180)))
+            .suffix(".tmp")
+            .permissions(std::fs::Permissions::from_mode(0o666))
+            .tempfile_in(folder)
+            .map_err(|error| creation(&shown, error))?;
+        let (file, temporary) = temporary.into_parts();
+        Ok(LocalSink { path, shown, overwrite, file: Some(Arc::new(file)), temporary: Some(temporary) })
+    }
+
+    pub(crate) async fn write(&mut self, bytes: Bytes) -> Result<()> {
+        let (shown, file) = (self.shown.clone(), self.file.clone());
+        blocking(move || {
+            let Some(file) = file else {
+                return Err(Error::Internal("a file was written after its end".into()));
+            };
+            (&*file).write_all(&bytes).map_err(|error| Error::io("writing", shown, error))
+        })
+        .await
+    }
+
+    pub(crate) async fn finish(&mut self) -> Result<()> {
+        let (shown, file) = (self.shown.clone(), self.file.take());
+        blocking(move || match file {
+            // The rename must never be on disk before the contents are.
+            Some(file) => file.sync_all().map_err(|error| Error::io("writing", shown, error)),
+            None => Ok(()),
+        })
+        .await
+    }
+
+    pub(crate) async fn publish(&mut self) -> Result<String> {
+        let Some(temporary) = self.temporary.take() else {
+            return Err(Error::Internal("a file was published twice".into()));
+        };
+        let (path, shown, overwrite) = (self.path.clone(), self.shown.clone(), self.overwrite);
+        blocking(move || {
+            let moved = if overwrite { temporary.persist(&path) } else { temporary.persist_noclobber(&path) };
+            moved.map_err(|error| match error.error.kind() {
+                std::io::ErrorKind::AlreadyExists => Error::OutputExists { path: shown.clone() },
+                _ => Error::io("writing", shown.clone(), error.error),
+            })?;
+            // Not every file system can sync a folder; the file itself is safe by now.
+            if let Ok(folder) = File::open(folder_of(&path)) {
+                let _ = folder.sync_all();
+            }
+            Ok(shown)
+        })
+        .await
+    }
+
+    pub(crate) fn abort(&mut self) {
+        self.file = None;
+        self.temporary = None;
+    }
+}
+
+/// A folder that cannot be made is not a source that was not found.
+fn creation(shown: &str, error: std::io::Error) -> Error {
+    match Error::io("writing", shown, error) {
+        Error::NotFound(_) => Error::Io {
+            doing: "writing",
+            object: shown.to_owned(),
+            source: std::io::ErrorKind::NotFound.into(),
+        },
+        other => other,
+    }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// The first bytes of a name, so that the temporary's name stays within the 255 bytes a file system allows.
+fn cut(name: &str, most: usize) -> &str {
+    let end = (0..=most.min(name.len())).rev().find(|&at| name.is_char_boundary(at)).unwrap_or(0);
+    &name[..end]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target(folder: &Path) -> Location {
+        Location::parse(&folder.join("new/out.csv").display().to_string()).expect("a path")
+    }
+
+    #[tokio::test]
+    async fn nothing_is_seen_before_it_is_published() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let location = target(folder.path());
+        let mut sink = LocalSink::create(&location, false).expect("created");
+        sink.write(Bytes::from_static(b"a\n")).await.expect("written");
+        assert!(!Path::new(&location.path).exists());
+        sink.finish().await.expect("finished");
+        sink.publish().await.expect("published");
+        assert_eq!(std::fs::read(&location.path).expect("there"), b"a\n");
+        assert_eq!(std::fs::read_dir(folder.path().join("new")).expect("a folder").count(), 1);
+    }
+
+    #[tokio::test]
+    async fn an_abort_leaves_nothing() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut sink = LocalSink::create(&target(folder.path()), false).expect("created");
+        sink.write(Bytes::from_static(b"a\n")).await.expect("written");
+        sink.abort();
+        assert_eq!(std::fs::read_dir(folder.path().join("new")).expect("a folder").count(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_file_that_came_meanwhile_is_not_replaced_unless_asked() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let location = target(folder.path());
+        for (overwrite, expected) in [(false, &b"old"[..]), (true, b"new")] {
+            let mut sink = LocalSink::create(&location, overwrite).expect("created");
+            std::fs::write(&location.path, "old").expect("written by another");
+            sink.write(Bytes::from_static(b"new")).await.expect("written");
+            sink.finish().await.expect("finished");
+            assert_eq!(sink.publish().await.is_ok(), overwrite);
+            assert_eq!(std::fs::read(&location.path).expect("there"), expected);
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! An object: uploaded in pieces, which a store shows only when the upload is completed; a small one is held and put
+//! by one request.
+
+use super::SinkOptions;
+use crate::engine::TRANSFER_BYTES;
+use crate::error::{Error, Result};
+use crate::location::{Location, store_error};
+use bytes::Bytes;
+use object_store::path::Path;
+use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
+use std::sync::Arc;
+use tokio::task::JoinSet;
+
+/// Pieces that are on their way at the same time.
+const CONCURRENT_PIECES: usize = 4;
+/// A store takes at most 10,000 pieces; some are kept in hand, as the output's size is only estimated.
+const PLANNED_PIECES: u64 = 8_000;
+/// Pieces above this estimate double in size every so many, so that no output outgrows the limit.
+const PIECES_UNTIL_DOUBLED: usize = 1_000;
+
+pub(crate) struct ObjectSink {
+    store: Arc<dyn ObjectStore>,
+    location: Location,
+    path: Path,
+    options: SinkOptions,
+    /// Bytes that are not under way yet.
+    held: Vec<Bytes>,
+    held_bytes: usize,
+    piece: usize,
+    upload: Option<Box<dyn MultipartUpload>>,
+    pieces: usize,
+    under_way: JoinSet<object_store::Result<()>>,
+}
+
+impl ObjectSink {
+    pub(crate) fn new(store: Arc<dyn ObjectStore>, location: Location, options: SinkOptions) -> Result<Self> {
+        let path = location.store.path(&location.path)?;
+        let planned = usize::try_from(options.expected_bytes / PLANNED_PIECES).unwrap_or(usize::MAX);
+        Ok(ObjectSink {
+            store,
+            location,
+            path,
+            options,
+            held: Vec::new(),
+            held_bytes: 0,
+            piece: planned.clamp(TRANSFER_BYTES, 512 * 1024 * 1024),
+            upload: None,
+            pieces: 0,
+            under_way: JoinSet::new(),
+        })
+    }
+
+    fn failed(&self, error: &object_store::Error) -> Error {
+        store_error("writing", &super::shown(&self.location), error)
+    }
+
+    pub(crate) async fn write(&mut self, mut bytes: Bytes) -> Result<()> {
+        while self.held_bytes + bytes.len() >= self.piece {
+            let fits = self.piece - self.held_bytes;
+            self.held.push(bytes.split_to(fits));
+            self.held_bytes += fits;
+            self.send_piece().await?;
+        }
+        if !bytes.is_empty() {
+            self.held_bytes += bytes.len();
+            self.held.push(bytes);
+        }
+        Ok(())
+    }
+
+    /// Sends what is held as the next piece; waits for an earlier one where too many are under way.
+    async fn send_piece(&mut self) -> Result<()> {
+        while self.under_way.len() >= CONCURRENT_PIECES {
+            self.wait_for_piece().await?;
+        }
+        let payload = PutPayload::from_iter(std::mem::take(&mut self.held));
+        self.held_bytes = 0;
+        if self.upload.is_none() {
+            let upload = self.store.put_multipart(&self.path).await.map_err(|error| self.failed(&error))?;
+            self.upload = Some(upload);
+        }
+        if let Some(upload) = &mut self.upload {
+            // Ends with its request; dropped, and so cancelled, with the set.
+            self.under_way.spawn(upload.put_part(payload));
+        }
+        self.pieces += 1;
+        if self.pieces.is_multiple_of(PIECES_UNTIL_DOUBLED) {
+            self.piece = self.piece.saturating_mul(2);
+        }
+        Ok(())
+    }
+
+    async fn wait_for_piece(&mut self) -> Result<()> {
+        match self.under_way.join_next().await {
+            None | Some(Ok(Ok(()))) => Ok(()),
+            Some(Ok(Err(error))) => Err(self.failed(&error)),
+            Some(Err(error)) => Err(Error::Internal(format!("an upload ended early: {error}"))),
+        }
+    }
+
+    pub(crate) async fn finish(&mut self) -> Result<()> {
+        let is_small = self.upload.is_none() && self.held_bytes <= self.options.hold;
+        if !is_small && self.held_bytes > 0 {
+            self.send_piece().await?;
+        }
+        while !self.under_way.is_empty() {
+            self.wait_for_piece().await?;
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn publish(&mut self) -> Result<String> {
+        let shown = super::shown(&self.location);
+        if let Some(upload) = &mut self.upload {
+            // Completing has no create condition here, so the look before it is the last moment to notice.
+            if !self.options.overwrite && crate::plan::exists(&self.location).await? {
+                return Err(Error::OutputExists { path: shown });
+            }
+            match upload.complete().await {
+                Ok(_) => {}
+                Err(error) => return Err(self.failed(&error)),
+            }
+            self.upload = None;
+        } else {
+            let mode = if self.options.overwrite { PutMode::Overwrite } else { PutMode::Create };
+            let payload = PutPayload::from_iter(self.held.iter().cloned());
+            let put =
+                self.store.put_opts(&self.path, payload, PutOptions { mode, ..PutOptions::default() }).await;
+            put.map_err(|error| self.failed(&error))?;
+        }
+        Ok(shown)
+    }
+
+    pub(crate) async fn abort(&mut self) {
+        // Pieces first: one that arrives after the abort would stay and cost money.
+        self.under_way.shutdown().await;
+        if let Some(mut upload) = self.upload.take() {
+            let _ = upload.abort().await;
+        }
+    }
+}
+
+impl Drop for ObjectSink {
+    /// A dropped upload would stay at the store, unseen and paid for. An abort that was asked for is awaited; this
+    /// is for a run whose future was dropped.
+    fn drop(&mut self) {
+        if let Some(mut upload) = self.upload.take()
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            runtime.spawn(async move { upload.abort().await });
+        }
+    }
+}
