@@ -1,5 +1,6 @@
 //! Keeps a foreign decoder's panic on hostile input from becoming ours.
 
+use std::any::Any;
 use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -11,15 +12,14 @@ pub(crate) fn guard<T, E: Display>(work: impl FnOnce() -> Result<T, E>) -> Resul
     match catch_unwind(AssertUnwindSafe(work)) {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(error.to_string()),
-        Err(panic) => {
-            let text = panic
-                .downcast_ref::<String>()
-                .map(String::as_str)
-                .or_else(|| panic.downcast_ref::<&str>().copied())
-                .unwrap_or("unknown");
-            Err(format!("the decoder gave up: {text}"))
-        }
+        Err(panic) => Err(format!("the decoder gave up: {}", panic_text(&*panic))),
     }
+}
+
+/// What a panic said.
+pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("unknown")
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ mod engine;
 mod error;
 mod export;
 mod guard;
+mod inventory;
 mod listing;
 mod location;
 mod naming;
@@ -18,6 +19,9 @@ mod value;
 pub use engine::{Event, Report, Rows, WrittenFile, read, run, run_until};
 pub use error::{DataError, Error, Escaped, Result};
 pub use export::{Export, Found, Gap, Part};
+pub use inventory::{
+    ExportSummary, FileSummary, Inventory, PartState, PartSummary, SchemaSummary, inventory, schema,
+};
 pub use location::{Location, Object, StoreOptions};
 pub use naming::{GapRule, Kind, PartName, PartNumber, Pattern, Preset, RunStamp};
 pub use options::{

@@ -127,21 +127,22 @@ pub(crate) struct Seen {
 
 /// Probes all parts; the answer is in their order.
 pub(crate) async fn probe(store: &Store, objects: &[Object]) -> Result<Vec<Probe>> {
-    let mut probes = if store.is_local() {
-        let store = store.clone();
+    probe_each(store, objects).await?.into_iter().collect()
+}
+
+/// As [`probe`], with an answer for each part even where one cannot be read.
+pub(crate) async fn probe_each(store: &Store, objects: &[Object]) -> Result<Vec<Result<Probe>>> {
+    let runtime = tokio::runtime::Handle::current();
+    let mut probes: Vec<Result<Probe>> = if store.is_local() {
         let objects = objects.to_vec();
-        let runtime = tokio::runtime::Handle::current();
-        blocking(move || {
-            let reader = Reader { store, runtime };
-            objects.iter().map(|object| reader.probe(object)).collect::<Result<Vec<_>>>()
-        })
-        .await?
+        let reader = Reader { store: store.clone(), runtime };
+        blocking(move || Ok(objects.iter().map(|object| reader.probe(object)).collect())).await?
     } else {
         stream::iter(objects)
             .map(|object| {
-                let reader = Reader { store: store.clone(), runtime: tokio::runtime::Handle::current() };
+                let reader = Reader { store: store.clone(), runtime: runtime.clone() };
                 let object = object.clone();
-                blocking(move || reader.probe(&object))
+                blocking(move || Ok(reader.probe(&object)))
             })
             .buffered(CONCURRENT_HEADS)
             .try_collect()
@@ -149,7 +150,7 @@ pub(crate) async fn probe(store: &Store, objects: &[Object]) -> Result<Vec<Probe
     };
     let mut kept = 0;
     for probe in &mut probes {
-        if let Probe::Csv(CsvHead { whole: whole @ Some(_), .. }) = probe {
+        if let Ok(Probe::Csv(CsvHead { whole: whole @ Some(_), .. })) = probe {
             kept += whole.as_ref().map_or(0, |bytes| bytes.len() as u64);
             if kept > KEPT_BYTES {
                 *whole = None;

@@ -179,7 +179,10 @@ pub(crate) async fn blocking<T: Send + 'static>(
 ) -> Result<T> {
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result,
-        Err(error) => Err(Error::Internal(format!("a worker ended early: {error}"))),
+        Err(error) => Err(Error::Internal(match error.try_into_panic() {
+            Ok(panic) => format!("a worker gave up: {}", crate::guard::panic_text(&*panic)),
+            Err(error) => format!("a worker ended early: {error}"),
+        })),
     }
 }
 

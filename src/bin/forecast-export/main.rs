@@ -1,1 +1,241 @@
-fn main() {}
+//! The command `forecast-export`: parses, calls the library, prints, exits. Exit codes are known here only.
+
+mod args;
+mod output;
+
+use args::{Cli, Command, Convert, Global, Ls, Merge, SampleArgs, Schema, When};
+use clap::{CommandFactory, Parser};
+use forecast_export::{Error, Event, Location, Options, Output, inventory, plan, run_until, schema};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+fn main() -> ExitCode {
+    // A decoder that gives up on a hostile file is reported as an error, not twice.
+    std::panic::set_hook(Box::new(|_| ()));
+    let done = std::panic::catch_unwind(|| {
+        let cli = match Cli::try_parse() {
+            Ok(cli) => cli,
+            Err(error) => return usage(&error),
+        };
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+        match runtime {
+            Ok(runtime) => runtime.block_on(dispatch(cli)),
+            Err(error) => report(&Error::Internal(format!("no threads: {error}")), 0),
+        }
+    });
+    done.unwrap_or_else(|_| report(&Error::Internal("a defect in the command line".into()), 0))
+}
+
+/// Help and version are no errors; everything else clap says is one of usage.
+fn usage(error: &clap::Error) -> ExitCode {
+    use clap::error::ErrorKind;
+    let _ = error.print();
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
+        _ => ExitCode::from(2),
+    }
+}
+
+async fn dispatch(cli: Cli) -> ExitCode {
+    let stop = Stop::default();
+    let global = &cli.global;
+    let result = match &cli.command {
+        Command::Ls(args) => ls(global, args).await,
+        Command::Merge(args) => merge(global, args, &stop).await,
+        Command::Convert(args) => convert(global, args, &stop).await,
+        Command::Schema(args) => show_schema(global, args).await,
+        Command::Sample(args) => sample(global, args, &stop).await,
+        Command::Completions { shell } => completions(*shell),
+        Command::Man => man(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => report(&error, stop.signal.load(Ordering::Relaxed)),
+    }
+}
+
+/// Prints an error and chooses the exit code.
+fn report(error: &Error, signal: u8) -> ExitCode {
+    if is_closed_pipe(error) {
+        // The reader has seen enough; nobody is left to tell.
+        return ExitCode::SUCCESS;
+    }
+    let code = match error {
+        Error::Usage(_) => 2,
+        Error::NotFound(_) => 3,
+        Error::Incomplete(_) => 4,
+        Error::Data(_) => 5,
+        Error::OutputExists { .. } => 7,
+        Error::Denied { .. } | Error::Store { .. } => 8,
+        Error::Stopped => 128 + signal,
+        _ => 1,
+    };
+    let _ = writeln!(std::io::stderr(), "error: {}", output::multiline_safe(&error.to_string()));
+    ExitCode::from(code)
+}
+
+fn is_closed_pipe(error: &Error) -> bool {
+    matches!(error, Error::Io { source, .. } if source.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
+/// Remembers which signal came.
+#[derive(Default)]
+struct Stop {
+    signal: Arc<AtomicU8>,
+}
+
+impl Stop {
+    /// Ready when the user or the system asks to stop.
+    fn asked(&self) -> impl Future<Output = ()> + use<> {
+        let signal = Arc::clone(&self.signal);
+        async move {
+            use tokio::signal::unix::{SignalKind, signal as listen};
+            let (Ok(mut interrupt), Ok(mut terminate)) =
+                (listen(SignalKind::interrupt()), listen(SignalKind::terminate()))
+            else {
+                return std::future::pending().await;
+            };
+            let number = tokio::select! {
+                _ = interrupt.recv() => 2,
+                _ = terminate.recv() => 15,
+            };
+            signal.store(number, Ordering::Relaxed);
+        }
+    }
+}
+
+fn source(global: &Global, text: &str) -> Result<Location, Error> {
+    Location::parse_with(text, &global.store_options())
+}
+
+async fn ls(global: &Global, args: &Ls) -> Result<(), Error> {
+    let found = inventory(&source(global, &args.source)?, &args.options()?).await?;
+    if global.json { output::json(&found) } else { output::print(&output::inventory(&found, global.verbose)) }
+}
+
+async fn show_schema(global: &Global, args: &Schema) -> Result<(), Error> {
+    let found = schema(&source(global, &args.source)?, &args.options()?).await?;
+    if global.json { output::json(&found) } else { output::print(&output::schema(&found)) }
+}
+
+async fn merge(global: &Global, args: &Merge, stop: &Stop) -> Result<(), Error> {
+    let to_stdout = args.output == "-";
+    if to_stdout && global.json {
+        return Err(Error::Usage("-o - and --json both want standard output; write to a file".into()));
+    }
+    let output = if to_stdout {
+        Output::Stdout
+    } else {
+        Output::File(Location::parse_with(&args.output, &global.store_options())?)
+    };
+    if to_stdout && !args.shaping.dry_run && std::io::stdout().is_terminal() && is_parquet(args) {
+        return Err(Error::Usage("Parquet is no text for a terminal; redirect standard output".into()));
+    }
+    carry_out(global, &args.source, &output, &args.options()?, args.shaping.dry_run, stop).await
+}
+
+fn is_parquet(args: &Merge) -> bool {
+    args.options().is_ok_and(|options| options.to == Some(forecast_export::Format::Parquet))
+}
+
+async fn convert(global: &Global, args: &Convert, stop: &Stop) -> Result<(), Error> {
+    if args.output == "-" {
+        return Err(Error::Usage("convert writes part files into a folder; merge writes to -".into()));
+    }
+    let output = Output::Folder(Location::parse_with(&args.output, &global.store_options())?);
+    carry_out(global, &args.source, &output, &args.options()?, args.shaping.dry_run, stop).await
+}
+
+async fn carry_out(
+    global: &Global,
+    from: &str,
+    output: &Output,
+    options: &Options,
+    dry_run: bool,
+    stop: &Stop,
+) -> Result<(), Error> {
+    // Before anything is written a signal simply ends the work.
+    let source = source(global, from)?;
+    let planned = tokio::select! {
+        planned = plan(&source, output, options) => planned?,
+        () = stop.asked() => return Err(Error::Stopped),
+    };
+    if !global.quiet {
+        for warning in planned.warnings() {
+            output::note(&format!("warning: {warning}"));
+        }
+    }
+    if dry_run {
+        return if global.json {
+            output::json(&planned.summary())
+        } else {
+            output::print(&planned.to_string())
+        };
+    }
+    if global.verbose {
+        output::note(&planned.to_string());
+    }
+    let bar = progress_bar(global);
+    let report = run_until(planned, stop.asked(), |event| show(&bar, &event)).await;
+    bar.finish_and_clear();
+    let report = report?;
+    if global.json {
+        return output::json(&report);
+    }
+    if !global.quiet {
+        output::note(&output::report(&report));
+    }
+    Ok(())
+}
+
+fn progress_bar(global: &Global) -> ProgressBar {
+    let wanted = match global.progress {
+        When::Always => true,
+        When::Never => false,
+        When::Auto => !global.quiet && std::io::stderr().is_terminal(),
+    };
+    if !wanted {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr_with_hz(10));
+    let template =
+        "{bytes:>10} of {total_bytes} [{bar:30}] {percent:>3} %  {binary_bytes_per_sec}  {msg}  {eta} left";
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style.progress_chars("=> "));
+    }
+    bar
+}
+
+fn show(bar: &ProgressBar, event: &Event) {
+    if let Event::Progress { bytes, total_bytes, rows } = event {
+        bar.set_length(*total_bytes);
+        bar.set_position(*bytes);
+        bar.set_message(format!("{rows} rows"));
+    }
+}
+
+async fn sample(_global: &Global, _args: &SampleArgs, _stop: &Stop) -> Result<(), Error> {
+    Err(Error::Usage("not yet".into()))
+}
+
+fn completions(shell: clap_complete::Shell) -> Result<(), Error> {
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "forecast-export", &mut text);
+    output::print(&String::from_utf8_lossy(&text))
+}
+
+fn man() -> Result<(), Error> {
+    let failed = |source| Error::Io { doing: "writing", object: "the manual".into(), source };
+    let mut text = Vec::new();
+    let mut command = Cli::command();
+    command.build();
+    clap_mangen::Man::new(command.clone()).render(&mut text).map_err(failed)?;
+    for sub in command.get_subcommands().filter(|sub| sub.get_name() != "help") {
+        let named = sub.clone().display_name(format!("forecast-export {}", sub.get_name()));
+        clap_mangen::Man::new(named).render(&mut text).map_err(failed)?;
+    }
+    output::print(&String::from_utf8_lossy(&text))
+}

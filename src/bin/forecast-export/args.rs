@@ -1,0 +1,410 @@
+//! The command line, as clap reads it: flags in, the library's options out.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use forecast_export::{
+    ColumnType, Compression, Error, Format, Kind, Options, Pattern, Preset, RunChoice, SchemaMode, Split,
+    StoreOptions, parse_size,
+};
+
+const ROOT_EXAMPLES: &str = "\
+Examples:
+  forecast-export ls s3://bucket/exports
+  forecast-export merge exports/ -o sales.parquet
+  forecast-export merge 's3://bucket/exports/sales_*' --run latest -o sales.csv
+  forecast-export convert exports/ -o parquet/ --to parquet";
+
+const LS_EXAMPLES: &str = "\
+Examples:
+  forecast-export ls exports/
+  forecast-export ls s3://bucket/exports --job 'sales_*'
+  forecast-export ls exports/ --json | jq '.exports[].job'
+  forecast-export ls unload/ --preset redshift";
+
+const MERGE_EXAMPLES: &str = "\
+Examples:
+  forecast-export merge exports/ -o sales.parquet
+  forecast-export merge s3://bucket/exports --job sales --run latest -o s3://bucket/merged/sales.parquet
+  forecast-export merge exports/ -o sales.csv.gz --source-columns
+  forecast-export merge exports/ -o - --to csv | head
+  forecast-export merge exports/ -o sales.parquet --dry-run";
+
+const CONVERT_EXAMPLES: &str = "\
+Examples:
+  forecast-export convert exports/ -o parquet/
+  forecast-export convert s3://bucket/exports --run latest -o s3://bucket/parquet/ --compression zstd:3
+  forecast-export convert exports/ -o parts/ --to csv --split-rows 1000000
+  forecast-export convert exports/ -o parts/ --split-bytes 128MiB --dry-run";
+
+const SCHEMA_EXAMPLES: &str = "\
+Examples:
+  forecast-export schema exports/
+  forecast-export schema s3://bucket/exports --run latest --json
+  forecast-export schema exports/ --schema by-name";
+
+const SAMPLE_EXAMPLES: &str = "\
+Examples:
+  forecast-export sample exports/
+  forecast-export sample exports/ --items 100000 --steps 100 --parts 24
+  forecast-export sample exports/ --kind backtest-accuracy --to parquet
+  forecast-export sample s3://bucket/exports --quantiles 0.1,0.5,mean --seed 7";
+
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  forecast-export completions bash > /etc/bash_completion.d/forecast-export
+  forecast-export completions zsh > ~/.zfunc/_forecast-export
+  forecast-export completions fish > ~/.config/fish/completions/forecast-export.fish";
+
+const MAN_EXAMPLES: &str = "\
+Examples:
+  forecast-export man > /usr/local/share/man/man1/forecast-export.1
+  forecast-export man | man -l -
+  forecast-export man | grep -A3 split";
+
+/// Finds, checks, merges and converts Amazon Forecast export files, CSV and Parquet
+#[derive(Debug, Parser)]
+#[command(name = "forecast-export", version, before_help = ROOT_EXAMPLES, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    #[command(flatten)]
+    pub(crate) global: Global,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// List jobs, runs and parts; show what is missing, double or stray
+    #[command(before_help = LS_EXAMPLES)]
+    Ls(Ls),
+    /// Merge one run into one file, in part order
+    #[command(before_help = MERGE_EXAMPLES)]
+    Merge(Merge),
+    /// Convert one run into part files, to the other format or cut anew
+    #[command(before_help = CONVERT_EXAMPLES)]
+    Convert(Convert),
+    /// Show columns and types; where parts differ, name file and column
+    #[command(before_help = SCHEMA_EXAMPLES)]
+    Schema(Schema),
+    /// Write a synthetic export
+    #[command(before_help = SAMPLE_EXAMPLES)]
+    Sample(SampleArgs),
+    /// Print completions for a shell
+    #[command(before_help = COMPLETIONS_EXAMPLES)]
+    Completions {
+        /// The shell
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    #[command(before_help = MAN_EXAMPLES)]
+    Man,
+}
+
+/// Flags every command knows.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Everywhere")]
+pub(crate) struct Global {
+    /// Print one JSON document on standard output
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Print only errors
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// Say more: every part, every decision
+    #[arg(short, long, global = true)]
+    pub(crate) verbose: bool,
+    /// Show a progress bar on standard error
+    #[arg(long, global = true, value_enum, default_value_t = When::Auto, value_name = "WHEN")]
+    pub(crate) progress: When,
+    /// Send S3 requests to this endpoint, by path style [env: AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL]
+    #[arg(long, global = true, value_name = "URL")]
+    endpoint_url: Option<String>,
+    /// The region of the bucket [env: AWS_REGION, AWS_DEFAULT_REGION]
+    #[arg(long, global = true)]
+    region: Option<String>,
+    /// Do not sign requests, for public buckets
+    #[arg(long, global = true)]
+    no_sign_request: bool,
+}
+
+impl Global {
+    pub(crate) fn store_options(&self) -> StoreOptions {
+        let mut options = StoreOptions::default().with_no_sign_request(self.no_sign_request);
+        options.endpoint_url.clone_from(&self.endpoint_url);
+        options.region.clone_from(&self.region);
+        options
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum When {
+    /// On a terminal
+    Auto,
+    Always,
+    Never,
+}
+
+/// Which files are parts, and of which job and kind.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Choosing")]
+pub(crate) struct Names {
+    /// Only this job; a glob is allowed
+    #[arg(long, value_name = "NAME")]
+    job: Option<String>,
+    /// Only exports of this kind: forecast, backtest-forecasts, backtest-accuracy, explainability, what-if
+    #[arg(long)]
+    kind: Option<Kind>,
+    /// How another exporter names its files: forecast, spark, redshift, snowflake, bigquery
+    #[arg(long, conflicts_with = "pattern")]
+    preset: Option<Preset>,
+    /// How files are named: a regex with the named group part, and perhaps part2, part3, job, timestamp
+    #[arg(long, value_name = "REGEX")]
+    pattern: Option<String>,
+}
+
+/// Which run, and what makes it complete.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Choosing")]
+pub(crate) struct Choosing {
+    #[command(flatten)]
+    names: Names,
+    /// Which run, where there are several: latest, all or a timestamp
+    #[arg(long)]
+    run: Option<RunChoice>,
+    /// Go on although part numbers are missing
+    #[arg(long)]
+    allow_gaps: bool,
+    /// The number of parts there must be
+    #[arg(long, value_name = "N")]
+    expect_parts: Option<u64>,
+    /// The number of rows there must be
+    #[arg(long, value_name = "N")]
+    expect_rows: Option<u64>,
+}
+
+/// How columns are read.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Columns")]
+pub(crate) struct Columns {
+    /// What happens where parts differ: strict (an error) or by-name (aligned, with nulls)
+    #[arg(long, value_name = "MODE")]
+    schema: Option<SchemaMode>,
+    /// The type of a column: string, double, int64, boolean, date, timestamp (repeats)
+    #[arg(long = "type", value_name = "NAME=TYPE", value_parser = column_type)]
+    types: Vec<(String, ColumnType)>,
+    /// Read every column as text
+    #[arg(long, conflicts_with = "types")]
+    all_strings: bool,
+    /// A text that means null, besides the empty cell (repeats)
+    #[arg(long = "null", value_name = "TEXT")]
+    nulls: Vec<String>,
+    /// Add the columns _job, _run and _part
+    #[arg(long)]
+    source_columns: bool,
+}
+
+/// How output is written.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub(crate) struct Shaping {
+    /// The format of the output: csv, parquet
+    #[arg(long, value_name = "FORMAT")]
+    to: Option<Format>,
+    /// Compression: none, snappy, zstd[:1-22], gzip[:0-9], lz4; Parquet is snappy by default, CSV follows the extension
+    #[arg(long)]
+    compression: Option<Compression>,
+    /// Rows in a row group
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    row_group_rows: Option<u64>,
+    /// Replace an output that exists
+    #[arg(long)]
+    overwrite: bool,
+    /// Memory for buffers, such as 64MB [default: 256MB]
+    #[arg(long, value_name = "SIZE", value_parser = memory)]
+    memory: Option<u64>,
+    /// Threads that decode and encode [default: the cores there are]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+    /// Print the plan and write nothing
+    #[arg(short = 'n', long)]
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Ls {
+    /// A folder, prefix, file or glob: exports/, s3://bucket/exports, 'exports/sales_*'
+    pub(crate) source: String,
+    #[command(flatten)]
+    names: Names,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Merge {
+    /// A folder, prefix, file or glob: exports/, s3://bucket/exports, 'exports/sales_*'
+    pub(crate) source: String,
+    /// The file to write; - is standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: String,
+    #[command(flatten)]
+    choosing: Choosing,
+    #[command(flatten)]
+    columns: Columns,
+    #[command(flatten)]
+    pub(crate) shaping: Shaping,
+    // Known here only to be refused with a reason.
+    #[arg(long, hide = true)]
+    split_rows: Option<u64>,
+    #[arg(long, hide = true, value_parser = size)]
+    split_bytes: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Convert {
+    /// A folder, prefix, file or glob: exports/, s3://bucket/exports, 'exports/sales_*'
+    pub(crate) source: String,
+    /// The folder to write part files to
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) output: String,
+    #[command(flatten)]
+    choosing: Choosing,
+    #[command(flatten)]
+    columns: Columns,
+    #[command(flatten)]
+    pub(crate) shaping: Shaping,
+    /// Cut the output after so many rows
+    #[arg(long, value_name = "N", conflicts_with = "split_bytes", value_parser = clap::value_parser!(u64).range(1..))]
+    split_rows: Option<u64>,
+    /// Cut the output before a file passes this size, such as 128MiB
+    #[arg(long, value_name = "SIZE", value_parser = positive_size)]
+    split_bytes: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Schema {
+    /// A folder, prefix, file or glob: exports/, s3://bucket/exports, 'exports/sales_*'
+    pub(crate) source: String,
+    #[command(flatten)]
+    choosing: Choosing,
+    #[command(flatten)]
+    columns: Columns,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SampleArgs {
+    /// The folder to write to
+    pub(crate) folder: String,
+}
+
+fn column_type(text: &str) -> Result<(String, ColumnType), Error> {
+    match text.rsplit_once('=') {
+        Some((name, chosen)) if !name.is_empty() => Ok((name.to_owned(), chosen.parse()?)),
+        _ => Err(Error::Usage(format!("\"{text}\" is no NAME=TYPE, such as store=int64"))),
+    }
+}
+
+fn size(text: &str) -> Result<u64, Error> {
+    parse_size(text)
+}
+
+fn positive_size(text: &str) -> Result<u64, Error> {
+    match parse_size(text)? {
+        0 => Err(Error::Usage("the size must be more than 0".into())),
+        size => Ok(size),
+    }
+}
+
+/// Below this not even one buffer of each stage fits.
+const LEAST_MEMORY: u64 = 16_000_000;
+
+fn memory(text: &str) -> Result<u64, Error> {
+    match parse_size(text)? {
+        size if size < LEAST_MEMORY => Err(Error::Usage("16MB is the least there can be".into())),
+        size => Ok(size),
+    }
+}
+
+impl Names {
+    fn apply(&self, options: &mut Options) -> Result<(), Error> {
+        options.select.job.clone_from(&self.job);
+        options.select.kind = self.kind;
+        options.select.pattern = match (&self.pattern, self.preset) {
+            (Some(pattern), _) => Pattern::custom(pattern)?,
+            (None, preset) => Pattern::preset(preset.unwrap_or(Preset::Forecast)),
+        };
+        Ok(())
+    }
+}
+
+impl Choosing {
+    fn apply(&self, options: &mut Options) -> Result<(), Error> {
+        self.names.apply(options)?;
+        options.select.run = self.run.clone().unwrap_or_default();
+        options.select.allow_gaps = self.allow_gaps;
+        options.select.expect_parts = self.expect_parts;
+        options.select.expect_rows = self.expect_rows;
+        Ok(())
+    }
+}
+
+impl Columns {
+    fn apply(&self, options: &mut Options) {
+        options.schema = self.schema.unwrap_or_default();
+        options.types.clone_from(&self.types);
+        options.all_strings = self.all_strings;
+        options.nulls.clone_from(&self.nulls);
+        options.source_columns = self.source_columns;
+    }
+}
+
+impl Shaping {
+    fn apply(&self, options: &mut Options) {
+        options.to = self.to;
+        options.compression = self.compression;
+        options.row_group_rows = self.row_group_rows;
+        options.overwrite = self.overwrite;
+        options.memory = self.memory;
+        options.threads = self.threads.map(usize::from);
+    }
+}
+
+impl Ls {
+    pub(crate) fn options(&self) -> Result<Options, Error> {
+        let mut options = Options::default();
+        self.names.apply(&mut options)?;
+        Ok(options)
+    }
+}
+
+impl Schema {
+    pub(crate) fn options(&self) -> Result<Options, Error> {
+        let mut options = Options::default();
+        self.choosing.apply(&mut options)?;
+        self.columns.apply(&mut options);
+        Ok(options)
+    }
+}
+
+impl Merge {
+    pub(crate) fn options(&self) -> Result<Options, Error> {
+        if self.split_rows.is_some() || self.split_bytes.is_some() {
+            return Err(Error::Usage(
+                "a merge writes one file: --split-rows and --split-bytes are for convert".into(),
+            ));
+        }
+        let mut options = Options::default();
+        self.choosing.apply(&mut options)?;
+        self.columns.apply(&mut options);
+        self.shaping.apply(&mut options);
+        Ok(options)
+    }
+}
+
+impl Convert {
+    pub(crate) fn options(&self) -> Result<Options, Error> {
+        let mut options = Options::default();
+        self.choosing.apply(&mut options)?;
+        self.columns.apply(&mut options);
+        self.shaping.apply(&mut options);
+        options.split = self.split_rows.map(Split::Rows).or(self.split_bytes.map(Split::Bytes));
+        Ok(options)
+    }
+}

@@ -1,0 +1,203 @@
+//! What people and scripts are shown. Text from outside is escaped before it reaches a terminal.
+
+use forecast_export::{Error, Escaped, ExportSummary, Inventory, PartState, Report, SchemaSummary};
+use std::fmt::Write as _;
+use std::io::Write as _;
+use unicode_width::UnicodeWidthStr;
+
+/// Prints text on standard output.
+pub(crate) fn print(text: &str) -> Result<(), Error> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|source| Error::Io {
+        doing: "writing",
+        object: "standard output".into(),
+        source,
+    })
+}
+
+/// Prints one JSON document on standard output.
+pub(crate) fn json(document: &impl serde::Serialize) -> Result<(), Error> {
+    let text = serde_json::to_string_pretty(document)
+        .map_err(|error| Error::Internal(format!("a document without JSON: {error}")))?;
+    print(&format!("{text}\n"))
+}
+
+/// Prints a line on standard error; where that is closed there is nobody to tell.
+pub(crate) fn note(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{}", multiline_safe(text.trim_end()));
+}
+
+/// Escapes control characters, line ends excepted.
+pub(crate) fn multiline_safe(text: &str) -> String {
+    text.split('\n').map(|line| Escaped(line).to_string()).collect::<Vec<_>>().join("\n")
+}
+
+/// Bytes for people: three digits and a unit.
+fn size(bytes: u64) -> String {
+    let units = ["B", "kB", "MB", "GB", "TB"];
+    let mut value = bytes as f64;
+    let mut unit = 0;
+    while value >= 999.5 && unit + 1 < units.len() {
+        value /= 1000.0;
+        unit += 1;
+    }
+    match unit {
+        0 => format!("{bytes} B"),
+        _ if value < 9.995 => format!("{value:.2} {}", units[unit]),
+        _ if value < 99.95 => format!("{value:.1} {}", units[unit]),
+        _ => format!("{value:.0} {}", units[unit]),
+    }
+}
+
+/// Columns of text, each as wide as its widest cell; numbers stand at the right.
+fn table(rows: &[Vec<String>], right: &[usize]) -> String {
+    let columns = rows.first().map_or(0, Vec::len);
+    let widths: Vec<usize> =
+        (0..columns).map(|c| rows.iter().map(|row| row[c].width()).max().unwrap_or(0)).collect();
+    let mut text = String::new();
+    for row in rows {
+        let mut line = String::new();
+        for (c, cell) in row.iter().enumerate() {
+            let pad = " ".repeat(widths[c] - cell.width());
+            let gap = if c == 0 { "" } else { "  " };
+            if right.contains(&c) {
+                let _ = write!(line, "{gap}{pad}{cell}");
+            } else {
+                let _ = write!(line, "{gap}{cell}{pad}");
+            }
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+pub(crate) fn inventory(found: &Inventory, verbose: bool) -> String {
+    let mut text = String::new();
+    if !found.exports.is_empty() {
+        let mut rows = vec![
+            ["JOB", "RUN", "KIND", "PARTS", "FORMAT", "SIZE", "FOLDER", "NOTES"].map(String::from).to_vec(),
+        ];
+        for export in &found.exports {
+            let dash = |text: &str| if text.is_empty() { "-".to_owned() } else { Escaped(text).to_string() };
+            rows.push(vec![
+                dash(&export.job),
+                dash(export.run.as_deref().unwrap_or_default()),
+                export.kind.to_string(),
+                export.parts.len().to_string(),
+                export.format.map_or("-".to_owned(), |format| format.to_string()),
+                size(export.bytes),
+                dash(&export.folder),
+                notes(export),
+            ]);
+        }
+        text.push_str(&table(&rows, &[3, 5]));
+    }
+    if verbose {
+        for export in &found.exports {
+            let _ =
+                writeln!(text, "\n{} {}", Escaped(&export.job), Escaped(export.run.as_deref().unwrap_or("")));
+            let rows: Vec<Vec<String>> = export
+                .parts
+                .iter()
+                .map(|part| {
+                    vec![
+                        part.number.map_or(String::new(), |number| number.to_string()),
+                        size(part.bytes),
+                        part.rows.map_or(String::new(), |rows| format!("{rows} rows")),
+                        state(part.state).to_owned(),
+                        Escaped(&part.file).to_string(),
+                        part.problem.as_deref().map_or(String::new(), |problem| Escaped(problem).to_string()),
+                    ]
+                })
+                .collect();
+            text.push_str(&table(&rows, &[0, 1, 2]));
+        }
+    }
+    for (title, files) in [("strays", &found.strays), ("markers", &found.markers)] {
+        if files.is_empty() {
+            continue;
+        }
+        let shown = if verbose { files.len() } else { 5 };
+        let names: Vec<String> =
+            files.iter().take(shown).map(|file| Escaped(&file.file).to_string()).collect();
+        let more = files.len().saturating_sub(shown);
+        let more = if more > 0 { format!(" and {more} more; -v shows all") } else { String::new() };
+        let _ = writeln!(text, "{title} ({}): {}{more}", files.len(), names.join(", "));
+    }
+    text
+}
+
+fn state(state: PartState) -> &'static str {
+    match state {
+        PartState::Rows => "",
+        PartState::HeaderOnly => "no rows",
+        PartState::Empty => "empty",
+        PartState::Damaged => "damaged",
+    }
+}
+
+fn notes(export: &ExportSummary) -> String {
+    let mut notes = Vec::new();
+    if !export.gaps.is_empty() {
+        let gaps: Vec<String> =
+            export
+                .gaps
+                .iter()
+                .take(10)
+                .map(|gap| {
+                    if gap.from == gap.to { gap.from.to_string() } else { format!("{}-{}", gap.from, gap.to) }
+                })
+                .collect();
+        let more = if export.gaps.len() > 10 { " …" } else { "" };
+        notes.push(format!("missing {}{more}", gaps.join(" ")));
+    }
+    for double in export.doubles.iter().take(3) {
+        notes.push(format!("double {}", Escaped(double)));
+    }
+    for (wanted, word) in [
+        (PartState::HeaderOnly, "without rows"),
+        (PartState::Empty, "empty"),
+        (PartState::Damaged, "damaged"),
+    ] {
+        let count = export.parts.iter().filter(|part| part.state == wanted).count();
+        if count > 0 {
+            notes.push(format!("{count} {word}"));
+        }
+    }
+    let mut formats: Vec<_> = export.parts.iter().filter_map(|part| part.format).collect();
+    formats.dedup();
+    if formats.len() > 1 {
+        notes.push("CSV and Parquet mixed".to_owned());
+    }
+    if notes.is_empty() { "no gaps".to_owned() } else { notes.join(", ") }
+}
+
+pub(crate) fn schema(found: &SchemaSummary) -> String {
+    let rows = found.rows.map(|rows| format!(", {rows} rows")).unwrap_or_default();
+    let mut text = format!("{} {}, {} parts{rows}\n", found.format, found.kind, found.parts);
+    let mut lines = vec![["COLUMN", "TYPE", "NULLS"].map(String::from).to_vec()];
+    for column in &found.columns {
+        let nulls = if column.nullable { "yes" } else { "no" };
+        lines.push(vec![Escaped(&column.name).to_string(), column.data_type.clone(), nulls.to_owned()]);
+    }
+    text.push_str(&table(&lines, &[]));
+    text
+}
+
+pub(crate) fn report(report: &Report) -> String {
+    let bytes: u64 = report.outputs.iter().map(|file| file.bytes).sum();
+    let output = match report.outputs.as_slice() {
+        [one] => one.file.clone(),
+        files => format!("{} files", files.len()),
+    };
+    let parts = if report.parts == 1 { "1 part".to_owned() } else { format!("{} parts", report.parts) };
+    format!(
+        "{} rows from {parts}, {} -> {output}, {} ({}, {:.2} s)",
+        report.rows,
+        size(report.bytes_read),
+        size(bytes),
+        report.strategy,
+        report.seconds
+    )
+}

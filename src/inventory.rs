@@ -1,0 +1,222 @@
+//! What lies at a location, looked at but not judged: every export with its parts, gaps and doubles, and what else is
+//! there. The data behind `ls` and `schema`.
+
+use crate::error::{Error, Result};
+use crate::export::{Export, Gap};
+use crate::location::Location;
+use crate::naming::{Kind, PartNumber};
+use crate::options::{Format, Options};
+use crate::plan::{self, ColumnSummary, column_names, column_summaries, find};
+use crate::probe::{Probe, probe_each};
+use crate::schema::kind_of;
+use serde::Serialize;
+
+/// Everything at a location.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct Inventory {
+    /// The location, as it was given.
+    pub source: String,
+    /// One for each folder, kind, job and run.
+    pub exports: Vec<ExportSummary>,
+    /// Files that are no parts.
+    pub strays: Vec<FileSummary>,
+    /// `_CHECK`, `_SUCCESS` and the like.
+    pub markers: Vec<FileSummary>,
+}
+
+/// One run of one job.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct ExportSummary {
+    /// The folder's path or key.
+    pub folder: String,
+    /// What it holds; columns tell where names cannot.
+    pub kind: Kind,
+    /// The job's name.
+    pub job: String,
+    /// The run's timestamp.
+    pub run: Option<String>,
+    /// Bytes of all parts.
+    pub bytes: u64,
+    /// The format of the parts; `None` where all are empty or formats are mixed.
+    pub format: Option<Format>,
+    /// The parts by number.
+    pub parts: Vec<PartSummary>,
+    /// Numbers that are missing.
+    pub gaps: Vec<Gap>,
+    /// Files that claim one number.
+    pub doubles: Vec<String>,
+}
+
+/// One part.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct PartSummary {
+    /// The path or URL.
+    pub file: String,
+    /// What orders it among its siblings.
+    pub number: Option<PartNumber>,
+    /// Bytes.
+    pub bytes: u64,
+    /// By its magic bytes, not by its name.
+    pub format: Option<Format>,
+    /// What it holds.
+    pub state: PartState,
+    /// Rows, where they are known without reading them.
+    pub rows: Option<u64>,
+    /// Why it cannot be read.
+    pub problem: Option<String>,
+}
+
+/// What a part holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PartState {
+    /// Rows.
+    Rows,
+    /// A header and no rows.
+    HeaderOnly,
+    /// Nothing, not even a header.
+    Empty,
+    /// It cannot be read.
+    Damaged,
+}
+
+/// A file that is no part.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct FileSummary {
+    /// The path or URL.
+    pub file: String,
+    /// Bytes.
+    pub bytes: u64,
+}
+
+/// Looks at everything at a location; `options` say how names are read and which job and kind are shown.
+///
+/// # Errors
+/// [`Error::NotFound`] where there is nothing, and errors of the store. A damaged part is no error here.
+///
+/// ```
+/// use forecast_export::{Location, Options, inventory};
+///
+/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// let found = inventory(&Location::parse("testdata/forecast")?, &Options::default()).await?;
+/// assert_eq!(found.exports[0].job, "sales_forecast_export");
+/// assert_eq!(found.exports[0].parts.len(), 12);
+/// # Ok::<(), forecast_export::Error>(())
+/// # }).unwrap();
+/// ```
+pub async fn inventory(source: &Location, options: &Options) -> Result<Inventory> {
+    let found = find(source, &options.select.pattern).await?;
+    if found.exports.is_empty() && found.strays.is_empty() && found.markers.is_empty() {
+        return Err(Error::NotFound(format!("{source} is empty: no export was found")));
+    }
+    let glob = options.select.job.as_deref().map(crate::location::Glob::new);
+    let mut exports = Vec::new();
+    for export in found.exports {
+        if glob.as_ref().is_some_and(|glob| !glob.matches(&export.job)) {
+            continue;
+        }
+        let summary = summarize(source, export).await?;
+        if options.select.kind.is_none_or(|kind| kind == summary.kind) {
+            exports.push(summary);
+        }
+    }
+    let files = |objects: Vec<crate::Object>| {
+        objects.into_iter().map(|object| FileSummary { file: object.url, bytes: object.size }).collect()
+    };
+    Ok(Inventory {
+        source: source.to_string(),
+        exports,
+        strays: files(found.strays),
+        markers: files(found.markers),
+    })
+}
+
+async fn summarize(source: &Location, export: Export) -> Result<ExportSummary> {
+    let objects: Vec<_> = export.parts.iter().map(|part| part.object.clone()).collect();
+    let probes = probe_each(&source.store, &objects).await?;
+    let kind = probes
+        .iter()
+        .filter_map(|probe| probe.as_ref().ok())
+        .map(column_names)
+        .find(|names| !names.is_empty())
+        .map_or(export.kind, |names| kind_of(&names, export.kind));
+    let bytes = export.bytes();
+    let parts: Vec<PartSummary> = export
+        .parts
+        .into_iter()
+        .zip(probes)
+        .map(|(part, probe)| {
+            let (state, rows) = match &probe {
+                Err(_) => (PartState::Damaged, None),
+                Ok(Probe::Empty) => (PartState::Empty, Some(0)),
+                Ok(Probe::Csv(head)) if head.is_header_only => (PartState::HeaderOnly, Some(0)),
+                Ok(Probe::Csv(_)) => (PartState::Rows, None),
+                Ok(Probe::Parquet(metadata)) => {
+                    let rows = u64::try_from(metadata.file_metadata().num_rows()).unwrap_or(0);
+                    (if rows == 0 { PartState::HeaderOnly } else { PartState::Rows }, Some(rows))
+                }
+            };
+            PartSummary {
+                file: part.object.url,
+                number: part.name.map(|name| name.number()),
+                bytes: part.object.size,
+                format: probe.as_ref().ok().and_then(Probe::format),
+                state,
+                rows,
+                problem: probe.err().map(|error| error.to_string()),
+            }
+        })
+        .collect();
+    let mut formats: Vec<Format> = parts.iter().filter_map(|part| part.format).collect();
+    formats.dedup();
+    Ok(ExportSummary {
+        folder: export.folder,
+        kind,
+        job: export.job,
+        run: export.run.map(String::from),
+        bytes,
+        format: if let [format] = formats[..] { Some(format) } else { None },
+        parts,
+        gaps: export.gaps,
+        doubles: export.doubles,
+    })
+}
+
+/// The columns that a run's parts agree on.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct SchemaSummary {
+    /// The location, as it was given.
+    pub source: String,
+    /// What the export holds.
+    pub kind: Kind,
+    /// The format of the parts.
+    pub format: Format,
+    /// The number of parts.
+    pub parts: u64,
+    /// Rows, where footers tell.
+    pub rows: Option<u64>,
+    /// The columns, with the types rows are decoded to.
+    pub columns: Vec<ColumnSummary>,
+}
+
+/// Finds the columns of one run and their types.
+///
+/// # Errors
+/// As [`plan()`](crate::plan()); parts that differ are an [`Error::Data`] that names file and column, unless columns
+/// are aligned by name.
+pub async fn schema(source: &Location, options: &Options) -> Result<SchemaSummary> {
+    let input = plan::input(source, options, false).await?;
+    Ok(SchemaSummary {
+        source: source.to_string(),
+        kind: input.kind,
+        format: input.format,
+        parts: input.parts.len() as u64,
+        rows: input.rows(),
+        columns: column_summaries(&input.schema),
+    })
+}

@@ -1,0 +1,1 @@
+//! Bad input: each kind gets its own exit code and a message that names the place, and leaves no output.

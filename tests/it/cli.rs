@@ -1,0 +1,1 @@
+//! The command line: golden files and every example of the README.

@@ -1,0 +1,10 @@
+//! The integration tests, as one binary: each module says what it proves.
+
+mod bad_input;
+mod cli;
+mod data;
+mod fixtures;
+mod properties;
+mod proxy;
+mod s3;
+mod servers;

@@ -1,0 +1,1 @@
+//! Claims of the form "for all", over arbitrary tables and cuts.

@@ -1,0 +1,1 @@
+//! The same list of checks over every S3 server there is.
