@@ -1,4 +1,45 @@
-//! Finds, checks, merges and converts Amazon Forecast export files.
+//! Finds, checks, merges and converts the files that Amazon Forecast's export jobs leave behind, CSV and Parquet, on
+//! S3, other object stores and local disk: in order, in a fixed amount of memory, without losing, doubling or altering
+//! a row.
+//!
+//! Four things are all there is to know:
+//!
+//! - A [`Location`] is where parts lie or output goes: a path, a URL, a glob.
+//! - [`Options`] say which run is read, how columns are typed and how output is shaped; their defaults are those of
+//!   the command line.
+//! - [`plan()`] looks at everything and decides everything, and writes nothing. A [`Plan`] is a value: its `Display` is
+//!   the dry run, [`Plan::summary`] is the same as data.
+//! - [`run`] does what a plan says, all or nothing, tells [`Event`]s on the way, and gives a [`Report`].
+//!
+//! Beside that, [`read`] gives the rows of an export as an ordered stream of Arrow record batches, [`inventory`] lists
+//! what lies at a location, [`schema`] finds the columns, and [`Pattern`] takes file names apart.
+//!
+//! ```
+//! use forecast_export::{Location, Options, Output, plan, run};
+//!
+//! # tokio::runtime::Runtime::new().unwrap().block_on(async {
+//! # let folder = tempfile::tempdir().unwrap();
+//! # let target = folder.path().join("sales.csv").display().to_string();
+//! let source = Location::parse("testdata/forecast")?;
+//! let plan = plan(&source, &Output::file(&target)?, &Options::default()).await?;
+//! let report = run(plan, |_event| ()).await?;
+//! assert_eq!((report.parts, report.rows), (12, 36));
+//! # Ok::<(), forecast_export::Error>(())
+//! # }).unwrap();
+//! ```
+//!
+//! # Features
+//!
+//! `cli` (the command and its dependencies), `aws`, `gcp` and `azure` (the stores) are on by default; without them the
+//! library reads and writes local disk and any [`object_store::ObjectStore`] that is handed to
+//! [`Location::in_store`].
+//!
+//! # How it is built
+//!
+//! One way through, left to right; a module knows only what is to its left: `location`, `listing`, `naming` and
+//! `export` say what is there; `probe`, `schema` and `plan` what will happen; `decode`, `encode` and `sink` turn bytes
+//! into rows and back; `engine` does it.
+
 mod decode;
 mod encode;
 mod engine;
@@ -28,3 +69,8 @@ pub use options::{
     ColumnType, Compression, Format, Options, RunChoice, SchemaMode, Selection, Split, parse_size,
 };
 pub use plan::{ColumnSummary, Output, Plan, PlanSummary, PlannedPartSummary, Strategy, find, plan};
+
+/// The examples of the README are run as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
