@@ -31,7 +31,7 @@ mod tests {
         assert_eq!(guard(|| Ok::<_, String>(1)), Ok(1));
         assert_eq!(guard(|| Err::<(), _>("bad")), Err("bad".into()));
         let panicked = guard(|| -> Result<(), String> {
-            Vec::<u8>::with_capacity(usize::MAX);
+            let _ = Vec::<u8>::with_capacity(usize::MAX);
             Ok(())
         });
         assert!(panicked.is_err_and(|text| text.contains("capacity overflow")));

@@ -224,7 +224,7 @@ mod tests {
     use proptest::prelude::*;
     use std::sync::Arc;
 
-    fn file(checksums: bool) -> (Vec<u8>, ParquetMetaData) {
+    fn file() -> (Vec<u8>, ParquetMetaData) {
         let rows = 5000;
         let text: ArrayRef =
             Arc::new(StringArray::from_iter_values((0..rows).map(|i| format!("item_{}", i % 700))));
@@ -235,12 +235,11 @@ mod tests {
             .set_data_page_row_count_limit(512)
             .set_write_batch_size(256)
             .set_write_page_header_statistics(true);
-        let properties = if checksums { properties } else { properties };
         let mut writer =
             ArrowWriter::try_new(Vec::new(), batch.schema(), Some(properties.build())).expect("a writer");
         writer.write(&batch).expect("written");
         let metadata = writer.finish().expect("finished");
-        (writer.into_inner().expect("bytes"), metadata)
+        (std::mem::take(writer.inner_mut()), metadata)
     }
 
     fn walk(bytes: &[u8], piece: usize) -> Result<(), String> {
@@ -251,7 +250,7 @@ mod tests {
 
     #[test]
     fn whole_column_chunks_pass_in_pieces_of_any_size() {
-        let (bytes, metadata) = file(false);
+        let (bytes, metadata) = file();
         for column in metadata.row_group(0).columns() {
             let (start, length) = column.byte_range();
             let chunk = &bytes[start as usize..(start + length) as usize];

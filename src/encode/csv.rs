@@ -327,8 +327,7 @@ mod tests {
 
     #[test]
     fn dictionaries_and_views_are_text() {
-        let dictionary: DictionaryArray<arrow::datatypes::Int32Type> =
-            [Some("a"), None, Some("a")].into_iter().collect();
+        let dictionary: DictionaryArray<Int32Type> = [Some("a"), None, Some("a")].into_iter().collect();
         assert_eq!(cells(Arc::new(dictionary)), ["a", "", "a"]);
         assert_eq!(cells(Arc::new(StringViewArray::from(vec!["a,b"]))), ["\"a,b\""]);
         assert_eq!(cells(Arc::new(LargeStringArray::from(vec!["x"]))), ["x"]);

@@ -62,7 +62,7 @@ pub(crate) fn text_parts(input: &Input, parts: Range<usize>) -> Vec<TextPart> {
 
 /// A chunk after a job: its result, and how many lines of which part it held.
 pub(crate) struct Checked<T> {
-    pub(crate) value: Result<T, (usize, u64, DataError)>,
+    pub(crate) value: Result<T, (usize, u64, Box<DataError>)>,
     pub(crate) lines: Vec<(usize, u64)>,
 }
 
@@ -81,7 +81,7 @@ impl LineCounter {
             let header = planned.csv_head().map_or(0, |head| head.header_lines);
             error.file.clone_from(&planned.object.url);
             error.line = Some(header + before + lines_within + 1);
-            Error::from(error)
+            Error::Data(error)
         })?;
         for (part, lines) in checked.lines {
             if part != self.part {

@@ -1,8 +1,8 @@
 //! Dates and points in time in the ISO 8601 forms that exports hold.
 //!
 //! [`parse_timestamp`] and [`parse_date`] take a cell and give what an Arrow array holds: microseconds or days since
-//! 1970-01-01. [`write_timestamp`] and [`write_date`] take those and append the text. [`TimestampParser`] does what
-//! [`parse_timestamp`] does and [`TimestampFormatter`] what [`write_timestamp`] does, faster where days repeat.
+//! 1970-01-01. [`write_timestamp`] and [`write_date`] take those and append the text. [`TimestampFormatter`] does
+//! what [`write_timestamp`] does, faster where days repeat.
 //!
 //! The calendar is the proleptic Gregorian, the years are 0000 to 9999. The time zone of the machine is never looked at, a
 //! text without a zone is never given one, and blanks are not trimmed.
@@ -53,36 +53,6 @@ pub(crate) fn parse_timestamp(cell: &[u8]) -> Option<(i64, Zone)> {
 /// The days since the epoch that `cell` means: `yyyy-MM-dd`, and `None` for every other text.
 pub(crate) fn parse_date(cell: &[u8]) -> Option<i32> {
     parse_day(cell.try_into().ok()?).and_then(|day| i32::try_from(day).ok())
-}
-
-/// Reads timestamps, and remembers the last day: in an export it mostly is the next one's too.
-#[derive(Debug)]
-pub(crate) struct TimestampParser {
-    date: [u8; 10],
-    day: i64,
-}
-
-impl TimestampParser {
-    pub(crate) fn new() -> TimestampParser {
-        TimestampParser { date: *b"1970-01-01", day: 0 }
-    }
-
-    /// What [`parse_timestamp`] gives for `cell`, whatever was read before.
-    #[inline]
-    pub(crate) fn parse(&mut self, cell: &[u8]) -> Option<(i64, Zone)> {
-        let (date, clock) = cell.split_first_chunk::<10>()?;
-        if *date != self.date {
-            self.day = parse_day(date)?;
-            self.date = *date;
-        }
-        parse_clock(self.day, clock)
-    }
-}
-
-impl Default for TimestampParser {
-    fn default() -> TimestampParser {
-        TimestampParser::new()
-    }
 }
 
 /// The days since the epoch of a `yyyy-MM-dd`.
@@ -408,7 +378,6 @@ mod tests {
         ];
         for (text, micros, zone) in table {
             assert_eq!(parse_timestamp(text.as_bytes()), Some((micros, zone)), "{text}");
-            assert_eq!(TimestampParser::new().parse(text.as_bytes()), Some((micros, zone)), "{text}");
         }
     }
 
@@ -484,7 +453,6 @@ mod tests {
         ];
         for text in texts {
             assert_eq!(parse_timestamp(text.as_bytes()), None, "{text:?}");
-            assert_eq!(TimestampParser::new().parse(text.as_bytes()), None, "{text:?}");
         }
         assert_eq!(parse_timestamp(b"2020-01-\xB0\xB1T00:00:00Z"), None);
     }
@@ -579,7 +547,7 @@ mod tests {
         prop_oneof![Just(Zone::Utc), Just(Zone::None)]
     }
 
-    /// Timestamps, broken ones, and such as share a day: what a parser that remembers may confuse.
+    /// Timestamps, and broken ones.
     fn cell() -> impl Strategy<Value = Vec<u8>> {
         prop_oneof![
             prop::collection::vec(any::<u8>(), 0..40),
@@ -628,11 +596,8 @@ mod tests {
         }
 
         #[test]
-        fn a_parser_that_remembers_gives_what_one_gives_that_does_not(cells in prop::collection::vec(cell(), 0..20)) {
-            let mut parser = TimestampParser::new();
+        fn whatever_is_read_can_be_written(cells in prop::collection::vec(cell(), 0..20)) {
             for cell in &cells {
-                prop_assert_eq!(parser.parse(cell), parse_timestamp(cell));
-                // Whatever is read can be written.
                 if let Some((micros, zone)) = parse_timestamp(cell) {
                     prop_assert!(written(micros, Unit::Micro, zone).is_some());
                 }

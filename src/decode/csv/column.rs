@@ -1,8 +1,9 @@
 //! One column being read: takes cells, gives an Arrow array.
 
+use super::dictionary::Dictionary;
 use crate::error::{Error, Result};
 use crate::value::double;
-use crate::value::time::{self, TimestampParser, Zone};
+use crate::value::time::{self, Zone};
 use arrow::array::{
     ArrayRef, BooleanArray, Date32Array, Float64Array, Int64Array, StringArray, TimestampMicrosecondArray,
 };
@@ -43,61 +44,91 @@ impl CellType {
 /// Why a cell does not fit its column.
 pub(crate) type BadCell = &'static str;
 
+/// One column being read.
 pub(crate) struct Column {
     values: Values,
-    /// One byte a row while rows are added: a bit would have to be shifted for each.
-    valid: Vec<bool>,
+    rows: usize,
+    /// Which rows are no nulls; kept from the first null on.
+    valid: Option<Vec<bool>>,
 }
 
-enum Values {
-    String { offsets: Vec<i32>, bytes: Vec<u8> },
+/// The values of a column; a null has one too, which means nothing.
+pub(crate) enum Values {
+    Text(Dictionary),
+    /// `values` are those of the dictionary's texts.
+    Timestamp {
+        texts: Dictionary,
+        values: Vec<i64>,
+        zone: Zone,
+    },
     Double(Vec<f64>),
     Int64(Vec<i64>),
     Boolean(Vec<bool>),
     Date(Vec<i32>),
-    Timestamp { values: Vec<i64>, zone: Zone, parser: TimestampParser },
+}
+
+/// A point in a column to which it can go back.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Mark {
+    rows: usize,
+    texts: usize,
 }
 
 impl Column {
     pub(crate) fn new(cell_type: CellType) -> Self {
         let values = match cell_type {
-            CellType::String => Values::String { offsets: vec![0], bytes: Vec::new() },
+            CellType::String => Values::Text(Dictionary::new()),
             CellType::Double => Values::Double(Vec::new()),
             CellType::Int64 => Values::Int64(Vec::new()),
             CellType::Boolean => Values::Boolean(Vec::new()),
             CellType::Date => Values::Date(Vec::new()),
             CellType::Timestamp(zone) => {
-                Values::Timestamp { values: Vec::new(), zone, parser: TimestampParser::default() }
+                Values::Timestamp { texts: Dictionary::new(), values: Vec::new(), zone }
             }
         };
-        Column { values, valid: Vec::new() }
+        Column { values, rows: 0, valid: None }
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.valid.len()
+        self.rows
     }
 
-    /// Goes back to `rows` rows.
-    pub(crate) fn truncate(&mut self, rows: usize) {
-        self.valid.truncate(rows);
+    pub(crate) fn mark(&self) -> Mark {
+        let texts = match &self.values {
+            Values::Text(texts) | Values::Timestamp { texts, .. } => texts.len(),
+            _ => 0,
+        };
+        Mark { rows: self.rows, texts }
+    }
+
+    /// Goes back to a mark.
+    pub(crate) fn go_back(&mut self, mark: Mark) {
+        let rows = mark.rows;
+        self.rows = rows;
+        if let Some(valid) = &mut self.valid {
+            valid.truncate(rows);
+        }
         match &mut self.values {
-            Values::String { offsets, bytes } => {
-                offsets.truncate(rows + 1);
-                bytes.truncate(offsets.last().map_or(0, |end| *end as usize));
+            Values::Text(texts) => texts.truncate(rows, mark.texts),
+            Values::Timestamp { texts, values, .. } => {
+                texts.truncate(rows, mark.texts);
+                values.truncate(mark.texts);
             }
             Values::Double(values) => values.truncate(rows),
-            Values::Int64(values) | Values::Timestamp { values, .. } => values.truncate(rows),
+            Values::Int64(values) => values.truncate(rows),
             Values::Boolean(values) => values.truncate(rows),
             Values::Date(values) => values.truncate(rows),
         }
     }
 
     pub(crate) fn push_null(&mut self) {
-        self.valid.push(false);
+        let rows = self.rows;
+        self.valid.get_or_insert_with(|| vec![true; rows]).push(false);
+        self.rows += 1;
         match &mut self.values {
-            Values::String { offsets, bytes } => offsets.push(bytes.len() as i32),
+            Values::Text(texts) | Values::Timestamp { texts, .. } => texts.push_null(),
             Values::Double(values) => values.push(0.0),
-            Values::Int64(values) | Values::Timestamp { values, .. } => values.push(0),
+            Values::Int64(values) => values.push(0),
             Values::Boolean(values) => values.push(false),
             Values::Date(values) => values.push(0),
         }
@@ -107,10 +138,8 @@ impl Column {
     #[inline]
     pub(crate) fn push(&mut self, cell: &[u8]) -> Result<(), BadCell> {
         match &mut self.values {
-            Values::String { offsets, bytes } => {
-                bytes.extend_from_slice(cell);
-                // A chunk is far below 2 GiB, see `engine::chunks`.
-                offsets.push(bytes.len() as i32);
+            Values::Text(texts) => {
+                texts.push(cell);
             }
             Values::Double(values) => {
                 values.push(double::parse(cell).ok_or("not a number that fits a double")?)
@@ -122,41 +151,68 @@ impl Column {
                 _ => return Err("neither true nor false"),
             }),
             Values::Date(values) => values.push(time::parse_date(cell).ok_or("not a date yyyy-MM-dd")?),
-            Values::Timestamp { values, zone, parser } => {
-                let (value, found) = parser.parse(cell).ok_or("not a timestamp yyyy-MM-ddTHH:mm:ssZ")?;
-                match (*zone, found) {
-                    (Zone::Utc, Zone::None) => {
-                        return Err("a timestamp without zone in a column that has zones");
+            Values::Timestamp { texts, values, zone } => {
+                if texts.push(cell) {
+                    match parse_time(cell, *zone) {
+                        Ok(value) => values.push(value),
+                        Err(problem) => {
+                            let (rows, texts_before) = (self.rows, values.len());
+                            texts.truncate(rows, texts_before);
+                            return Err(problem);
+                        }
                     }
-                    (Zone::None, Zone::Utc) => return Err("a timestamp with zone in a column that has none"),
-                    _ => values.push(value),
                 }
             }
         }
-        self.valid.push(true);
+        self.rows += 1;
+        if let Some(valid) = &mut self.valid {
+            valid.push(true);
+        }
         Ok(())
     }
 
+    /// The column as an Arrow array.
     pub(crate) fn finish(self) -> Result<ArrayRef> {
-        let nulls = if self.valid.contains(&false) { Some(NullBuffer::from(self.valid)) } else { None };
+        let nulls = self.valid.filter(|valid| valid.contains(&false)).map(NullBuffer::from);
         Ok(match self.values {
-            Values::String { offsets, bytes } => {
+            Values::Text(texts) => {
+                let mut bytes = Vec::new();
+                let mut offsets = Vec::with_capacity(self.rows + 1);
+                offsets.push(0);
+                for (row, key) in texts.keys().iter().enumerate() {
+                    if nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row)) {
+                        bytes.extend_from_slice(texts.text(*key));
+                    }
+                    // Every text stood in the chunk, which is far below 2 GiB: see `engine::chunks`.
+                    offsets.push(bytes.len() as i32);
+                }
                 let offsets = OffsetBuffer::new(ScalarBuffer::from(offsets));
                 let array = StringArray::try_new(offsets, Buffer::from_vec(bytes), nulls);
                 Arc::new(array.map_err(|error| Error::Internal(format!("a column of text: {error}")))?)
             }
-            Values::Double(values) => Arc::new(Float64Array::new(values.into(), nulls)),
-            Values::Int64(values) => Arc::new(Int64Array::new(values.into(), nulls)),
-            Values::Boolean(values) => Arc::new(BooleanArray::new(values.into(), nulls)),
-            Values::Date(values) => Arc::new(Date32Array::new(values.into(), nulls)),
-            Values::Timestamp { values, zone, .. } => {
+            Values::Timestamp { texts, values, zone } => {
+                let of = |key: &u32| values.get(*key as usize).copied().unwrap_or(0);
+                let values: Vec<i64> = texts.keys().iter().map(of).collect();
                 let array = TimestampMicrosecondArray::new(values.into(), nulls);
                 match zone {
                     Zone::Utc => Arc::new(array.with_timezone("UTC")),
                     Zone::None => Arc::new(array),
                 }
             }
+            Values::Double(values) => Arc::new(Float64Array::new(values.into(), nulls)),
+            Values::Int64(values) => Arc::new(Int64Array::new(values.into(), nulls)),
+            Values::Boolean(values) => Arc::new(BooleanArray::new(values.into(), nulls)),
+            Values::Date(values) => Arc::new(Date32Array::new(values.into(), nulls)),
         })
+    }
+}
+
+fn parse_time(cell: &[u8], zone: Zone) -> Result<i64, BadCell> {
+    let (value, found) = time::parse_timestamp(cell).ok_or("not a timestamp yyyy-MM-ddTHH:mm:ssZ")?;
+    match (zone, found) {
+        (Zone::Utc, Zone::None) => Err("a timestamp without zone in a column that has zones"),
+        (Zone::None, Zone::Utc) => Err("a timestamp with zone in a column that has none"),
+        _ => Ok(value),
     }
 }
 

@@ -6,7 +6,9 @@
 //! understand, an error too, is left to the general one, [`Fields`], record by record.
 
 mod column;
+mod dictionary;
 mod fields;
+mod index;
 
 pub(crate) use column::CellType;
 pub(crate) use fields::{FieldEnd, Fields, whole_records};
@@ -14,8 +16,9 @@ pub(crate) use fields::{FieldEnd, Fields, whole_records};
 use crate::error::{DataError, Error, Result};
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::SchemaRef;
-use column::Column;
-use memchr::{memchr, memchr_iter, memchr2_iter};
+use column::{Column, Mark};
+use index::{Regular, blocks, regular};
+use memchr::memchr_iter;
 use std::sync::Arc;
 
 /// How the cells of one part become columns.
@@ -52,7 +55,7 @@ pub(crate) struct Decoder<'a> {
 pub(crate) struct SegmentError {
     /// Line ends before the record.
     pub(crate) lines: u64,
-    pub(crate) error: DataError,
+    pub(crate) error: Box<DataError>,
 }
 
 impl<'a> Decoder<'a> {
@@ -73,12 +76,13 @@ impl<'a> Decoder<'a> {
         layout: &Layout,
         constants: &[Option<String>],
     ) -> Result<(), SegmentError> {
+        let marks: Vec<Mark> = self.columns.iter().map(Column::mark).collect();
         let rows = match self.append_fast(segment, layout) {
             Some(rows) => rows,
             None => {
                 // Columns may differ in length after a half-done fast pass.
-                for column in &mut self.columns {
-                    column.truncate(self.rows);
+                for (column, mark) in self.columns.iter_mut().zip(marks) {
+                    column.go_back(mark);
                 }
                 self.append_general(segment, layout)?
             }
@@ -88,9 +92,10 @@ impl<'a> Decoder<'a> {
         for (column, constant) in self.columns[first..].iter_mut().zip(constants) {
             while column.len() < self.rows {
                 match constant {
-                    Some(text) => column
-                        .push(text.as_bytes())
-                        .map_err(|problem| SegmentError { lines: 0, error: Error::data("", problem) })?,
+                    Some(text) => column.push(text.as_bytes()).map_err(|problem| SegmentError {
+                        lines: 0,
+                        error: Box::new(Error::data("", problem)),
+                    })?,
                     None => column.push_null(),
                 }
             }
@@ -102,28 +107,33 @@ impl<'a> Decoder<'a> {
     /// have grown unevenly.
     fn append_fast(&mut self, segment: &[u8], layout: &Layout) -> Option<usize> {
         let width = layout.header.len();
-        let Regular { rows, trim } = regular(segment, width, &mut self.ends)?;
-        std::str::from_utf8(segment).ok()?;
-        let reads = layout.fields.iter().zip(&self.typing.types).zip(&mut self.columns);
-        for ((field, cell_type), column) in reads {
-            let Some(field) = *field else {
-                (0..rows).for_each(|_| column.push_null());
-                continue;
-            };
-            let trim = if field + 1 == width { trim } else { 0 };
-            let mut at = field;
-            for _ in 0..rows {
-                let start = if at == 0 { 0 } else { self.ends[at - 1] as usize + 1 };
-                let cell = &segment[start..self.ends[at] as usize - trim];
-                if self.typing.is_null(cell, *cell_type) {
-                    column.push_null();
-                } else {
-                    column.push(cell).ok()?;
+        let mut all = 0;
+        // Block by block, so that the text is still in the cache when its cells are read.
+        for block in blocks(segment) {
+            let Regular { rows, trim } = regular(block, width, &mut self.ends)?;
+            std::str::from_utf8(block).ok()?;
+            let reads = layout.fields.iter().zip(&self.typing.types).zip(&mut self.columns);
+            for ((field, cell_type), column) in reads {
+                let Some(field) = *field else {
+                    (0..rows).for_each(|_| column.push_null());
+                    continue;
+                };
+                let trim = if field + 1 == width { trim } else { 0 };
+                let mut at = field;
+                for _ in 0..rows {
+                    let start = if at == 0 { 0 } else { self.ends[at - 1] as usize + 1 };
+                    let cell = &block[start..self.ends[at] as usize - trim];
+                    if self.typing.is_null(cell, *cell_type) {
+                        column.push_null();
+                    } else {
+                        column.push(cell).ok()?;
+                    }
+                    at += width;
                 }
-                at += width;
             }
+            all += rows;
         }
-        Some(rows)
+        Some(all)
     }
 
     fn append_general(&mut self, segment: &[u8], layout: &Layout) -> Result<usize, SegmentError> {
@@ -164,7 +174,7 @@ impl<'a> Decoder<'a> {
         Ok(rows)
     }
 
-    fn push_cell(&mut self, column: usize, field: &fields::Field<'_>) -> Result<(), DataError> {
+    fn push_cell(&mut self, column: usize, field: &fields::Field<'_>) -> Result<(), Box<DataError>> {
         let cell_type = self.typing.types[column];
         let text = field.text();
         // Quotes make an empty cell the empty string; a text that means null means it in quotes too.
@@ -205,8 +215,9 @@ impl Typing {
 /// no quote may stay open. `names` is for errors.
 pub(crate) fn count_rows(segment: &[u8], names: &[String], ends: &mut Vec<u32>) -> Result<u64, SegmentError> {
     let width = names.len();
-    if let Some(regular) = regular(segment, width, ends) {
-        return Ok(regular.rows as u64);
+    let counted: Option<usize> = blocks(segment).map(|block| Some(regular(block, width, ends)?.rows)).sum();
+    if let Some(rows) = counted {
+        return Ok(rows as u64);
     }
     let (mut rows, mut position, mut record) = (0, 0, 0);
     for field in Fields::new(segment) {
@@ -234,77 +245,24 @@ pub(crate) fn lines(bytes: &[u8]) -> u64 {
     memchr_iter(b'\n', bytes).count() as u64
 }
 
-/// Where every comma and line end stands; the text's end counts as a line end.
-fn index(segment: &[u8], ends: &mut Vec<u32>) {
-    ends.clear();
-    ends.extend(memchr2_iter(b',', b'\n', segment).map(|at| at as u32));
-    if segment.last().is_some_and(|byte| *byte != b'\n') {
-        ends.push(segment.len() as u32);
-    }
+fn open_quote(column: &str, text: &[u8]) -> Box<DataError> {
+    let error = Error::data("", "a quote is never closed").column(column).value(text);
+    Box::new(error.remedy("the part may be cut short; fetch or export it again"))
 }
 
-/// A segment in which every delimiter is what it seems.
-struct Regular {
-    rows: usize,
-    /// Bytes of each row's last field that belong to its line end: one where lines end with `\r\n`.
-    trim: usize,
-}
-
-/// Indexes a segment without quotes that is nothing but rows of `width` fields, with one kind of line end; `None`
-/// for any other.
-fn regular(segment: &[u8], width: usize, ends: &mut Vec<u32>) -> Option<Regular> {
-    // Positions are kept in 32 bits; a lone column cannot tell an empty cell from an empty line, which is no row.
-    if segment.len() >= u32::MAX as usize || width < 2 || memchr(b'"', segment).is_some() {
-        return None;
-    }
-    index(segment, ends);
-    if !ends.len().is_multiple_of(width) {
-        return None;
-    }
-    let rows = ends.len() / width;
-    let is_line_end = |end: u32| segment.get(end as usize).is_none_or(|byte| *byte == b'\n');
-    let fits = ends.chunks_exact(width).all(|row| {
-        let (last, others) = row.split_last().unwrap_or((&0, &[]));
-        is_line_end(*last) && !others.iter().any(|end| is_line_end(*end))
-    });
-    if !fits {
-        return None;
-    }
-    match memchr_iter(b'\r', segment).count() {
-        0 => Some(Regular { rows, trim: 0 }),
-        returns if returns == rows && ends.chunks_exact(width).all(|row| ends_with_return(segment, row)) => {
-            Some(Regular { rows, trim: 1 })
-        }
-        // A bare carriage return ends a record too.
-        _ => None,
-    }
-}
-
-fn ends_with_return(segment: &[u8], row: &[u32]) -> bool {
-    let last = row.last().map_or(0, |end| *end as usize);
-    last > 0 && segment[last - 1] == b'\r' && segment.get(last) == Some(&b'\n')
-}
-
-fn open_quote(column: &str, text: &[u8]) -> DataError {
-    Error::data("", "a quote is never closed")
-        .column(column)
-        .value(text)
-        .remedy("the part may be cut short; fetch or export it again")
-}
-
-fn wrong_width(found: usize, expected: usize) -> DataError {
+fn wrong_width(found: usize, expected: usize) -> Box<DataError> {
     let fields = |n: usize| if n == 1 { "1 field".to_owned() } else { format!("{n} fields") };
-    Error::data("", format!("the row has {}, the header has {expected}", fields(found)))
-        .remedy("the part may be cut short; fetch or export it again")
+    let error = Error::data("", format!("the row has {}, the header has {expected}", fields(found)));
+    Box::new(error.remedy("the part may be cut short; fetch or export it again"))
 }
 
-fn bad_cell(problem: &str, column: &str, text: &[u8], cell_type: CellType) -> DataError {
+fn bad_cell(problem: &str, column: &str, text: &[u8], cell_type: CellType) -> Box<DataError> {
     let error = Error::data("", problem).column(column).value(text);
-    if cell_type == CellType::String {
+    Box::new(if cell_type == CellType::String {
         error
     } else {
         error.remedy(format!("--type {column}=string keeps the text, --null TEXT reads a text as null"))
-    }
+    })
 }
 
 /// Reads cells that are held as text already, for a column that shall have another type.
@@ -322,7 +280,7 @@ pub(crate) fn cells_to_array(
             Some(text) => column.push(text.as_bytes()).map_err(|problem| {
                 let mut error = bad_cell(problem, name, text.as_bytes(), cell_type);
                 url.clone_into(&mut error.file);
-                error
+                Error::Data(error)
             })?,
         }
     }

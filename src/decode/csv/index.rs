@@ -1,0 +1,147 @@
+//! Where every delimiter of a block of text stands: one pass with wide compares, before any cell is looked at.
+
+use wide::u8x64;
+
+/// Bytes that are indexed and decoded together: small enough to stay in a core's own cache.
+pub(super) const BLOCK_BYTES: usize = 128 * 1024;
+
+/// What a block of text holds.
+pub(super) struct Found {
+    pub(super) line_ends: usize,
+    pub(super) has_quote: bool,
+    pub(super) has_return: bool,
+}
+
+/// Writes the positions of all commas and line ends to `ends`; the text's end counts as a line end.
+pub(super) fn index(block: &[u8], ends: &mut Vec<u32>) -> Found {
+    ends.clear();
+    let (comma, line_end, quote, carriage_return) =
+        (u8x64::splat(b','), u8x64::splat(b'\n'), u8x64::splat(b'"'), u8x64::splat(b'\r'));
+    let mut odd = u8x64::ZERO;
+    let mut returns = u8x64::ZERO;
+    let mut line_ends = 0;
+    let mut take = |chunk: [u8; 64], base: u32| {
+        let bytes = u8x64::new(chunk);
+        let is_line_end = bytes.simd_eq(line_end);
+        odd |= bytes.simd_eq(quote);
+        returns |= bytes.simd_eq(carriage_return);
+        line_ends += is_line_end.to_bitmask().count_ones() as usize;
+        let mut mask = (bytes.simd_eq(comma) | is_line_end).to_bitmask();
+        // Most rows have a delimiter every ten bytes or so: room for them is made once.
+        ends.reserve(64);
+        while mask != 0 {
+            ends.push(base + mask.trailing_zeros());
+            mask &= mask - 1;
+        }
+    };
+    let (chunks, rest) = block.as_chunks::<64>();
+    for (i, chunk) in chunks.iter().enumerate() {
+        take(*chunk, (i * 64) as u32);
+    }
+    if !rest.is_empty() {
+        let mut chunk = [0; 64];
+        chunk[..rest.len()].copy_from_slice(rest);
+        take(chunk, (chunks.len() * 64) as u32);
+    }
+    if block.last().is_some_and(|byte| *byte != b'\n') {
+        ends.push(block.len() as u32);
+        line_ends += 1;
+    }
+    Found { line_ends, has_quote: odd.to_bitmask() != 0, has_return: returns.to_bitmask() != 0 }
+}
+
+/// A block in which every delimiter is what it seems.
+pub(super) struct Regular {
+    pub(super) rows: usize,
+    /// Bytes of each row's last field that belong to its line end: one where lines end with `\r\n`.
+    pub(super) trim: usize,
+}
+
+/// Indexes a block without quotes that is nothing but rows of `width` fields, with one kind of line end; `None` for
+/// any other, which the general path takes.
+pub(super) fn regular(block: &[u8], width: usize, ends: &mut Vec<u32>) -> Option<Regular> {
+    // A lone column cannot tell an empty cell from an empty line, which is no row.
+    if width < 2 || block.len() >= u32::MAX as usize {
+        return None;
+    }
+    let found = index(block, ends);
+    if found.has_quote || !ends.len().is_multiple_of(width) {
+        return None;
+    }
+    let rows = ends.len() / width;
+    // As many line ends as rows, and one at the end of each row: so there is none within a row.
+    let is_line_end = |end: u32| block.get(end as usize).is_none_or(|byte| *byte == b'\n');
+    let last_ends = || ends.iter().skip(width - 1).step_by(width);
+    if found.line_ends != rows || !last_ends().all(|end| is_line_end(*end)) {
+        return None;
+    }
+    if !found.has_return {
+        return Some(Regular { rows, trim: 0 });
+    }
+    // A bare carriage return ends a record too, so each must stand before a line end, and each line end behind one.
+    let returns = memchr::memchr_iter(b'\r', block).count();
+    let before_line_end = |end: u32| {
+        let end = end as usize;
+        end > 0 && block[end - 1] == b'\r' && block.get(end) == Some(&b'\n')
+    };
+    (returns == rows && last_ends().all(|end| before_line_end(*end))).then_some(Regular { rows, trim: 1 })
+}
+
+/// Cuts a text of whole records without quotes into blocks of whole lines.
+pub(super) fn blocks(mut text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        if text.is_empty() {
+            return None;
+        }
+        let end = if text.len() <= BLOCK_BYTES {
+            text.len()
+        } else {
+            match memchr::memrchr(b'\n', &text[..BLOCK_BYTES]) {
+                Some(at) => at + 1,
+                // A line longer than a block.
+                None => memchr::memchr(b'\n', text).map_or(text.len(), |at| at + 1),
+            }
+        };
+        let (block, rest) = text.split_at(end);
+        text = rest;
+        Some(block)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn the_index_holds_every_delimiter_and_nothing_else(text in prop::collection::vec(
+            prop::sample::select(b"a,b\n\"\r1.".to_vec()), 0..300)
+        ) {
+            let mut ends = Vec::new();
+            let found = index(&text, &mut ends);
+            let mut expected: Vec<u32> =
+                (0..text.len()).filter(|&i| matches!(text[i], b',' | b'\n')).map(|i| i as u32).collect();
+            let unended = usize::from(text.last().is_some_and(|byte| *byte != b'\n'));
+            if unended == 1 {
+                expected.push(text.len() as u32);
+            }
+            prop_assert_eq!(&ends, &expected);
+            prop_assert_eq!(found.line_ends, text.iter().filter(|byte| **byte == b'\n').count() + unended);
+            prop_assert_eq!(found.has_quote, text.contains(&b'"'));
+            prop_assert_eq!(found.has_return, text.contains(&b'\r'));
+        }
+
+        #[test]
+        fn blocks_are_whole_lines_that_make_up_the_text(lines in prop::collection::vec(0usize..3000, 0..200)) {
+            let text: Vec<u8> = lines.iter().flat_map(|length| {
+                let mut line = vec![b'x'; *length];
+                line.push(b'\n');
+                line
+            }).collect();
+            let blocks: Vec<&[u8]> = blocks(&text).collect();
+            prop_assert!(blocks.iter().all(|block| block.ends_with(b"\n")));
+            prop_assert_eq!(blocks.concat(), text);
+        }
+    }
+}
