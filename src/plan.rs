@@ -135,7 +135,7 @@ pub(crate) struct Input {
     /// What rows are decoded to.
     pub(crate) schema: SchemaRef,
     /// How the cells of CSV parts are read.
-    pub(crate) typing: Typing,
+    pub(crate) typing: Arc<Typing>,
     pub(crate) warnings: Vec<String>,
     /// All CSV parts have one header and one kind of line end.
     pub(crate) is_uniform: bool,
@@ -400,7 +400,7 @@ async fn csv_input(
         parts: planned,
         format: Format::Csv,
         schema,
-        typing,
+        typing: Arc::new(typing),
         warnings: Vec::new(),
         is_uniform,
     })
@@ -476,7 +476,7 @@ fn parquet_input(
         parts: planned,
         format: Format::Parquet,
         schema,
-        typing,
+        typing: Arc::new(typing),
         warnings: Vec::new(),
         is_uniform: false,
     })

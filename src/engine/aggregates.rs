@@ -3,17 +3,16 @@
 //! The service allows 50 items and 500 points in time in such an export, so they are small.
 
 use super::budget::Budget;
-use super::chunks::{TextPart, chunks};
+use super::chunks::{Chunk, Text, TextPart};
 use super::progress::Progress;
 use crate::decode::csv::{FieldEnd, Fields};
 use crate::error::Result;
 use crate::export::Part;
-use crate::location::Store;
+use crate::location::{Store, blocking};
 use crate::naming::Kind;
 use crate::options::Options;
-use crate::probe::CsvHead;
+use crate::probe::{CsvHead, LineEnd};
 use crate::schema::{is_time_column, kind_of};
-use futures::TryStreamExt;
 use std::sync::Arc;
 
 /// Completes what the heads of an explainability export say of its times.
@@ -42,19 +41,29 @@ pub(crate) async fn look_for_aggregates(
         return Ok(());
     }
     let progress = Arc::new(Progress::default());
-    let mut text = Box::pin(chunks(store, unseen, Budget::new(&Options::default()), &progress));
-    while let Some(chunk) = text.try_next().await? {
-        for segment in chunk.segments {
-            let Some(head) = &mut heads[segment.part] else { continue };
-            let mut position = 0;
-            for field in Fields::new(&chunk.bytes[segment.range]) {
-                if *field.text() == *b"Aggregate"
-                    && head.header.get(position).is_some_and(|name| is_time_column(name))
-                {
-                    head.seen[position].aggregate = true;
+    let mut text = Text::new(store, unseen, Budget::new(&Options::default()), LineEnd::Lf, &progress);
+    let found = blocking(move || {
+        let mut chunk = Chunk::default();
+        let mut found = Vec::new();
+        while text.next(&mut chunk)? {
+            for segment in &chunk.segments {
+                let mut position = 0;
+                for field in Fields::new(&chunk.bytes()[segment.range.clone()]) {
+                    if *field.text() == *b"Aggregate" {
+                        found.push((segment.part, position));
+                    }
+                    position = if field.end == FieldEnd::Delimiter { position + 1 } else { 0 };
                 }
-                position = if field.end == FieldEnd::Delimiter { position + 1 } else { 0 };
             }
+        }
+        Ok(found)
+    })
+    .await?;
+    for (part, position) in found {
+        if let Some(head) = &mut heads[part]
+            && head.header.get(position).is_some_and(|name| is_time_column(name))
+        {
+            head.seen[position].aggregate = true;
         }
     }
     Ok(())

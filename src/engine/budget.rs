@@ -20,7 +20,8 @@ pub(crate) struct Budget {
     pub(crate) threads: usize,
     /// Jobs that are begun ahead of the one whose result is due.
     pub(crate) window: usize,
-    /// Bytes of text cut off at once, to be decoded by one job.
+    /// Bytes of text cut off at once, to be worked on by one thread: with what they are decoded to, they fit a
+    /// core's own cache.
     pub(crate) chunk: usize,
     /// Bytes fetched ahead from a store.
     pub(crate) prefetch: usize,
@@ -45,7 +46,7 @@ impl Budget {
         Budget {
             threads,
             window: threads + 1,
-            chunk: (memory / (16 * (threads + 2))).clamp(MIB / 8, 4 * MIB),
+            chunk: (memory / (16 * (threads + 2))).clamp(MIB / 8, MIB),
             prefetch: (memory / 8).clamp(MIB, 4 * TRANSFER_BYTES),
             row_group: (memory / (4 * (threads + 1))).clamp(MIB, 64 * MIB),
             batches_ahead: 2,

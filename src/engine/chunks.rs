@@ -1,16 +1,14 @@
-//! The text of CSV parts, cut into chunks of whole records, in order.
-//!
-//! One thread reads the parts one after the other and cuts; jobs decode or check the chunks it hands out. Several
-//! small parts make one chunk, one huge part makes many, so both are equally parallel.
+//! The text of CSV parts, cut into chunks of whole records, in order. Several small parts make one chunk, one huge
+//! part makes many, so both are equally parallel.
 
 use super::budget::{Budget, MAX_RECORD_BYTES, TRANSFER_BYTES};
 use super::progress::Progress;
 use crate::decode::csv::whole_records;
 use crate::error::{Error, Result};
 use crate::location::{Object, Store, changed, open_local};
-use crate::probe::{CsvHead, Wrapping};
+use crate::probe::{CsvHead, LineEnd, Wrapping};
 use bytes::Bytes;
-use futures::{Stream, StreamExt, stream};
+use futures::{StreamExt, stream};
 use std::io::Read;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -30,116 +28,147 @@ pub(crate) struct TextPart {
 pub(crate) struct Segment {
     pub(crate) part: usize,
     pub(crate) range: Range<usize>,
-    /// The part ends with it.
-    pub(crate) is_last: bool,
 }
 
-/// Records of one part or of several small ones.
-#[derive(Debug)]
+/// Records of one part or of several small ones; every line has its end. Filled again and again.
+#[derive(Debug, Default)]
 pub(crate) struct Chunk {
-    pub(crate) bytes: Vec<u8>,
+    /// Always as long as it may be filled, so that no byte is cleared twice.
+    buffer: Vec<u8>,
+    length: usize,
     pub(crate) segments: Vec<Segment>,
+    /// Where it stands in the text of all parts.
+    pub(crate) position: u64,
 }
 
-/// Chunks that wait between the reader and the jobs.
-const CHUNKS_AHEAD: usize = 1;
-
-/// Reads the text after the headers of all parts.
-pub(crate) fn chunks(
-    store: &Store,
-    parts: Vec<TextPart>,
-    budget: Budget,
-    progress: &Arc<Progress>,
-) -> impl Stream<Item = Result<Chunk>> + Send + use<> {
-    let (sender, receiver) = mpsc::channel(CHUNKS_AHEAD);
-    let fetched = (!store.is_local()).then(|| prefetch(store, &parts, budget));
-    let progress = Arc::clone(progress);
-    // Ends with the last part, with an error, or when the stream is dropped and nobody takes chunks any more.
-    tokio::task::spawn_blocking(move || {
-        let mut cutter = Cutter { sender, chunk: budget.chunk, bytes: Vec::new(), segments: Vec::new() };
-        if let Err(Some(error)) = cutter.run(&parts, fetched, &progress) {
-            let _ = cutter.sender.blocking_send(Err(error));
-        }
-    });
-    stream::unfold(receiver, |mut receiver| async { receiver.recv().await.map(|chunk| (chunk, receiver)) })
+impl Chunk {
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.buffer[..self.length]
+    }
 }
 
-struct Cutter {
-    sender: mpsc::Sender<Result<Chunk>>,
+/// The text after the headers of all parts, cut off in order. Whoever wants the next chunk brings the memory for it.
+pub(crate) struct Text {
+    parts: std::vec::IntoIter<TextPart>,
+    current: Option<(TextPart, Box<dyn Read + Send>)>,
+    fetched: Option<Fetched>,
+    /// The start of a record of the current part that the last chunk ended within.
+    rest: Vec<u8>,
     chunk: usize,
-    /// The chunk being filled.
-    bytes: Vec<u8>,
-    segments: Vec<Segment>,
+    /// What a last line without an end is given.
+    line_end: LineEnd,
+    position: u64,
+    progress: Arc<Progress>,
 }
 
-/// `Err(None)`: nobody takes chunks any more.
-type Cut<T = ()> = Result<T, Option<Error>>;
+impl Text {
+    pub(crate) fn new(
+        store: &Store,
+        parts: Vec<TextPart>,
+        budget: Budget,
+        line_end: LineEnd,
+        progress: &Arc<Progress>,
+    ) -> Self {
+        let fetched = (!store.is_local()).then(|| prefetch(store, &parts, budget));
+        Text {
+            parts: parts.into_iter(),
+            current: None,
+            fetched,
+            rest: Vec::new(),
+            chunk: budget.chunk,
+            line_end,
+            position: 0,
+            progress: Arc::clone(progress),
+        }
+    }
 
-impl Cutter {
-    fn run(&mut self, parts: &[TextPart], fetched: Option<Fetched>, progress: &Arc<Progress>) -> Cut {
-        for part in parts {
-            let mut text = open(part, fetched.as_ref(), progress).map_err(Some)?;
-            self.cut(part, &mut *text)?;
-            if let Some(fetched) = &fetched {
+    /// Cuts off the next records; `false` where there are none. Blocks.
+    pub(crate) fn next(&mut self, chunk: &mut Chunk) -> Result<bool> {
+        chunk.length = 0;
+        chunk.segments.clear();
+        chunk.position = self.position;
+        while chunk.length < self.chunk / 4 * 3 {
+            let (part, mut text) = match self.current.take() {
+                Some(current) => current,
+                None => match self.parts.next() {
+                    Some(part) => {
+                        let text = open(&part, self.fetched.as_ref(), &self.progress)?;
+                        (part, text)
+                    }
+                    None => break,
+                },
+            };
+            if self.fill(chunk, &part, &mut *text)? {
+                self.current = Some((part, text));
+                break;
+            }
+            if let Some(fetched) = &self.fetched {
                 fetched.finish_part();
             }
         }
-        self.send(0)
+        self.position += chunk.length as u64;
+        Ok(!chunk.segments.is_empty())
     }
 
-    fn cut(&mut self, part: &TextPart, text: &mut dyn Read) -> Cut {
-        if self.bytes.len() >= self.chunk / 2 {
-            self.send(0)?;
-        }
-        let mut start = self.bytes.len();
-        let mut room = self.chunk;
+    /// Adds records of one part; `true` where the part goes on beyond the chunk.
+    fn fill(&mut self, chunk: &mut Chunk, part: &TextPart, text: &mut dyn Read) -> Result<bool> {
+        let start = chunk.length;
+        let mut end = start + self.rest.len();
+        let mut wanted = self.chunk.max(end);
         loop {
-            let wanted = (room.saturating_sub(self.bytes.len())).max(self.chunk / 4);
-            self.bytes.reserve_exact(wanted);
-            let read = (&mut *text)
-                .take(wanted as u64)
-                .read_to_end(&mut self.bytes)
-                .map_err(|error| Some(read_error(part, error)))?;
-            if read < wanted {
-                let range = start..self.bytes.len();
-                self.segments.push(Segment { part: part.index, range, is_last: true });
-                return Ok(());
+            // Two bytes more for a line end that the part lacks.
+            if chunk.buffer.len() < wanted + 2 {
+                chunk.buffer.resize(wanted + 2, 0);
             }
-            let whole = whole_records(&self.bytes[start..]);
-            if whole > 0 {
-                self.segments.push(Segment { part: part.index, range: start..start + whole, is_last: false });
-                self.send(start + whole)?;
-                (start, room) = (0, self.chunk);
-            } else if start > 0 {
-                self.send(start)?;
-                (start, room) = (0, self.chunk);
-            } else if self.bytes.len() >= MAX_RECORD_BYTES {
-                return Err(Some(
-                    Error::data(&part.object.url, "a record is longer than 64 MiB: is a quote never closed?")
-                        .value(&self.bytes)
-                        .remedy("the part may be damaged; fetch or export it again")
-                        .into(),
-                ));
-            } else {
-                room = self.bytes.len() * 2;
+            if !self.rest.is_empty() {
+                chunk.buffer[start..end].copy_from_slice(&self.rest);
+                self.rest.clear();
             }
+            let is_whole = read_full(part, text, &mut chunk.buffer[..wanted], &mut end)?;
+            if is_whole {
+                if end > start && !matches!(chunk.buffer[end - 1], b'\n' | b'\r') {
+                    let line_end = self.line_end.bytes();
+                    chunk.buffer[end..end + line_end.len()].copy_from_slice(line_end);
+                    end += line_end.len();
+                }
+                chunk.segments.push(Segment { part: part.index, range: start..end });
+                chunk.length = end;
+                return Ok(false);
+            }
+            let whole = whole_records(&chunk.buffer[start..end]);
+            if whole > 0 || start > 0 {
+                if whole > 0 {
+                    chunk.segments.push(Segment { part: part.index, range: start..start + whole });
+                }
+                self.rest.extend_from_slice(&chunk.buffer[start + whole..end]);
+                chunk.length = start + whole;
+                return Ok(true);
+            }
+            if end >= MAX_RECORD_BYTES {
+                return Err(Error::data(
+                    &part.object.url,
+                    "a record is longer than 64 MiB: is a quote never closed?",
+                )
+                .value(&chunk.buffer[..end])
+                .remedy("the part may be damaged; fetch or export it again")
+                .into());
+            }
+            wanted = end * 2;
         }
     }
+}
 
-    /// Hands the chunk out and begins the next one with what follows `end`, or with nothing where `end` is 0.
-    fn send(&mut self, end: usize) -> Cut {
-        let end = if end == 0 { self.bytes.len() } else { end };
-        let rest = &self.bytes[end..];
-        let mut next = Vec::with_capacity(self.chunk.max(rest.len()));
-        next.extend_from_slice(rest);
-        let mut bytes = std::mem::replace(&mut self.bytes, next);
-        bytes.truncate(end);
-        let segments = std::mem::take(&mut self.segments);
-        if segments.is_empty() {
-            return Ok(());
+/// Reads until the buffer is full; `true` where the text ends before that.
+fn read_full(part: &TextPart, text: &mut dyn Read, buffer: &mut [u8], end: &mut usize) -> Result<bool> {
+    while *end < buffer.len() {
+        match text.read(&mut buffer[*end..]) {
+            Ok(0) => return Ok(true),
+            Ok(length) => *end += length,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(read_error(part, error)),
         }
-        self.sender.blocking_send(Ok(Chunk { bytes, segments })).map_err(|_| None)
     }
+    Ok(false)
 }
 
 /// Opens a part's text behind its header.

@@ -5,7 +5,7 @@ use super::budget::TRANSFER_BYTES;
 use super::row_groups::{Full, encoded};
 use super::rows::{Context, row_group_rows};
 use crate::decode::pages::PageWalker;
-use crate::encode::parquet::{Assembler, Encoder, codec_of};
+use crate::encode::parquet::{Assembler, Encoder, codec_of, page_indexes};
 use crate::error::{Error, Result};
 use crate::guard::guard;
 use crate::location::Object;
@@ -34,7 +34,7 @@ pub(crate) async fn write(
                 };
                 opened = Some((part, Arc::clone(&metadata)));
                 copy(context, &context.input.parts[part].object, &metadata, row_group, sink).await?;
-                assembler.add(&metadata, row_group)?;
+                assembler.add(metadata.row_group(row_group), &page_indexes(&metadata, row_group))?;
                 let copied = metadata.row_group(row_group).num_rows().max(0) as u64;
                 context.progress.add_rows(copied);
                 rows += copied;
@@ -59,9 +59,9 @@ async fn reencode(
     let mut groups = encoded(batches, full, encoder, context.jobs.clone(), context.budget.threads);
     let mut rows = 0;
     while let Some(group) = groups.try_next().await? {
-        assembler.add(&group.metadata, 0)?;
+        assembler.add(&group.metadata, &group.indexes)?;
         rows += group.rows();
-        sink.write(group.chunks()).await?;
+        sink.write(group.bytes).await?;
     }
     Ok(rows)
 }
@@ -154,7 +154,7 @@ async fn copy(
             std::mem::take(&mut walker).finish().map_err(damaged)?;
         }
         context.progress.add_bytes(bytes.len() as u64);
-        sink.write(bytes).await?;
+        sink.write(vec![bytes]).await?;
     }
     Ok(())
 }

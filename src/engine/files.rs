@@ -3,8 +3,8 @@
 
 use super::copy_row_groups;
 use super::progress::WrittenFile;
-use super::row_groups::{Full, encoded};
-use super::rows::{Context, rows};
+use super::row_groups::{Full, assembled, encoded};
+use super::rows::{Context, encoded_rows, rows};
 use super::text::{self, Cut, TextPiece};
 use crate::encode::parquet::{Assembler, EncodedRowGroup, Encoder, MAGIC, codec};
 use crate::error::Result;
@@ -14,6 +14,7 @@ use crate::plan::{
 };
 use crate::sink::{Sink, SinkOptions};
 use bytes::Bytes;
+use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
 
 /// A file that is written to the end and waits to be published.
@@ -36,8 +37,12 @@ impl Open {
     }
 
     async fn write(&mut self, bytes: Bytes) -> Result<()> {
-        self.bytes += bytes.len() as u64;
-        self.sink.write(bytes).await
+        self.write_all(vec![bytes]).await
+    }
+
+    async fn write_all(&mut self, pieces: Vec<Bytes>) -> Result<()> {
+        self.bytes += pieces.iter().map(|bytes| bytes.len() as u64).sum::<u64>();
+        self.sink.write(pieces).await
     }
 
     /// Ends the file, or clears it away where writing it failed.
@@ -87,19 +92,32 @@ async fn fill(context: &Context, plan: &Plan, output: &PlannedOutput, file: &mut
         (Format::Parquet, Strategy::CopyRowGroups) => fill_by_copy(context, output, file).await,
         (Format::Parquet, _) => {
             let encoder = Encoder::new(&context.input.schema, codec(plan.compression)?)?;
-            let full = Full {
-                rows: plan.options.row_group_rows.unwrap_or(ROW_GROUP_ROWS),
-                bytes: row_group_bytes(context, plan),
-                boundary: None,
-            };
-            let batches = rows(context, output.parts.clone());
-            let ahead = context.budget.threads;
-            let mut groups = encoded(batches, full, encoder.clone(), context.jobs.clone(), ahead);
+            let mut groups = row_groups(context, plan, output, &encoder);
             let mut parquet = ParquetFile::begin(&encoder, file).await?;
             while let Some(group) = groups.try_next().await? {
-                parquet.add(&group, file).await?;
+                parquet.add(group, file).await?;
             }
             parquet.end(file).await
+        }
+    }
+}
+
+/// The row groups of a file whose rows are encoded.
+fn row_groups(
+    context: &Context,
+    plan: &Plan,
+    output: &PlannedOutput,
+    encoder: &Encoder,
+) -> BoxStream<'static, Result<EncodedRowGroup>> {
+    let (jobs, ahead, bytes) = (context.jobs.clone(), context.budget.threads, row_group_bytes(context, plan));
+    let parts = output.parts.clone();
+    match (context.input.format, plan.options.row_group_rows) {
+        (Format::Csv, None) => {
+            assembled(encoded_rows(context, parts, encoder), bytes, encoder.clone(), jobs, ahead)
+        }
+        (_, asked) => {
+            let full = Full { rows: asked.unwrap_or(ROW_GROUP_ROWS), bytes, boundary: None };
+            encoded(rows(context, parts), full, encoder.clone(), jobs, ahead)
         }
     }
 }
@@ -166,10 +184,10 @@ impl ParquetFile {
         Ok(ParquetFile { assembler: Assembler::new(encoder.descriptor().clone(), encoder.key_values()) })
     }
 
-    async fn add(&mut self, group: &EncodedRowGroup, file: &mut Open) -> Result<()> {
-        self.assembler.add(&group.metadata, 0)?;
+    async fn add(&mut self, group: EncodedRowGroup, file: &mut Open) -> Result<()> {
+        self.assembler.add(&group.metadata, &group.indexes)?;
         file.rows += group.rows();
-        file.write(group.chunks()).await
+        file.write_all(group.bytes).await
     }
 
     async fn end(self, file: &mut Open) -> Result<()> {
@@ -311,7 +329,7 @@ async fn recut_parquet(files: &mut Files<'_>) -> Result<()> {
         let is_full = match (&group, files.open.as_ref(), files.recut.split) {
             (Some(_), Some(open), Split::Rows(rows)) => open.rows >= rows,
             (Some(group), Some(open), Split::Bytes(most)) => {
-                let after = open.bytes + group.chunks().len() as u64;
+                let after = open.bytes + group.len();
                 open.rows > 0 && after + FOOTER_BYTES * columns * 4 > most
             }
             _ => false,
@@ -324,7 +342,7 @@ async fn recut_parquet(files: &mut Files<'_>) -> Result<()> {
             parquet = Some(ParquetFile::begin(&encoder, files.open().await?).await?);
         }
         match (group, &mut parquet) {
-            (Some(group), Some(parquet)) => parquet.add(&group, files.open().await?).await?,
+            (Some(group), Some(parquet)) => parquet.add(group, files.open().await?).await?,
             (_, ended) => {
                 if let Some(parquet) = ended.take() {
                     parquet.end(files.open().await?).await?;

@@ -15,6 +15,7 @@ mod row_group_reader;
 mod row_groups;
 mod rows;
 mod text;
+mod workers;
 
 pub(crate) use aggregates::look_for_aggregates;
 pub(crate) use budget::TRANSFER_BYTES;

@@ -2,8 +2,9 @@
 //! a time, in order.
 
 use super::jobs::Jobs;
-use crate::encode::parquet::{EncodedRowGroup, Encoder};
+use crate::encode::parquet::{EncodedRowGroup, EncodedRows, Encoder};
 use crate::error::Result;
+use crate::plan::ROW_GROUP_ROWS;
 use arrow::array::RecordBatch;
 use futures::stream::BoxStream;
 use futures::{StreamExt, stream};
@@ -32,6 +33,49 @@ pub(crate) fn encoded(
             async move {
                 let batches = batches?;
                 jobs.run(move || encoder.encode(&batches)).await
+            }
+        })
+        .buffered(ahead)
+        .boxed()
+}
+
+/// Gathers rows that are encoded already into row groups of the usual size.
+pub(crate) fn assembled(
+    chunks: BoxStream<'static, Result<EncodedRows>>,
+    most_bytes: usize,
+    encoder: Encoder,
+    jobs: Jobs,
+    ahead: usize,
+) -> BoxStream<'static, Result<EncodedRowGroup>> {
+    let gathered = stream::try_unfold((chunks, None), move |(mut chunks, mut rest)| async move {
+        let mut group: Vec<EncodedRows> = Vec::new();
+        let (mut rows, mut bytes) = (0, 0);
+        loop {
+            let chunk = match rest.take() {
+                Some(chunk) => chunk,
+                None => match chunks.next().await.transpose()? {
+                    Some(chunk) => chunk,
+                    None => break,
+                },
+            };
+            let (more_rows, more_bytes) = (chunk.rows as u64, chunk.bytes());
+            if !group.is_empty() && (rows + more_rows > ROW_GROUP_ROWS || bytes + more_bytes > most_bytes) {
+                rest = Some(chunk);
+                break;
+            }
+            (rows, bytes) = (rows + more_rows, bytes + more_bytes);
+            if more_rows > 0 {
+                group.push(chunk);
+            }
+        }
+        Ok((!group.is_empty()).then_some((group, (chunks, rest))))
+    });
+    gathered
+        .map(move |chunks: Result<Vec<EncodedRows>>| {
+            let (encoder, jobs) = (encoder.clone(), jobs.clone());
+            async move {
+                let chunks = chunks?;
+                jobs.run(move || encoder.assemble(chunks)).await
             }
         })
         .buffered(ahead)

@@ -1,15 +1,18 @@
 //! The rows of all parts, decoded, as one ordered stream of batches.
 
 use super::budget::{BATCH_ROWS, Budget};
-use super::chunks::{Chunk, TextPart, chunks};
+use super::chunks::{Chunk, Text, TextPart};
 use super::jobs::Jobs;
 use super::progress::Progress;
 use super::row_group_reader::RowGroupReader;
-use crate::decode::csv::{Decoder, lines};
+use super::workers::{Worker, in_order};
+use crate::decode::csv::Decoder;
 use crate::decode::parquet::{align, decode_row_group};
+use crate::encode::parquet::{EncodedRows, Encoder};
 use crate::error::{DataError, Error, Result};
 use crate::options::Options;
 use crate::plan::{Contents, Input, PlannedPart};
+use crate::probe::LineEnd;
 use arrow::array::RecordBatch;
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt, stream};
@@ -94,40 +97,82 @@ impl LineCounter {
 }
 
 fn csv_rows(context: &Context, parts: Range<usize>) -> BoxStream<'static, Result<RecordBatch>> {
-    let Context { input, budget, jobs, progress, .. } = context.clone();
-    let text = chunks(&input.store, text_parts(&input, parts), budget, &progress);
-    let resolved = Arc::clone(&input);
-    text.map(move |chunk| {
-        let (input, jobs, progress) = (Arc::clone(&input), jobs.clone(), Arc::clone(&progress));
-        async move {
-            let chunk = chunk?;
-            jobs.run(move || decode_chunk(&input, &chunk, &progress)).await
-        }
-    })
-    .buffered(budget.window)
-    .scan(LineCounter::default(), move |counter, checked| {
-        let row = checked.and_then(|checked| counter.resolve(&resolved, checked));
-        futures::future::ready(Some(row))
-    })
-    .boxed()
+    worked(context, parts, || Ok(Decoding::new(context, |decoder: &mut Decoder| decoder.finish())))
 }
 
-fn decode_chunk(input: &Input, chunk: &Chunk, progress: &Progress) -> Result<Checked<RecordBatch>> {
-    let mut decoder = Decoder::new(&input.typing);
-    let mut counted = Vec::with_capacity(chunk.segments.len());
-    for segment in &chunk.segments {
-        let part = &input.parts[segment.part];
-        let Contents::Csv { layout, .. } = &part.contents else {
-            return Err(Error::Internal("text of a part that is no CSV".into()));
-        };
-        let text = &chunk.bytes[segment.range.clone()];
-        if let Err(failed) = decoder.append(text, layout, &part.constants) {
-            return Ok(Checked { value: Err((segment.part, failed.lines, failed.error)), lines: counted });
-        }
-        counted.push((segment.part, lines(text)));
+/// Decodes text and encodes it again while it is in the cache.
+pub(crate) fn encoded_rows(
+    context: &Context,
+    parts: Range<usize>,
+    encoder: &Encoder,
+) -> BoxStream<'static, Result<EncodedRows>> {
+    worked(context, parts, || {
+        let mut encoder = encoder.chunk_encoder()?;
+        Ok(Decoding::new(context, move |decoder: &mut Decoder| {
+            encoder.encode(decoder.rows(), decoder.columns())
+        }))
+    })
+}
+
+/// Works through the text of some parts; an error is given its line.
+pub(crate) fn worked<T: Send + 'static, W: Worker<Output = Checked<T>>>(
+    context: &Context,
+    parts: Range<usize>,
+    worker: impl Fn() -> Result<W>,
+) -> BoxStream<'static, Result<T>> {
+    let input = Arc::clone(&context.input);
+    let parts = text_parts(&input, parts);
+    let bytes = parts.iter().map(|part| part.object.size).sum();
+    let text = Text::new(&input.store, parts, context.budget, line_end(&input), &context.progress);
+    in_order(context, text, bytes, worker)
+        .scan(LineCounter::default(), move |counter, checked| {
+            std::future::ready(Some(checked.and_then(|checked| counter.resolve(&input, checked))))
+        })
+        .boxed()
+}
+
+/// The line end of the parts; LF where none of them has a line.
+pub(crate) fn line_end(input: &Input) -> LineEnd {
+    input.parts.iter().find_map(|part| part.csv_head()?.line_end).unwrap_or(LineEnd::Lf)
+}
+
+/// Decodes chunks; what is made of the rows is up to the caller.
+struct Decoding<F> {
+    input: Arc<Input>,
+    progress: Arc<Progress>,
+    decoder: Decoder,
+    finish: F,
+}
+
+impl<F> Decoding<F> {
+    fn new(context: &Context, finish: F) -> Self {
+        let (input, progress) = (Arc::clone(&context.input), Arc::clone(&context.progress));
+        Decoding { decoder: Decoder::new(&input.typing), input, progress, finish }
     }
-    progress.add_rows(decoder.rows() as u64);
-    Ok(Checked { value: Ok(decoder.finish()?), lines: counted })
+}
+
+impl<T: Send + 'static, F: FnMut(&mut Decoder) -> Result<T> + Send + 'static> Worker for Decoding<F> {
+    type Output = Checked<T>;
+
+    fn work(&mut self, chunk: &Chunk) -> Result<Checked<T>> {
+        self.decoder.clear();
+        let mut lines = Vec::with_capacity(chunk.segments.len());
+        for segment in &chunk.segments {
+            let part = &self.input.parts[segment.part];
+            let Contents::Csv { layout, .. } = &part.contents else {
+                return Err(Error::Internal("text of a part that is no CSV".into()));
+            };
+            let text = &chunk.bytes()[segment.range.clone()];
+            match self.decoder.append(text, layout, &part.constants) {
+                Ok(more) => lines.push((segment.part, more)),
+                Err(failed) => {
+                    return Ok(Checked { value: Err((segment.part, failed.lines, failed.error)), lines });
+                }
+            }
+        }
+        self.progress.add_rows(self.decoder.rows() as u64);
+        Ok(Checked { value: Ok((self.finish)(&mut self.decoder)?), lines })
+    }
 }
 
 fn parquet_rows(context: &Context, parts: Range<usize>) -> BoxStream<'static, Result<RecordBatch>> {

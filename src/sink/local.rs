@@ -38,13 +38,14 @@ impl LocalSink {
         Ok(LocalSink { path, shown, overwrite, file: Some(Arc::new(file)), temporary: Some(temporary) })
     }
 
-    pub(crate) async fn write(&mut self, bytes: Bytes) -> Result<()> {
+    pub(crate) async fn write(&mut self, pieces: Vec<Bytes>) -> Result<()> {
         let (shown, file) = (self.shown.clone(), self.file.clone());
         blocking(move || {
             let Some(file) = file else {
                 return Err(Error::Internal("a file was written after its end".into()));
             };
-            (&*file).write_all(&bytes).map_err(|error| Error::io("writing", shown, error))
+            let written = pieces.iter().try_for_each(|bytes| (&*file).write_all(bytes));
+            written.map_err(|error| Error::io("writing", shown, error))
         })
         .await
     }
@@ -123,7 +124,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let location = target(folder.path());
         let mut sink = LocalSink::create(&location, false).expect("created");
-        sink.write(Bytes::from_static(b"a\n")).await.expect("written");
+        sink.write(vec![Bytes::from_static(b"a\n")]).await.expect("written");
         assert!(!Path::new(&location.path).exists());
         sink.finish().await.expect("finished");
         sink.publish().await.expect("published");
@@ -135,7 +136,7 @@ mod tests {
     async fn an_abort_leaves_nothing() {
         let folder = tempfile::tempdir().expect("a folder");
         let mut sink = LocalSink::create(&target(folder.path()), false).expect("created");
-        sink.write(Bytes::from_static(b"a\n")).await.expect("written");
+        sink.write(vec![Bytes::from_static(b"a\n")]).await.expect("written");
         sink.abort();
         assert_eq!(std::fs::read_dir(folder.path().join("new")).expect("a folder").count(), 0);
     }
@@ -147,7 +148,7 @@ mod tests {
         for (overwrite, expected) in [(false, &b"old"[..]), (true, b"new")] {
             let mut sink = LocalSink::create(&location, overwrite).expect("created");
             std::fs::write(&location.path, "old").expect("written by another");
-            sink.write(Bytes::from_static(b"new")).await.expect("written");
+            sink.write(vec![Bytes::from_static(b"new")]).await.expect("written");
             sink.finish().await.expect("finished");
             assert_eq!(sink.publish().await.is_ok(), overwrite);
             assert_eq!(std::fs::read(&location.path).expect("there"), expected);

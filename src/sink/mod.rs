@@ -85,14 +85,20 @@ impl Sink {
         }
     }
 
-    pub(crate) async fn write(&mut self, bytes: Bytes) -> Result<()> {
+    /// Appends pieces in order.
+    pub(crate) async fn write(&mut self, pieces: Vec<Bytes>) -> Result<()> {
         match self {
-            Sink::Local(sink) => sink.write(bytes).await,
-            Sink::Object(sink) => sink.write(bytes).await,
+            Sink::Local(sink) => sink.write(pieces).await,
+            Sink::Object(sink) => {
+                for bytes in pieces {
+                    sink.write(bytes).await?;
+                }
+                Ok(())
+            }
             Sink::Stream(stream) => {
                 let (name, file) = (stream.name.clone(), Arc::clone(&stream.file));
                 blocking(move || {
-                    file.write_all(&bytes).map_err(|source| Error::Io {
+                    pieces.iter().try_for_each(|bytes| file.write_all(bytes)).map_err(|source| Error::Io {
                         doing: "writing",
                         object: name,
                         source,

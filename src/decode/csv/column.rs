@@ -93,12 +93,27 @@ impl Column {
         self.rows
     }
 
+    pub(crate) fn values(&self) -> &Values {
+        &self.values
+    }
+
+    /// Which rows are no nulls; `None` where no row is one.
+    pub(crate) fn valid(&self) -> Option<&[bool]> {
+        self.valid.as_deref()
+    }
+
     pub(crate) fn mark(&self) -> Mark {
         let texts = match &self.values {
             Values::Text(texts) | Values::Timestamp { texts, .. } => texts.len(),
             _ => 0,
         };
         Mark { rows: self.rows, texts }
+    }
+
+    /// Forgets all rows, and keeps the memory.
+    pub(crate) fn clear(&mut self) {
+        self.valid = None;
+        self.go_back(Mark { rows: 0, texts: 0 });
     }
 
     /// Goes back to a mark.

@@ -49,6 +49,11 @@ impl Dictionary {
         &self.bytes[start..self.ends[key] as usize]
     }
 
+    /// The distinct texts, by key.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = &[u8]> + Clone {
+        (0..self.ends.len() as u32).map(|key| self.text(key))
+    }
+
     /// Adds a row; `true` where its text was not known.
     #[inline]
     pub(crate) fn push(&mut self, cell: &[u8]) -> bool {
@@ -98,7 +103,11 @@ impl Dictionary {
         self.keys.truncate(rows);
         if texts < self.ends.len() {
             let kept = texts as u32;
-            self.table.retain(|key| *key < kept);
+            if kept == 0 {
+                self.table.clear()
+            } else {
+                self.table.retain(|key| *key < kept)
+            }
             self.ends.truncate(texts);
             self.successors.truncate(texts);
             self.successors.iter_mut().filter(|key| **key >= kept).for_each(|key| *key = 0);

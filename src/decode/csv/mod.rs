@@ -10,13 +10,13 @@ mod dictionary;
 mod fields;
 mod index;
 
-pub(crate) use column::CellType;
+pub(crate) use column::{CellType, Column, Values};
 pub(crate) use fields::{FieldEnd, Fields, whole_records};
 
 use crate::error::{DataError, Error, Result};
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::SchemaRef;
-use column::{Column, Mark};
+use column::Mark;
 use index::{Regular, blocks, regular};
 use memchr::memchr_iter;
 use std::sync::Arc;
@@ -41,9 +41,9 @@ pub(crate) struct Typing {
     pub(crate) constants: usize,
 }
 
-/// Reads segments into one batch.
-pub(crate) struct Decoder<'a> {
-    typing: &'a Typing,
+/// Reads segments into columns; what these hold is reused after [`Self::clear`].
+pub(crate) struct Decoder {
+    typing: Arc<Typing>,
     columns: Vec<Column>,
     rows: usize,
     /// Positions of delimiters and line ends, reused from segment to segment.
@@ -58,10 +58,20 @@ pub(crate) struct SegmentError {
     pub(crate) error: Box<DataError>,
 }
 
-impl<'a> Decoder<'a> {
-    pub(crate) fn new(typing: &'a Typing) -> Self {
+impl Decoder {
+    pub(crate) fn new(typing: &Arc<Typing>) -> Self {
         let columns = typing.types.iter().map(|cell_type| Column::new(*cell_type)).collect();
-        Decoder { typing, columns, rows: 0, ends: Vec::new() }
+        Decoder { typing: Arc::clone(typing), columns, rows: 0, ends: Vec::new() }
+    }
+
+    /// Forgets all rows.
+    pub(crate) fn clear(&mut self) {
+        self.rows = 0;
+        self.columns.iter_mut().for_each(Column::clear);
+    }
+
+    pub(crate) fn columns(&self) -> &[Column] {
+        &self.columns
     }
 
     pub(crate) fn rows(&self) -> usize {
@@ -69,22 +79,23 @@ impl<'a> Decoder<'a> {
     }
 
     /// Adds the records of a segment, which starts and ends with a whole record; the last line end may be missing.
-    /// `constants` are the cells of the columns that say where a row came from.
+    /// `constants` are the cells of the columns that say where a row came from. Gives the number of lines.
     pub(crate) fn append(
         &mut self,
         segment: &[u8],
         layout: &Layout,
         constants: &[Option<String>],
-    ) -> Result<(), SegmentError> {
+    ) -> Result<u64, SegmentError> {
         let marks: Vec<Mark> = self.columns.iter().map(Column::mark).collect();
-        let rows = match self.append_fast(segment, layout) {
-            Some(rows) => rows,
+        let (rows, lines) = match self.append_fast(segment, layout) {
+            // Nothing but rows, one a line.
+            Some(rows) => (rows, rows as u64),
             None => {
                 // Columns may differ in length after a half-done fast pass.
                 for (column, mark) in self.columns.iter_mut().zip(marks) {
                     column.go_back(mark);
                 }
-                self.append_general(segment, layout)?
+                (self.append_general(segment, layout)?, lines(segment))
             }
         };
         self.rows += rows;
@@ -100,7 +111,7 @@ impl<'a> Decoder<'a> {
                 }
             }
         }
-        Ok(())
+        Ok(lines)
     }
 
     /// Takes a segment without quotes, all rows of which are as long as the header; else `None`, and columns may
@@ -194,9 +205,13 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    pub(crate) fn finish(self) -> Result<RecordBatch> {
-        let columns = self.columns.into_iter().map(Column::finish).collect::<Result<Vec<ArrayRef>>>()?;
+    /// The rows as a batch; none are left.
+    pub(crate) fn finish(&mut self) -> Result<RecordBatch> {
+        let fresh = self.typing.types.iter().map(|cell_type| Column::new(*cell_type)).collect();
+        let columns = std::mem::replace(&mut self.columns, fresh);
+        let columns = columns.into_iter().map(Column::finish).collect::<Result<Vec<ArrayRef>>>()?;
         let options = RecordBatchOptions::new().with_row_count(Some(self.rows));
+        self.rows = 0;
         RecordBatch::try_new_with_options(Arc::clone(&self.typing.schema), columns, &options)
             .map_err(|error| Error::Internal(format!("columns that do not fit the schema: {error}")))
     }
@@ -213,11 +228,15 @@ impl Typing {
 
 /// Counts the rows of a segment as they would be decoded, without decoding them: every row must have `width` fields,
 /// no quote may stay open. `names` is for errors.
-pub(crate) fn count_rows(segment: &[u8], names: &[String], ends: &mut Vec<u32>) -> Result<u64, SegmentError> {
+pub(crate) fn count_rows(
+    segment: &[u8],
+    names: &[String],
+    ends: &mut Vec<u32>,
+) -> Result<Counted, SegmentError> {
     let width = names.len();
     let counted: Option<usize> = blocks(segment).map(|block| Some(regular(block, width, ends)?.rows)).sum();
     if let Some(rows) = counted {
-        return Ok(rows as u64);
+        return Ok(Counted { rows: rows as u64, lines: rows as u64 });
     }
     let (mut rows, mut position, mut record) = (0, 0, 0);
     for field in Fields::new(segment) {
@@ -237,7 +256,13 @@ pub(crate) fn count_rows(segment: &[u8], names: &[String], ends: &mut Vec<u32>) 
             position = 0;
         }
     }
-    Ok(rows)
+    Ok(Counted { rows, lines: lines(segment) })
+}
+
+/// What a segment holds.
+pub(crate) struct Counted {
+    pub(crate) rows: u64,
+    pub(crate) lines: u64,
 }
 
 /// The number of line ends in a text, as a line number counts them.

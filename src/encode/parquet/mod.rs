@@ -1,0 +1,183 @@
+//! Rows to encoded row groups, and row groups to a file: takes batches, gives bytes with their metadata. The codec is
+//! the parquet crate's where rows come as batches; rows that come from text are encoded by [`ChunkEncoder`] and
+//! [`assemble_row_group`], and putting row groups of any origin into one file is ours.
+
+mod assembler;
+mod bounds;
+mod chunk;
+mod hybrid;
+mod page;
+mod row_group;
+
+pub(crate) use assembler::Assembler;
+pub(crate) use chunk::{ChunkEncoder, EncodedRows};
+pub(crate) use page::Compressor;
+
+use crate::error::{Error, Result};
+use crate::options::Compression;
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use bytes::Bytes;
+use parquet::arrow::arrow_writer::{ArrowRowGroupWriterFactory, compute_leaves};
+use parquet::arrow::{ArrowSchemaConverter, add_encoded_arrow_schema_to_metadata};
+use parquet::basic::{BrotliLevel, Compression as Codec, GzipLevel, ZstdLevel};
+use parquet::file::metadata::{ColumnChunkMetaData, KeyValue, ParquetMetaData, RowGroupMetaData};
+use parquet::file::page_index::column_index::ColumnIndexMetaData;
+use parquet::file::page_index::offset_index::OffsetIndexMetaData;
+use parquet::file::properties::{WriterProperties, WriterPropertiesPtr};
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::types::SchemaDescPtr;
+use std::sync::Arc;
+
+/// The first and last bytes of every Parquet file.
+pub(crate) const MAGIC: &[u8; 4] = b"PAR1";
+
+const CREATED_BY: &str = concat!("forecast-export version ", env!("CARGO_PKG_VERSION"));
+
+fn failed(doing: &str, error: &dyn std::fmt::Display) -> Error {
+    Error::Internal(format!("{doing} Parquet: {error}"))
+}
+
+/// Encodes row groups of one schema, on any thread.
+#[derive(Debug, Clone)]
+pub(crate) struct Encoder {
+    schema: SchemaRef,
+    descriptor: SchemaDescPtr,
+    properties: WriterPropertiesPtr,
+    codec: Codec,
+}
+
+impl Encoder {
+    pub(crate) fn new(schema: &SchemaRef, compression: Codec) -> Result<Self> {
+        let mut properties = WriterProperties::builder()
+            .set_compression(compression)
+            .set_created_by(CREATED_BY.to_owned())
+            .set_max_row_group_row_count(None)
+            .build();
+        add_encoded_arrow_schema_to_metadata(schema, &mut properties);
+        let descriptor =
+            ArrowSchemaConverter::new().convert(schema).map_err(|error| failed("describing", &error))?;
+        Ok(Encoder {
+            schema: Arc::clone(schema),
+            descriptor: Arc::new(descriptor),
+            properties: Arc::new(properties),
+            codec: compression,
+        })
+    }
+
+    pub(crate) fn descriptor(&self) -> &SchemaDescPtr {
+        &self.descriptor
+    }
+
+    /// Key-value metadata that a file of these rows carries: the Arrow schema.
+    pub(crate) fn key_values(&self) -> Vec<KeyValue> {
+        self.properties.key_value_metadata().cloned().unwrap_or_default()
+    }
+
+    /// Encodes batches as one row group.
+    pub(crate) fn encode(&self, batches: &[RecordBatch]) -> Result<EncodedRowGroup> {
+        self.try_encode(batches).map_err(|error| failed("encoding", &error))
+    }
+
+    fn try_encode(&self, batches: &[RecordBatch]) -> Result<EncodedRowGroup, parquet::errors::ParquetError> {
+        // A file of one row group in memory: its column chunks are then moved to where they belong.
+        let root = self.descriptor.root_schema_ptr();
+        let mut file = SerializedFileWriter::new(Vec::new(), root, Arc::clone(&self.properties))?;
+        let factory = ArrowRowGroupWriterFactory::new(&file, Arc::clone(&self.schema));
+        let mut writers = factory.create_column_writers(0)?;
+        for batch in batches {
+            let mut writers = writers.iter_mut();
+            for (field, array) in self.schema.fields().iter().zip(batch.columns()) {
+                for leaf in compute_leaves(field, array)? {
+                    if let Some(writer) = writers.next() {
+                        writer.write(&leaf)?;
+                    }
+                }
+            }
+        }
+        let mut group = file.next_row_group()?;
+        for writer in writers {
+            writer.close()?.append_to_row_group(&mut group)?;
+        }
+        group.close()?;
+        let metadata = file.finish()?;
+        let bytes = Bytes::from(std::mem::take(file.inner_mut()));
+        let group = metadata.row_group(0).clone();
+        // Its column chunks follow each other without gaps.
+        let end = group
+            .columns()
+            .iter()
+            .map(|column| column.byte_range())
+            .map(|(start, length)| start + length)
+            .max();
+        let bytes = vec![bytes.slice(MAGIC.len()..end.map_or(MAGIC.len(), |end| end as usize))];
+        Ok(EncodedRowGroup { bytes, metadata: group, indexes: page_indexes(&metadata, 0) })
+    }
+
+    /// What encodes chunks of text to row groups of this schema.
+    pub(crate) fn chunk_encoder(&self) -> Result<ChunkEncoder> {
+        Compressor::new(self.codec).map(ChunkEncoder::new)
+    }
+
+    /// Makes a row group of chunks that [`Self::chunk_encoder`] encoded, in order.
+    pub(crate) fn assemble(&self, chunks: Vec<EncodedRows>) -> Result<EncodedRowGroup> {
+        row_group::assemble(&self.descriptor, self.codec, &mut Compressor::new(self.codec)?, chunks)
+    }
+}
+
+/// The page indexes of a row group, by column, where it has them.
+pub(crate) type PageIndexes = Vec<(Option<ColumnIndexMetaData>, Option<OffsetIndexMetaData>)>;
+
+/// The page indexes of a row group of a file.
+pub(crate) fn page_indexes(metadata: &ParquetMetaData, row_group: usize) -> PageIndexes {
+    let indexes = metadata.page_index_for_row_group(row_group);
+    let columns = 0..metadata.row_group(row_group).num_columns();
+    columns.map(|i| (indexes.column_index(i).cloned(), indexes.offset_index(i).cloned())).collect()
+}
+
+/// A row group that is not in a file yet. Positions are counted from the first column chunk's start, or from where it
+/// was in another file.
+#[derive(Debug)]
+pub(crate) struct EncodedRowGroup {
+    /// The column chunks, which follow each other without gaps.
+    pub(crate) bytes: Vec<Bytes>,
+    pub(crate) metadata: RowGroupMetaData,
+    pub(crate) indexes: PageIndexes,
+}
+
+impl EncodedRowGroup {
+    pub(crate) fn rows(&self) -> u64 {
+        self.metadata.num_rows().max(0) as u64
+    }
+
+    /// Bytes of all column chunks.
+    pub(crate) fn len(&self) -> u64 {
+        self.bytes.iter().map(|bytes| bytes.len() as u64).sum()
+    }
+}
+
+/// The codec of the parquet crate for a choice of the user's.
+pub(crate) fn codec(compression: Compression) -> Result<Codec> {
+    let bad = |error| Error::Usage(format!("--compression: {error}"));
+    Ok(match compression {
+        Compression::None => Codec::UNCOMPRESSED,
+        Compression::Snappy => Codec::SNAPPY,
+        Compression::Lz4 => Codec::LZ4_RAW,
+        Compression::Zstd(level) => Codec::ZSTD(ZstdLevel::try_new(level.unwrap_or(3)).map_err(bad)?),
+        Compression::Gzip(level) => Codec::GZIP(GzipLevel::try_new(level.unwrap_or(6)).map_err(bad)?),
+    })
+}
+
+/// The codec to encode with what belongs beside column chunks of `metadata`.
+pub(crate) fn codec_of(metadata: &ParquetMetaData) -> Codec {
+    let first = metadata.row_groups().iter().flat_map(RowGroupMetaData::columns).next();
+    match first.map(ColumnChunkMetaData::compression) {
+        // Footers carry no level, and the old framed LZ4 is not written any more.
+        Some(Codec::GZIP(_)) => Codec::GZIP(GzipLevel::default()),
+        Some(Codec::ZSTD(_)) => Codec::ZSTD(ZstdLevel::try_new(3).unwrap_or_default()),
+        Some(Codec::BROTLI(_)) => Codec::BROTLI(BrotliLevel::default()),
+        Some(Codec::LZ4 | Codec::LZ4_RAW) => Codec::LZ4_RAW,
+        Some(Codec::UNCOMPRESSED) => Codec::UNCOMPRESSED,
+        _ => Codec::SNAPPY,
+    }
+}
