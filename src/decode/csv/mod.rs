@@ -155,7 +155,13 @@ impl<'a> Decoder<'a> {
                 return Err(failed(open_quote(name, &field.text())));
             }
             if let Some(Some(column)) = column_of.get(position) {
-                self.push_cell(*column, &field).map_err(failed)?;
+                // A row that is cut short often ends in half a cell: then its width says more than that cell.
+                self.push_cell(*column, &field).map_err(|bad| {
+                    failed(match fields_of_first(&segment[record..]) {
+                        found if found == width => bad,
+                        found => wrong_width(found, width),
+                    })
+                })?;
             }
             position += 1;
             if field.end != FieldEnd::Delimiter {
@@ -238,6 +244,11 @@ pub(crate) fn count_rows(segment: &[u8], names: &[String], ends: &mut Vec<u32>) 
         }
     }
     Ok(rows)
+}
+
+/// The number of fields of a text's first record.
+fn fields_of_first(text: &[u8]) -> usize {
+    1 + Fields::new(text).take_while(|field| field.end == FieldEnd::Delimiter).count()
 }
 
 /// The number of line ends in a text, as a line number counts them.
