@@ -5,6 +5,7 @@ use crate::scratch::{RUN, Scratch, doubles, instants, local_times, micros, texts
 use std::path::PathBuf;
 
 /// The folder of real exports.
+#[expect(clippy::print_stdout, reason = "a test that read nothing says so")]
 fn real() -> Option<PathBuf> {
     let folder = std::env::var_os("FORECAST_EXPORT_REAL_DATA");
     if folder.is_none() {
@@ -18,6 +19,14 @@ fn records(text: &[u8]) -> (Vec<String>, Vec<csv::StringRecord>) {
     let mut reader = csv::Reader::from_reader(text);
     let header = reader.headers().expect("a header").iter().map(str::to_owned).collect();
     (header, reader.records().map(|record| record.expect("a record")).collect())
+}
+
+/// The text with its last line ended.
+fn ended(mut text: Vec<u8>) -> Vec<u8> {
+    if !text.ends_with(b"\n") {
+        text.push(b'\n');
+    }
+    text
 }
 
 /// Every cell of a file against what was read from it, by the standard library's parser of numbers.
@@ -63,9 +72,9 @@ fn forecast_exports_of_2019_merge_and_convert_with_equal_values() {
         let batch = scratch.merged_parquet(&format!("--job {job}"));
         assert_eq!(batch.num_rows(), rows, "{job}");
         same_values(&text, &batch);
-        // CSV to CSV: the same bytes, and the newline that was missing.
+        // CSV to CSV: the same bytes, and the newline where it was missing.
         let merged = scratch.merged_csv(&format!("--job {job}"));
-        assert_eq!(merged.as_bytes(), [&text[..], b"\n"].concat(), "{job}");
+        assert_eq!(merged.as_bytes(), ended(text), "{job}");
         scratch.succeeds(&format!("convert in -o {job}/ --job {job}"));
         assert_eq!(scratch.rows(&format!("{job}/{part}.parquet")), batch, "{job}");
     }
@@ -83,10 +92,7 @@ fn accuracy_metrics_of_a_backtest_merge_and_convert_with_equal_values() {
     same_values(&text, &batch);
     let undefined = doubles(&batch, "RMSE").iter().filter(|value| value.is_none()).count();
     assert_eq!(undefined, 24);
-    let mut ended = text.clone();
-    if !ended.ends_with(b"\n") {
-        ended.push(b'\n');
-    }
+    let ended = ended(text);
     assert_eq!(scratch.merged_csv("").as_bytes(), ended);
     scratch.succeeds("convert in -o out/parts/");
     assert_eq!(scratch.rows(&format!("out/parts/Accuracy_bikes_{RUN}_part0.parquet")), batch);
