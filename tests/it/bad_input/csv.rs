@@ -2,7 +2,8 @@
 
 use crate::fixtures::testdata;
 use crate::scratch::{RUN, Scratch};
-use forecast_export::{Error, Options};
+use forecast_export::{Error, Location, Options, read};
+use futures::StreamExt;
 
 const CUT: &str = "the part may be cut short; fetch or export it again";
 
@@ -183,6 +184,21 @@ fn the_library_gives_the_position_as_data() {
     );
     assert!(error.file.ends_with(&format!("in/sales_{RUN}_part1.csv")), "{}", error.file);
     assert_eq!(scratch.written(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_stream_of_rows_ends_with_its_error() {
+    let scratch = Scratch::copy_of(&testdata("bad_cell"));
+    let source = Location::parse(&scratch.path("in").display().to_string()).expect("a path");
+    let mut rows = read(&source, &Options::default()).await.expect("heads are good");
+    let mut ended = Vec::new();
+    while let Some(batch) = rows.next().await {
+        ended.push(batch.map(|batch| batch.num_rows()));
+    }
+    let last = ended.pop().expect("an error");
+    assert!(matches!(last, Err(Error::Data(_))), "{last:?}");
+    assert!(ended.iter().all(Result::is_ok), "{ended:?}");
+    assert!(rows.next().await.is_none());
 }
 
 #[test]

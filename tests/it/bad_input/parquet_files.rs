@@ -4,7 +4,7 @@ use super::with_checksums;
 use crate::data::rows;
 use crate::scratch::{RUN, Scratch, parquet_file};
 use arrow::array::types::Int32Type;
-use arrow::array::{ArrayRef, Int64Array, ListArray, RecordBatch, StringArray};
+use arrow::array::{ArrayRef, BinaryArray, Int64Array, ListArray, RecordBatch, StringArray};
 use parquet::file::metadata::ParquetMetaDataReader;
 use parquet::file::properties::WriterProperties;
 use std::sync::Arc;
@@ -151,6 +151,18 @@ fn nested_columns_have_no_csv_and_are_named() {
         assert!(message.starts_with(", column values: CSV cannot hold the type List("), "{message}");
         assert!(message.ends_with("; write Parquet, or export without the column"), "{message}");
     }
+}
+
+#[test]
+fn bytes_that_no_one_called_text_have_no_csv() {
+    let bytes: ArrayRef = Arc::new(BinaryArray::from(vec![&b"caf\xe9"[..], b"b"]));
+    let batch = RecordBatch::try_from_iter_with_nullable([("item_id", bytes, true)]).expect("rows");
+    let scratch = Scratch::parquet(std::slice::from_ref(&batch));
+    assert_eq!(
+        refused(&scratch, 0, &["merge in -o out/x.csv", "convert in -o out/"]),
+        ", column item_id: CSV cannot hold the type Binary; write Parquet, or export without the column"
+    );
+    assert_eq!(scratch.merged_parquet("").column(0), batch.column(0));
 }
 
 #[test]

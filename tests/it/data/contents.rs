@@ -88,6 +88,24 @@ fn carriage_returns_stay_where_all_parts_have_them() {
 }
 
 #[test]
+fn carriage_returns_alone_end_lines_too() {
+    let scratch = Scratch::csv(&["item_id,p50\ra,1.0\rb,2.0", "item_id,p50\rc,3.0\r"]);
+    assert_eq!(scratch.merged_csv(""), "item_id,p50\ra,1.0\rb,2.0\rc,3.0\r");
+    let batch = scratch.merged_parquet("");
+    assert_eq!(texts(&batch, "item_id"), some(&["a", "b", "c"]));
+    assert_eq!(doubles(&batch, "p50"), some(&[1.0, 2.0, 3.0]));
+}
+
+#[test]
+fn blank_lines_are_no_rows() {
+    let scratch = Scratch::csv(&["\n\nitem_id,p50\n\na,1.0\n\n\nb,2.0\n\n", "item_id,p50\n\n"]);
+    assert_eq!(texts(&scratch.merged_parquet("--expect-rows 2"), "item_id"), some(&["a", "b"]));
+    let csv = scratch.merged_csv("--expect-rows 2");
+    let lines: Vec<&str> = csv.lines().filter(|line| !line.is_empty()).collect();
+    assert_eq!(lines, ["item_id,p50", "a,1.0", "b,2.0"]);
+}
+
+#[test]
 fn parts_with_different_line_ends_are_rewritten_with_lf_by_name() {
     let scratch = Scratch::copy_of(&testdata("bad_line_ends"));
     assert_eq!(

@@ -204,3 +204,20 @@ fn expectations_that_are_met_change_nothing() {
     let merged = scratch.merged_csv("");
     assert_eq!(scratch.merged_csv("--expect-parts 12 --expect-rows 36"), merged);
 }
+
+#[test]
+fn a_conversion_with_gaps_keeps_the_numbers() {
+    let scratch = Scratch::copy_of(&testdata("bad_gap"));
+    scratch.succeeds("convert in -o out/ --allow-gaps");
+    assert_eq!(scratch.written(), [0, 2].map(|n| format!("out/sales_{RUN}_part{n}.parquet")));
+}
+
+#[test]
+fn an_export_without_rows_is_cut_into_one_file_without_rows() {
+    let scratch = Scratch::copy_of(&testdata("only_headers"));
+    scratch.succeeds("convert in -o csv/ --to csv --split-rows 10");
+    assert_eq!(scratch.text(&format!("csv/sales_{RUN}_part0.csv")), "item_id,date,p50\n");
+    scratch.succeeds("convert in -o parquet/ --split-rows 10");
+    assert_eq!(scratch.rows(&format!("parquet/sales_{RUN}_part0.parquet")).num_rows(), 0);
+    assert_eq!(scratch.written().len(), 2);
+}

@@ -15,7 +15,7 @@ use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, Field, Schema};
 use parquet::basic::{BrotliLevel, Compression, GzipLevel, ZstdLevel};
 use parquet::data_type::{ByteArray, ByteArrayType, DoubleType, Int96, Int96Type};
-use parquet::file::properties::WriterProperties;
+use parquet::file::properties::{WriterProperties, WriterVersion};
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
 use std::sync::Arc;
@@ -93,6 +93,19 @@ fn every_codec_is_read_and_copied() {
         assert_eq!((encoded.as_str(), why.as_str()), ("transcode", "--compression encodes pages anew"));
         same_columns(&scratch.merged_parquet("--compression zstd:1"), &batch);
     }
+}
+
+#[test]
+fn pages_of_the_second_version_are_read_and_copied() {
+    let batch = rows(0, 500);
+    let properties = WriterProperties::builder()
+        .set_writer_version(WriterVersion::PARQUET_2_0)
+        .set_compression(Compression::SNAPPY)
+        .build();
+    let scratch = Scratch::of_parts("parquet", &[parquet_file(&batch, properties)]);
+    same_columns(&scratch.merged_parquet(""), &batch);
+    let plain = Scratch::parquet(std::slice::from_ref(&batch));
+    assert_eq!(scratch.merged_csv(""), plain.merged_csv(""));
 }
 
 #[test]
