@@ -251,9 +251,13 @@ fn fields_of_first(text: &[u8]) -> usize {
     1 + Fields::new(text).take_while(|field| field.end == FieldEnd::Delimiter).count()
 }
 
-/// The number of line ends in a text, as a line number counts them.
+/// The number of line ends in a text, as a line number counts them: those of CR only where there is no LF.
 pub(crate) fn lines(bytes: &[u8]) -> u64 {
-    memchr_iter(b'\n', bytes).count() as u64
+    let count = |end| memchr_iter(end, bytes).count() as u64;
+    match count(b'\n') {
+        0 => count(b'\r'),
+        lines => lines,
+    }
 }
 
 fn open_quote(column: &str, text: &[u8]) -> Box<DataError> {
