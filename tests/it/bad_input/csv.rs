@@ -347,6 +347,13 @@ fn lines_are_right_far_into_a_part_and_behind_quoted_newlines() {
 }
 
 #[test]
+fn lines_are_right_where_carriage_returns_end_them() {
+    let scratch = Scratch::csv(&["item_id,p50\ra,1.0\rb,2.0\rc,bad\rd,4.0\r"]);
+    let message = refused(&scratch, &TYPED);
+    assert!(message.starts_with(&format!("in/sales_{RUN}_part0.csv, line 4, column p50: ")), "{message}");
+}
+
+#[test]
 fn an_error_late_in_a_conversion_leaves_none_of_the_earlier_files() {
     let good = "item_id,date,p50\na,2026-01-03T00:00:00Z,1.0\n";
     let mut parts = vec![good; 20];
