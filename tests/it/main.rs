@@ -7,4 +7,5 @@ mod fixtures;
 mod properties;
 mod proxy;
 mod s3;
+mod scratch;
 mod servers;

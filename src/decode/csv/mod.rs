@@ -166,7 +166,13 @@ impl Decoder {
                 return Err(failed(open_quote(name, &field.text())));
             }
             if let Some(Some(column)) = column_of.get(position) {
-                self.push_cell(*column, &field).map_err(failed)?;
+                // A row that is cut short often ends in half a cell: then its width says more than that cell.
+                self.push_cell(*column, &field).map_err(|bad| {
+                    failed(match fields_of_first(&segment[record..]) {
+                        found if found == width => bad,
+                        found => wrong_width(found, width),
+                    })
+                })?;
             }
             position += 1;
             if field.end != FieldEnd::Delimiter {
@@ -265,9 +271,18 @@ pub(crate) struct Counted {
     pub(crate) lines: u64,
 }
 
-/// The number of line ends in a text, as a line number counts them.
+/// The number of fields of a text's first record.
+fn fields_of_first(text: &[u8]) -> usize {
+    1 + Fields::new(text).take_while(|field| field.end == FieldEnd::Delimiter).count()
+}
+
+/// The number of line ends in a text, as a line number counts them: those of CR only where there is no LF.
 pub(crate) fn lines(bytes: &[u8]) -> u64 {
-    memchr_iter(b'\n', bytes).count() as u64
+    let count = |end| memchr_iter(end, bytes).count() as u64;
+    match count(b'\n') {
+        0 => count(b'\r'),
+        lines => lines,
+    }
 }
 
 fn open_quote(column: &str, text: &[u8]) -> Box<DataError> {
