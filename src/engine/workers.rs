@@ -50,7 +50,10 @@ pub(crate) fn in_order<W: Worker>(
         }
     }
     let ordered = Ordered { receiver, waiting: BTreeMap::new(), next: 0, _window: CloseOnDrop(window) };
-    stream::unfold(ordered, |mut ordered| async { ordered.next().await.map(|item| (item, ordered)) }).boxed()
+    let ordered =
+        stream::unfold(ordered, |mut ordered| async { ordered.next().await.map(|item| (item, ordered)) });
+    // May be asked again after its end.
+    ordered.fuse().boxed()
 }
 
 struct Shared {

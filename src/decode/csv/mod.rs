@@ -286,6 +286,8 @@ pub(crate) fn lines(bytes: &[u8]) -> u64 {
 }
 
 fn open_quote(column: &str, text: &[u8]) -> Box<DataError> {
+    // The last line's end is no part of the cell; it may even be one that was added.
+    let text = text.trim_ascii_end();
     let error = Error::data("", "a quote is never closed").column(column).value(text);
     Box::new(error.remedy("the part may be cut short; fetch or export it again"))
 }
