@@ -134,7 +134,7 @@ fn a_part_cut_in_mid_row_is_found_however_it_is_read() {
 fn a_quote_that_is_never_closed_is_found_however_it_is_read() {
     let scratch = Scratch::copy_of(&testdata("bad_quote"));
     let expected = format!(
-        "in/sales_{RUN}_part1.csv, line 3, column item_id: a quote is never closed: \"c,2026-01-03T00:00:00Z,3.0\\n\"; \
+        "in/sales_{RUN}_part1.csv, line 3, column item_id: a quote is never closed: \"c,2026-01-03T00:00:00Z,3.0\"; \
          {CUT}"
     );
     assert_eq!(refused_by_all(&scratch), expected);
