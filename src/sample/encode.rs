@@ -113,9 +113,7 @@ mod tests {
     #[test]
     fn text_and_batch_hold_the_same_values() {
         for kind in Kind::ALL {
-            let mut options = SampleOptions::default();
-            options.kind = kind;
-            options.dimensions = 3;
+            let options = SampleOptions { kind, dimensions: 3, ..SampleOptions::default() };
             let layout = Layout::new(&options).expect("a layout");
             let mut expected = Vec::new();
             text(&layout, 1, 0..layout.series, &mut expected);

@@ -184,7 +184,7 @@ impl Parts {
     async fn fill_csv(&self, series: Range<u64>, file: &mut Finished) -> Result<()> {
         let mut header = Vec::new();
         write_header(&self.layout.schema(), &mut header);
-        append(file, header.into()).await?;
+        append(file, vec![header.into()]).await?;
         let mut pieces = stream::iter(cut(series, self.piece))
             .map(|numbers| {
                 let (layout, seed) = (Arc::clone(&self.layout), self.seed);
@@ -199,14 +199,14 @@ impl Parts {
             })
             .buffered(self.window);
         while let Some((series, text)) = pieces.try_next().await? {
-            append(file, text).await?;
+            append(file, vec![text]).await?;
             self.count(series, file);
         }
         Ok(())
     }
 
     async fn fill_parquet(&self, encoder: &Encoder, series: Range<u64>, file: &mut Finished) -> Result<()> {
-        append(file, Bytes::from_static(MAGIC)).await?;
+        append(file, vec![Bytes::from_static(MAGIC)]).await?;
         let mut assembler = Assembler::new(encoder.descriptor().clone(), encoder.key_values());
         let schema = self.layout.schema();
         let mut groups = stream::iter(cut(series, self.piece))
@@ -221,11 +221,11 @@ impl Parts {
             })
             .buffered(self.window);
         while let Some((series, group)) = groups.try_next().await? {
-            assembler.add(&group.metadata, 0)?;
-            append(file, group.chunks()).await?;
+            assembler.add(&group.metadata, &group.indexes)?;
+            append(file, group.bytes).await?;
             self.count(series, file);
         }
-        append(file, assembler.finish()?).await
+        append(file, vec![assembler.finish()?]).await
     }
 
     fn count(&self, series: u64, file: &mut Finished) {
@@ -265,9 +265,9 @@ async fn create(target: &Location, options: SinkOptions) -> Result<Finished> {
     Ok(Finished { sink, file: WrittenFile { file: target.to_string(), bytes: 0, rows: 0 } })
 }
 
-async fn append(file: &mut Finished, bytes: Bytes) -> Result<()> {
-    file.file.bytes += bytes.len() as u64;
-    file.sink.write(bytes).await
+async fn append(file: &mut Finished, pieces: Vec<Bytes>) -> Result<()> {
+    file.file.bytes += pieces.iter().map(|piece| piece.len() as u64).sum::<u64>();
+    file.sink.write(pieces).await
 }
 
 /// Ends the file, or clears it away where writing it failed.

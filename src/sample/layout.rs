@@ -311,9 +311,11 @@ mod tests {
 
     #[test]
     fn a_time_beyond_the_calendar_is_refused() {
-        let mut options = SampleOptions::default();
-        options.frequency = "1Y".parse().expect("a frequency");
-        options.start = "9990-01-01T00:00:00".parse().expect("a time");
+        let options = SampleOptions {
+            frequency: "1Y".parse().expect("a frequency"),
+            start: "9990-01-01T00:00:00".parse().expect("a time"),
+            ..SampleOptions::default()
+        };
         let error = Layout::new(&options).expect_err("the year 10000");
         assert!(error.to_string().contains("step 10 of 1Y after 9990-01-01 00:00:00"), "{error}");
     }

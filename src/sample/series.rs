@@ -182,8 +182,7 @@ mod tests {
     use super::*;
 
     fn drawn(kind: Kind, number: u64) -> (Layout, Series) {
-        let mut options = SampleOptions::default();
-        options.kind = kind;
+        let options = SampleOptions { kind, ..SampleOptions::default() };
         let layout = Layout::new(&options).expect("a layout");
         let mut series = Series::default();
         series.draw(&layout, options.seed, number);
