@@ -53,6 +53,7 @@ mod naming;
 mod options;
 mod plan;
 mod probe;
+mod sample;
 mod schema;
 mod sink;
 mod value;
@@ -69,6 +70,7 @@ pub use options::{
     ColumnType, Compression, Format, Options, RunChoice, SchemaMode, Selection, Split, parse_size,
 };
 pub use plan::{ColumnSummary, Output, Plan, PlanSummary, PlannedPartSummary, Strategy, find, plan};
+pub use sample::{Frequency, Quantile, SampleOptions, SampleReport, sample, sample_until};
 
 /// The examples of the README are run as tests.
 #[cfg(doctest)]

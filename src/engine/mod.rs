@@ -19,6 +19,8 @@ mod workers;
 
 pub(crate) use aggregates::look_for_aggregates;
 pub(crate) use budget::TRANSFER_BYTES;
+pub(crate) use jobs::Jobs;
+pub(crate) use progress::Progress;
 pub use progress::{Event, Report, WrittenFile};
 
 use crate::error::{Error, Result};
@@ -30,7 +32,6 @@ use arrow::datatypes::SchemaRef;
 use files::{Finished, write_output, write_recut};
 use futures::stream::BoxStream;
 use futures::{Stream, StreamExt, stream};
-use progress::Progress;
 use rows::Context;
 use std::future::Future;
 use std::pin::Pin;
@@ -83,7 +84,24 @@ pub async fn run_until(
     let (stopper, stopped) = watch::channel(false);
     let total = plan.input.bytes();
     let progress = Arc::new(Progress::default());
-    let mut work = std::pin::pin!(write_and_publish(plan, Arc::clone(&progress), stopped));
+    let work = write_and_publish(plan, Arc::clone(&progress), stopped);
+    let report = attend(work, stopper, &progress, total, stop, &mut on_event).await?;
+    for file in &report.outputs {
+        on_event(Event::Published { path: file.file.clone() });
+    }
+    Ok(report)
+}
+
+/// Sees work through to its end: tells how far it is, and passes on to it that it shall stop.
+pub(crate) async fn attend<T>(
+    work: impl Future<Output = Result<T>>,
+    stopper: watch::Sender<bool>,
+    progress: &Progress,
+    total_bytes: u64,
+    stop: impl Future<Output = ()>,
+    mut on_event: impl FnMut(Event),
+) -> Result<T> {
+    let mut work = std::pin::pin!(work);
     let mut stop = std::pin::pin!(stop);
     let mut ticks = tokio::time::interval(EVENT_INTERVAL);
     let mut is_stopping = false;
@@ -94,15 +112,11 @@ pub async fn run_until(
                 is_stopping = true;
                 let _ = stopper.send(true);
             }
-            _ = ticks.tick() => on_event(progress.event(total)),
+            _ = ticks.tick() => on_event(progress.event(total_bytes)),
         }
     };
-    on_event(progress.event(total));
-    let report = result?;
-    for file in &report.outputs {
-        on_event(Event::Published { path: file.file.clone() });
-    }
-    Ok(report)
+    on_event(progress.event(total_bytes));
+    result
 }
 
 async fn write_and_publish(
@@ -205,7 +219,7 @@ async fn abort(files: &mut [Finished]) {
 }
 
 /// Ready when the run shall stop.
-async fn stopped(mut stopped: watch::Receiver<bool>) {
+pub(crate) async fn stopped(mut stopped: watch::Receiver<bool>) {
     // The sender is gone only when the run is over, and then nobody waits here.
     if stopped.wait_for(|stop| *stop).await.is_err() {
         std::future::pending::<()>().await;

@@ -6,17 +6,17 @@ use crate::plan::{ColumnSummary, Strategy};
 use serde::Serialize;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// What happens while a plan is run.
+/// What happens while a plan is run or a sample is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
     /// How far the run is, ten times a second.
     Progress {
-        /// Bytes of the parts that were read.
+        /// Bytes of the parts that were read; of a sample those that were written, as text.
         bytes: u64,
-        /// Bytes of all parts.
+        /// Bytes of all parts; of a sample about.
         total_bytes: u64,
-        /// Rows that were read.
+        /// Rows that were read or made.
         rows: u64,
     },
     /// A file can be seen under its final name.

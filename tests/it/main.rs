@@ -7,5 +7,6 @@ mod fixtures;
 mod properties;
 mod proxy;
 mod s3;
+mod sample;
 mod scratch;
 mod servers;

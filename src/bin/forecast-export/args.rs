@@ -1,9 +1,10 @@
 //! The command line, as clap reads it: flags in, the library's options out.
 
+use chrono::{NaiveDate, NaiveDateTime};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use forecast_export::{
-    ColumnType, Compression, Error, Format, Kind, Options, Pattern, Preset, RunChoice, SchemaMode, Split,
-    StoreOptions, parse_size,
+    ColumnType, Compression, Error, Format, Frequency, Kind, Options, Pattern, Preset, Quantile, RunChoice,
+    RunStamp, SampleOptions, SchemaMode, Split, StoreOptions, parse_size,
 };
 
 const ROOT_EXAMPLES: &str = "\
@@ -290,8 +291,77 @@ pub(crate) struct Schema {
 
 #[derive(Debug, Args)]
 pub(crate) struct SampleArgs {
-    /// The folder to write to
+    /// The folder to write to: exports/, s3://bucket/exports
     pub(crate) folder: String,
+    #[command(flatten)]
+    contents: Contents,
+    #[command(flatten)]
+    files: SampleFiles,
+}
+
+/// What a sample holds.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Contents")]
+struct Contents {
+    /// What is exported: forecast, backtest-forecasts, backtest-accuracy, explainability, what-if [default: forecast]
+    #[arg(long)]
+    kind: Option<Kind>,
+    /// Items, each with one series [default: 100]
+    #[arg(long, value_name = "N")]
+    items: Option<u64>,
+    /// Points in time of a series, or of each of the five windows of a backtest [default: 30]
+    #[arg(long, value_name = "N")]
+    steps: Option<u32>,
+    /// Quantiles between 0.01 and 0.99, and mean; up to five [default: 0.1,0.5,0.9]
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    quantiles: Vec<Quantile>,
+    /// Columns of dimensions beside the item id, up to 10 [default: 1]
+    #[arg(long, value_name = "N")]
+    dimensions: Option<u32>,
+    /// The first date, as 2026-01-03 or 2026-01-03T12:00:00Z [default: 2026-01-03]
+    #[arg(long, value_name = "DATE", value_parser = date)]
+    start: Option<NaiveDateTime>,
+    /// The time from one date to the next: 15min, 1H, 1D, 1W, 1M, 1Y [default: 1D]
+    #[arg(long, value_name = "STEP")]
+    frequency: Option<Frequency>,
+    /// What values are drawn from: the same seed and options give the same bytes [default: 1]
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+}
+
+/// The files of a sample.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+struct SampleFiles {
+    /// Part files [default: 4]
+    #[arg(long, value_name = "N")]
+    parts: Option<u32>,
+    /// The format of the parts: csv, parquet [default: csv]
+    #[arg(long, value_name = "FORMAT")]
+    to: Option<Format>,
+    /// Compression of Parquet: none, snappy, zstd[:1-22], gzip[:0-9], lz4 [default: snappy]
+    #[arg(long)]
+    compression: Option<Compression>,
+    /// The job's name [default: sample]
+    #[arg(long, value_name = "NAME")]
+    job: Option<String>,
+    /// The run's timestamp [default: 2026-01-02T03-04-05Z]
+    #[arg(long, value_name = "TIMESTAMP")]
+    run: Option<String>,
+    /// Replace parts that exist
+    #[arg(long)]
+    overwrite: bool,
+    /// Threads that generate and encode [default: the cores there are]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+}
+
+fn date(text: &str) -> Result<NaiveDateTime, Error> {
+    let day = || text.parse::<NaiveDate>().map(NaiveDateTime::from);
+    let time = || NaiveDateTime::parse_from_str(text.trim_end_matches('Z'), "%Y-%m-%dT%H:%M:%S");
+    day()
+        .or_else(|_| time())
+        .map_err(|_| Error::Usage(format!("\"{text}\" is no date; write 2026-01-03 or 2026-01-03T12:00:00Z")))
 }
 
 fn column_type(text: &str) -> Result<(String, ColumnType), Error> {
@@ -406,5 +476,36 @@ impl Convert {
         self.shaping.apply(&mut options);
         options.split = self.split_rows.map(Split::Rows).or(self.split_bytes.map(Split::Bytes));
         Ok(options)
+    }
+}
+
+impl SampleArgs {
+    /// What was not asked for is as the library has it.
+    pub(crate) fn options(&self) -> SampleOptions {
+        let (contents, files) = (&self.contents, &self.files);
+        let mut options = SampleOptions::default();
+        options.kind = contents.kind.unwrap_or(options.kind);
+        options.items = contents.items.unwrap_or(options.items);
+        options.steps = contents.steps.unwrap_or(options.steps);
+        if !contents.quantiles.is_empty() {
+            options.quantiles.clone_from(&contents.quantiles);
+        }
+        options.dimensions = contents.dimensions.unwrap_or(options.dimensions);
+        options.start = contents.start.unwrap_or(options.start);
+        options.frequency = contents.frequency.unwrap_or(options.frequency);
+        options.seed = contents.seed.unwrap_or(options.seed);
+        options.parts = files.parts.unwrap_or(options.parts);
+        options.to = files.to.unwrap_or(options.to);
+        options.compression = files.compression;
+        if let Some(job) = &files.job {
+            options.job.clone_from(job);
+        }
+        if let Some(run) = &files.run {
+            // As people type it.
+            options.run = RunStamp::new(&run.replace(':', "-"));
+        }
+        options.overwrite = files.overwrite;
+        options.threads = files.threads.map(usize::from);
+        options
     }
 }

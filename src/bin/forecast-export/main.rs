@@ -5,7 +5,9 @@ mod output;
 
 use args::{Cli, Command, Convert, Global, Ls, Merge, SampleArgs, Schema, When};
 use clap::{CommandFactory, Parser};
-use forecast_export::{Error, Event, Location, Options, Output, inventory, plan, run_until, schema};
+use forecast_export::{
+    Error, Event, Location, Options, Output, inventory, plan, run_until, sample_until, schema,
+};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
@@ -217,8 +219,19 @@ fn show(bar: &ProgressBar, event: &Event) {
     }
 }
 
-async fn sample(_global: &Global, _args: &SampleArgs, _stop: &Stop) -> Result<(), Error> {
-    Err(Error::Usage("not yet".into()))
+async fn sample(global: &Global, args: &SampleArgs, stop: &Stop) -> Result<(), Error> {
+    let folder = Location::parse_with(&args.folder, &global.store_options())?;
+    let bar = progress_bar(global);
+    let written = sample_until(&folder, &args.options(), stop.asked(), |event| show(&bar, &event)).await;
+    bar.finish_and_clear();
+    let report = written?;
+    if global.json {
+        return output::json(&report);
+    }
+    if !global.quiet {
+        output::note(&output::sample_report(&report, &args.folder));
+    }
+    Ok(())
 }
 
 fn completions(shell: clap_complete::Shell) -> Result<(), Error> {

@@ -1,6 +1,8 @@
 //! What people and scripts are shown. Text from outside is escaped before it reaches a terminal.
 
-use forecast_export::{Error, Escaped, ExportSummary, Inventory, PartState, Report, SchemaSummary};
+use forecast_export::{
+    Error, Escaped, ExportSummary, Inventory, PartState, Report, SampleReport, SchemaSummary,
+};
 use std::fmt::Write as _;
 use std::io::Write as _;
 use unicode_width::UnicodeWidthStr;
@@ -191,13 +193,29 @@ pub(crate) fn report(report: &Report) -> String {
         [one] => one.file.clone(),
         files => format!("{} files", files.len()),
     };
-    let parts = if report.parts == 1 { "1 part".to_owned() } else { format!("{} parts", report.parts) };
+    let parts = parts(report.parts);
     format!(
         "{} rows from {parts}, {} -> {output}, {} ({}, {:.2} s)",
         report.rows,
         size(report.bytes_read),
         size(bytes),
         report.strategy,
+        report.seconds
+    )
+}
+
+fn parts(count: u64) -> String {
+    if count == 1 { "1 part".to_owned() } else { format!("{count} parts") }
+}
+
+pub(crate) fn sample_report(report: &SampleReport, folder: &str) -> String {
+    format!(
+        "{} rows in {} -> {folder}, {} ({} {}, {:.2} s)",
+        report.rows,
+        parts(report.outputs.len() as u64),
+        size(report.bytes),
+        report.to,
+        report.kind,
         report.seconds
     )
 }

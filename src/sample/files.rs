@@ -1,0 +1,334 @@
+//! The files of a sample: generated and encoded in pieces on worker threads, several parts at a time, and written out
+//! of sight in order. What is held at once does not depend on the sample's size.
+
+use super::encode;
+use super::layout::Layout;
+use super::options::SampleOptions;
+use crate::encode::csv::write_header;
+use crate::encode::parquet::{Assembler, Encoder, MAGIC, codec};
+use crate::engine::{Jobs, Progress, TRANSFER_BYTES, WrittenFile, stopped};
+use crate::error::{Error, Result};
+use crate::location::Location;
+use crate::options::{Compression, Format};
+use crate::plan::{ROW_GROUP_ROWS, Target};
+use crate::sink::{Sink, SinkOptions};
+use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt, stream};
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::sync::watch;
+
+/// Bytes of text that one job makes, about: small enough that its buffer is used again rather than mapped anew.
+const TEXT_BYTES: usize = 256 * 1024;
+/// Cells of one row group at most: 262,144 rows of up to eight columns.
+const ROW_GROUP_CELLS: usize = 8 * ROW_GROUP_ROWS as usize;
+/// Parts that are written at the same time: small ones wait for requests, not for the processor.
+const CONCURRENT_PARTS: u64 = 16;
+/// Bytes of small objects that are held at once, to be put by one request each.
+const HELD_BYTES: usize = 4 * TRANSFER_BYTES;
+
+/// A file that is written to the end and waits to be published.
+pub(super) struct Finished {
+    pub(super) sink: Sink,
+    pub(super) file: WrittenFile,
+}
+
+/// How rows become bytes.
+#[derive(Clone)]
+enum Encoding {
+    Csv,
+    Parquet(Encoder),
+}
+
+/// What every part of a sample needs.
+pub(super) struct Parts {
+    layout: Arc<Layout>,
+    encoding: Encoding,
+    seed: u64,
+    overwrite: bool,
+    /// Where each part goes.
+    targets: Vec<Location>,
+    /// Bytes of a row as text, about.
+    row_bytes: usize,
+    /// Series in one piece of text or one row group.
+    piece: u64,
+    /// Pieces of one part that are begun ahead of the one that is due.
+    window: usize,
+    jobs: Jobs,
+    progress: Arc<Progress>,
+    stopped: watch::Receiver<bool>,
+}
+
+impl Parts {
+    pub(super) fn new(
+        layout: Layout,
+        options: &SampleOptions,
+        targets: Vec<Location>,
+        progress: Arc<Progress>,
+        stopped: watch::Receiver<bool>,
+    ) -> Result<Self> {
+        let threads = options
+            .threads
+            .or_else(|| std::thread::available_parallelism().ok().map(usize::from))
+            .unwrap_or(1)
+            .max(1);
+        let row_bytes = row_bytes(&layout, options.seed);
+        // Rows are cut by what they are, never by the threads there are: a sample is the same everywhere.
+        let piece_rows = match options.to {
+            Format::Csv => TEXT_BYTES / row_bytes,
+            Format::Parquet => (ROW_GROUP_CELLS / layout.columns.len()).min(ROW_GROUP_ROWS as usize),
+        };
+        let encoding = match options.to {
+            Format::Csv => Encoding::Csv,
+            Format::Parquet => {
+                let compression = options.compression.unwrap_or(Compression::Snappy);
+                Encoding::Parquet(Encoder::new(&layout.schema(), codec(compression)?)?)
+            }
+        };
+        Ok(Parts {
+            piece: (piece_rows / layout.rows).max(1) as u64,
+            layout: Arc::new(layout),
+            encoding,
+            seed: options.seed,
+            overwrite: options.overwrite,
+            targets,
+            row_bytes,
+            window: threads + 1,
+            jobs: Jobs::new(threads),
+            progress,
+            stopped,
+        })
+    }
+
+    /// Bytes of the sample as text, about.
+    pub(super) fn expected_bytes(&self) -> u64 {
+        self.bytes_of(self.layout.series)
+    }
+
+    fn bytes_of(&self, series: u64) -> u64 {
+        series.saturating_mul((self.layout.rows * self.row_bytes) as u64)
+    }
+
+    /// The series of a part: as many as the others have, one more or less.
+    fn series(&self, part: usize) -> Range<u64> {
+        let cut = |part: usize| {
+            let cut = u128::from(self.layout.series) * part as u128 / self.targets.len().max(1) as u128;
+            cut as u64
+        };
+        cut(part)..cut(part + 1)
+    }
+
+    /// Writes every part, none of which can be seen yet.
+    pub(super) async fn write(&self) -> Result<Vec<Finished>> {
+        let largest = (self.layout.series / self.targets.len().max(1) as u64).max(1);
+        // Two at least, so that one is generated while another is brought to rest.
+        let at_once = (self.piece / largest).clamp(2, CONCURRENT_PARTS) as usize;
+        let has_failed = AtomicBool::new(false);
+        let mut written = stream::iter(0..self.targets.len())
+            .map(|part| {
+                let has_failed = &has_failed;
+                async move {
+                    if has_failed.load(Ordering::Relaxed) {
+                        return Err(Error::Stopped);
+                    }
+                    let result = self.write_part(part).await;
+                    has_failed.fetch_or(result.is_err(), Ordering::Relaxed);
+                    result
+                }
+            })
+            .buffered(at_once);
+        let mut files = Vec::with_capacity(self.targets.len());
+        let mut failure = None;
+        // After a failure those that had begun are still awaited, so that each clears itself away.
+        while let Some(result) = written.next().await {
+            match result {
+                Ok(file) => files.push(file),
+                Err(error) => {
+                    failure.get_or_insert(error);
+                }
+            }
+        }
+        match failure {
+            None => Ok(files),
+            Some(error) => {
+                abort(&mut files).await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn write_part(&self, part: usize) -> Result<Finished> {
+        let series = self.series(part);
+        let options = SinkOptions {
+            overwrite: self.overwrite,
+            expected_bytes: self.bytes_of(series.end - series.start),
+            hold: (HELD_BYTES / self.targets.len()).min(TRANSFER_BYTES),
+        };
+        let mut file = create(&self.targets[part], options).await?;
+        let stop = self.stopped.clone();
+        let written = tokio::select! {
+            written = self.fill(series, &mut file) => written,
+            () = stopped(stop) => Err(Error::Stopped),
+        };
+        close(file, written).await
+    }
+
+    async fn fill(&self, series: Range<u64>, file: &mut Finished) -> Result<()> {
+        match &self.encoding {
+            Encoding::Csv => self.fill_csv(series, file).await,
+            Encoding::Parquet(encoder) => self.fill_parquet(encoder, series, file).await,
+        }
+    }
+
+    async fn fill_csv(&self, series: Range<u64>, file: &mut Finished) -> Result<()> {
+        let mut header = Vec::new();
+        write_header(&self.layout.schema(), &mut header);
+        append(file, vec![header.into()]).await?;
+        let mut pieces = stream::iter(cut(series, self.piece))
+            .map(|numbers| {
+                let (layout, seed) = (Arc::clone(&self.layout), self.seed);
+                let series = numbers.end - numbers.start;
+                // The estimate comes from one series: room for one that is longer saves moving all of it.
+                let room = self.bytes_of(series) as usize * 5 / 4;
+                self.jobs.run(move || {
+                    let mut text = Vec::with_capacity(room);
+                    encode::text(&layout, seed, numbers, &mut text);
+                    Ok((series, Bytes::from(text)))
+                })
+            })
+            .buffered(self.window);
+        while let Some((series, text)) = pieces.try_next().await? {
+            append(file, vec![text]).await?;
+            self.count(series, file);
+        }
+        Ok(())
+    }
+
+    async fn fill_parquet(&self, encoder: &Encoder, series: Range<u64>, file: &mut Finished) -> Result<()> {
+        append(file, vec![Bytes::from_static(MAGIC)]).await?;
+        let mut assembler = Assembler::new(encoder.descriptor().clone(), encoder.key_values());
+        let schema = self.layout.schema();
+        let mut groups = stream::iter(cut(series, self.piece))
+            .map(|numbers| {
+                let (layout, seed) = (Arc::clone(&self.layout), self.seed);
+                let (schema, encoder) = (Arc::clone(&schema), encoder.clone());
+                self.jobs.run(move || {
+                    let series = numbers.end - numbers.start;
+                    let batch = encode::batch(&layout, &schema, seed, numbers)?;
+                    Ok((series, encoder.encode(&[batch])?))
+                })
+            })
+            .buffered(self.window);
+        while let Some((series, group)) = groups.try_next().await? {
+            assembler.add(&group.metadata, &group.indexes)?;
+            append(file, group.bytes).await?;
+            self.count(series, file);
+        }
+        append(file, vec![assembler.finish()?]).await
+    }
+
+    fn count(&self, series: u64, file: &mut Finished) {
+        let rows = series * self.layout.rows as u64;
+        file.file.rows += rows;
+        self.progress.add_rows(rows);
+        self.progress.add_bytes(self.bytes_of(series));
+    }
+}
+
+/// Bytes of a row as text, about: those of the first series.
+fn row_bytes(layout: &Layout, seed: u64) -> usize {
+    let mut text = Vec::new();
+    encode::text(layout, seed, 0..1, &mut text);
+    (text.len() / layout.rows.max(1)).max(1)
+}
+
+/// Ranges of up to `length` numbers.
+fn cut(all: Range<u64>, length: u64) -> impl Iterator<Item = Range<u64>> {
+    let mut start = all.start;
+    std::iter::from_fn(move || {
+        let end = start.saturating_add(length).min(all.end);
+        let range = start..end;
+        start = end;
+        (!range.is_empty()).then_some(range)
+    })
+}
+
+/// A file of no bytes, as the service leaves them beside the parts.
+pub(super) async fn marker(target: &Location) -> Result<Finished> {
+    let options = SinkOptions { overwrite: true, expected_bytes: 0, hold: 0 };
+    close(create(target, options).await?, Ok(())).await
+}
+
+async fn create(target: &Location, options: SinkOptions) -> Result<Finished> {
+    let sink = Sink::create(&Target::File(target.clone()), options).await?;
+    Ok(Finished { sink, file: WrittenFile { file: target.to_string(), bytes: 0, rows: 0 } })
+}
+
+async fn append(file: &mut Finished, pieces: Vec<Bytes>) -> Result<()> {
+    file.file.bytes += pieces.iter().map(|piece| piece.len() as u64).sum::<u64>();
+    file.sink.write(pieces).await
+}
+
+/// Ends the file, or clears it away where writing it failed.
+async fn close(mut file: Finished, written: Result<()>) -> Result<Finished> {
+    let finished = match written {
+        Ok(()) => file.sink.finish().await,
+        failed => failed,
+    };
+    match finished {
+        Ok(()) => Ok(file),
+        Err(error) => {
+            file.sink.abort().await;
+            Err(error)
+        }
+    }
+}
+
+/// Brings finished files into sight, one after the other; after a failure the others are cleared away.
+pub(super) async fn publish(files: &mut [Finished]) -> Result<()> {
+    for i in 0..files.len() {
+        if let Err(error) = files[i].sink.publish().await {
+            abort(&mut files[i..]).await;
+            return Err(error);
+        }
+    }
+    Ok(())
+}
+
+pub(super) async fn abort(files: &mut [Finished]) {
+    for file in files {
+        file.sink.abort().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_is_cut_without_loss_or_overlap() {
+        assert_eq!(cut(3..10, 3).collect::<Vec<_>>(), [3..6, 6..9, 9..10]);
+        assert_eq!(cut(3..3, 3).count(), 0);
+        let end = u64::MAX;
+        assert_eq!(cut(end - 2..end, 5).collect::<Vec<_>>(), vec![end - 2..end]);
+    }
+
+    #[test]
+    fn parts_share_the_series_evenly_and_in_order() {
+        for (items, count) in [(100, 4), (7, 3), (2, 5), (0, 3)] {
+            let mut options = SampleOptions::default();
+            (options.items, options.parts) = (items, count);
+            let layout = Layout::new(&options).expect("a layout");
+            let folder = Location::parse("out").expect("a path");
+            let targets = (0..count).map(|i| folder.child(&i.to_string())).collect();
+            let (_, stopped) = watch::channel(false);
+            let parts = Parts::new(layout, &options, targets, Arc::default(), stopped).expect("parts");
+            let shares: Vec<Range<u64>> = (0..count as usize).map(|part| parts.series(part)).collect();
+            let numbers: Vec<u64> = shares.iter().cloned().flatten().collect();
+            assert_eq!(numbers, (0..items).collect::<Vec<_>>());
+            let sizes: Vec<u64> = shares.iter().map(|share| share.end - share.start).collect();
+            assert!(sizes.iter().max() <= sizes.iter().min().map(|least| least + 1).as_ref(), "{sizes:?}");
+        }
+    }
+}
