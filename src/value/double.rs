@@ -75,8 +75,8 @@ const RECIPROCALS: [Reciprocal; 28] = {
 ///
 /// Cells differ in length and in the place of the point from one to the next, so a loop over bytes is mispredicted at its
 /// end each time. Here the cell is instead loaded as words, and what does not belong to a part is masked away.
-#[inline]
-fn parse_plain(cell: &[u8]) -> Option<f64> {
+#[inline(always)]
+pub(crate) fn parse_plain(cell: &[u8]) -> Option<f64> {
     let negative = cell.first() == Some(&b'-');
     let unsigned = cell.get(usize::from(negative)..)?;
     let (mantissa, exponent) = match unsigned {
@@ -89,7 +89,7 @@ fn parse_plain(cell: &[u8]) -> Option<f64> {
     let power = usize::try_from(decimal.fraction_len as i32 - exponent).ok()?;
     let magnitude = if short {
         // At most 10^7 and 10^15: both are exact as doubles, so the one rounding there is, is the right one.
-        decimal.digits as f64 / *POWERS_OF_TEN.get(power)? as f64
+        decimal.digits as i64 as f64 / *POWERS_OF_TEN.get(power)? as i64 as f64
     } else {
         divide_by_power_of_ten(decimal.digits, power)?
     };
@@ -103,7 +103,7 @@ struct Decimal {
 }
 
 /// Reads one to seven characters.
-#[inline]
+#[inline(always)]
 fn short_decimal(text: &[u8]) -> Option<Decimal> {
     let len = text.len();
     let head = if let (Some(first), Some(last)) = (text.first_chunk::<4>(), text.last_chunk::<4>()) {
@@ -130,7 +130,7 @@ fn short_decimal(text: &[u8]) -> Option<Decimal> {
 }
 
 /// Reads eight or more characters with a point among the first eight.
-#[inline]
+#[inline(always)]
 fn long_decimal(text: &[u8]) -> Option<Decimal> {
     let len = text.len();
     let head = u64::from_le_bytes(*text.first_chunk::<8>()?);
@@ -184,7 +184,7 @@ const LOW_BYTES: [u64; 9] = {
 };
 
 /// Where the first `.` among eight bytes is.
-#[inline]
+#[inline(always)]
 fn first_point(text: u64) -> Option<usize> {
     let others = text ^ 0x2E2E_2E2E_2E2E_2E2E;
     // Marks the first byte that is zero; behind it, borrowing may mark more.
@@ -196,14 +196,14 @@ fn first_point(text: u64) -> Option<usize> {
 const ZEROS: u64 = 0x3030_3030_3030_3030;
 
 /// Whether each of eight bytes is at most 9.
-#[inline]
+#[inline(always)]
 fn are_digits(values: u64) -> bool {
     // A byte above 9 reaches the top bit when 0x76 is added, or has it already; only such a byte can carry into the next.
     (values | values.wrapping_add(0x7676_7676_7676_7676)) & 0x8080_8080_8080_8080 == 0
 }
 
 /// The number that eight digits make, the first in the lowest byte.
-#[inline]
+#[inline(always)]
 fn join_digits(values: u64) -> u64 {
     // Neighbours are joined: 8 digits, 4 numbers below 100, 2 below 10^4, 1 below 10^8.
     let pairs = values.wrapping_mul(10).wrapping_add(values >> 8);
@@ -213,7 +213,7 @@ fn join_digits(values: u64) -> u64 {
 }
 
 /// The double closest to `digits / 10^q`. `None` where 64 bits of the quotient do not settle it, and for a large `q`.
-#[inline]
+#[inline(always)]
 fn divide_by_power_of_ten(digits: u64, q: usize) -> Option<f64> {
     if digits == 0 {
         return Some(0.0);
@@ -230,10 +230,10 @@ fn divide_by_power_of_ten(digits: u64, q: usize) -> Option<f64> {
     if remainder == half || remainder == half - 1 {
         return None;
     }
-    // At most 2^53, so exact as a double; and far from the ends of the exponents, so scaling is exact too.
+    // From 2^52 to 2^53, far from the ends of the exponents. The highest bit adds itself to the exponent.
     let rounded = (top >> dropped) + u64::from(remainder > half);
     let exponent = 64 + dropped as i32 - shift as i32 - reciprocal.scale;
-    Some(rounded as f64 * f64::from_bits(((1023 + exponent) as u64) << 52))
+    Some(f64::from_bits((((1022 + 52 + exponent) as u64) << 52) + rounded))
 }
 
 /// Appends what Java's `Double.toString` gives for `value`.

@@ -1,6 +1,7 @@
 //! One column being read: takes cells, gives an Arrow array.
 
 use super::dictionary::Dictionary;
+use super::{Cells, Typing};
 use crate::error::{Error, Result};
 use crate::value::double;
 use crate::value::time::{self, Zone};
@@ -9,6 +10,7 @@ use arrow::array::{
 };
 use arrow::buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::{DataType, TimeUnit};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// What a cell of text becomes.
@@ -48,8 +50,8 @@ pub(crate) type BadCell = &'static str;
 pub(crate) struct Column {
     values: Values,
     rows: usize,
-    /// Which rows are no nulls; kept from the first null on.
-    valid: Option<Vec<bool>>,
+    /// Which rows are no nulls, up to the last null: all behind that are none.
+    valid: Vec<bool>,
 }
 
 /// The values of a column; a null has one too, which means nothing.
@@ -86,7 +88,7 @@ impl Column {
                 Values::Timestamp { texts: Dictionary::new(), values: Vec::new(), zone }
             }
         };
-        Column { values, rows: 0, valid: None }
+        Column { values, rows: 0, valid: Vec::new() }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -98,8 +100,16 @@ impl Column {
     }
 
     /// Which rows are no nulls; `None` where no row is one.
-    pub(crate) fn valid(&self) -> Option<&[bool]> {
-        self.valid.as_deref()
+    pub(crate) fn valid(&self) -> Option<Cow<'_, [bool]>> {
+        if self.valid.is_empty() {
+            return None;
+        }
+        if self.valid.len() == self.rows {
+            return Some(Cow::Borrowed(&self.valid));
+        }
+        let mut valid = self.valid.clone();
+        valid.resize(self.rows, true);
+        Some(Cow::Owned(valid))
     }
 
     pub(crate) fn mark(&self) -> Mark {
@@ -112,7 +122,6 @@ impl Column {
 
     /// Forgets all rows, and keeps the memory.
     pub(crate) fn clear(&mut self) {
-        self.valid = None;
         self.go_back(Mark { rows: 0, texts: 0 });
     }
 
@@ -120,8 +129,9 @@ impl Column {
     pub(crate) fn go_back(&mut self, mark: Mark) {
         let rows = mark.rows;
         self.rows = rows;
-        if let Some(valid) = &mut self.valid {
-            valid.truncate(rows);
+        self.valid.truncate(rows);
+        if !self.valid.contains(&false) {
+            self.valid.clear();
         }
         match &mut self.values {
             Values::Text(texts) => texts.truncate(rows, mark.texts),
@@ -137,8 +147,8 @@ impl Column {
     }
 
     pub(crate) fn push_null(&mut self) {
-        let rows = self.rows;
-        self.valid.get_or_insert_with(|| vec![true; rows]).push(false);
+        self.valid.resize(self.rows, true);
+        self.valid.push(false);
         self.rows += 1;
         match &mut self.values {
             Values::Text(texts) | Values::Timestamp { texts, .. } => texts.push_null(),
@@ -149,8 +159,83 @@ impl Column {
         }
     }
 
+    /// Adds the cells of a block; `None` at the first that does not fit, and then rows may be missing.
+    #[inline(always)]
+    pub(super) fn extend(&mut self, cells: Cells<'_>, typing: &Typing) -> Option<()> {
+        let rows = cells.ends.len() / cells.width;
+        // A text that means null comes before all else.
+        let has_nulls = !typing.nulls.is_empty();
+        match &mut self.values {
+            Values::Double(values) if !has_nulls => {
+                values.reserve(rows);
+                for cell in cells.iter() {
+                    match double::parse_plain(cell) {
+                        Some(value) => values.push(value),
+                        None => match double::parse(cell) {
+                            Some(value) => values.push(value),
+                            None if typing.is_null(cell, CellType::Double) => {
+                                self.valid.resize(values.len(), true);
+                                self.valid.push(false);
+                                values.push(0.0);
+                            }
+                            None => return None,
+                        },
+                    }
+                }
+                self.rows = values.len();
+            }
+            Values::Text(texts) if !has_nulls => {
+                texts.reserve(rows);
+                for cell in cells.iter() {
+                    if cell.is_empty() {
+                        self.valid.resize(texts.keys().len(), true);
+                        self.valid.push(false);
+                        texts.push_null();
+                    } else {
+                        texts.push(cell);
+                    }
+                }
+                self.rows = texts.keys().len();
+            }
+            Values::Timestamp { texts, values, zone } if !has_nulls => {
+                texts.reserve(rows);
+                for cell in cells.iter() {
+                    if cell.is_empty() {
+                        self.valid.resize(texts.keys().len(), true);
+                        self.valid.push(false);
+                        texts.push_null();
+                    } else if texts.push(cell) {
+                        values.push(parse_time(cell, *zone).ok()?);
+                    }
+                }
+                self.rows = texts.keys().len();
+            }
+            _ => {
+                let cell_type = self.cell_type();
+                for cell in cells.iter() {
+                    if typing.is_null(cell, cell_type) {
+                        self.push_null();
+                    } else {
+                        self.push(cell).ok()?;
+                    }
+                }
+            }
+        }
+        Some(())
+    }
+
+    fn cell_type(&self) -> CellType {
+        match &self.values {
+            Values::Text(_) => CellType::String,
+            Values::Timestamp { zone, .. } => CellType::Timestamp(*zone),
+            Values::Double(_) => CellType::Double,
+            Values::Int64(_) => CellType::Int64,
+            Values::Boolean(_) => CellType::Boolean,
+            Values::Date(_) => CellType::Date,
+        }
+    }
+
     /// Adds a cell that is no null.
-    #[inline]
     pub(crate) fn push(&mut self, cell: &[u8]) -> Result<(), BadCell> {
         match &mut self.values {
             Values::Text(texts) => {
@@ -180,15 +265,12 @@ impl Column {
             }
         }
         self.rows += 1;
-        if let Some(valid) = &mut self.valid {
-            valid.push(true);
-        }
         Ok(())
     }
 
     /// The column as an Arrow array.
     pub(crate) fn finish(self) -> Result<ArrayRef> {
-        let nulls = self.valid.filter(|valid| valid.contains(&false)).map(NullBuffer::from);
+        let nulls = self.valid().map(|valid| NullBuffer::from(&*valid));
         Ok(match self.values {
             Values::Text(texts) => {
                 let mut bytes = Vec::new();

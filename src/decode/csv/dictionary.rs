@@ -54,15 +54,20 @@ impl Dictionary {
         (0..self.ends.len() as u32).map(|key| self.text(key))
     }
 
+    /// Makes room for rows.
+    pub(crate) fn reserve(&mut self, rows: usize) {
+        self.keys.reserve(rows);
+    }
+
     /// Adds a row; `true` where its text was not known.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn push(&mut self, cell: &[u8]) -> bool {
         if let Some(&successor) = self.successors.get(self.previous as usize) {
-            if self.text(self.previous) == cell {
+            if are_equal(self.text(self.previous), cell) {
                 self.keys.push(self.previous);
                 return false;
             }
-            if self.text(successor) == cell {
+            if are_equal(self.text(successor), cell) {
                 self.previous = successor;
                 self.keys.push(successor);
                 return false;
@@ -71,6 +76,7 @@ impl Dictionary {
         self.push_other(cell)
     }
 
+    #[inline(never)]
     fn push_other(&mut self, cell: &[u8]) -> bool {
         let hash = self.hasher.hash_one(cell);
         let known = self.table.find(hash, |key| self.text(*key) == cell).copied();
@@ -117,12 +123,47 @@ impl Dictionary {
     }
 }
 
+/// Compares without a call, which would cost more than the comparison: two words that overlap hold any text from
+/// their own length to twice that.
+#[inline(always)]
+fn are_equal(a: &[u8], b: &[u8]) -> bool {
+    if a.len() != b.len() {
+        return false;
+    }
+    if let (Some(a0), Some(a1), Some(b0), Some(b1)) =
+        (a.first_chunk::<16>(), a.last_chunk::<16>(), b.first_chunk::<16>(), b.last_chunk::<16>())
+    {
+        let differs = (u128::from_ne_bytes(*a0) ^ u128::from_ne_bytes(*b0))
+            | (u128::from_ne_bytes(*a1) ^ u128::from_ne_bytes(*b1));
+        return differs == 0 && (a.len() <= 32 || a == b);
+    }
+    if let (Some(a0), Some(a1), Some(b0), Some(b1)) =
+        (a.first_chunk::<8>(), a.last_chunk::<8>(), b.first_chunk::<8>(), b.last_chunk::<8>())
+    {
+        let differs = (u64::from_ne_bytes(*a0) ^ u64::from_ne_bytes(*b0))
+            | (u64::from_ne_bytes(*a1) ^ u64::from_ne_bytes(*b1));
+        return differs == 0;
+    }
+    a == b
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
 
     proptest! {
+        #[test]
+        fn texts_are_equal_where_their_bytes_are(a in "[ab]{0,40}", at in 0usize..40) {
+            let mut b = a.clone();
+            prop_assert!(are_equal(a.as_bytes(), b.as_bytes()));
+            if at < b.len() {
+                b.replace_range(at..=at, "c");
+                prop_assert!(!are_equal(a.as_bytes(), b.as_bytes()));
+            }
+            prop_assert!(!are_equal(a.as_bytes(), [a.as_bytes(), b"a"].concat().as_slice()));
+        }
+
         #[test]
         fn every_row_gets_its_text_back(rows in prop::collection::vec("[ab]{0,2}", 0..200), keep in 0usize..200) {
             let mut dictionary = Dictionary::new();

@@ -1,53 +1,73 @@
 //! Where every delimiter of a block of text stands: one pass with wide compares, before any cell is looked at.
 
-use wide::u8x64;
+use super::wide::{Masks, masks};
 
 /// Bytes that are indexed and decoded together: small enough to stay in a core's own cache.
 pub(super) const BLOCK_BYTES: usize = 128 * 1024;
 
 /// What a block of text holds.
 pub(super) struct Found {
+    /// Positions found.
+    pub(super) delimiters: usize,
     pub(super) line_ends: usize,
     pub(super) has_quote: bool,
     pub(super) has_return: bool,
 }
 
-/// Writes the positions of all commas and line ends to `ends`; the text's end counts as a line end.
-pub(super) fn index(block: &[u8], ends: &mut Vec<u32>) -> Found {
-    ends.clear();
-    let (comma, line_end, quote, carriage_return) =
-        (u8x64::splat(b','), u8x64::splat(b'\n'), u8x64::splat(b'"'), u8x64::splat(b'\r'));
-    let mut odd = u8x64::ZERO;
-    let mut returns = u8x64::ZERO;
-    let mut line_ends = 0;
-    let mut take = |chunk: [u8; 64], base: u32| {
-        let bytes = u8x64::new(chunk);
-        let is_line_end = bytes.simd_eq(line_end);
-        odd |= bytes.simd_eq(quote);
-        returns |= bytes.simd_eq(carriage_return);
-        line_ends += is_line_end.to_bitmask().count_ones() as usize;
-        let mut mask = (bytes.simd_eq(comma) | is_line_end).to_bitmask();
-        // Most rows have a delimiter every ten bytes or so: room for them is made once.
-        ends.reserve(64);
-        while mask != 0 {
-            ends.push(base + mask.trailing_zeros());
-            mask &= mask - 1;
-        }
-    };
+/// Writes the positions of all commas and line ends to the start of `ends`; the text's end counts as a line end.
+#[inline(always)]
+pub(super) fn index<const WIDE: bool>(block: &[u8], ends: &mut Vec<u32>) -> Found {
     let (chunks, rest) = block.as_chunks::<64>();
+    let (mut quotes, mut returns) = (0, 0);
+    let mut line_ends = 0;
+    let mut count = 0;
+    let mut take = |chunk: &[u8; 64], base: usize| {
+        let found: Masks = masks::<WIDE>(chunk);
+        quotes |= found.quotes;
+        returns |= found.returns;
+        line_ends += found.line_ends.count_ones() as usize;
+        let mask = found.commas | found.line_ends;
+        if ends.len() < count + 64 {
+            // What stands behind the positions means nothing, and stays from block to block: it is cleared once.
+            ends.resize((count + 64).max(ends.len() * 2), 0);
+        }
+        if let Some(slots) = ends[count..].first_chunk_mut::<64>() {
+            spread(mask, base as u32, slots);
+        }
+        count += mask.count_ones() as usize;
+    };
     for (i, chunk) in chunks.iter().enumerate() {
-        take(*chunk, (i * 64) as u32);
+        take(chunk, i * 64);
     }
     if !rest.is_empty() {
         let mut chunk = [0; 64];
         chunk[..rest.len()].copy_from_slice(rest);
-        take(chunk, (chunks.len() * 64) as u32);
+        take(&chunk, chunks.len() * 64);
     }
     if block.last().is_some_and(|byte| *byte != b'\n') {
-        ends.push(block.len() as u32);
+        ends.resize(ends.len().max(count + 1), 0);
+        ends[count] = block.len() as u32;
+        count += 1;
         line_ends += 1;
     }
-    Found { line_ends, has_quote: odd.to_bitmask() != 0, has_return: returns.to_bitmask() != 0 }
+    Found { delimiters: count, line_ends, has_quote: quotes != 0, has_return: returns != 0 }
+}
+
+/// Writes the position of every bit that is set. Eight are written whether they are there or not: a loop whose end
+/// differs from chunk to chunk would be mispredicted at most of them.
+#[inline(always)]
+fn spread(mut mask: u64, base: u32, slots: &mut [u32; 64]) {
+    let count = mask.count_ones() as usize;
+    for slot in &mut slots[..8] {
+        *slot = base + mask.trailing_zeros();
+        mask &= mask.wrapping_sub(1);
+    }
+    if count > 8 {
+        for slot in &mut slots[8..count] {
+            *slot = base + mask.trailing_zeros();
+            mask &= mask.wrapping_sub(1);
+        }
+    }
 }
 
 /// A block in which every delimiter is what it seems.
@@ -58,13 +78,15 @@ pub(super) struct Regular {
 }
 
 /// Indexes a block without quotes that is nothing but rows of `width` fields, with one kind of line end; `None` for
-/// any other, which the general path takes.
-pub(super) fn regular(block: &[u8], width: usize, ends: &mut Vec<u32>) -> Option<Regular> {
+/// any other, which the general path takes. Of `ends` the first `rows * width` are the delimiters.
+#[inline(always)]
+pub(super) fn regular<const WIDE: bool>(block: &[u8], width: usize, ends: &mut Vec<u32>) -> Option<Regular> {
     // A lone column cannot tell an empty cell from an empty line, which is no row.
     if width < 2 || block.len() >= u32::MAX as usize {
         return None;
     }
-    let found = index(block, ends);
+    let found = index::<WIDE>(block, ends);
+    let ends = &ends[..found.delimiters];
     if found.has_quote || !ends.len().is_multiple_of(width) {
         return None;
     }
@@ -119,14 +141,14 @@ mod tests {
             prop::sample::select(b"a,b\n\"\r1.".to_vec()), 0..300)
         ) {
             let mut ends = Vec::new();
-            let found = index(&text, &mut ends);
+            let found = index::<false>(&text, &mut ends);
             let mut expected: Vec<u32> =
                 (0..text.len()).filter(|&i| matches!(text[i], b',' | b'\n')).map(|i| i as u32).collect();
             let unended = usize::from(text.last().is_some_and(|byte| *byte != b'\n'));
             if unended == 1 {
                 expected.push(text.len() as u32);
             }
-            prop_assert_eq!(&ends, &expected);
+            prop_assert_eq!(&ends[..found.delimiters], &expected);
             prop_assert_eq!(found.line_ends, text.iter().filter(|byte| **byte == b'\n').count() + unended);
             prop_assert_eq!(found.has_quote, text.contains(&b'"'));
             prop_assert_eq!(found.has_return, text.contains(&b'\r'));

@@ -9,6 +9,7 @@ mod column;
 mod dictionary;
 mod fields;
 mod index;
+mod wide;
 
 pub(crate) use column::{CellType, Column, Values};
 pub(crate) use fields::{FieldEnd, Fields, whole_records};
@@ -20,6 +21,7 @@ use column::Mark;
 use index::{Regular, blocks, regular};
 use memchr::memchr_iter;
 use std::sync::Arc;
+use wide::Job;
 
 /// How the cells of one part become columns.
 #[derive(Debug, Clone)]
@@ -117,34 +119,7 @@ impl Decoder {
     /// Takes a segment without quotes, all rows of which are as long as the header; else `None`, and columns may
     /// have grown unevenly.
     fn append_fast(&mut self, segment: &[u8], layout: &Layout) -> Option<usize> {
-        let width = layout.header.len();
-        let mut all = 0;
-        // Block by block, so that the text is still in the cache when its cells are read.
-        for block in blocks(segment) {
-            let Regular { rows, trim } = regular(block, width, &mut self.ends)?;
-            std::str::from_utf8(block).ok()?;
-            let reads = layout.fields.iter().zip(&self.typing.types).zip(&mut self.columns);
-            for ((field, cell_type), column) in reads {
-                let Some(field) = *field else {
-                    (0..rows).for_each(|_| column.push_null());
-                    continue;
-                };
-                let trim = if field + 1 == width { trim } else { 0 };
-                let mut at = field;
-                for _ in 0..rows {
-                    let start = if at == 0 { 0 } else { self.ends[at - 1] as usize + 1 };
-                    let cell = &block[start..self.ends[at] as usize - trim];
-                    if self.typing.is_null(cell, *cell_type) {
-                        column.push_null();
-                    } else {
-                        column.push(cell).ok()?;
-                    }
-                    at += width;
-                }
-            }
-            all += rows;
-        }
-        Some(all)
+        wide::run(Fast { decoder: self, segment, layout })
     }
 
     fn append_general(&mut self, segment: &[u8], layout: &Layout) -> Result<usize, SegmentError> {
@@ -223,6 +198,81 @@ impl Decoder {
     }
 }
 
+/// The fast way through a segment.
+struct Fast<'a> {
+    decoder: &'a mut Decoder,
+    segment: &'a [u8],
+    layout: &'a Layout,
+}
+
+impl Job for Fast<'_> {
+    type Output = Option<usize>;
+
+    #[inline(always)]
+    fn run<const WIDE: bool>(self) -> Option<usize> {
+        let Decoder { typing, columns, ends, .. } = self.decoder;
+        let width = self.layout.header.len();
+        let mut all = 0;
+        // Block by block, so that the text is still in the cache when its cells are read.
+        for block in blocks(self.segment) {
+            let Regular { rows, trim } = regular::<WIDE>(block, width, ends)?;
+            std::str::from_utf8(block).ok()?;
+            for (field, column) in self.layout.fields.iter().zip(&mut *columns) {
+                match *field {
+                    Some(field) => {
+                        let cells = Cells { block, ends: &ends[..rows * width], width, field, trim };
+                        column.extend(cells, typing)?;
+                    }
+                    None => (0..rows).for_each(|_| column.push_null()),
+                }
+            }
+            all += rows;
+        }
+        Some(all)
+    }
+}
+
+/// The cells of one column in a block whose delimiters are known.
+#[derive(Clone, Copy)]
+struct Cells<'a> {
+    block: &'a [u8],
+    ends: &'a [u32],
+    width: usize,
+    field: usize,
+    /// Bytes of each row's last field that belong to its line end.
+    trim: usize,
+}
+
+impl<'a> Cells<'a> {
+    #[inline(always)]
+    fn iter(self) -> impl Iterator<Item = &'a [u8]> {
+        let Cells { block, ends, width, field, trim } = self;
+        let trim = if field + 1 == width { trim } else { 0 };
+        let mut line = 0;
+        ends.chunks_exact(width).map(move |row| {
+            let start = if field == 0 { line } else { row[field - 1] as usize + 1 };
+            line = row[width - 1] as usize + 1;
+            &block[start..row[field] as usize - trim]
+        })
+    }
+}
+
+/// Counts the rows of a segment in which every row is what it seems.
+struct Count<'a> {
+    segment: &'a [u8],
+    width: usize,
+    ends: &'a mut Vec<u32>,
+}
+
+impl Job for Count<'_> {
+    type Output = Option<usize>;
+
+    #[inline(always)]
+    fn run<const WIDE: bool>(self) -> Option<usize> {
+        blocks(self.segment).map(|block| Some(regular::<WIDE>(block, self.width, self.ends)?.rows)).sum()
+    }
+}
+
 impl Typing {
     #[inline]
     fn is_null(&self, cell: &[u8], cell_type: CellType) -> bool {
@@ -240,8 +290,7 @@ pub(crate) fn count_rows(
     ends: &mut Vec<u32>,
 ) -> Result<Counted, SegmentError> {
     let width = names.len();
-    let counted: Option<usize> = blocks(segment).map(|block| Some(regular(block, width, ends)?.rows)).sum();
-    if let Some(rows) = counted {
+    if let Some(rows) = wide::run(Count { segment, width, ends }) {
         return Ok(Counted { rows: rows as u64, lines: rows as u64 });
     }
     let (mut rows, mut position, mut record) = (0, 0, 0);

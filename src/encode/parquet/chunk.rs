@@ -90,7 +90,8 @@ impl ChunkEncoder {
     }
 
     fn column(&mut self, rows: usize, column: &Column) -> Result<EncodedColumn> {
-        let valid = column.valid().filter(|valid| valid.contains(&false));
+        let valid = column.valid();
+        let valid = valid.as_deref();
         let nulls = valid.map_or(0, |valid| valid.iter().filter(|valid| !**valid).count());
         let (bounds, values) = match column.values() {
             Values::Text(texts) => {
