@@ -1,7 +1,7 @@
 //! What holds for every table, however it is cut into parts, in whichever format, under whatever options: rows come
 //! out as they went in, in order, once each.
 
-use crate::tables::{Cut, PartFile, Table, cut, table};
+use crate::tables::{Cut, PartFile, Table, cut, long_table, table};
 use arrow::array::cast::AsArray;
 use arrow::array::{Array, RecordBatch};
 use arrow::compute::concat_batches;
@@ -454,4 +454,169 @@ fn check_merged(
     let stray: Vec<String> = place.files().into_iter().filter(|file| file.contains(".tmp")).collect();
     prop_assert!(stray.is_empty(), "{stray:?}");
     Ok(())
+}
+
+proptest! {
+    #![proptest_config(cases(8))]
+
+    #[test]
+    fn where_chunks_of_text_end_changes_nothing(
+        table in long_table(), cut in cut(Format::Csv), threads in 1usize..4, is_local: bool, most in 1u64..5000,
+    ) {
+        let place = Place::with(is_local, &cut.parts(&table));
+        let expected = (table.csv(cut.line_end(&table)), table.batch());
+        for (name, memory) in [("small", Some(1)), ("usual", None)] {
+            let mut options = Options::default();
+            options.memory = memory;
+            options.threads = Some(threads);
+            let csv = format!("{name}.csv");
+            place.merge("parts", &csv, &options)?;
+            // Half a megabyte is too long to be shown.
+            prop_assert!(place.read(&csv) == expected.0, "{} bytes, not {}", place.read(&csv).len(), expected.0.len());
+            let parquet = format!("{name}.parquet");
+            place.merge("parts", &parquet, &options)?;
+            let (rows, _) = rows_of(place.read(&parquet));
+            prop_assert!(rows.columns() == expected.1.columns() || same_rows(&rows, &expected.1).is_ok());
+            let back = format!("{name}-back.csv");
+            place.merge(&parquet, &back, &options)?;
+            prop_assert!(place.read(&back) == table.csv("\n"));
+            options.to = Some(Format::Csv);
+            options.split = Some(Split::Rows(most));
+            let report = place.convert("parts", &format!("{name}-parts"), &options)?;
+            let wanted = table.rows.len() as u64;
+            let mut start = 0;
+            for (file, path) in report.outputs.iter().zip(place.written(&report)) {
+                prop_assert!(file.rows == most.min(wanted - start));
+                let rows = start as usize..(start + file.rows) as usize;
+                let end = cut.line_end(&table);
+                let text = format!("{}{end}{}", table.header(), table.lines(rows, end));
+                prop_assert!(place.read(&path) == text.as_bytes(), "{path}");
+                start += file.rows;
+            }
+            prop_assert_eq!(start, wanted);
+        }
+    }
+}
+
+/// Bytes made of what CSV readers stumble over. No column gets a name that has a type.
+fn csv_soup(length: usize) -> impl Strategy<Value = Vec<u8>> {
+    let bytes = prop::sample::select(b"abbb,,,\"\"\r\n\n".to_vec());
+    prop::collection::vec(bytes, 0..length)
+}
+
+/// The records as the csv crate reads them, or `None` where a quote is open at the end, which it does not mind.
+fn csv_crate(text: &[u8]) -> Option<Vec<Vec<String>>> {
+    let records = |text: &[u8]| -> Vec<Vec<String>> {
+        csv::ReaderBuilder::new()
+            .has_headers(false)
+            .flexible(true)
+            .from_reader(text)
+            .records()
+            .map(|record| record.expect("text").iter().map(str::to_owned).collect())
+            .collect()
+    };
+    // Behind an open quote a further line is no record of its own.
+    let probed = records(&[text, b"\nend\n"].concat());
+    (probed.last().is_some_and(|last| last == &["end"])).then(|| records(text))
+}
+
+/// The cells of a batch; a null is an empty cell to the csv crate.
+fn cells(batch: &RecordBatch) -> Vec<Vec<String>> {
+    (0..batch.num_rows())
+        .map(|row| {
+            let cell = |column: &Arc<dyn Array>| {
+                let text = column.as_string::<i32>();
+                if text.is_null(row) { String::new() } else { text.value(row).to_owned() }
+            };
+            batch.columns().iter().map(cell).collect()
+        })
+        .collect()
+}
+
+/// What one or more parts hold by the csv crate: a header and rows, or nothing where they are no table.
+fn table_by_csv_crate(parts: &[Vec<u8>]) -> Option<(Vec<String>, Vec<Vec<String>>)> {
+    let (mut header, mut rows) = (None, Vec::new());
+    for part in parts {
+        let mut records = csv_crate(part)?.into_iter();
+        let Some(first) = records.next() else { continue };
+        if header.as_ref().is_some_and(|header| *header != first) {
+            return None;
+        }
+        rows.extend(records);
+        header = Some(first);
+    }
+    let header = header?;
+    let distinct: std::collections::HashSet<&String> = header.iter().collect();
+    let is_table = distinct.len() == header.len() && rows.iter().all(|row| row.len() == header.len());
+    is_table.then_some((header, rows))
+}
+
+fn agrees(parts: Vec<Vec<u8>>, options: &Options) -> Result<(), TestCaseError> {
+    let place = Place::new(false);
+    for (number, part) in parts.iter().enumerate() {
+        place.write(&format!("parts/job_1_2026-01-02T03-04-05Z_part{number}.csv"), part);
+    }
+    let merged = place.merge("parts", "merged.parquet", options);
+    let copied = place.merge("parts", "merged.csv", options);
+    match table_by_csv_crate(&parts) {
+        Some((header, rows)) => {
+            merged?;
+            let (found, _) = rows_of(place.read("merged.parquet"));
+            let names: Vec<String> =
+                found.schema().fields().iter().map(|field| field.name().clone()).collect();
+            prop_assert_eq!(&names, &header);
+            prop_assert_eq!(cells(&found), &rows[..]);
+            copied?;
+            let again = table_by_csv_crate(&[place.read("merged.csv").to_vec()]);
+            prop_assert_eq!(again, Some((header, rows)));
+        }
+        None => {
+            // Not a table: an error of the data, whichever way is taken, and nothing is written.
+            prop_assert!(matches!(merged, Err(Error::Data(_))), "{merged:?}");
+            prop_assert!(matches!(copied, Err(Error::Data(_))), "{copied:?}");
+            prop_assert!(!place.files().iter().any(|file| file.starts_with("merged")));
+        }
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(cases(1500))]
+
+    #[test]
+    fn arbitrary_text_is_read_as_the_csv_crate_reads_it(text in csv_soup(30)) {
+        agrees(vec![text], &Options::default())?;
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(300))]
+
+    #[test]
+    fn arbitrary_rows_in_several_parts_are_read_as_the_csv_crate_reads_them(
+        bodies in prop::collection::vec(csv_soup(16), 1..4), width in 1usize..4
+    ) {
+        let header = &b"x,y,\"z\""[..[1, 3, 7][width - 1]];
+        let parts = bodies.iter().map(|body| [header, b"\n", body].concat()).collect();
+        agrees(parts, &Options::default())?;
+    }
+
+    #[test]
+    fn rows_of_the_right_width_are_read_as_the_csv_crate_reads_them(
+        rows in prop::collection::vec(prop::collection::vec(prop::sample::select(vec![
+            "", "a", "\"\"", "\"b\"", "\"a,b\"", "\"\n\"", "\"\"\"\"", "a\"b", "\"a\"b", "\"a\"\"b\"c\"", " ", "\" \" ",
+        ]), 3), 0..12),
+        ends in prop::collection::vec(prop::sample::select(vec!["\n", "\r\n", "\r", "\n\n", "\r\n\r\n"]), 12),
+        is_ended: bool,
+    ) {
+        let mut text = "x,y,z\n".to_owned();
+        for (row, end) in rows.iter().zip(&ends) {
+            text.push_str(&row.join(","));
+            text.push_str(end);
+        }
+        if !is_ended {
+            text.truncate(text.trim_end_matches(['\r', '\n']).len());
+        }
+        agrees(vec![text.into_bytes()], &Options::default())?;
+    }
 }

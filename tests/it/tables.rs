@@ -68,6 +68,48 @@ fn cell(kind: ColumnKind, is_lone: bool) -> BoxedStrategy<Cell> {
     if is_lone { value } else { prop_oneof![1 => Just(Cell::Null), 5 => value].boxed() }
 }
 
+/// Tables of some hundred kilobytes, far more than the least chunk that text is decoded in: short rows by the thousand
+/// and, among them, quoted cells of many lines, so that the ends of chunks fall everywhere.
+pub(crate) fn long_table() -> impl Strategy<Value = Table> {
+    let piece =
+        prop::sample::select(vec!["x", ",", "\"", "\n", "\r\n", "\r", "é", "a,\"b\"\n", "\"\"", "12 "]);
+    let long = prop::collection::vec((piece, 1usize..3000), 1..4)
+        .prop_map(|pieces| pieces.into_iter().map(|(piece, times)| piece.repeat(times)).collect::<String>());
+    (table(24), prop::collection::vec(long, 0..12), 180_000usize..400_000, any::<u64>()).prop_map(
+        |(mut table, long, bytes, seed)| {
+            let mut rows = table.rows.clone();
+            for (i, text) in long.into_iter().enumerate() {
+                let mut row = table
+                    .rows
+                    .get(i)
+                    .cloned()
+                    .unwrap_or_else(|| table.columns.iter().map(|_| Cell::Null).collect());
+                if let Some(at) = table.columns.iter().position(|(_, kind)| *kind == ColumnKind::Text) {
+                    row[at] = Cell::Text(text);
+                    rows.push(row);
+                }
+            }
+            if rows.is_empty() {
+                return table;
+            }
+            table.rows = rows;
+            let sizes: Vec<usize> =
+                (0..table.rows.len()).map(|i| table.lines(i..i + 1, "\n").len()).collect();
+            let (mut state, mut total) = (seed, 0);
+            let mut picked = Vec::new();
+            while total < bytes {
+                // A linear congruential generator: any order will do.
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                let row = (state >> 33) as usize % table.rows.len();
+                picked.push(table.rows[row].clone());
+                total += sizes[row];
+            }
+            table.rows = picked;
+            table
+        },
+    )
+}
+
 /// Ids that others take for numbers, and text that has to be quoted.
 fn text() -> impl Strategy<Value = String> {
     let awkward = [
