@@ -35,7 +35,7 @@ pub(crate) fn multiline_safe(text: &str) -> String {
 }
 
 /// Bytes for people: three digits and a unit.
-fn size(bytes: u64) -> String {
+pub(crate) fn size(bytes: u64) -> String {
     let units = ["B", "kB", "MB", "GB", "TB"];
     let mut value = bytes as f64;
     let mut unit = 0;
