@@ -34,7 +34,7 @@ impl Progress {
             Progress::Bar(bar) => {
                 bar.set_length(*total_bytes);
                 bar.set_position(*bytes);
-                bar.set_message(format!("{rows} rows"));
+                bar.set_message(output::counted(*rows, "row"));
             }
             Progress::Lines { tenths } => {
                 let reached = u128::from(*bytes) * 10 / u128::from(*total_bytes).max(1);
@@ -42,9 +42,10 @@ impl Progress {
                 if *tenths < Some(reached) {
                     *tenths = Some(reached);
                     output::note(&format!(
-                        "{} of {} read, {rows} rows",
+                        "{} of {} read, {}",
                         output::size(*bytes),
-                        output::size(*total_bytes)
+                        output::size(*total_bytes),
+                        output::counted(*rows, "row")
                     ));
                 }
             }
