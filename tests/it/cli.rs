@@ -136,7 +136,7 @@ fn every_command_of_the_readme_prints_what_the_readme_says() {
 
 /// Text without what differs from run to run: seconds.
 fn untimed(text: &str) -> String {
-    regex::Regex::new(r"\d+\.\d\d s\)").expect("a pattern").replace_all(text, "… s)").into_owned()
+    regex::Regex::new(r"(\d+\.\d\d|\[\.\.\]) s\)").expect("a pattern").replace_all(text, "… s)").into_owned()
 }
 
 #[test]
@@ -152,6 +152,23 @@ fn the_first_command_of_the_readme_writes_what_it_says() {
     let said = untimed(utf8(&output.stderr));
     assert!(untimed(readme).contains(said.trim_end()), "the README does not show: {said}");
     assert!(folder.path().join("out.parquet").is_file());
+}
+
+#[test]
+fn every_test_that_the_readme_names_exists() {
+    let readme = include_str!("../../README.md");
+    let tests =
+        Command::new(std::env::current_exe().expect("this file")).arg("--list").output().expect("it starts");
+    let named = regex::Regex::new(r"`([a-z_0-9]+::[a-z_0-9:]*)`").expect("a pattern");
+    let names: BTreeSet<&str> = named.captures_iter(readme).map(|found| found.extract::<1>().1[0]).collect();
+    assert!(names.len() > 10, "{names:?}");
+    for name in names {
+        let has_test = |line: &str| match name.strip_suffix("::") {
+            Some(_) => line.starts_with(name),
+            None => line.strip_suffix(": test") == Some(name),
+        };
+        assert!(utf8(&tests.stdout).lines().any(has_test), "the README names {name}");
+    }
 }
 
 // What is printed where.
