@@ -187,6 +187,12 @@ fn java(value: f64) -> String {
     }
     let text = format!("{value:e}");
     let (digits, exponent) = text.split_once('e').expect("scientific notation");
+    // Where two texts of this length are equally near, Java takes the one whose last digit is even, Rust the upper one.
+    let exact = format!("{value:.800e}");
+    let (lower, rest) = exact.split_at(digits.len());
+    let is_tie = rest.split_once('e').is_some_and(|(rest, _)| rest.trim_end_matches('0') == "5");
+    let is_even = lower.ends_with(['0', '2', '4', '6', '8']);
+    let digits = if is_tie && is_even && digits.contains('.') { lower } else { digits };
     let point = if digits.contains('.') { "" } else { ".0" };
     format!("{digits}{point}E{exponent}")
 }
@@ -426,5 +432,26 @@ impl Look {
             }
             Wrapping::Zstd => ("csv.zst", zstd::encode_all(&text[..], 1).expect("written to memory")),
         }
+    }
+}
+
+#[test]
+fn doubles_of_the_tables_are_printed_as_java_prints_them() {
+    for (value, text) in [
+        (1.0, "1.0"),
+        (-0.0, "-0.0"),
+        (1e-3, "0.001"),
+        (9.99e-4, "9.99E-4"),
+        (1e7, "1.0E7"),
+        (9_999_999.999, "9999999.999"),
+        (2.295408381527212e-4, "2.295408381527212E-4"),
+        // Halfway between ...05.2 and ...05.3.
+        (1478897574675405.25, "1.4788975746754052E15"),
+        (1478897574675405.75, "1.4788975746754058E15"),
+        (f64::MAX, "1.7976931348623157E308"),
+        (f64::NEG_INFINITY, "-Infinity"),
+        (f64::NAN, "NaN"),
+    ] {
+        assert_eq!(java(value), text);
     }
 }
