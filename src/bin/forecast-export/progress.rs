@@ -42,7 +42,7 @@ impl Progress {
                 if *tenths < Some(reached) {
                     *tenths = Some(reached);
                     output::note(&format!(
-                        "{} of {} read, {}",
+                        "{} of {}, {}",
                         output::size(*bytes),
                         output::size(*total_bytes),
                         output::counted(*rows, "row")
