@@ -1057,17 +1057,19 @@ impl fmt::Display for Plan {
         writeln!(f, " ({})", plan.kind)?;
         write!(f, "  {} -> {}, compression {}", plan.from, plan.to, plan.compression)?;
         writeln!(f, "; {}: {}", plan.strategy, plan.why)?;
-        let rows = plan.rows.map(|rows| format!(", {rows} rows")).unwrap_or_default();
+        let counted =
+            |number: u64, noun: &str| format!("{number} {noun}{}", if number == 1 { "" } else { "s" });
+        let rows = plan.rows.map(|rows| format!(", {}", counted(rows, "row"))).unwrap_or_default();
         writeln!(
             f,
-            "  {} parts, {} bytes{rows}; about {} requests",
-            plan.parts.len(),
-            plan.bytes,
-            plan.requests
+            "  {}, {}{rows}; about {}",
+            counted(plan.parts.len() as u64, "part"),
+            counted(plan.bytes, "byte"),
+            counted(plan.requests, "request")
         )?;
         writeln!(f, "parts")?;
         shortened(f, &plan.parts, |f, part| {
-            let rows = part.rows.map(|rows| format!("  {rows} rows")).unwrap_or_default();
+            let rows = part.rows.map(|rows| format!("  {}", counted(rows, "row"))).unwrap_or_default();
             writeln!(f, "  {:>14}  {}{rows}", part.bytes, Escaped(&part.file))
         })?;
         writeln!(f, "columns")?;

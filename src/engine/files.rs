@@ -67,7 +67,15 @@ impl Open {
 /// Writes one file of the plan.
 pub(crate) async fn write_output(context: &Context, plan: &Plan, output: &PlannedOutput) -> Result<Finished> {
     let options = sink_options(context, plan, &context.input.parts[output.parts.clone()]);
-    let mut file = Open::create(&output.target, options).await?;
+    let created = Open::create(&output.target, options);
+    let mut file = match &output.target {
+        // A pipe opens when somebody reads it, which may be never; nothing of ours is left where the wait is given up.
+        Target::Device(_) => tokio::select! {
+            file = created => file?,
+            () = super::stopped(context.stopped.clone()) => return Err(crate::Error::Stopped),
+        },
+        _ => created.await?,
+    };
     let stopped = context.stopped.clone();
     let written = tokio::select! {
         written = fill(context, plan, output, &mut file) => written,

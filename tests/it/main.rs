@@ -10,3 +10,4 @@ mod s3;
 mod sample;
 mod scratch;
 mod servers;
+mod tables;

@@ -24,7 +24,7 @@ Examples:
 const MERGE_EXAMPLES: &str = "\
 Examples:
   forecast-export merge exports/ -o sales.parquet
-  forecast-export merge s3://bucket/exports --job sales --run latest -o s3://bucket/merged/sales.parquet
+  forecast-export merge s3://bucket/exports --run latest -o s3://bucket/merged/sales.parquet
   forecast-export merge exports/ -o sales.csv.gz --source-columns
   forecast-export merge exports/ -o - --to csv | head
   forecast-export merge exports/ -o sales.parquet --dry-run";
@@ -32,7 +32,7 @@ Examples:
 const CONVERT_EXAMPLES: &str = "\
 Examples:
   forecast-export convert exports/ -o parquet/
-  forecast-export convert s3://bucket/exports --run latest -o s3://bucket/parquet/ --compression zstd:3
+  forecast-export convert s3://bucket/exports -o s3://bucket/parquet/ --compression zstd:3
   forecast-export convert exports/ -o parts/ --to csv --split-rows 1000000
   forecast-export convert exports/ -o parts/ --split-bytes 128MiB --dry-run";
 

@@ -2,13 +2,12 @@
 
 mod args;
 mod output;
+mod progress;
 
-use args::{Cli, Command, Convert, Global, Ls, Merge, SampleArgs, Schema, When};
+use args::{Cli, Command, Convert, Global, Ls, Merge, SampleArgs, Schema};
 use clap::{CommandFactory, Parser};
-use forecast_export::{
-    Error, Event, Location, Options, Output, inventory, plan, run_until, sample_until, schema,
-};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use forecast_export::{Error, Location, Options, Output, inventory, plan, run_until, sample_until, schema};
+use progress::Progress;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -24,7 +23,12 @@ fn main() -> ExitCode {
         };
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
         match runtime {
-            Ok(runtime) => runtime.block_on(dispatch(cli)),
+            Ok(runtime) => {
+                let code = runtime.block_on(dispatch(cli));
+                // A write into a pipe that nobody reads never ends: it must not keep a signal from ending the process.
+                runtime.shutdown_background();
+                code
+            }
             Err(error) => report(&Error::Internal(format!("no threads: {error}")), 0),
         }
     });
@@ -180,9 +184,9 @@ async fn carry_out(
     if global.verbose {
         output::note(&planned.to_string());
     }
-    let bar = progress_bar(global);
-    let report = run_until(planned, stop.asked(), |event| show(&bar, &event)).await;
-    bar.finish_and_clear();
+    let mut progress = Progress::new(global);
+    let report = run_until(planned, stop.asked(), |event| progress.show(&event)).await;
+    progress.finish();
     let report = report?;
     if global.json {
         return output::json(&report);
@@ -193,37 +197,11 @@ async fn carry_out(
     Ok(())
 }
 
-fn progress_bar(global: &Global) -> ProgressBar {
-    let wanted = match global.progress {
-        When::Always => true,
-        When::Never => false,
-        When::Auto => !global.quiet && std::io::stderr().is_terminal(),
-    };
-    if !wanted {
-        return ProgressBar::hidden();
-    }
-    let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr_with_hz(10));
-    let template =
-        "{bytes:>10} of {total_bytes} [{bar:30}] {percent:>3} %  {binary_bytes_per_sec}  {msg}  {eta} left";
-    if let Ok(style) = ProgressStyle::with_template(template) {
-        bar.set_style(style.progress_chars("=> "));
-    }
-    bar
-}
-
-fn show(bar: &ProgressBar, event: &Event) {
-    if let Event::Progress { bytes, total_bytes, rows } = event {
-        bar.set_length(*total_bytes);
-        bar.set_position(*bytes);
-        bar.set_message(format!("{rows} rows"));
-    }
-}
-
 async fn sample(global: &Global, args: &SampleArgs, stop: &Stop) -> Result<(), Error> {
     let folder = Location::parse_with(&args.folder, &global.store_options())?;
-    let bar = progress_bar(global);
-    let written = sample_until(&folder, &args.options(), stop.asked(), |event| show(&bar, &event)).await;
-    bar.finish_and_clear();
+    let mut progress = Progress::new(global);
+    let written = sample_until(&folder, &args.options(), stop.asked(), |event| progress.show(&event)).await;
+    progress.finish();
     let report = written?;
     if global.json {
         return output::json(&report);

@@ -35,7 +35,7 @@ pub(crate) fn multiline_safe(text: &str) -> String {
 }
 
 /// Bytes for people: three digits and a unit.
-fn size(bytes: u64) -> String {
+pub(crate) fn size(bytes: u64) -> String {
     let units = ["B", "kB", "MB", "GB", "TB"];
     let mut value = bytes as f64;
     let mut unit = 0;
@@ -49,6 +49,11 @@ fn size(bytes: u64) -> String {
         _ if value < 99.95 => format!("{value:.1} {}", units[unit]),
         _ => format!("{value:.0} {}", units[unit]),
     }
+}
+
+/// A number with its noun, in the plural where there is not just one.
+pub(crate) fn counted(number: u64, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
 
 /// Columns of text, each as wide as its widest cell; numbers stand at the right.
@@ -106,7 +111,7 @@ pub(crate) fn inventory(found: &Inventory, verbose: bool) -> String {
                     vec![
                         part.number.map_or(String::new(), |number| number.to_string()),
                         size(part.bytes),
-                        part.rows.map_or(String::new(), |rows| format!("{rows} rows")),
+                        part.rows.map_or(String::new(), |rows| counted(rows, "row")),
                         state(part.state).to_owned(),
                         Escaped(&part.file).to_string(),
                         part.problem.as_deref().map_or(String::new(), |problem| Escaped(problem).to_string()),
@@ -176,8 +181,8 @@ fn notes(export: &ExportSummary) -> String {
 }
 
 pub(crate) fn schema(found: &SchemaSummary) -> String {
-    let rows = found.rows.map(|rows| format!(", {rows} rows")).unwrap_or_default();
-    let mut text = format!("{} {}, {} parts{rows}\n", found.format, found.kind, found.parts);
+    let rows = found.rows.map(|rows| format!(", {}", counted(rows, "row"))).unwrap_or_default();
+    let mut text = format!("{} {}, {}{rows}\n", found.format, found.kind, counted(found.parts, "part"));
     let mut lines = vec![["COLUMN", "TYPE", "NULLS"].map(String::from).to_vec()];
     for column in &found.columns {
         let nulls = if column.nullable { "yes" } else { "no" };
@@ -193,10 +198,10 @@ pub(crate) fn report(report: &Report) -> String {
         [one] => one.file.clone(),
         files => format!("{} files", files.len()),
     };
-    let parts = parts(report.parts);
     format!(
-        "{} rows from {parts}, {} -> {output}, {} ({}, {:.2} s)",
-        report.rows,
+        "{} from {}, {} -> {output}, {} ({}, {:.2} s)",
+        counted(report.rows, "row"),
+        counted(report.parts, "part"),
         size(report.bytes_read),
         size(bytes),
         report.strategy,
@@ -204,15 +209,11 @@ pub(crate) fn report(report: &Report) -> String {
     )
 }
 
-fn parts(count: u64) -> String {
-    if count == 1 { "1 part".to_owned() } else { format!("{count} parts") }
-}
-
 pub(crate) fn sample_report(report: &SampleReport, folder: &str) -> String {
     format!(
-        "{} rows in {} -> {folder}, {} ({} {}, {:.2} s)",
-        report.rows,
-        parts(report.outputs.len() as u64),
+        "{} in {} -> {folder}, {} ({} {}, {:.2} s)",
+        counted(report.rows, "row"),
+        counted(report.outputs.len() as u64, "part"),
         size(report.bytes),
         report.to,
         report.kind,

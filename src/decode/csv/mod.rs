@@ -350,7 +350,7 @@ fn wrong_width(found: usize, expected: usize) -> Box<DataError> {
 fn bad_cell(problem: &str, column: &str, text: &[u8], cell_type: CellType) -> Box<DataError> {
     let error = Error::data("", problem).column(column).value(text);
     Box::new(if cell_type == CellType::String {
-        error
+        error.remedy("export the part again as UTF-8; a merge to CSV copies the bytes as they are")
     } else {
         error.remedy(format!("--type {column}=string keeps the text, --null TEXT reads a text as null"))
     })

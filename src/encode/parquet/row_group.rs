@@ -191,6 +191,10 @@ struct Dictionary {
 impl Dictionary {
     /// Appends the values behind the levels of a page; gives the encoding that was used.
     fn write(&mut self, chunk: &Keys, contents: &mut Vec<u8>) -> Encoding {
+        if chunk.keys.is_empty() {
+            // Nothing but nulls: a column of such pages has no dictionary, and readers refuse keys without one.
+            return Encoding::PLAIN;
+        }
         if self.values.plain.len() + chunk.distinct.plain.len() > MAX_DICTIONARY_BYTES {
             chunk.keys.iter().for_each(|key| contents.extend_from_slice(chunk.distinct.get(*key)));
             return Encoding::PLAIN;

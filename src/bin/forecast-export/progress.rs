@@ -1,0 +1,71 @@
+//! How far a run is, on standard error: a bar on a terminal, now and then a line where `--progress always` asks for it
+//! and there is none.
+
+use crate::args::{Global, When};
+use crate::output;
+use forecast_export::Event;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::io::IsTerminal;
+
+pub(crate) enum Progress {
+    Hidden,
+    Bar(ProgressBar),
+    /// A log wants no control characters, and not ten lines a second: one for every tenth of the bytes.
+    Lines {
+        tenths: Option<u64>,
+    },
+}
+
+impl Progress {
+    pub(crate) fn new(global: &Global) -> Self {
+        let is_terminal = std::io::stderr().is_terminal();
+        match global.progress {
+            When::Never => Progress::Hidden,
+            When::Auto if global.quiet || !is_terminal => Progress::Hidden,
+            When::Auto | When::Always if is_terminal => Progress::Bar(bar()),
+            When::Auto | When::Always => Progress::Lines { tenths: None },
+        }
+    }
+
+    pub(crate) fn show(&mut self, event: &Event) {
+        let Event::Progress { bytes, total_bytes, rows } = event else { return };
+        match self {
+            Progress::Hidden => {}
+            Progress::Bar(bar) => {
+                bar.set_length(*total_bytes);
+                bar.set_position(*bytes);
+                bar.set_message(output::counted(*rows, "row"));
+            }
+            Progress::Lines { tenths } => {
+                let reached = u128::from(*bytes) * 10 / u128::from(*total_bytes).max(1);
+                let reached = u64::try_from(reached).unwrap_or(u64::MAX);
+                if *tenths < Some(reached) {
+                    *tenths = Some(reached);
+                    output::note(&format!(
+                        "{} of {}, {}",
+                        output::size(*bytes),
+                        output::size(*total_bytes),
+                        output::counted(*rows, "row")
+                    ));
+                }
+            }
+        }
+    }
+
+    /// Takes the bar away.
+    pub(crate) fn finish(self) {
+        if let Progress::Bar(bar) = self {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn bar() -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr_with_hz(10));
+    let template =
+        "{bytes:>10} of {total_bytes} [{bar:30}] {percent:>3} %  {binary_bytes_per_sec}  {msg}  {eta} left";
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style.progress_chars("=> "));
+    }
+    bar
+}
