@@ -21,8 +21,12 @@ pub(super) fn index<const WIDE: bool>(block: &[u8], ends: &mut Vec<u32>) -> Foun
     let (mut quotes, mut returns) = (0, 0);
     let mut line_ends = 0;
     let mut count = 0;
-    let mut take = |chunk: &[u8; 64], base: usize| {
-        let found: Masks = masks::<WIDE>(chunk);
+    // The rest that is shorter than a chunk is filled up with what is no delimiter.
+    let mut last = [0; 64];
+    last[..rest.len()].copy_from_slice(rest);
+    // One loop with one body, so that all of it is compiled for the job's instructions.
+    for i in 0..=chunks.len() {
+        let found: Masks = masks::<WIDE>(chunks.get(i).unwrap_or(&last));
         quotes |= found.quotes;
         returns |= found.returns;
         line_ends += found.line_ends.count_ones() as usize;
@@ -32,17 +36,9 @@ pub(super) fn index<const WIDE: bool>(block: &[u8], ends: &mut Vec<u32>) -> Foun
             ends.resize((count + 64).max(ends.len() * 2), 0);
         }
         if let Some(slots) = ends[count..].first_chunk_mut::<64>() {
-            spread(mask, base as u32, slots);
+            spread(mask, (i * 64) as u32, slots);
         }
         count += mask.count_ones() as usize;
-    };
-    for (i, chunk) in chunks.iter().enumerate() {
-        take(chunk, i * 64);
-    }
-    if !rest.is_empty() {
-        let mut chunk = [0; 64];
-        chunk[..rest.len()].copy_from_slice(rest);
-        take(&chunk, chunks.len() * 64);
     }
     if block.last().is_some_and(|byte| *byte != b'\n') {
         ends.resize(ends.len().max(count + 1), 0);

@@ -59,7 +59,7 @@ pub(super) struct Masks {
 pub(super) fn masks<const WIDE: bool>(bytes: &[u8; 64]) -> Masks {
     #[cfg(target_arch = "x86_64")]
     if WIDE {
-        return masks_of_two_halves(bytes);
+        return of_two_halves(bytes);
     }
     let bytes = u8x64::new(*bytes);
     let of = |byte: u8| bytes.simd_eq(u8x64::splat(byte)).to_bitmask();
@@ -68,23 +68,35 @@ pub(super) fn masks<const WIDE: bool>(bytes: &[u8; 64]) -> Masks {
 
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
-#[expect(unsafe_code, reason = "the intrinsics are for processors with AVX2, on which alone a wide job runs")]
-fn masks_of_two_halves(bytes: &[u8; 64]) -> Masks {
+#[expect(unsafe_code, reason = "for processors with AVX2, on which alone a wide job runs")]
+fn of_two_halves(bytes: &[u8; 64]) -> Masks {
     use std::arch::x86_64::{
         __m256i, _mm256_cmpeq_epi8, _mm256_loadu_si256, _mm256_movemask_epi8, _mm256_set1_epi8,
     };
-    // SAFETY: `WIDE` is true only within `for_newer`, so AVX2 is there; both loads of 32 bytes lie within the 64.
-    unsafe {
-        let low = _mm256_loadu_si256(bytes.as_ptr().cast::<__m256i>());
-        let high = _mm256_loadu_si256(bytes.as_ptr().add(32).cast::<__m256i>());
-        let of = |byte: u8| {
-            let wanted = _mm256_set1_epi8(byte as i8);
-            let low = _mm256_movemask_epi8(_mm256_cmpeq_epi8(low, wanted)) as u32;
-            let high = _mm256_movemask_epi8(_mm256_cmpeq_epi8(high, wanted)) as u32;
-            u64::from(low) | u64::from(high) << 32
-        };
-        Masks { commas: of(b','), line_ends: of(b'\n'), quotes: of(b'"'), returns: of(b'\r') }
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn mask(low: __m256i, high: __m256i, byte: u8) -> u64 {
+        let wanted = _mm256_set1_epi8(byte as i8);
+        let low = _mm256_movemask_epi8(_mm256_cmpeq_epi8(low, wanted)) as u32;
+        let high = _mm256_movemask_epi8(_mm256_cmpeq_epi8(high, wanted)) as u32;
+        u64::from(low) | u64::from(high) << 32
     }
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn masks(bytes: &[u8; 64]) -> Masks {
+        let (low, high) = bytes.split_at(32);
+        // SAFETY: each half has the 32 bytes that are loaded, and no alignment is asked for.
+        let (low, high) =
+            unsafe { (_mm256_loadu_si256(low.as_ptr().cast()), _mm256_loadu_si256(high.as_ptr().cast())) };
+        Masks {
+            commas: mask(low, high, b','),
+            line_ends: mask(low, high, b'\n'),
+            quotes: mask(low, high, b'"'),
+            returns: mask(low, high, b'\r'),
+        }
+    }
+    // SAFETY: `WIDE` is true only within `for_newer`, so AVX2 is there.
+    unsafe { masks(bytes) }
 }
 
 #[cfg(test)]
