@@ -1,6 +1,7 @@
 //! The integration tests, as one binary: each module says what it proves.
 
 mod bad_input;
+mod buckets;
 mod cli;
 mod data;
 mod fixtures;
