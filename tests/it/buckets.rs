@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use futures::TryStreamExt;
+use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt};
+use object_store::{ObjectStore, ObjectStoreExt, RetryConfig};
 
 use super::fixtures;
 use super::proxy::Proxy;
@@ -24,7 +24,7 @@ pub(crate) struct Bucket {
     environment: Vec<(&'static str, String)>,
     runtime: Background,
     // The server in this process ends with the last of these.
-    _server: TestServer,
+    test_server: TestServer,
 }
 
 /// A new bucket on every S3 server.
@@ -54,7 +54,7 @@ impl Bucket {
             store: Arc::new(server.store(&bucket).build().expect("the options are complete")),
             environment,
             runtime: Background::start(),
-            _server: server,
+            test_server: server,
         }
     }
 
@@ -89,6 +89,17 @@ impl Bucket {
         said
     }
 
+    /// A store that goes through the proxy and gives up soon.
+    pub(crate) fn store_behind_proxy(&self) -> Arc<dyn ObjectStore> {
+        let store = self
+            .test_server
+            .store(self.url.trim_start_matches("s3://"))
+            .with_endpoint(&self.proxy.endpoint)
+            .with_retry(RetryConfig { max_retries: 1, ..RetryConfig::default() })
+            .build();
+        Arc::new(store.expect("the options are complete"))
+    }
+
     /// Writes an object; the key is literal.
     pub(crate) fn put(&self, key: &str, bytes: impl Into<Bytes>) {
         let (key, bytes) = (path(key), bytes.into());
@@ -120,6 +131,22 @@ impl Bucket {
         for (number, part) in parts.iter().enumerate() {
             self.put(&format!("{prefix}{}", part_name(number, extension)), part.clone());
         }
+    }
+
+    /// Puts many CSV parts of a run, several at a time.
+    pub(crate) fn put_many(&self, prefix: &str, parts: &[Vec<u8>]) {
+        let puts = futures::stream::iter(parts.iter().enumerate()).map(|(number, part)| {
+            let key = path(&format!("{prefix}{}", part_name(number, "csv")));
+            let part = Bytes::from(part.clone());
+            async move { self.store.put(&key, part.into()).await }
+        });
+        let all = puts.buffer_unordered(16).try_collect::<Vec<_>>();
+        self.runtime.block_on(all).expect("the server takes objects");
+    }
+
+    /// Puts an empty object whose key ends in `/`.
+    pub(crate) fn put_marker(&self, key: &str) {
+        self.test_server.put_marker(self.url.trim_start_matches("s3://"), key);
     }
 
     /// Waits until a request of this operation has come.

@@ -8,6 +8,7 @@ mod fixtures;
 mod properties;
 mod proxy;
 mod s3;
+mod s3_faults;
 mod sample;
 mod scratch;
 mod servers;
