@@ -98,6 +98,22 @@ fn folder_markers_are_neither_parts_nor_strays() {
 }
 
 #[test]
+fn the_export_of_testdata_merges_as_on_local_disk() {
+    let folder = fixtures::testdata("forecast");
+    for bucket in buckets("testdata") {
+        for entry in fs::read_dir(&folder).expect("a folder") {
+            let file = entry.expect("a file").path();
+            let name = file.file_name().and_then(|name| name.to_str()).expect("a name");
+            bucket.put(&format!("exports/{name}"), fs::read(&file).expect("a file"));
+        }
+        let there = bucket.succeed(&["merge", &bucket.at("exports"), "-o", "-"]);
+        assert_eq!(there, locally(&["merge", text(&folder), "-o", "-"]), "{}", bucket.server);
+        let found = json(&bucket.succeed(&["ls", "--json", &bucket.at("exports")]));
+        assert_eq!(found["markers"].as_array().map(Vec::len), Some(2), "{}", bucket.server);
+    }
+}
+
+#[test]
 fn a_glob_in_the_last_segment_chooses_names_or_folders() {
     for bucket in buckets("globs") {
         let parts = csv_parts(3, 1);
