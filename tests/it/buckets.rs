@@ -1,13 +1,16 @@
 //! A bucket of its own for a test, on every store there is, behind a proxy that notes requests. The binary is sent
 //! through the proxy; what a test puts and looks at by itself is not.
 
+use std::env;
 use std::process::{Command, Output};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
+use object_store::azure::MicrosoftAzureBuilder;
 use object_store::path::Path;
+use object_store::prefix::PrefixStore;
 use object_store::{ObjectStore, ObjectStoreExt, RetryConfig};
 
 use super::fixtures;
@@ -23,13 +26,25 @@ pub(crate) struct Bucket {
     pub(crate) store: Arc<dyn ObjectStore>,
     environment: Vec<(&'static str, String)>,
     runtime: Background,
+    home: Home,
+}
+
+enum Home {
     // The server in this process ends with the last of these.
-    test_server: TestServer,
+    S3(TestServer),
+    Azure,
 }
 
 /// A new bucket on every S3 server.
 pub(crate) fn buckets(name_hint: &str) -> Vec<Bucket> {
     servers::servers().into_iter().map(|server| Bucket::on(server, name_hint)).collect()
+}
+
+/// A new place on every server there is, of S3 or not.
+pub(crate) fn everywhere(name_hint: &str) -> Vec<Bucket> {
+    let mut buckets = buckets(name_hint);
+    buckets.extend(Bucket::on_azure(name_hint));
+    buckets
 }
 
 /// A new bucket on the server in this process: for what depends on us and not on the server.
@@ -54,7 +69,51 @@ impl Bucket {
             store: Arc::new(server.store(&bucket).build().expect("the options are complete")),
             environment,
             runtime: Background::start(),
-            test_server: server,
+            home: Home::S3(server),
+        }
+    }
+
+    /// A folder in the container that `.ci/servers` makes, where Azurite is there.
+    fn on_azure(name_hint: &str) -> Option<Self> {
+        let variable = |suffix: &str| env::var(format!("FORECAST_EXPORT_TEST_AZURITE{suffix}"));
+        let endpoint = variable("").ok()?;
+        let account = variable("_ACCOUNT").expect("it comes with the endpoint");
+        let key = variable("_KEY").expect("it comes with the endpoint");
+        let proxy = Proxy::start(&endpoint);
+        let store = MicrosoftAzureBuilder::new()
+            .with_account(&account)
+            .with_access_key(&key)
+            .with_endpoint(format!("{endpoint}/{account}"))
+            .with_allow_http(true)
+            .with_container_name("tests")
+            .build()
+            .expect("the options are complete");
+        let folder = servers::unique(name_hint);
+        let environment = vec![
+            ("AZURE_STORAGE_ENDPOINT", format!("{}/{account}", proxy.endpoint)),
+            ("AZURE_STORAGE_ACCOUNT_NAME", account),
+            ("AZURE_STORAGE_ACCOUNT_KEY", key),
+        ];
+        Some(Bucket {
+            server: "Azurite",
+            url: format!("az://tests/{folder}"),
+            proxy,
+            store: Arc::new(PrefixStore::new(store, folder)),
+            environment,
+            runtime: Background::start(),
+            home: Home::Azure,
+        })
+    }
+
+    /// Whether requests are S3's, which the proxy has names for.
+    pub(crate) fn is_s3(&self) -> bool {
+        matches!(self.home, Home::S3(_))
+    }
+
+    fn test_server(&self) -> &TestServer {
+        match &self.home {
+            Home::S3(server) => server,
+            Home::Azure => panic!("a test for S3 only"),
         }
     }
 
@@ -92,7 +151,7 @@ impl Bucket {
     /// A store that goes through the proxy and gives up soon.
     pub(crate) fn store_behind_proxy(&self) -> Arc<dyn ObjectStore> {
         let store = self
-            .test_server
+            .test_server()
             .store(self.url.trim_start_matches("s3://"))
             .with_endpoint(&self.proxy.endpoint)
             .with_retry(RetryConfig { max_retries: 1, ..RetryConfig::default() })
@@ -146,7 +205,7 @@ impl Bucket {
 
     /// Puts an empty object whose key ends in `/`.
     pub(crate) fn put_marker(&self, key: &str) {
-        self.test_server.put_marker(self.url.trim_start_matches("s3://"), key);
+        self.test_server().put_marker(self.url.trim_start_matches("s3://"), key);
     }
 
     /// Waits until a request of this operation has come.

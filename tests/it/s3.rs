@@ -1,5 +1,6 @@
-//! The same list of checks over every S3 server there is: finding, merging and converting through `s3://`, compared
-//! with the same work on local disk, and how many requests of which kind it takes.
+//! The same list of checks over every server there is: finding, merging and converting through `s3://`, and `az://`
+//! where Azurite is there, compared with the same work on local disk; for S3 also how many requests of which kind it
+//! takes.
 
 use std::fs;
 use std::path::Path;
@@ -7,7 +8,7 @@ use std::path::Path;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::buckets::{Bucket, buckets, csv_parts, merged, part_name};
+use super::buckets::{Bucket, buckets, csv_parts, everywhere, merged, part_name};
 use super::fixtures;
 
 const MIB: u64 = 1024 * 1024;
@@ -55,20 +56,22 @@ fn as_csv(name: &str, contents: &[u8]) -> Vec<u8> {
 
 #[test]
 fn a_listing_of_more_than_a_thousand_objects_is_read_page_by_page() {
-    for bucket in buckets("pages") {
+    for bucket in everywhere("pages") {
         let part = b"item_id,date,p50\na,2026-01-01T00:00:00Z,1.0\n".to_vec();
         bucket.put_many("x/", &vec![part; 1_050]);
         let found = json(&bucket.succeed(&["ls", "--json", &bucket.at("x")]));
         assert_eq!(found["exports"].as_array().map(Vec::len), Some(1), "{}", bucket.server);
         assert_eq!(found["exports"][0]["parts"].as_array().map(Vec::len), Some(1_050), "{}", bucket.server);
         assert_eq!(found["exports"][0]["parts"][1_049]["number"], 1_049, "{}", bucket.server);
-        assert_eq!(bucket.proxy.count("ListObjectsV2"), 2, "{}", bucket.server);
+        if bucket.is_s3() {
+            assert_eq!(bucket.proxy.count("ListObjectsV2"), 2, "{}", bucket.server);
+        }
     }
 }
 
 #[test]
 fn a_prefix_is_a_folder_and_never_the_start_of_a_name() {
-    for bucket in buckets("prefix") {
+    for bucket in everywhere("prefix") {
         let parts = csv_parts(2, 1);
         bucket.put_parts("x/", "csv", &parts[..1]);
         bucket.put_parts("x2/", "csv", &parts);
@@ -100,7 +103,7 @@ fn folder_markers_are_neither_parts_nor_strays() {
 #[test]
 fn the_export_of_testdata_merges_as_on_local_disk() {
     let folder = fixtures::testdata("forecast");
-    for bucket in buckets("testdata") {
+    for bucket in everywhere("testdata") {
         for entry in fs::read_dir(&folder).expect("a folder") {
             let file = entry.expect("a file").path();
             let name = file.file_name().and_then(|name| name.to_str()).expect("a name");
@@ -115,7 +118,7 @@ fn the_export_of_testdata_merges_as_on_local_disk() {
 
 #[test]
 fn a_glob_in_the_last_segment_chooses_names_or_folders() {
-    for bucket in buckets("globs") {
+    for bucket in everywhere("globs") {
         let parts = csv_parts(3, 1);
         bucket.put_parts("x/", "csv", &parts[..2]);
         bucket.put("x/other_2026-01-02T03-04-05Z_part0.csv", parts[2].clone());
@@ -138,7 +141,7 @@ fn a_glob_in_the_last_segment_chooses_names_or_folders() {
 
 #[test]
 fn keys_are_literal() {
-    for bucket in buckets("literal") {
+    for bucket in everywhere("literal") {
         let part = csv_parts(1, 1).swap_remove(0);
         let folders = ["a%20b", "a+b", "a b", "größe/日本", "a&b=c", "100%", "it's;x", "~tilde(1)"];
         for folder in folders {
@@ -157,7 +160,7 @@ fn keys_are_literal() {
 
 #[test]
 fn one_object_is_a_source_by_itself() {
-    for bucket in buckets("single") {
+    for bucket in everywhere("single") {
         let part = csv_parts(1, 3).swap_remove(0);
         bucket.put(&part_name(7, "csv"), part.clone());
         bucket.put("any name.txt", part.clone());
@@ -225,6 +228,9 @@ fn both_ways(bucket: &Bucket, from: &str, to: &str, parts: &[Vec<u8>]) -> (Vec<u
 
 /// Everything that was read in ranges and written in pieces: none larger than 8 MiB, several of them.
 fn assert_ranged_and_in_pieces(bucket: &Bucket) {
+    if !bucket.is_s3() {
+        return;
+    }
     let pieces = bucket.proxy.requests("UploadPart");
     assert!(pieces.len() >= 2, "{}: {} pieces", bucket.server, pieces.len());
     for piece in &pieces {
@@ -245,7 +251,7 @@ fn assert_ranged_and_in_pieces(bucket: &Bucket) {
 
 #[test]
 fn csv_merges_to_csv_in_pieces_with_the_bytes_of_local_disk() {
-    for bucket in buckets("csv-csv") {
+    for bucket in everywhere("csv-csv") {
         let parts = csv_parts(3, 36_000);
         let (there, here) = both_ways(&bucket, "csv", "csv", &parts);
         assert!(there.len() as u64 > 16 * MIB, "{} bytes do not need three pieces", there.len());
@@ -256,7 +262,7 @@ fn csv_merges_to_csv_in_pieces_with_the_bytes_of_local_disk() {
 
 #[test]
 fn csv_merges_to_parquet_in_pieces_with_the_values_of_local_disk() {
-    for bucket in buckets("csv-parquet") {
+    for bucket in everywhere("csv-parquet") {
         let parts = csv_parts(3, 24_000);
         let (there, here) = both_ways(&bucket, "csv", "parquet", &parts);
         assert!(there.len() as u64 > 8 * MIB, "{} bytes do not need two pieces", there.len());
@@ -270,7 +276,7 @@ fn csv_merges_to_parquet_in_pieces_with_the_values_of_local_disk() {
 fn parquet_merges_to_parquet_in_pieces_with_the_values_of_local_disk() {
     let csv = csv_parts(3, 24_000);
     let parts = as_parquet(&csv);
-    for bucket in buckets("parquet-parquet") {
+    for bucket in everywhere("parquet-parquet") {
         let (there, here) = both_ways(&bucket, "parquet", "parquet", &parts);
         assert!(there.len() as u64 > 8 * MIB, "{} bytes do not need two pieces", there.len());
         assert!(as_csv("out.parquet", &there) == merged(&csv), "{}", bucket.server);
@@ -283,7 +289,7 @@ fn parquet_merges_to_parquet_in_pieces_with_the_values_of_local_disk() {
 fn parquet_merges_to_csv_in_pieces_with_the_bytes_of_local_disk() {
     let csv = csv_parts(3, 24_000);
     let parts = as_parquet(&csv);
-    for bucket in buckets("parquet-csv") {
+    for bucket in everywhere("parquet-csv") {
         let (there, here) = both_ways(&bucket, "parquet", "csv", &parts);
         assert!(there.len() as u64 > 8 * MIB, "{} bytes do not need two pieces", there.len());
         assert!(there == merged(&csv) && there == here, "{}", bucket.server);
@@ -293,7 +299,7 @@ fn parquet_merges_to_csv_in_pieces_with_the_bytes_of_local_disk() {
 
 #[test]
 fn a_conversion_writes_a_part_for_each_part() {
-    for bucket in buckets("convert") {
+    for bucket in everywhere("convert") {
         let parts = csv_parts(12, 40);
         bucket.put_parts("in/", "csv", &parts);
         bucket.succeed(&["convert", &bucket.at("in"), "-o", &bucket.at("out/")]);
@@ -313,7 +319,7 @@ fn a_conversion_writes_a_part_for_each_part() {
 
 #[test]
 fn a_conversion_can_be_cut_anew() {
-    for bucket in buckets("recut") {
+    for bucket in everywhere("recut") {
         let parts = csv_parts(3, 40);
         bucket.put_parts("in/", "csv", &parts);
         for to in ["csv", "parquet"] {
@@ -336,7 +342,7 @@ fn a_conversion_can_be_cut_anew() {
 
 #[test]
 fn an_output_that_exists_is_7_unless_it_is_to_be_replaced() {
-    for bucket in buckets("exists") {
+    for bucket in everywhere("exists") {
         let parts = csv_parts(2, 5);
         bucket.put_parts("in/", "csv", &parts);
         bucket.put("out.csv", "old");
@@ -357,7 +363,7 @@ fn an_output_that_exists_is_7_unless_it_is_to_be_replaced() {
 
 #[test]
 fn an_output_above_five_mebibytes_replaces_another() {
-    for bucket in buckets("replace") {
+    for bucket in everywhere("replace") {
         let parts = csv_parts(2, 36_000);
         bucket.put_parts("in/", "csv", &parts);
         bucket.put("out.csv", "old");
@@ -365,7 +371,7 @@ fn an_output_above_five_mebibytes_replaces_another() {
         bucket.fail(7, &["merge", &source, "-o", &target]);
         bucket.succeed(&["merge", &source, "-o", &target, "--overwrite"]);
         assert!(bucket.get("out.csv").as_deref() == Some(&merged(&parts)[..]), "{}", bucket.server);
-        assert!(bucket.proxy.count("UploadPart") >= 2, "{}", bucket.server);
+        assert!(!bucket.is_s3() || bucket.proxy.count("UploadPart") >= 2, "{}", bucket.server);
     }
 }
 
@@ -385,7 +391,7 @@ fn small_parts_take_one_request_each() {
 
 #[test]
 fn a_dry_run_writes_nothing_and_foretells_the_requests() {
-    for bucket in buckets("dry") {
+    for bucket in everywhere("dry") {
         let parts = csv_parts(3, 36_000);
         bucket.put_parts("in/", "csv", &parts);
         let arguments = ["merge", &bucket.at("in"), "-o", &bucket.at("out.csv")];

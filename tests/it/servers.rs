@@ -73,12 +73,7 @@ impl TestServer {
 
     /// Makes a bucket that nothing else uses; its name begins with `name_hint`. May be called from async code too.
     pub(crate) fn bucket(&self, name_hint: &str) -> String {
-        static COUNT: AtomicU64 = AtomicU64::new(0);
-        // The servers outlive this process, and other processes of the same run use them at the same time.
-        let now = SystemTime::UNIX_EPOCH.elapsed().expect("the clock is past 1970");
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let bucket = format!("{name_hint}-{}-{:x}-{count}", std::process::id(), now.as_micros());
-
+        let bucket = unique(name_hint);
         let (status, body) = self.put_empty(&bucket);
         assert!(status.is_success(), "{}: bucket {bucket}: {status} {}", self.name, body.escape_ascii());
         bucket
@@ -113,6 +108,15 @@ impl TestServer {
         runtime.spawn(async move { send.send(put.await) });
         receive.recv().expect("the request does not panic")
     }
+}
+
+/// A name that nothing else has: the servers outlive this process, and other processes of the same run use them at the
+/// same time.
+pub(crate) fn unique(name_hint: &str) -> String {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let now = SystemTime::UNIX_EPOCH.elapsed().expect("the clock is past 1970");
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    format!("{name_hint}-{}-{:x}-{count}", std::process::id(), now.as_micros())
 }
 
 const KEY: &str = "testkey";
