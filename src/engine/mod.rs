@@ -194,6 +194,10 @@ async fn write_all(context: &Context, plan: &Plan) -> Result<Vec<Finished>> {
 }
 
 fn check(context: &Context, plan: &Plan) -> Result<()> {
+    // Asked to stop when everything was written: nothing of it is in sight yet.
+    if *context.stopped.borrow() {
+        return Err(Error::Stopped);
+    }
     match plan.options.select.expect_rows {
         Some(expected) if context.progress.rows() != expected => {
             Err(plan::rows_missing(context.progress.rows(), expected))
