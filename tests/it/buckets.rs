@@ -210,8 +210,13 @@ impl Bucket {
 
     /// Waits until a request of this operation has come.
     pub(crate) fn wait_for(&self, operation: &str) {
+        self.wait_for_some(operation, 1);
+    }
+
+    /// Waits until so many requests of this operation have come.
+    pub(crate) fn wait_for_some(&self, operation: &str, requests: usize) {
         let began = Instant::now();
-        while self.proxy.count(operation) == 0 {
+        while self.proxy.count(operation) < requests {
             assert!(began.elapsed() < Duration::from_secs(60), "{}: no {operation} came", self.server);
             std::thread::sleep(Duration::from_millis(10));
         }
