@@ -14,7 +14,7 @@ use object_store::prefix::PrefixStore;
 use object_store::{ObjectStore, ObjectStoreExt, RetryConfig};
 
 use super::fixtures;
-use super::proxy::Proxy;
+use super::proxy::{LoggedRequest, Proxy};
 use super::servers::{self, Background, TestServer};
 
 pub(crate) struct Bucket {
@@ -221,6 +221,16 @@ impl Bucket {
             std::thread::sleep(Duration::from_millis(10));
         }
     }
+}
+
+/// The first and the last byte that a request asked for.
+pub(crate) fn range(request: &LoggedRequest) -> (u64, u64) {
+    let range = request.range.as_deref().expect("no object is asked for whole");
+    let (start, end) = range
+        .strip_prefix("bytes=")
+        .and_then(|range| range.split_once('-'))
+        .expect("a range with a start and an end");
+    (start.parse().expect("a number"), end.parse().expect("a number"))
 }
 
 /// Keys as they stand: `Path::from` would encode them.

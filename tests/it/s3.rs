@@ -8,7 +8,7 @@ use std::path::Path;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::buckets::{Bucket, buckets, csv_parts, everywhere, merged, part_name};
+use super::buckets::{Bucket, buckets, csv_parts, everywhere, merged, part_name, range};
 use super::fixtures;
 
 const MIB: u64 = 1024 * 1024;
@@ -239,13 +239,9 @@ fn assert_ranged_and_in_pieces(bucket: &Bucket) {
     assert_eq!(bucket.proxy.count("CreateMultipartUpload"), 1, "{}", bucket.server);
     assert_eq!(bucket.proxy.count("CompleteMultipartUpload"), 1, "{}", bucket.server);
     for read in bucket.proxy.requests("GetObject") {
-        let range = read.range.expect("no object is asked for whole");
-        let (start, end) = range
-            .strip_prefix("bytes=")
-            .and_then(|range| range.split_once('-'))
-            .expect("a range with a start and an end");
-        let bytes = end.parse::<u64>().expect("a number") + 1 - start.parse::<u64>().expect("a number");
-        assert!(bytes <= 8 * MIB, "{}: {range}", bucket.server);
+        let (start, end) = range(&read);
+        let bytes = end + 1 - start;
+        assert!(bytes <= 8 * MIB, "{}: {bytes} bytes at once", bucket.server);
     }
 }
 
