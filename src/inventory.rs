@@ -210,7 +210,7 @@ pub struct SchemaSummary {
 /// As [`plan()`](crate::plan()); parts that differ are an [`Error::Data`] that names file and column, unless columns
 /// are aligned by name.
 pub async fn schema(source: &Location, options: &Options) -> Result<SchemaSummary> {
-    let input = plan::input(source, options, false).await?;
+    let input = plan::input(source, options, |_| false).await?;
     Ok(SchemaSummary {
         source: source.to_string(),
         kind: input.kind,

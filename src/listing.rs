@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::location::{Glob, Location, Object};
+use std::collections::HashSet;
 
 /// The objects found at a location.
 #[derive(Debug)]
@@ -42,10 +43,10 @@ async fn list_remote(location: &Location) -> Result<Listing> {
                 glob.matches(below.split('/').next().unwrap_or_default())
             })
             .collect();
-        return Ok(Listing { objects, is_single_file: false });
+        return Ok(Listing { objects: without_markers(objects), is_single_file: false });
     }
-    let mut objects = location.store.list_remote(store, &location.path).await?;
-    // The marker of a folder is an empty object named like the folder itself.
+    let mut objects = without_markers(location.store.list_remote(store, &location.path).await?);
+    // The marker of this folder itself.
     objects.retain(|object| object.key != location.path);
     if objects.is_empty()
         && !location.is_folder
@@ -54,6 +55,20 @@ async fn list_remote(location: &Location) -> Result<Listing> {
         return Ok(Listing { objects: vec![object], is_single_file: true });
     }
     Ok(Listing { objects, is_single_file: false })
+}
+
+/// Leaves out the markers of folders: empty objects that consoles make, named like the folder, with a slash that
+/// object_store takes off.
+fn without_markers(mut objects: Vec<Object>) -> Vec<Object> {
+    let mut folders = HashSet::new();
+    for object in &objects {
+        let mut folder = object.folder();
+        while !folder.is_empty() && folders.insert(folder.to_owned()) {
+            folder = folder.rsplit_once('/').map_or("", |(above, _)| above);
+        }
+    }
+    objects.retain(|object| object.size > 0 || !folders.contains(&object.key));
+    objects
 }
 
 fn list_local(location: &Location) -> Result<Listing> {

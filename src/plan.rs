@@ -235,8 +235,12 @@ pub async fn find(source: &Location, pattern: &Pattern) -> Result<Found> {
     Ok(export::group(listing.objects, pattern))
 }
 
-/// Finds, chooses and looks at the parts. With `as_text`, CSV cells are taken as they stand.
-pub(crate) async fn input(source: &Location, options: &Options, as_text: bool) -> Result<Input> {
+/// Finds, chooses and looks at the parts. Where `as_text` says so of their format, CSV cells are taken as they stand.
+pub(crate) async fn input(
+    source: &Location,
+    options: &Options,
+    as_text: impl FnOnce(Format) -> bool,
+) -> Result<Input> {
     let selection = &options.select;
     let mut found = find(source, &selection.pattern).await?;
     let has_check = found.markers.iter().any(|marker| marker.file_name() == "_CHECK");
@@ -263,7 +267,8 @@ pub(crate) async fn input(source: &Location, options: &Options, as_text: bool) -
     let mut input = match format {
         Format::Csv => {
             let text = Options { all_strings: true, types: Vec::new(), ..options.clone() };
-            csv_input(&source.store, parts, probes, kind, if as_text { &text } else { options }).await?
+            csv_input(&source.store, parts, probes, kind, if as_text(format) { &text } else { options })
+                .await?
         }
         Format::Parquet => parquet_input(&source.store, parts, probes, kind, options)?,
     };
@@ -487,20 +492,15 @@ fn parquet_input(
 /// # Errors
 /// Every refusal there is: see [`Error`].
 pub async fn plan(source: &Location, output: &Output, options: &Options) -> Result<Plan> {
-    // What a CSV becomes decides how its cells are read, so the output's format comes first where it is known.
     let asked = asked_format(output, options)?;
-    let input = input(source, options, asked == Some(Format::Csv)).await?;
-    let to = match (asked, output) {
+    let becomes = |from: Format| match (asked, output) {
         (Some(to), _) => to,
-        (None, Output::Folder(_)) => input.format.other(),
-        (None, _) => input.format,
+        (None, Output::Folder(_)) => from.other(),
+        (None, _) => from,
     };
-    // The format was not known: cells were read for Parquet, but text it is.
-    let mut input = if asked.is_none() && to == Format::Csv && input.format == Format::Csv {
-        self::input(source, options, true).await?
-    } else {
-        input
-    };
+    // What a CSV becomes decides how its cells are read.
+    let mut input = input(source, options, |from| becomes(from) == Format::Csv).await?;
+    let to = becomes(input.format);
     let compression = compression(output, to, options)?;
     if to == Format::Csv {
         let file = input.parts.first().map_or("", |part| part.object.url.as_str());

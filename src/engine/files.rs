@@ -45,21 +45,21 @@ impl Open {
         self.sink.write(pieces).await
     }
 
-    /// Ends the file, or clears it away where writing it failed.
-    async fn close(mut self, written: Result<()>) -> Result<Finished> {
-        let finished = match written {
-            Ok(()) => self.sink.finish().await,
-            failed => failed,
-        };
+    /// Gives the file to whoever publishes it, or clears it away where writing or finishing it failed.
+    async fn close(mut self, finished: Result<()>) -> Result<Finished> {
         match finished {
-            Ok(()) => Ok(Finished {
-                sink: self.sink,
-                file: WrittenFile { file: self.name, bytes: self.bytes, rows: self.rows },
-            }),
+            Ok(()) => Ok(self.into_finished()),
             Err(error) => {
                 self.sink.abort().await;
                 Err(error)
             }
+        }
+    }
+
+    fn into_finished(self) -> Finished {
+        Finished {
+            sink: self.sink,
+            file: WrittenFile { file: self.name, bytes: self.bytes, rows: self.rows },
         }
     }
 }
@@ -77,11 +77,15 @@ pub(crate) async fn write_output(context: &Context, plan: &Plan, output: &Planne
         _ => created.await?,
     };
     let stopped = context.stopped.clone();
-    let written = tokio::select! {
-        written = fill(context, plan, output, &mut file) => written,
+    let finished = tokio::select! {
+        // The last pieces may take long to arrive: a stop is heeded until they have.
+        finished = async {
+            fill(context, plan, output, &mut file).await?;
+            file.sink.finish().await
+        } => finished,
         () = super::stopped(stopped) => Err(crate::Error::Stopped),
     };
-    file.close(written).await
+    file.close(finished).await
 }
 
 fn sink_options(context: &Context, plan: &Plan, parts: &[PlannedPart]) -> SinkOptions {
@@ -210,22 +214,19 @@ pub(crate) async fn write_recut(context: &Context, plan: &Plan, recut: &Recut) -
     let written = tokio::select! {
         written = async {
             match plan.to {
-                Format::Csv => recut_csv(&mut files).await,
-                Format::Parquet => recut_parquet(&mut files).await,
+                Format::Csv => recut_csv(&mut files).await?,
+                Format::Parquet => recut_parquet(&mut files).await?,
             }
+            files.close().await
         } => written,
         () = super::stopped(stopped) => Err(crate::Error::Stopped),
     };
-    let closed = match files.open.take() {
-        Some(open) => open.close(written).await.map(Some),
-        None => written.map(|()| None),
-    };
-    match closed {
-        Ok(last) => {
-            files.finished.extend(last);
-            Ok(files.finished)
-        }
+    match written {
+        Ok(()) => Ok(files.finished),
         Err(error) => {
+            if let Some(mut open) = files.open.take() {
+                open.sink.abort().await;
+            }
             for file in &mut files.finished {
                 file.sink.abort().await;
             }
@@ -264,9 +265,11 @@ impl Files<'_> {
     }
 
     async fn close(&mut self) -> Result<()> {
-        if let Some(open) = self.open.take() {
-            self.finished.push(open.close(Ok(())).await?);
+        if let Some(open) = &mut self.open {
+            // It stays in its place meanwhile, so that a stop finds it there.
+            open.sink.finish().await?;
         }
+        self.finished.extend(self.open.take().map(Open::into_finished));
         Ok(())
     }
 }

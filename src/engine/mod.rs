@@ -194,6 +194,10 @@ async fn write_all(context: &Context, plan: &Plan) -> Result<Vec<Finished>> {
 }
 
 fn check(context: &Context, plan: &Plan) -> Result<()> {
+    // Asked to stop when everything was written: nothing of it is in sight yet.
+    if *context.stopped.borrow() {
+        return Err(Error::Stopped);
+    }
     match plan.options.select.expect_rows {
         Some(expected) if context.progress.rows() != expected => {
             Err(plan::rows_missing(context.progress.rows(), expected))
@@ -287,7 +291,7 @@ impl Stream for Rows {
 /// # }).unwrap();
 /// ```
 pub async fn read(source: &Location, options: &Options) -> Result<Rows> {
-    let input = Arc::new(plan::input(source, options, false).await?);
+    let input = Arc::new(plan::input(source, options, |_| false).await?);
     let (stopper, stopped) = watch::channel(false);
     let context = Context::new(&input, options, Arc::new(Progress::default()), stopped);
     let parts = 0..input.parts.len();

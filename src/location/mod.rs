@@ -2,6 +2,8 @@
 //! a folder in it and a filter on names. Never lists.
 
 mod glob;
+#[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
+mod http;
 mod remote;
 mod store;
 

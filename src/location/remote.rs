@@ -1,6 +1,8 @@
 //! Connects to an object store: scheme and bucket in, an [`ObjectStore`] out. Credentials come from each store's
 //! usual environment; nothing here is a secret.
 
+#[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
+use super::http::CheckedConnector;
 use crate::error::{Error, Result};
 use object_store::ObjectStore;
 use object_store::memory::InMemory;
@@ -58,13 +60,35 @@ pub(crate) fn connect(scheme: &str, bucket: &str, options: &StoreOptions) -> Res
     }
 }
 
-/// object_store ends a whole request, its body included, after 30 s; reads here are bounded ranges, but a slow line
-/// may still need longer for 8 MiB.
+/// How long a connection may be silent. A piece of an upload counts as silence until the answer to it begins, so
+/// this is also the time that the slowest line may take for 8 MiB, four pieces at a time.
 #[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
-fn client_options() -> object_store::ClientOptions {
-    object_store::ClientOptions::new()
-        .with_timeout(std::time::Duration::from_secs(300))
+const SILENCE: std::time::Duration = std::time::Duration::from_secs(120);
+
+/// By default object_store ends a whole request, its body included, after 30 s, however well it goes; here only a
+/// silent connection is given up. What the environment says by object_store's own names, such as `AWS_READ_TIMEOUT`
+/// or `AWS_PROXY_URL`, goes before that.
+#[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
+fn client_options(prefix: &str) -> object_store::ClientOptions {
+    let mut options = object_store::ClientOptions::new()
+        .with_timeout_disabled()
         .with_connect_timeout(std::time::Duration::from_secs(10))
+        .with_read_timeout(SILENCE);
+    for (name, value) in std::env::vars_os() {
+        if let (Some(name), Some(value)) = (name.to_str(), value.to_str())
+            && let Some(name) = name.strip_prefix(prefix)
+            && let Ok(key) = name.to_ascii_lowercase().parse()
+        {
+            options = options.with_config(key, value);
+        }
+    }
+    options
+}
+
+/// An environment variable that is set to something.
+#[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 #[cfg(any(not(feature = "aws"), not(feature = "gcp"), not(feature = "azure")))]
@@ -81,15 +105,15 @@ fn bad_store(error: &object_store::Error) -> Error {
 fn s3(bucket: &str, options: &StoreOptions) -> Result<Arc<dyn ObjectStore>> {
     use object_store::aws::AmazonS3Builder;
 
-    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let endpoint = options
         .endpoint_url
         .clone()
         .or_else(|| variable("AWS_ENDPOINT_URL_S3"))
         .or_else(|| variable("AWS_ENDPOINT_URL"));
+    let mut client = client_options("AWS_");
     let mut builder = AmazonS3Builder::from_env()
         .with_bucket_name(bucket)
-        .with_client_options(client_options())
+        .with_http_connector(CheckedConnector::default())
         .with_conditional_put(object_store::aws::S3ConditionalPut::ETagMatch);
     if let Some(region) =
         options.region.clone().or_else(|| variable("AWS_REGION")).or_else(|| variable("AWS_DEFAULT_REGION"))
@@ -97,17 +121,15 @@ fn s3(bucket: &str, options: &StoreOptions) -> Result<Arc<dyn ObjectStore>> {
         builder = builder.with_region(region);
     }
     if let Some(endpoint) = endpoint {
-        let plain = endpoint.starts_with("http://");
-        builder =
-            builder.with_endpoint(endpoint).with_allow_http(plain).with_virtual_hosted_style_request(false);
-        if plain {
-            builder = builder.with_client_options(client_options().with_allow_http(true));
+        if endpoint.starts_with("http://") {
+            client = client.with_allow_http(true);
         }
+        builder = builder.with_endpoint(endpoint).with_virtual_hosted_style_request(false);
     }
     if options.no_sign_request {
         builder = builder.with_skip_signature(true);
     }
-    let store = builder.build().map_err(|error| bad_store(&error))?;
+    let store = builder.with_client_options(client).build().map_err(|error| bad_store(&error))?;
     Ok(Arc::new(store))
 }
 
@@ -120,8 +142,14 @@ fn s3(_: &str, _: &StoreOptions) -> Result<Arc<dyn ObjectStore>> {
 fn gs(bucket: &str, options: &StoreOptions) -> Result<Arc<dyn ObjectStore>> {
     use object_store::gcp::GoogleCloudStorageBuilder;
 
-    let mut builder =
-        GoogleCloudStorageBuilder::from_env().with_bucket_name(bucket).with_client_options(client_options());
+    let mut client = client_options("GOOGLE_");
+    if variable("GOOGLE_BASE_URL").is_some_and(|url| url.starts_with("http://")) {
+        client = client.with_allow_http(true);
+    }
+    let mut builder = GoogleCloudStorageBuilder::from_env()
+        .with_bucket_name(bucket)
+        .with_http_connector(CheckedConnector::default())
+        .with_client_options(client);
     if options.no_sign_request {
         builder = builder.with_skip_signature(true);
     }
@@ -138,9 +166,15 @@ fn gs(_: &str, _: &StoreOptions) -> Result<Arc<dyn ObjectStore>> {
 fn az(container: &str, options: &StoreOptions) -> Result<Arc<dyn ObjectStore>> {
     use object_store::azure::MicrosoftAzureBuilder;
 
+    let mut client = client_options("AZURE_");
+    let endpoint = variable("AZURE_STORAGE_ENDPOINT").or_else(|| variable("AZURE_ENDPOINT"));
+    if endpoint.is_some_and(|url| url.starts_with("http://")) {
+        client = client.with_allow_http(true);
+    }
     let mut builder = MicrosoftAzureBuilder::from_env()
         .with_container_name(container)
-        .with_client_options(client_options());
+        .with_http_connector(CheckedConnector::default())
+        .with_client_options(client);
     if options.no_sign_request {
         builder = builder.with_skip_signature(true);
     }

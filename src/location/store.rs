@@ -161,17 +161,50 @@ impl Store {
                     range: Some(GetRange::Bounded(range)),
                     ..GetOptions::default()
                 };
+                let path = self.path(&object.key)?;
                 let failed = |error| store_error("reading", &object.url, &error);
-                let result = store.get_opts(&self.path(&object.key)?, options).await.map_err(failed)?;
-                let bytes = result.bytes().await.map_err(failed)?;
-                if bytes.len() as u64 != wanted {
-                    return Err(changed(object).into());
+                let mut got = 0;
+                // object_store does not count the bytes of an answer: one that ends early unnoticed on its way is
+                // asked for again.
+                for _ in 0..READS_UNTIL_WHOLE {
+                    let result = store.get_opts(&path, options.clone()).await.map_err(failed)?;
+                    if !is_same(object, &result.meta) {
+                        return Err(changed(object).into());
+                    }
+                    let bytes = result.bytes().await.map_err(failed)?;
+                    if bytes.len() as u64 == wanted {
+                        return Ok(bytes);
+                    }
+                    got = bytes.len();
                 }
-                Ok(bytes)
+                Err(Error::Store {
+                    doing: "reading",
+                    object: object.url.clone(),
+                    reason: format!("it keeps answering with {got} bytes where {wanted} were asked for"),
+                })
             }
         }
     }
 }
+
+/// Whether an answer is about the object that was listed. Servers exist that list no ETags, and others that ignore
+/// `If-Match`.
+fn is_same(listed: &Object, answered: &object_store::ObjectMeta) -> bool {
+    // Azure lists an ETag without the quotes that it answers with.
+    let bare = |e_tag: &str| e_tag.trim_start_matches("W/").trim_matches('"').to_owned();
+    let same_version = match (&listed.e_tag, &answered.e_tag, listed.modified) {
+        (Some(a), Some(b), _) => bare(a) == bare(b),
+        // A header has whole seconds, and where there is none the time is 0.
+        (_, _, Some(modified)) if answered.last_modified.timestamp() != 0 => {
+            modified.timestamp() == answered.last_modified.timestamp()
+        }
+        _ => true,
+    };
+    same_version && listed.size == answered.size
+}
+
+/// How often a range is asked for when its answers are too short or too long.
+const READS_UNTIL_WHOLE: usize = 3;
 
 /// Runs blocking work off the async threads.
 pub(crate) async fn blocking<T: Send + 'static>(

@@ -7,7 +7,11 @@ use crate::error::{Error, Result};
 use crate::location::{Location, store_error};
 use bytes::Bytes;
 use object_store::path::Path;
-use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
+use object_store::{
+    Attribute, Attributes, GetOptions, MultipartUpload, ObjectStore, PutMode, PutMultipartOptions,
+    PutOptions, PutPayload,
+};
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use tokio::task::JoinSet;
 
@@ -17,6 +21,8 @@ const CONCURRENT_PIECES: usize = 4;
 const PLANNED_PIECES: u64 = 8_000;
 /// Pieces above this estimate double in size every so many, so that no output outgrows the limit.
 const PIECES_UNTIL_DOUBLED: usize = 1_000;
+/// The name of our mark in an object's metadata. A word without hyphens: Azure takes identifiers only.
+const MARK: Attribute = Attribute::Metadata(std::borrow::Cow::Borrowed("uploadid"));
 
 pub(crate) struct ObjectSink {
     store: Arc<dyn ObjectStore>,
@@ -26,6 +32,10 @@ pub(crate) struct ObjectSink {
     /// Bytes that are not under way yet.
     held: Vec<Bytes>,
     held_bytes: usize,
+    /// Bytes of all pieces, those held included.
+    written: u64,
+    /// A random text that tells this object from any other of its name.
+    mark: String,
     piece: usize,
     upload: Option<Box<dyn MultipartUpload>>,
     pieces: usize,
@@ -43,6 +53,8 @@ impl ObjectSink {
             options,
             held: Vec::new(),
             held_bytes: 0,
+            written: 0,
+            mark: random_mark(),
             piece: planned.clamp(TRANSFER_BYTES, 512 * 1024 * 1024),
             upload: None,
             pieces: 0,
@@ -55,6 +67,7 @@ impl ObjectSink {
     }
 
     pub(crate) async fn write(&mut self, mut bytes: Bytes) -> Result<()> {
+        self.written += bytes.len() as u64;
         while self.held_bytes + bytes.len() >= self.piece {
             let fits = self.piece - self.held_bytes;
             self.held.push(bytes.split_to(fits));
@@ -76,8 +89,10 @@ impl ObjectSink {
         let payload = PutPayload::from_iter(std::mem::take(&mut self.held));
         self.held_bytes = 0;
         if self.upload.is_none() {
-            let upload = self.store.put_multipart(&self.path).await.map_err(|error| self.failed(&error))?;
-            self.upload = Some(upload);
+            let options =
+                PutMultipartOptions { attributes: self.attributes(), ..PutMultipartOptions::default() };
+            let upload = self.store.put_multipart_opts(&self.path, options).await;
+            self.upload = Some(upload.map_err(|error| self.failed(&error))?);
         }
         if let Some(upload) = &mut self.upload {
             // Ends with its request; dropped, and so cancelled, with the set.
@@ -116,19 +131,41 @@ impl ObjectSink {
             if !self.options.overwrite && crate::plan::exists(&self.location).await? {
                 return Err(Error::OutputExists { path: shown });
             }
-            match upload.complete().await {
-                Ok(_) => {}
-                Err(error) => return Err(self.failed(&error)),
+            if let Err(error) = upload.complete().await
+                && !self.is_there().await
+            {
+                return Err(self.failed(&error));
             }
             self.upload = None;
         } else {
             let mode = if self.options.overwrite { PutMode::Overwrite } else { PutMode::Create };
             let payload = PutPayload::from_iter(self.held.iter().cloned());
-            let put =
-                self.store.put_opts(&self.path, payload, PutOptions { mode, ..PutOptions::default() }).await;
-            put.map_err(|error| self.failed(&error))?;
+            let options = PutOptions { mode, attributes: self.attributes(), ..PutOptions::default() };
+            if let Err(error) = self.store.put_opts(&self.path, payload, options).await
+                && !self.is_there().await
+            {
+                return Err(self.failed(&error));
+            }
         }
         Ok(shown)
+    }
+
+    fn attributes(&self) -> Attributes {
+        Attributes::from_iter([(MARK, self.mark.clone())])
+    }
+
+    /// Whether the object is there, whole and ours, although the store reported an error. When the answer to a request
+    /// is lost, it is sent again, and then fails for the very success of the first one: the upload is gone, the name
+    /// is taken.
+    async fn is_there(&self) -> bool {
+        let options = GetOptions { head: true, ..GetOptions::default() };
+        match self.store.get_opts(&self.path, options).await {
+            Ok(found) => {
+                let mark = found.attributes.get(&MARK).map(AsRef::as_ref);
+                found.meta.size == self.written && mark == Some(self.mark.as_str())
+            }
+            Err(_) => false,
+        }
     }
 
     pub(crate) async fn abort(&mut self) {
@@ -138,6 +175,12 @@ impl ObjectSink {
             let _ = upload.abort().await;
         }
     }
+}
+
+fn random_mark() -> String {
+    // The standard library seeds every `RandomState` from the system's randomness.
+    let random = || RandomState::new().build_hasher().finish();
+    format!("{:016x}{:016x}", random(), random())
 }
 
 impl Drop for ObjectSink {

@@ -12,7 +12,8 @@ pub(crate) fn testdata(name: &str) -> PathBuf {
 pub(crate) fn binary() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_forecast-export"));
     for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("AWS_") {
+        let name_text = name.to_string_lossy();
+        if ["AWS_", "AZURE_", "GOOGLE_"].iter().any(|store| name_text.starts_with(store)) {
             command.env_remove(name);
         }
     }

@@ -3,6 +3,7 @@
 //!
 //! The `Host` header passes unchanged, so signatures made for the proxy hold at the server.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -43,6 +44,10 @@ pub(crate) struct LoggedRequest {
     pub(crate) target: String,
     /// The `Range` header.
     pub(crate) range: Option<String>,
+    /// Bytes of the body.
+    pub(crate) length: u64,
+    /// How many requests of the same operation were not answered yet when this one came.
+    pub(crate) beside: usize,
 }
 
 /// What goes wrong. "Refused" faults never reach the server; the others change or lose its answer.
@@ -86,8 +91,13 @@ impl Proxy {
             // A kept connection that the server closes meanwhile would fail a request which no rule is about.
             .pool_max_idle_per_host(0)
             .build_http();
-        let relay =
-            Relay { upstream: upstream.to_owned(), log: Arc::clone(&log), rules: Arc::clone(&rules), client };
+        let relay = Relay {
+            upstream: upstream.to_owned(),
+            log: Arc::clone(&log),
+            rules: Arc::clone(&rules),
+            open: Arc::default(),
+            client,
+        };
         // Ends with the runtime.
         runtime.spawn(relay.serve(listener));
         Self { endpoint, log, rules, _runtime: runtime }
@@ -97,6 +107,21 @@ impl Proxy {
     /// each is used up before the next one of the same operation.
     pub(crate) fn fail(&self, operation: &'static str, fault: Fault, times: usize) {
         lock(&self.rules).push(Rule { operation, fault, times });
+    }
+
+    /// Forgets the requests so far.
+    pub(crate) fn clear_log(&self) {
+        lock(&self.log).clear();
+    }
+
+    /// The requests of this operation so far.
+    pub(crate) fn requests(&self, operation: &str) -> Vec<LoggedRequest> {
+        lock(&self.log).iter().filter(|request| request.operation == operation).cloned().collect()
+    }
+
+    /// How many requests of any kind came.
+    pub(crate) fn total(&self) -> usize {
+        lock(&self.log).len()
     }
 
     /// How many requests of this operation came.
@@ -111,6 +136,8 @@ struct Relay {
     upstream: String,
     log: Arc<Mutex<Vec<LoggedRequest>>>,
     rules: Arc<Mutex<Vec<Rule>>>,
+    /// Requests by operation whose answer has not begun.
+    open: Arc<Mutex<HashMap<&'static str, usize>>>,
     client: Client<HttpConnector, Incoming>,
 }
 
@@ -138,8 +165,35 @@ impl Relay {
 
     /// An error closes the connection.
     async fn answer(&self, request: Request<Incoming>, reset: &AtomicBool) -> io::Result<Answer> {
+        let operation = operation(&request);
+        let beside = {
+            let mut open = lock(&self.open);
+            let count = open.entry(operation).or_default();
+            *count += 1;
+            *count - 1
+        };
+        let answer = self.answer_one(request, operation, beside, reset).await;
+        if let Some(count) = lock(&self.open).get_mut(operation) {
+            *count -= 1;
+        }
+        answer
+    }
+
+    async fn answer_one(
+        &self,
+        request: Request<Incoming>,
+        operation: &'static str,
+        beside: usize,
+        reset: &AtomicBool,
+    ) -> io::Result<Answer> {
         let logged = LoggedRequest {
-            operation: operation(&request),
+            operation,
+            length: request
+                .headers()
+                .get(CONTENT_LENGTH)
+                .and_then(|value| value.to_str().ok()?.parse().ok())
+                .unwrap_or_default(),
+            beside,
             target: request.uri().to_string(),
             range: request
                 .headers()

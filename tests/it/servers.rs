@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty};
 use hyper::server::conn::http1;
-use hyper::{Method, Request};
+use hyper::{Method, Request, StatusCode};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use object_store::aws::AmazonS3Builder;
@@ -73,15 +73,25 @@ impl TestServer {
 
     /// Makes a bucket that nothing else uses; its name begins with `name_hint`. May be called from async code too.
     pub(crate) fn bucket(&self, name_hint: &str) -> String {
-        static COUNT: AtomicU64 = AtomicU64::new(0);
-        // The servers outlive this process, and other processes of the same run use them at the same time.
-        let now = SystemTime::UNIX_EPOCH.elapsed().expect("the clock is past 1970");
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let bucket = format!("{name_hint}-{}-{:x}-{count}", std::process::id(), now.as_micros());
+        let bucket = unique(name_hint);
+        let (status, body) = self.put_empty(&bucket);
+        assert!(status.is_success(), "{}: bucket {bucket}: {status} {}", self.name, body.escape_ascii());
+        bucket
+    }
 
-        let store = self.store(&bucket).build().expect("the options are complete");
-        // object_store has no call that makes a bucket, but it signs any: the empty path is the bucket itself.
-        let create = async move {
+    /// Puts an empty object whose key ends in `/`, as consoles do for a new folder. No path of object_store names such
+    /// a key.
+    pub(crate) fn put_marker(&self, bucket: &str, key: &str) {
+        let folder = key.strip_suffix('/').expect("the key of a marker ends in a slash");
+        let (status, body) = self.put_empty(&format!("{bucket}/{folder}"));
+        assert!(status.is_success(), "{}: marker {key}: {status} {}", self.name, body.escape_ascii());
+    }
+
+    /// A signed PUT without a body to `/NAME/`. object_store has no call that makes a bucket, but it signs any: the
+    /// empty path is the bucket itself.
+    fn put_empty(&self, name: &str) -> (StatusCode, Bytes) {
+        let store = self.store(name).build().expect("the options are complete");
+        let put = async move {
             let url = store.signed_url(Method::PUT, &Path::default(), Duration::from_secs(60)).await;
             let url = url.expect("the request can be signed");
             let request =
@@ -95,11 +105,18 @@ impl TestServer {
         // On a runtime of its own, so that callers may but need not be async.
         let runtime = Background::start();
         let (send, receive) = mpsc::channel();
-        runtime.spawn(async move { send.send(create.await) });
-        let (status, body) = receive.recv().expect("the request does not panic");
-        assert!(status.is_success(), "{}: bucket {bucket}: {status} {}", self.name, body.escape_ascii());
-        bucket
+        runtime.spawn(async move { send.send(put.await) });
+        receive.recv().expect("the request does not panic")
     }
+}
+
+/// A name that nothing else has: the servers outlive this process, and other processes of the same run use them at the
+/// same time.
+pub(crate) fn unique(name_hint: &str) -> String {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let now = SystemTime::UNIX_EPOCH.elapsed().expect("the clock is past 1970");
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    format!("{name_hint}-{}-{:x}-{count}", std::process::id(), now.as_micros())
 }
 
 const KEY: &str = "testkey";
