@@ -2,6 +2,7 @@
 //! needed, timestamps in UTC, doubles as Java prints them, nulls as empty cells.
 
 use crate::error::{Error, Result};
+use crate::value::append;
 use crate::value::double::{write_java, write_java_f32};
 use crate::value::time::{TimestampFormatter, Unit, Zone, write_date};
 use arrow::array::cast::AsArray;
@@ -9,7 +10,9 @@ use arrow::array::types::{
     Decimal128Type, Decimal256Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
     UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
-use arrow::array::{Array, ArrayRef, PrimitiveArray, RecordBatch, StringBuilder};
+use arrow::array::{
+    Array, ArrayRef, LargeStringArray, PrimitiveArray, RecordBatch, StringArray, StringBuilder,
+};
 use arrow::buffer::{NullBuffer, ScalarBuffer};
 use arrow::compute::cast;
 use arrow::datatypes::{ArrowPrimitiveType, DataType, Field, Schema, TimeUnit};
@@ -104,7 +107,8 @@ pub(crate) fn to_text(array: &ArrayRef, column: &str, file: &str) -> Result<Arra
             continue;
         }
         let value = match &cells.values {
-            Values::Text(array) => array.value(row),
+            Values::Text { array, .. } => array.value(row),
+            Values::Keys { keys, texts, .. } => texts.value(keys[row] as usize),
             Values::LargeText(array) => array.value(row),
             _ => {
                 buffer.clear();
@@ -126,15 +130,30 @@ struct Cells {
 
 enum Values {
     Empty,
-    Text(arrow::array::StringArray),
-    LargeText(arrow::array::LargeStringArray),
+    /// `is_plain`: no cell needs quotes.
+    Text {
+        array: StringArray,
+        is_plain: bool,
+    },
+    LargeText(LargeStringArray),
+    /// Texts by their place among the distinct ones.
+    Keys {
+        keys: ScalarBuffer<i32>,
+        texts: StringArray,
+        is_plain: bool,
+    },
     Boolean(arrow::array::BooleanArray),
     Signed(ScalarBuffer<i64>),
     Unsigned(ScalarBuffer<u64>),
     Double(ScalarBuffer<f64>),
     Float(ScalarBuffer<f32>),
     Date(ScalarBuffer<i32>),
-    Timestamp { values: ScalarBuffer<i64>, unit: Unit, zone: Zone, formatter: TimestampFormatter },
+    Timestamp {
+        values: ScalarBuffer<i64>,
+        unit: Unit,
+        zone: Zone,
+        formatter: TimestampFormatter,
+    },
     Decimal128(PrimitiveArray<Decimal128Type>),
     Decimal256(PrimitiveArray<Decimal256Type>),
 }
@@ -155,6 +174,11 @@ impl Cells {
             })
         };
         let values = match array.data_type() {
+            DataType::Dictionary(key, values) if **key == DataType::Int32 && **values == DataType::Utf8 => {
+                let dictionary = array.as_dictionary::<Int32Type>();
+                let texts = dictionary.values().as_string::<i32>().clone();
+                Values::Keys { keys: dictionary.keys().values().clone(), is_plain: is_plain(&texts), texts }
+            }
             DataType::Dictionary(_, values) => return Cells::new(&converted(values)?, field),
             DataType::Utf8View => return Cells::new(&converted(&DataType::Utf8)?, field),
             DataType::Float16 => return Cells::new(&converted(&DataType::Float32)?, field),
@@ -163,7 +187,10 @@ impl Cells {
                 return Cells::new(&converted(&DataType::Decimal128(*precision, *scale))?, field);
             }
             DataType::Null => Values::Empty,
-            DataType::Utf8 => Values::Text(array.as_string().clone()),
+            DataType::Utf8 => {
+                let array = array.as_string::<i32>().clone();
+                Values::Text { is_plain: is_plain(&array), array }
+            }
             DataType::LargeUtf8 => Values::LargeText(array.as_string().clone()),
             DataType::Boolean => Values::Boolean(array.as_boolean().clone()),
             DataType::Int8 => Values::Signed(widened::<Int8Type, _>(array)),
@@ -208,7 +235,14 @@ impl Cells {
         }
         match &mut self.values {
             Values::Empty => {}
-            Values::Text(array) => write_text(array.value(row).as_bytes(), true, out),
+            Values::Text { array, is_plain: true } => append(array.value(row).as_bytes(), out),
+            Values::Text { array, .. } => write_text(array.value(row).as_bytes(), true, out),
+            Values::Keys { keys, texts, is_plain: true } => {
+                append(texts.value(keys[row] as usize).as_bytes(), out)
+            }
+            Values::Keys { keys, texts, .. } => {
+                write_text(texts.value(keys[row] as usize).as_bytes(), true, out)
+            }
             Values::LargeText(array) => write_text(array.value(row).as_bytes(), true, out),
             Values::Boolean(array) => {
                 out.extend_from_slice(if array.value(row) { b"true" } else { b"false" })
@@ -236,6 +270,15 @@ impl Cells {
         }
         Ok(())
     }
+}
+
+/// Whether no text of a column needs quotes, not even for being empty.
+fn is_plain(texts: &StringArray) -> bool {
+    let offsets = texts.value_offsets();
+    let bytes = &texts.value_data()[offsets[0] as usize..offsets[offsets.len() - 1] as usize];
+    memchr::memchr3(b',', b'"', b'\n', bytes).is_none()
+        && memchr::memchr2(b'\r', b'\xef', bytes).is_none()
+        && offsets.windows(2).enumerate().all(|(row, ends)| ends[0] < ends[1] || texts.is_null(row))
 }
 
 /// Appends a cell of text, in quotes where it holds a delimiter, a quote or a line end, or where it is empty and

@@ -27,8 +27,8 @@ pub(crate) struct Budget {
     pub(crate) prefetch: usize,
     /// Bytes of decoded rows in one row group.
     pub(crate) row_group: usize,
-    /// Batches that a row group's decoder runs ahead.
-    pub(crate) batches_ahead: usize,
+    /// Bytes of a batch decoded from Parquet, about.
+    pub(crate) batch: usize,
 }
 
 /// Rows of a batch decoded from Parquet.
@@ -49,7 +49,7 @@ impl Budget {
             chunk: (memory / (16 * (threads + 2))).clamp(MIB / 8, MIB),
             prefetch: (memory / 8).clamp(MIB, 4 * TRANSFER_BYTES),
             row_group: (memory / (4 * (threads + 1))).clamp(MIB, 64 * MIB),
-            batches_ahead: 2,
+            batch: (memory / (64 * (threads + 1))).clamp(MIB / 8, MIB),
         }
     }
 }

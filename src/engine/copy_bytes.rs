@@ -8,6 +8,7 @@ use super::workers::Worker;
 use crate::decode::csv::count_rows;
 use crate::error::{Error, Result};
 use crate::plan::{Contents, Input};
+use crate::sink::PositionedFile;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use std::ops::Range;
@@ -27,23 +28,49 @@ pub(crate) fn header(input: &Input) -> Vec<u8> {
 /// The text of the rows of the given parts, in order.
 pub(crate) fn text(context: &Context, parts: Range<usize>) -> BoxStream<'static, Result<TextPiece>> {
     worked(context, parts, || {
-        let (input, progress) = (Arc::clone(&context.input), Arc::clone(&context.progress));
-        Ok(Checking { input, progress, ends: Vec::new() })
+        Ok(Checking::new(context, |chunk: &Chunk, rows| {
+            Ok(TextPiece { bytes: Bytes::copy_from_slice(chunk.bytes()), rows })
+        }))
     })
 }
 
-/// Counts the rows of chunks.
-struct Checking {
+/// Copies the text of the rows of the given parts to a file, from a position on: where a chunk belongs is known
+/// before those ahead of it are written, so each thread writes its own. Gives rows and bytes of each.
+pub(crate) fn copied(
+    context: &Context,
+    parts: Range<usize>,
+    file: &PositionedFile,
+    from: u64,
+) -> BoxStream<'static, Result<(u64, u64)>> {
+    worked(context, parts, || {
+        let file = file.clone();
+        Ok(Checking::new(context, move |chunk: &Chunk, rows| {
+            file.write_at(chunk.bytes(), from + chunk.position)?;
+            Ok((rows, chunk.bytes().len() as u64))
+        }))
+    })
+}
+
+/// Counts the rows of chunks; what is made of those is up to the caller.
+struct Checking<F> {
     input: Arc<Input>,
     progress: Arc<Progress>,
     /// Positions of delimiters, reused from chunk to chunk.
     ends: Vec<u32>,
+    finish: F,
 }
 
-impl Worker for Checking {
-    type Output = Checked<TextPiece>;
+impl<F> Checking<F> {
+    fn new(context: &Context, finish: F) -> Self {
+        let (input, progress) = (Arc::clone(&context.input), Arc::clone(&context.progress));
+        Checking { input, progress, ends: Vec::new(), finish }
+    }
+}
 
-    fn work(&mut self, chunk: &Chunk) -> Result<Checked<TextPiece>> {
+impl<T: Send + 'static, F: FnMut(&Chunk, u64) -> Result<T> + Send + 'static> Worker for Checking<F> {
+    type Output = Checked<T>;
+
+    fn work(&mut self, chunk: &Chunk) -> Result<Checked<T>> {
         let mut rows = 0;
         let mut lines = Vec::with_capacity(chunk.segments.len());
         for segment in &chunk.segments {
@@ -62,6 +89,6 @@ impl Worker for Checking {
             }
         }
         self.progress.add_rows(rows);
-        Ok(Checked { value: Ok(TextPiece { bytes: Bytes::copy_from_slice(chunk.bytes()), rows }), lines })
+        Ok(Checked { value: Ok((self.finish)(chunk, rows)?), lines })
     }
 }

@@ -1,11 +1,11 @@
 //! Files of the output, from the first byte to the last: each function writes one or more of them and gives them back
 //! finished but not published.
 
-use super::copy_row_groups;
 use super::progress::WrittenFile;
 use super::row_groups::{Full, assembled, encoded};
 use super::rows::{Context, encoded_rows, rows};
 use super::text::{self, Cut, TextPiece};
+use super::{copy_bytes, copy_row_groups};
 use crate::encode::parquet::{Assembler, EncodedRowGroup, Encoder, MAGIC, codec};
 use crate::error::Result;
 use crate::options::{Compression, Format, Split};
@@ -142,6 +142,17 @@ fn row_group_bytes(context: &Context, plan: &Plan) -> usize {
 async fn fill_csv(context: &Context, plan: &Plan, output: &PlannedOutput, file: &mut Open) -> Result<()> {
     let compression = plan.compression;
     file.write(text::compress(text::header(context, plan).into(), compression)?).await?;
+    if plan.strategy == Strategy::CopyBytes
+        && compression == Compression::None
+        && let Some(place) = file.sink.positioned()
+    {
+        let mut copied = copy_bytes::copied(context, output.parts.clone(), &place, file.bytes);
+        while let Some((rows, bytes)) = copied.try_next().await? {
+            file.rows += rows;
+            file.bytes += bytes;
+        }
+        return Ok(());
+    }
     let jobs = context.jobs.clone();
     let mut pieces = text::text(context, plan.strategy, output.parts.clone())
         .map(move |piece| {

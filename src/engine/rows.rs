@@ -16,6 +16,7 @@ use crate::probe::LineEnd;
 use arrow::array::RecordBatch;
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt, stream};
+use parquet::file::metadata::RowGroupMetaData;
 use std::ops::Range;
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
@@ -176,23 +177,41 @@ impl<T: Send + 'static, F: FnMut(&mut Decoder) -> Result<T> + Send + 'static> Wo
 }
 
 fn parquet_rows(context: &Context, parts: Range<usize>) -> BoxStream<'static, Result<RecordBatch>> {
-    let input = &context.input;
-    let groups: Vec<(usize, usize)> = parts
-        .filter_map(|part| Some((part, input.parts[part].parquet()?)))
-        .flat_map(|(part, metadata)| (0..metadata.num_row_groups()).map(move |group| (part, group)))
-        .collect();
-    row_group_rows(context, groups)
+    row_group_rows(context, row_groups_of(&context.input, parts))
 }
 
-/// Decodes row groups in order; as many as there are threads are decoded ahead, a few batches each.
+/// All row groups of some parts, by part and place.
+pub(crate) fn row_groups_of(input: &Input, parts: Range<usize>) -> Vec<(usize, usize)> {
+    parts
+        .filter_map(|part| Some((part, input.parts[part].parquet()?)))
+        .flat_map(|(part, metadata)| (0..metadata.num_row_groups()).map(move |group| (part, group)))
+        .collect()
+}
+
+/// Decodes row groups in order.
 pub(crate) fn row_group_rows(
     context: &Context,
     groups: Vec<(usize, usize)>,
 ) -> BoxStream<'static, Result<RecordBatch>> {
+    row_groups_worked(context, groups, || |batch, _url: &str| Ok(batch))
+}
+
+/// Decodes row groups in order, as many at a time as there are threads, and makes something of each batch where it
+/// was decoded.
+pub(crate) fn row_groups_worked<T, W, M>(
+    context: &Context,
+    groups: Vec<(usize, usize)>,
+    worker: M,
+) -> BoxStream<'static, Result<T>>
+where
+    T: Send + 'static,
+    W: FnMut(RecordBatch, &str) -> Result<T> + Send + 'static,
+    M: Fn() -> W + Send + 'static,
+{
     let context = context.clone();
     let threads = context.budget.threads;
     stream::iter(groups)
-        .map(move |(part, group)| futures::future::ready(start_decoder(&context, part, group)))
+        .map(move |(part, group)| std::future::ready(start_decoder(&context, part, group, worker())))
         .buffered(threads)
         .flat_map(|receiver| {
             stream::unfold(receiver, |mut receiver| async {
@@ -202,25 +221,32 @@ pub(crate) fn row_group_rows(
         .boxed()
 }
 
-fn start_decoder(context: &Context, part: usize, group: usize) -> mpsc::Receiver<Result<RecordBatch>> {
-    let (sender, receiver) = mpsc::channel(context.budget.batches_ahead);
+fn start_decoder<T: Send + 'static>(
+    context: &Context,
+    part: usize,
+    group: usize,
+    mut work: impl FnMut(RecordBatch, &str) -> Result<T> + Send + 'static,
+) -> mpsc::Receiver<Result<T>> {
+    // A row group whose turn has not come yet is decoded ahead as far as memory allows: else its thread would idle.
+    let (sender, receiver) = mpsc::channel(context.budget.row_group / context.budget.batch);
     let context = context.clone();
     let runtime = tokio::runtime::Handle::current();
     // Ends with the row group, with an error, or when nobody takes its batches any more.
     tokio::task::spawn_blocking(move || {
-        if let Err(error) = decode_group(&context, &runtime, part, group, &sender) {
+        if let Err(error) = decode_group(&context, &runtime, part, group, &mut work, &sender) {
             let _ = sender.blocking_send(Err(error));
         }
     });
     receiver
 }
 
-fn decode_group(
+fn decode_group<T>(
     context: &Context,
     runtime: &tokio::runtime::Handle,
     part: usize,
     group: usize,
-    sender: &mpsc::Sender<Result<RecordBatch>>,
+    work: &mut impl FnMut(RecordBatch, &str) -> Result<T>,
+    sender: &mpsc::Sender<Result<T>>,
 ) -> Result<()> {
     let planned = &context.input.parts[part];
     let Contents::Parquet { reader, columns } = &planned.contents else {
@@ -230,16 +256,23 @@ fn decode_group(
     let bytes =
         RowGroupReader::open(&context.input.store, &planned.object, metadata, context.budget, runtime)?;
     context.progress.add_bytes(u64::try_from(metadata.compressed_size()).unwrap_or(0));
-    let row_bytes = (metadata.total_byte_size().max(0) / metadata.num_rows().max(1)).max(1) as usize;
-    let batch_rows = (context.budget.chunk / row_bytes).clamp(64, BATCH_ROWS);
+    let batch_rows = batch_rows(metadata, context.budget.batch);
     let url = planned.object.url.as_str();
+    let schema = &context.input.schema;
     let mut batches = decode_row_group(url, bytes, reader.clone(), group, batch_rows)?;
     let mut rows = 0;
-    while let Some(batch) = context.jobs.run_here(runtime, || batches.next())?.transpose()? {
-        rows += batch.num_rows() as i64;
-        context.progress.add_rows(batch.num_rows() as u64);
-        let aligned = align(&batch, columns, &planned.constants, &context.input.schema, url)?;
-        if sender.blocking_send(Ok(aligned)).is_err() {
+    let mut next = || {
+        let batch = batches.next().transpose()?;
+        let batch = batch.map(|batch| align(&batch, columns, &planned.constants, schema, url)).transpose()?;
+        Ok::<_, Error>(match batch {
+            Some(batch) => Some((batch.num_rows(), work(batch, url)?)),
+            None => None,
+        })
+    };
+    while let Some((more, worked)) = context.jobs.run_here(runtime, &mut next)?? {
+        rows += more as i64;
+        context.progress.add_rows(more as u64);
+        if sender.blocking_send(Ok(worked)).is_err() {
             return Ok(());
         }
     }
@@ -252,6 +285,14 @@ fn decode_group(
         .into());
     }
     Ok(())
+}
+
+/// Rows that make a batch of about so many bytes. What Parquet stores once is repeated when it is decoded, so a row is
+/// taken for larger than the footer says.
+fn batch_rows(metadata: &RowGroupMetaData, bytes: usize) -> usize {
+    let stored = metadata.total_byte_size().max(0) / metadata.num_rows().max(1);
+    let decoded = stored as usize + 16 * metadata.num_columns();
+    (bytes / decoded.max(1)).clamp(64, BATCH_ROWS)
 }
 
 /// Cuts a stream of batches so that a batch never crosses a multiple of `rows`.

@@ -1,10 +1,11 @@
 //! CSV text on its way out: pieces of whole rows, cut into files and compressed.
 
-use super::rows::{Context, rows};
+use super::rows::{Context, row_groups_of, row_groups_worked, rows};
 use crate::decode::csv::{Fields, whole_records};
 use crate::error::{Error, Result};
-use crate::options::{Compression, Split};
+use crate::options::{Compression, Format, Split};
 use crate::plan::{Plan, Strategy};
+use arrow::array::RecordBatch;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
@@ -37,6 +38,10 @@ pub(crate) fn text(
     if strategy == Strategy::CopyBytes {
         return super::copy_bytes::text(context, parts);
     }
+    if context.input.format == Format::Parquet {
+        let groups = row_groups_of(&context.input, parts);
+        return row_groups_worked(context, groups, || |batch: RecordBatch, url: &str| print(&batch, url));
+    }
     let jobs = context.jobs.clone();
     let file = context.input.parts.get(parts.start).map(|part| part.object.url.clone()).unwrap_or_default();
     rows(context, parts)
@@ -44,16 +49,17 @@ pub(crate) fn text(
             let (jobs, file) = (jobs.clone(), file.clone());
             async move {
                 let batch = batch?;
-                jobs.run(move || {
-                    let mut text = Vec::with_capacity(batch.get_array_memory_size());
-                    crate::encode::csv::write_rows(&batch, &file, &mut text)?;
-                    Ok(TextPiece { bytes: text.into(), rows: batch.num_rows() as u64 })
-                })
-                .await
+                jobs.run(move || print(&batch, &file)).await
             }
         })
         .buffered(context.budget.window)
         .boxed()
+}
+
+fn print(batch: &RecordBatch, file: &str) -> Result<TextPiece> {
+    let mut text = Vec::with_capacity(batch.get_array_memory_size() * 3 / 2);
+    crate::encode::csv::write_rows(batch, file, &mut text)?;
+    Ok(TextPiece { bytes: text.into(), rows: batch.num_rows() as u64 })
 }
 
 /// What stands between two files of an output that is cut anew.

@@ -5,7 +5,7 @@ use crate::location::{Location, blocking};
 use bytes::Bytes;
 use std::fs::File;
 use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tempfile::{Builder, TempPath};
@@ -18,6 +18,20 @@ pub(crate) struct LocalSink {
     file: Option<Arc<File>>,
     /// Removes the temporary when it is dropped, whatever happens.
     temporary: Option<TempPath>,
+}
+
+/// A file that is written at positions, from any thread.
+#[derive(Clone)]
+pub(crate) struct PositionedFile {
+    file: Arc<File>,
+    shown: Arc<str>,
+}
+
+impl PositionedFile {
+    /// Writes all bytes from a position of the file on. Blocks.
+    pub(crate) fn write_at(&self, bytes: &[u8], position: u64) -> Result<()> {
+        self.file.write_all_at(bytes, position).map_err(|error| Error::io("writing", &*self.shown, error))
+    }
 }
 
 impl LocalSink {
@@ -48,6 +62,11 @@ impl LocalSink {
             written.map_err(|error| Error::io("writing", shown, error))
         })
         .await
+    }
+
+    pub(crate) fn positioned(&self) -> Option<PositionedFile> {
+        let file = self.file.as_ref().map(Arc::clone)?;
+        Some(PositionedFile { file, shown: self.shown.as_str().into() })
     }
 
     pub(crate) async fn finish(&mut self) -> Result<()> {

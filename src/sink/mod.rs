@@ -9,6 +9,7 @@ use crate::location::{Location, blocking};
 use crate::plan::Target;
 use bytes::Bytes;
 use local::LocalSink;
+pub(crate) use local::PositionedFile;
 use object::ObjectSink;
 use std::fs::File;
 use std::io::Write;
@@ -106,6 +107,15 @@ impl Sink {
                 })
                 .await
             }
+        }
+    }
+
+    /// The file behind it, where it is one whose bytes may be written in any order. Every byte must be written before
+    /// [`Self::finish`].
+    pub(crate) fn positioned(&self) -> Option<PositionedFile> {
+        match self {
+            Sink::Local(sink) => sink.positioned(),
+            _ => None,
         }
     }
 

@@ -5,6 +5,7 @@
 //! decimal that is read back as the same number. Nothing here allocates (except the output's growth), panics, trims
 //! blanks, or knows about nulls.
 
+use super::append;
 use std::io::Write;
 
 /// The number in `cell`: an optional sign, digits with an optional point, an optional exponent; or one of `NaN`,
@@ -242,7 +243,7 @@ pub(crate) fn write_java(value: f64, out: &mut Vec<u8>) {
     let magnitude = value.abs();
     if (1e-3..1e7).contains(&magnitude) || magnitude == 0.0 {
         // Here both print alike: no exponent, at least one digit after the point.
-        out.extend_from_slice(zmij::Buffer::new().format_finite(value).as_bytes());
+        append(zmij::Buffer::new().format_finite(value).as_bytes(), out);
     } else if value.is_nan() {
         out.extend_from_slice(b"NaN");
     } else if value.is_infinite() {
