@@ -8,9 +8,9 @@ use crate::value::time::Zone;
 use arrow::array::cast::AsArray;
 use arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, StringArray, new_null_array};
 use arrow::compute::{CastOptions, cast_with_options};
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::datatypes::{DataType, FieldRef, Schema, SchemaRef};
 use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
 };
 use parquet::file::reader::ChunkReader;
 use std::sync::Arc;
@@ -21,6 +21,53 @@ pub(crate) struct RowGroupBatches {
     group: usize,
     /// `None` after an error: a decoder that failed is not asked again.
     reader: Option<ParquetRecordBatchReader>,
+}
+
+/// How texts are decoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Texts {
+    /// Each one by itself.
+    Whole,
+    /// As keys into a dictionary where that is how they are stored, so that none is repeated.
+    Keys,
+}
+
+/// A column of text with fewer bytes for a row than this is stored as keys.
+const BYTES_OF_KEY: i64 = 6;
+
+/// How to read a row group with [`Texts::Keys`], and the schema that its batches are to be aligned to.
+pub(crate) fn with_keys(
+    reader: &ArrowReaderMetadata,
+    group: usize,
+    columns: &[Option<usize>],
+    schema: &SchemaRef,
+) -> (ArrowReaderMetadata, SchemaRef) {
+    let unchanged = || (reader.clone(), Arc::clone(schema));
+    let found = reader.metadata().row_group(group);
+    let mut read: Vec<FieldRef> = reader.schema().fields().to_vec();
+    // Leaves and columns are the same in a file that CSV can hold.
+    if found.num_columns() != read.len() {
+        return unchanged();
+    }
+    let mut aligned: Vec<FieldRef> = schema.fields().to_vec();
+    for (field, column) in aligned.iter_mut().zip(columns) {
+        let Some(column) = *column else { continue };
+        let chunk = found.column(column);
+        let is_keyed = chunk.dictionary_page_offset().is_some()
+            && chunk.uncompressed_size() < chunk.num_values().saturating_mul(BYTES_OF_KEY);
+        // A text that becomes something else is converted as text.
+        if is_keyed && *field.data_type() == DataType::Utf8 && *read[column].data_type() == DataType::Utf8 {
+            for field in [field, &mut read[column]] {
+                let keys = DataType::Dictionary(DataType::Int32.into(), DataType::Utf8.into());
+                *field = Arc::new(field.as_ref().clone().with_data_type(keys));
+            }
+        }
+    }
+    let options = ArrowReaderOptions::new().with_schema(Arc::new(Schema::new(read)));
+    match guard(|| ArrowReaderMetadata::try_new(Arc::clone(reader.metadata()), options)) {
+        Ok(with_keys) => (with_keys, Arc::new(Schema::new(aligned))),
+        Err(_) => unchanged(),
+    }
 }
 
 /// Begins to decode one row group.

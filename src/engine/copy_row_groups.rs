@@ -8,12 +8,13 @@ use crate::decode::pages::PageWalker;
 use crate::encode::parquet::{Assembler, Encoder, codec_of, page_indexes};
 use crate::error::{Error, Result};
 use crate::guard::guard;
-use crate::location::Object;
+use crate::location::{Object, blocking, open_local, read_local};
 use crate::plan::{PlannedPart, RowGroupPiece};
 use crate::sink::Sink;
 use futures::{StreamExt, TryStreamExt, stream};
 use parquet::DecodeResult;
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataPushDecoder};
+use std::fs::File;
 use std::sync::Arc;
 
 /// Writes the pieces in order behind what the sink has; the assembler keeps the books. Gives the rows written.
@@ -113,10 +114,13 @@ async fn with_page_index(context: &Context, part: usize) -> Result<Arc<ParquetMe
 async fn copy(
     context: &Context,
     object: &Object,
-    metadata: &ParquetMetaData,
+    metadata: &Arc<ParquetMetaData>,
     row_group: usize,
     sink: &mut Sink,
 ) -> Result<()> {
+    if context.input.store.is_local() && sink.copies_files() {
+        return copy_locally(context, object, metadata, row_group, sink).await;
+    }
     // Column by column: chunks need not lie in order or without gaps.
     let pieces: Vec<(usize, std::ops::Range<u64>, bool)> = metadata
         .row_group(row_group)
@@ -141,14 +145,7 @@ async fn copy(
         .buffered(ahead);
     let mut walker = PageWalker::default();
     while let Some((column, bytes, is_last)) = reads.try_next().await? {
-        let damaged = |problem: String| {
-            let name = metadata.row_group(row_group).column(column).column_path().string();
-            Error::from(
-                Error::data(&object.url, format!("row group {row_group}: {problem}"))
-                    .column(name)
-                    .remedy("the part may be damaged; fetch or export it again"),
-            )
-        };
+        let damaged = |problem| damaged(object, metadata, row_group, column, problem);
         walker.feed(&bytes).map_err(damaged)?;
         if is_last {
             std::mem::take(&mut walker).finish().map_err(damaged)?;
@@ -157,4 +154,81 @@ async fn copy(
         sink.write(vec![bytes]).await?;
     }
     Ok(())
+}
+
+fn damaged(
+    object: &Object,
+    metadata: &ParquetMetaData,
+    row_group: usize,
+    column: usize,
+    problem: String,
+) -> Error {
+    let name = metadata.row_group(row_group).column(column).column_path().string();
+    Error::data(&object.url, format!("row group {row_group}: {problem}"))
+        .column(name)
+        .remedy("the part may be damaged; fetch or export it again")
+        .into()
+}
+
+/// From disk to disk the system copies by itself: only headers of pages, and pages with checksums, are read.
+async fn copy_locally(
+    context: &Context,
+    object: &Object,
+    metadata: &Arc<ParquetMetaData>,
+    row_group: usize,
+    sink: &mut Sink,
+) -> Result<()> {
+    let (checked, found) = (object.clone(), Arc::clone(metadata));
+    let file = blocking(move || {
+        let file = open_local(&checked)?;
+        let mut buffer = vec![0; CHECK_BYTES];
+        for (column, chunk) in found.row_group(row_group).columns().iter().enumerate() {
+            check_pages(&file, &checked, chunk.byte_range(), &mut buffer)?
+                .map_err(|problem| damaged(&checked, &found, row_group, column, problem))?;
+        }
+        Ok(file)
+    })
+    .await?;
+    for chunk in metadata.row_group(row_group).columns() {
+        let (start, length) = chunk.byte_range();
+        sink.copy(&file, object, start..start + length).await?;
+        context.progress.add_bytes(length);
+    }
+    Ok(())
+}
+
+/// Bytes read at once of pages that have checksums.
+const CHECK_BYTES: usize = 256 * 1024;
+/// Bytes read at once to find the header of a page that has none.
+const HEADER_BYTES: usize = 512;
+
+/// Walks over the pages of a column chunk; the inner error is what is wrong with them.
+fn check_pages(
+    file: &File,
+    object: &Object,
+    (start, length): (u64, u64),
+    buffer: &mut [u8],
+) -> Result<Result<(), String>> {
+    let mut walker = PageWalker::default();
+    let (mut at, end) = (start, start + length);
+    let mut wanted = HEADER_BYTES;
+    while at < end {
+        let read = usize::try_from(end - at).unwrap_or(usize::MAX).min(wanted);
+        read_local(file, object, at, &mut buffer[..read])?;
+        if let Err(problem) = walker.feed(&buffer[..read]) {
+            return Ok(Err(problem));
+        }
+        at += read as u64;
+        let unseen = walker.unseen();
+        wanted = if walker.is_checking() { buffer.len() } else { HEADER_BYTES };
+        if unseen > 0 {
+            walker.skip_unseen();
+            at += unseen;
+        }
+    }
+    Ok(if at > end {
+        Err("a page is cut off at the end of its column chunk".into())
+    } else {
+        walker.finish()
+    })
 }

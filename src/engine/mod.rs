@@ -10,6 +10,7 @@ mod copy_bytes;
 mod copy_row_groups;
 mod files;
 mod jobs;
+mod pool;
 mod progress;
 mod row_group_reader;
 mod row_groups;

@@ -7,7 +7,7 @@ use super::progress::Progress;
 use super::row_group_reader::RowGroupReader;
 use super::workers::{Worker, in_order};
 use crate::decode::csv::Decoder;
-use crate::decode::parquet::{align, decode_row_group};
+use crate::decode::parquet::{Texts, align, decode_row_group, with_keys};
 use crate::encode::parquet::{EncodedRows, Encoder};
 use crate::error::{DataError, Error, Result};
 use crate::options::Options;
@@ -193,7 +193,7 @@ pub(crate) fn row_group_rows(
     context: &Context,
     groups: Vec<(usize, usize)>,
 ) -> BoxStream<'static, Result<RecordBatch>> {
-    row_groups_worked(context, groups, || |batch, _url: &str| Ok(batch))
+    row_groups_worked(context, groups, Texts::Whole, || |batch, _url: &str| Ok(batch))
 }
 
 /// Decodes row groups in order, as many at a time as there are threads, and makes something of each batch where it
@@ -201,6 +201,7 @@ pub(crate) fn row_group_rows(
 pub(crate) fn row_groups_worked<T, W, M>(
     context: &Context,
     groups: Vec<(usize, usize)>,
+    texts: Texts,
     worker: M,
 ) -> BoxStream<'static, Result<T>>
 where
@@ -211,7 +212,7 @@ where
     let context = context.clone();
     let threads = context.budget.threads;
     stream::iter(groups)
-        .map(move |(part, group)| std::future::ready(start_decoder(&context, part, group, worker())))
+        .map(move |(part, group)| std::future::ready(start_decoder(&context, (part, group), texts, worker())))
         .buffered(threads)
         .flat_map(|receiver| {
             stream::unfold(receiver, |mut receiver| async {
@@ -223,8 +224,8 @@ where
 
 fn start_decoder<T: Send + 'static>(
     context: &Context,
-    part: usize,
-    group: usize,
+    place: (usize, usize),
+    texts: Texts,
     mut work: impl FnMut(RecordBatch, &str) -> Result<T> + Send + 'static,
 ) -> mpsc::Receiver<Result<T>> {
     // A row group whose turn has not come yet is decoded ahead as far as memory allows: else its thread would idle.
@@ -233,7 +234,7 @@ fn start_decoder<T: Send + 'static>(
     let runtime = tokio::runtime::Handle::current();
     // Ends with the row group, with an error, or when nobody takes its batches any more.
     tokio::task::spawn_blocking(move || {
-        if let Err(error) = decode_group(&context, &runtime, part, group, &mut work, &sender) {
+        if let Err(error) = decode_group(&context, &runtime, place, texts, &mut work, &sender) {
             let _ = sender.blocking_send(Err(error));
         }
     });
@@ -243,8 +244,8 @@ fn start_decoder<T: Send + 'static>(
 fn decode_group<T>(
     context: &Context,
     runtime: &tokio::runtime::Handle,
-    part: usize,
-    group: usize,
+    (part, group): (usize, usize),
+    texts: Texts,
     work: &mut impl FnMut(RecordBatch, &str) -> Result<T>,
     sender: &mpsc::Sender<Result<T>>,
 ) -> Result<()> {
@@ -258,12 +259,16 @@ fn decode_group<T>(
     context.progress.add_bytes(u64::try_from(metadata.compressed_size()).unwrap_or(0));
     let batch_rows = batch_rows(metadata, context.budget.batch);
     let url = planned.object.url.as_str();
-    let schema = &context.input.schema;
-    let mut batches = decode_row_group(url, bytes, reader.clone(), group, batch_rows)?;
+    let (reader, schema) = match texts {
+        Texts::Whole => (reader.clone(), Arc::clone(&context.input.schema)),
+        Texts::Keys => with_keys(reader, group, columns, &context.input.schema),
+    };
+    let mut batches = decode_row_group(url, bytes, reader, group, batch_rows)?;
     let mut rows = 0;
     let mut next = || {
         let batch = batches.next().transpose()?;
-        let batch = batch.map(|batch| align(&batch, columns, &planned.constants, schema, url)).transpose()?;
+        let batch =
+            batch.map(|batch| align(&batch, columns, &planned.constants, &schema, url)).transpose()?;
         Ok::<_, Error>(match batch {
             Some(batch) => Some((batch.num_rows(), work(batch, url)?)),
             None => None,

@@ -1,7 +1,9 @@
 //! CSV text on its way out: pieces of whole rows, cut into files and compressed.
 
+use super::pool::Pool;
 use super::rows::{Context, row_groups_of, row_groups_worked, rows};
 use crate::decode::csv::{Fields, whole_records};
+use crate::decode::parquet::Texts;
 use crate::error::{Error, Result};
 use crate::options::{Compression, Format, Split};
 use crate::plan::{Plan, Strategy};
@@ -40,26 +42,31 @@ pub(crate) fn text(
     }
     if context.input.format == Format::Parquet {
         let groups = row_groups_of(&context.input, parts);
-        return row_groups_worked(context, groups, || |batch: RecordBatch, url: &str| print(&batch, url));
+        let pool = Pool::default();
+        return row_groups_worked(context, groups, Texts::Keys, move || {
+            let pool = pool.clone();
+            move |batch: RecordBatch, url: &str| print(&batch, url, &pool)
+        });
     }
+    let pool = Pool::default();
     let jobs = context.jobs.clone();
     let file = context.input.parts.get(parts.start).map(|part| part.object.url.clone()).unwrap_or_default();
     rows(context, parts)
         .map(move |batch| {
-            let (jobs, file) = (jobs.clone(), file.clone());
+            let (jobs, file, pool) = (jobs.clone(), file.clone(), pool.clone());
             async move {
                 let batch = batch?;
-                jobs.run(move || print(&batch, &file)).await
+                jobs.run(move || print(&batch, &file, &pool)).await
             }
         })
         .buffered(context.budget.window)
         .boxed()
 }
 
-fn print(batch: &RecordBatch, file: &str) -> Result<TextPiece> {
-    let mut text = Vec::with_capacity(batch.get_array_memory_size() * 3 / 2);
+fn print(batch: &RecordBatch, file: &str, pool: &Pool) -> Result<TextPiece> {
+    let mut text = pool.take();
     crate::encode::csv::write_rows(batch, file, &mut text)?;
-    Ok(TextPiece { bytes: text.into(), rows: batch.num_rows() as u64 })
+    Ok(TextPiece { bytes: pool.lend(text), rows: batch.num_rows() as u64 })
 }
 
 /// What stands between two files of an output that is cut anew.

@@ -1,10 +1,11 @@
 //! A local file: written to a temporary beside it, synced, and moved into place in one step.
 
 use crate::error::{Error, Result};
-use crate::location::{Location, blocking};
+use crate::location::{Location, Object, blocking, changed};
 use bytes::Bytes;
 use std::fs::File;
-use std::io::Write;
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::ops::Range;
 use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -60,6 +61,27 @@ impl LocalSink {
             };
             let written = pieces.iter().try_for_each(|bytes| (&*file).write_all(bytes));
             written.map_err(|error| Error::io("writing", shown, error))
+        })
+        .await
+    }
+
+    /// Appends a range of a file.
+    pub(crate) async fn copy(&mut self, from: &File, object: &Object, range: Range<u64>) -> Result<()> {
+        let (shown, file) = (self.shown.clone(), self.file.clone());
+        let from = from.try_clone().map_err(|error| Error::io("reading", &object.url, error))?;
+        let object = object.clone();
+        blocking(move || {
+            let Some(file) = file else {
+                return Err(Error::Internal("a file was written after its end".into()));
+            };
+            let mut from = &from;
+            from.seek(SeekFrom::Start(range.start))
+                .map_err(|error| Error::io("reading", &object.url, error))?;
+            let wanted = range.end - range.start;
+            // From file to file this is `copy_file_range` where there is one.
+            let copied = std::io::copy(&mut from.take(wanted), &mut &*file)
+                .map_err(|error| Error::io("writing", shown, error))?;
+            if copied < wanted { Err(changed(&object).into()) } else { Ok(()) }
         })
         .await
     }

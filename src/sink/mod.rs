@@ -5,7 +5,7 @@ mod local;
 mod object;
 
 use crate::error::{Error, Result};
-use crate::location::{Location, blocking};
+use crate::location::{Location, Object, blocking};
 use crate::plan::Target;
 use bytes::Bytes;
 use local::LocalSink;
@@ -13,6 +13,7 @@ pub(crate) use local::PositionedFile;
 use object::ObjectSink;
 use std::fs::File;
 use std::io::Write;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// What is there of a file that is being written.
@@ -107,6 +108,19 @@ impl Sink {
                 })
                 .await
             }
+        }
+    }
+
+    /// Whether [`Self::copy`] is to be had.
+    pub(crate) fn copies_files(&self) -> bool {
+        matches!(self, Sink::Local(_))
+    }
+
+    /// Appends a range of a local file; the system copies it by itself where it can.
+    pub(crate) async fn copy(&mut self, file: &File, object: &Object, range: Range<u64>) -> Result<()> {
+        match self {
+            Sink::Local(sink) => sink.copy(file, object, range).await,
+            _ => Err(Error::Internal("only files are copied to files".into())),
         }
     }
 

@@ -1,0 +1,68 @@
+//! Memory for text on its way out, used again and again: fresh memory comes from the system page by page, each of
+//! which is cleared first.
+
+use bytes::Bytes;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Buffers that nobody uses at the moment.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Pool(Arc<Mutex<Vec<Vec<u8>>>>);
+
+/// Buffers that are kept, at most; more are never in use at a time but by chance.
+const KEPT: usize = 64;
+
+impl Pool {
+    /// An empty buffer, with room where one was used before.
+    pub(crate) fn take(&self) -> Vec<u8> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    }
+
+    /// The contents as bytes; their memory comes back when these are dropped.
+    pub(crate) fn lend(&self, buffer: Vec<u8>) -> Bytes {
+        Bytes::from_owner(Lent { buffer, pool: self.clone() })
+    }
+}
+
+struct Lent {
+    buffer: Vec<u8>,
+    pool: Pool,
+}
+
+impl AsRef<[u8]> for Lent {
+    fn as_ref(&self) -> &[u8] {
+        &self.buffer
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        buffer.clear();
+        let mut kept = self.pool.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() < KEPT {
+            kept.push(buffer);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_comes_back_when_the_bytes_are_dropped() {
+        let pool = Pool::default();
+        let mut buffer = pool.take();
+        buffer.extend_from_slice(b"text");
+        let place = buffer.as_ptr();
+        let bytes = pool.lend(buffer);
+        let part = bytes.slice(1..);
+        drop(bytes);
+        assert_eq!(part, &b"ext"[..]);
+        let other = pool.take();
+        assert_ne!(other.as_ptr(), place);
+        drop(part);
+        let again = pool.take();
+        assert_eq!((again.as_ptr(), again.len()), (place, 0));
+    }
+}
