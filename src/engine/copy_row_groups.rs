@@ -179,22 +179,27 @@ async fn copy_locally(
     sink: &mut Sink,
 ) -> Result<()> {
     let (checked, found) = (object.clone(), Arc::clone(metadata));
-    let file = blocking(move || {
+    let check = blocking(move || {
         let file = open_local(&checked)?;
         let mut buffer = vec![0; CHECK_BYTES];
         for (column, chunk) in found.row_group(row_group).columns().iter().enumerate() {
             check_pages(&file, &checked, chunk.byte_range(), &mut buffer)?
                 .map_err(|problem| damaged(&checked, &found, row_group, column, problem))?;
         }
-        Ok(file)
-    })
-    .await?;
-    for chunk in metadata.row_group(row_group).columns() {
-        let (start, length) = chunk.byte_range();
-        sink.copy(&file, object, start..start + length).await?;
-        context.progress.add_bytes(length);
-    }
-    Ok(())
+        Ok(())
+    });
+    let opened = object.clone();
+    let copy = async {
+        let file = blocking(move || open_local(&opened)).await?;
+        for chunk in metadata.row_group(row_group).columns() {
+            let (start, length) = chunk.byte_range();
+            sink.copy(&file, object, start..start + length).await?;
+            context.progress.add_bytes(length);
+        }
+        Ok(())
+    };
+    // Nothing is published before both are done, so neither waits for the other.
+    tokio::try_join!(check, copy).map(|_| ())
 }
 
 /// Bytes read at once of pages that have checksums.
