@@ -2,8 +2,8 @@
 //! keep are decoded and encoded into full ones.
 
 use super::budget::TRANSFER_BYTES;
-use super::row_groups::{Full, encoded};
-use super::rows::{Context, row_group_rows};
+use super::row_groups::{Full, assembled, encoded};
+use super::rows::{Context, reencoded_rows, row_group_rows};
 use crate::decode::pages::PageWalker;
 use crate::encode::parquet::{Assembler, Encoder, codec_of, page_indexes};
 use crate::error::{Error, Result};
@@ -55,9 +55,13 @@ async fn reencode(
     let codec =
         groups.first().and_then(|(part, _)| context.input.parts[*part].parquet()).map(|m| codec_of(m));
     let encoder = Encoder::new(&context.input.schema, codec.unwrap_or(parquet::basic::Compression::SNAPPY))?;
-    let full = Full { rows: crate::plan::ROW_GROUP_ROWS, bytes: context.budget.row_group, boundary: None };
-    let batches = row_group_rows(context, groups);
-    let mut groups = encoded(batches, full, encoder, context.jobs.clone(), context.budget.threads);
+    let (jobs, bytes, ahead) = (context.jobs.clone(), context.budget.row_group, context.budget.threads);
+    let mut groups = if encoder.encodes_batches() {
+        assembled(reencoded_rows(context, groups, &encoder), bytes, encoder, jobs, ahead)
+    } else {
+        let full = Full { rows: crate::plan::ROW_GROUP_ROWS, bytes, boundary: None };
+        encoded(row_group_rows(context, groups), full, encoder, jobs, ahead)
+    };
     let mut rows = 0;
     while let Some(group) = groups.try_next().await? {
         assembler.add(&group.metadata, &group.indexes)?;

@@ -3,7 +3,7 @@
 
 use super::progress::WrittenFile;
 use super::row_groups::{Full, assembled, encoded};
-use super::rows::{Context, encoded_rows, rows};
+use super::rows::{Context, encoded_rows, reencoded_rows, row_groups_of, rows};
 use super::text::{self, Cut, TextPiece};
 use super::{copy_bytes, copy_row_groups};
 use crate::encode::parquet::{Assembler, EncodedRowGroup, Encoder, MAGIC, codec};
@@ -126,6 +126,10 @@ fn row_groups(
     match (context.input.format, plan.options.row_group_rows) {
         (Format::Csv, None) => {
             assembled(encoded_rows(context, parts, encoder), bytes, encoder.clone(), jobs, ahead)
+        }
+        (Format::Parquet, None) if encoder.encodes_batches() => {
+            let groups = row_groups_of(&context.input, parts);
+            assembled(reencoded_rows(context, groups, encoder), bytes, encoder.clone(), jobs, ahead)
         }
         (_, asked) => {
             let full = Full { rows: asked.unwrap_or(ROW_GROUP_ROWS), bytes, boundary: None };

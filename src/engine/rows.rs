@@ -115,6 +115,26 @@ pub(crate) fn encoded_rows(
     })
 }
 
+/// Decodes row groups and encodes them again where they were decoded, to row groups of other sizes.
+pub(crate) fn reencoded_rows(
+    context: &Context,
+    groups: Vec<(usize, usize)>,
+    encoder: &Encoder,
+) -> BoxStream<'static, Result<EncodedRows>> {
+    let encoder = encoder.clone();
+    row_groups_worked(context, groups, Texts::Keys, move || {
+        let mut chunk_encoder = None;
+        let encoder = encoder.clone();
+        move |batch: RecordBatch, _url: &str| {
+            let chunk_encoder = match &mut chunk_encoder {
+                Some(known) => known,
+                none => none.insert(encoder.chunk_encoder()?),
+            };
+            chunk_encoder.encode_batch(&batch)
+        }
+    })
+}
+
 /// Works through the text of some parts; an error is given its line.
 pub(crate) fn worked<T: Send + 'static, W: Worker<Output = Checked<T>>>(
     context: &Context,

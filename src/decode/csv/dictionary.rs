@@ -104,6 +104,11 @@ impl Dictionary {
         self.keys.push(0);
     }
 
+    /// Forgets everything, and keeps the memory.
+    pub(crate) fn clear(&mut self) {
+        self.truncate(0, 0);
+    }
+
     /// Goes back to `rows` rows and `texts` distinct texts.
     pub(crate) fn truncate(&mut self, rows: usize, texts: usize) {
         self.keys.truncate(rows);

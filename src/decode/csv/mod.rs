@@ -12,6 +12,7 @@ mod index;
 mod wide;
 
 pub(crate) use column::{CellType, Column, Values};
+pub(crate) use dictionary::Dictionary;
 pub(crate) use fields::{FieldEnd, Fields, whole_records};
 
 use crate::error::{DataError, Error, Result};

@@ -114,9 +114,16 @@ impl Encoder {
         Ok(EncodedRowGroup { bytes, metadata: group, indexes: page_indexes(&metadata, 0) })
     }
 
-    /// What encodes chunks of text to row groups of this schema.
+    /// What encodes chunks of text, and batches where [`Self::encodes_batches`], to row groups of this schema.
     pub(crate) fn chunk_encoder(&self) -> Result<ChunkEncoder> {
-        Compressor::new(self.codec).map(ChunkEncoder::new)
+        let is_optional = self.descriptor.columns().iter().map(|column| column.max_def_level() > 0).collect();
+        Ok(ChunkEncoder::new(Compressor::new(self.codec)?, is_optional))
+    }
+
+    /// Whether batches of this schema are encoded here rather than by the parquet crate.
+    pub(crate) fn encodes_batches(&self) -> bool {
+        !matches!(self.codec, Codec::BROTLI(_))
+            && self.schema.fields().iter().all(|field| chunk::encodes(field.data_type()))
     }
 
     /// Makes a row group of chunks that [`Self::chunk_encoder`] encoded, in order.

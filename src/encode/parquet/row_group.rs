@@ -95,7 +95,9 @@ impl ColumnChunks {
                 EncodedValues::Page(page) => page,
                 EncodedValues::Keys(keys) => {
                     contents.clear();
-                    write_levels(*rows, keys.valid.as_deref(), &mut contents);
+                    if column.max_def_level() > 0 {
+                        write_levels(*rows, keys.valid.as_deref(), &mut contents);
+                    }
                     let encoding = dictionary.write(&keys, &mut contents);
                     if encoding == Encoding::RLE_DICTIONARY && !encodings.contains(&encoding) {
                         encodings.push(encoding);
