@@ -29,6 +29,10 @@ pub enum Error {
     #[error("{0}")]
     Data(Box<DataError>),
 
+    /// The output does not hold exactly the source's rows.
+    #[error("verification failed: {0}")]
+    Different(Box<crate::verify::Difference>),
+
     /// The output is already there.
     #[error("{path} exists; --overwrite replaces it")]
     OutputExists {

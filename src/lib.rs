@@ -57,6 +57,7 @@ mod sample;
 mod schema;
 mod sink;
 mod value;
+mod verify;
 
 pub use engine::{Event, Report, Rows, WrittenFile, read, run, run_until};
 pub use error::{DataError, Error, Escaped, Result};
@@ -71,6 +72,7 @@ pub use options::{
 };
 pub use plan::{ColumnSummary, Output, Plan, PlanSummary, PlannedPartSummary, Strategy, find, plan};
 pub use sample::{Frequency, Quantile, SampleOptions, SampleReport, sample, sample_until};
+pub use verify::{Difference, DifferenceKind, VerifyReport, verify, verify_until};
 
 /// The examples of the README are run as tests.
 #[cfg(doctest)]

@@ -42,6 +42,11 @@ pub struct Options {
     pub source_columns: bool,
     /// Replaces an output that exists.
     pub overwrite: bool,
+    /// Reads the output again, before it is published, and compares it with the source. What goes to an object store
+    /// is first written to a local temporary file, compared, and then uploaded.
+    pub verify: bool,
+    /// Writes no receipt, neither into the metadata of Parquet nor as a file beside the output.
+    pub no_receipt: bool,
     /// Bytes that buffers may take; 256 MB by default.
     pub memory: Option<u64>,
     /// Threads that decode and encode; by default as many as the machine runs at once.

@@ -7,7 +7,7 @@ use crate::export::{self, Export, Found, Part};
 use crate::listing;
 use crate::location::{Location, Object, Store};
 use crate::naming::{Kind, Pattern};
-use crate::options::{Compression, Format, Options, SchemaMode, Split};
+use crate::options::{Compression, Format, Options, SchemaMode, Selection, Split};
 use crate::probe::{CsvHead, LineEnd, Probe, probe};
 use crate::schema::{self, SOURCE_COLUMNS};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
@@ -146,6 +146,22 @@ impl Input {
         self.parts.iter().map(|part| part.object.size).sum()
     }
 
+    /// Has the cells of CSV parts read as other types, by the columns' names; there must be no source columns.
+    pub(crate) fn give_types(&mut self, cell_type: impl Fn(&str) -> CellType) {
+        let column = |field: &Arc<Field>| schema::Column {
+            name: field.name().clone(),
+            cell_type: cell_type(field.name()),
+        };
+        let columns: Vec<schema::Column> = self.schema.fields().iter().map(column).collect();
+        self.schema = schema::arrow_of(&columns);
+        self.typing = Arc::new(Typing {
+            schema: Arc::clone(&self.schema),
+            types: columns.iter().map(|column| column.cell_type).collect(),
+            nulls: self.typing.nulls.clone(),
+            constants: 0,
+        });
+    }
+
     /// The rows, where footers tell.
     pub(crate) fn rows(&self) -> Option<u64> {
         self.parts
@@ -235,13 +251,14 @@ pub async fn find(source: &Location, pattern: &Pattern) -> Result<Found> {
     Ok(export::group(listing.objects, pattern))
 }
 
-/// Finds, chooses and looks at the parts. Where `as_text` says so of their format, CSV cells are taken as they stand.
-pub(crate) async fn input(
-    source: &Location,
-    options: &Options,
-    as_text: impl FnOnce(Format) -> bool,
-) -> Result<Input> {
-    let selection = &options.select;
+/// The parts that were chosen, before any was looked at.
+pub(crate) struct Chosen {
+    pub(crate) exports: Vec<Export>,
+    pub(crate) warnings: Vec<String>,
+}
+
+/// Finds the parts and chooses among them.
+pub(crate) async fn choose(source: &Location, selection: &Selection) -> Result<Chosen> {
     let mut found = find(source, &selection.pattern).await?;
     let has_check = found.markers.iter().any(|marker| marker.file_name() == "_CHECK");
     let has_success = found.markers.iter().any(|marker| marker.file_name() == "_SUCCESS");
@@ -249,16 +266,37 @@ pub(crate) async fn input(
         settle_kinds(&source.store, &mut found.exports).await?;
     }
     let exports = export::select(found, selection, &source.to_string())?;
-    let parts: Vec<Part> = exports.iter().flat_map(|export| export.parts.iter().cloned()).collect();
-    let objects: Vec<Object> = parts.iter().map(|part| part.object.clone()).collect();
-    let probes = probe(&source.store, &objects).await?;
-    let format = one_format(&parts, &probes)?;
     let mut warnings = Vec::new();
     if has_check && !has_success {
         warnings.push(format!(
             "{source} has a _CHECK but no _SUCCESS: the export may still be running, and last parts may be missing"
         ));
     }
+    Ok(Chosen { exports, warnings })
+}
+
+/// Finds, chooses and looks at the parts. Where `as_text` says so of their format, CSV cells are taken as they stand.
+pub(crate) async fn input(
+    source: &Location,
+    options: &Options,
+    as_text: impl FnOnce(Format) -> bool,
+) -> Result<Input> {
+    let chosen = choose(source, &options.select).await?;
+    look(&source.store, chosen, options, as_text).await
+}
+
+/// Looks at the parts: what columns they have, and how they are read.
+pub(crate) async fn look(
+    store: &Store,
+    chosen: Chosen,
+    options: &Options,
+    as_text: impl FnOnce(Format) -> bool,
+) -> Result<Input> {
+    let Chosen { exports, warnings } = chosen;
+    let parts: Vec<Part> = exports.iter().flat_map(|export| export.parts.iter().cloned()).collect();
+    let objects: Vec<Object> = parts.iter().map(|part| part.object.clone()).collect();
+    let probes = probe(store, &objects).await?;
+    let format = one_format(&parts, &probes)?;
     let kind = exports.first().map_or(Kind::Forecast, |export| export.kind);
     let constants: Vec<Vec<Option<String>>> = exports
         .iter()
@@ -267,17 +305,16 @@ pub(crate) async fn input(
     let mut input = match format {
         Format::Csv => {
             let text = Options { all_strings: true, types: Vec::new(), ..options.clone() };
-            csv_input(&source.store, parts, probes, kind, if as_text(format) { &text } else { options })
-                .await?
+            csv_input(store, parts, probes, kind, if as_text(format) { &text } else { options }).await?
         }
-        Format::Parquet => parquet_input(&source.store, parts, probes, kind, options)?,
+        Format::Parquet => parquet_input(store, parts, probes, kind, options)?,
     };
     for (part, constants) in input.parts.iter_mut().zip(constants) {
         part.constants = constants;
     }
     input.exports = exports;
     input.warnings = warnings;
-    if let (Some(expected), Some(rows)) = (selection.expect_rows, input.rows())
+    if let (Some(expected), Some(rows)) = (options.select.expect_rows, input.rows())
         && rows != expected
     {
         return Err(rows_missing(rows, expected));

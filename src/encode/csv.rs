@@ -30,7 +30,7 @@ pub(crate) fn check_schema(schema: &Schema, file: &str) -> Result<()> {
     Ok(())
 }
 
-fn can_hold(data_type: &DataType) -> bool {
+pub(crate) fn can_hold(data_type: &DataType) -> bool {
     use DataType::*;
     match data_type {
         Dictionary(_, values) => can_hold(values),

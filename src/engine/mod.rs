@@ -23,6 +23,7 @@ pub(crate) use budget::TRANSFER_BYTES;
 pub(crate) use jobs::Jobs;
 pub(crate) use progress::Progress;
 pub use progress::{Event, Report, WrittenFile};
+pub(crate) use rows::{Context, rows};
 
 use crate::error::{Error, Result};
 use crate::location::Location;
@@ -33,7 +34,6 @@ use arrow::datatypes::SchemaRef;
 use files::{Finished, write_output, write_recut};
 use futures::stream::BoxStream;
 use futures::{Stream, StreamExt, stream};
-use rows::Context;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -296,5 +296,5 @@ pub async fn read(source: &Location, options: &Options) -> Result<Rows> {
     let (stopper, stopped) = watch::channel(false);
     let context = Context::new(&input, options, Arc::new(Progress::default()), stopped);
     let parts = 0..input.parts.len();
-    Ok(Rows { schema: Arc::clone(&input.schema), batches: rows::rows(&context, parts), _stopper: stopper })
+    Ok(Rows { schema: Arc::clone(&input.schema), batches: rows(&context, parts), _stopper: stopper })
 }

@@ -42,6 +42,13 @@ Examples:
   forecast-export schema s3://bucket/exports --run latest --json
   forecast-export schema exports/ --schema by-name";
 
+const VERIFY_EXAMPLES: &str = "\
+Examples:
+  forecast-export verify sales.parquet --against exports/
+  forecast-export verify s3://bucket/merged/sales.csv --against s3://bucket/exports --job sales --run latest
+  forecast-export verify parquet/ --against exports/ --run 2026-01-02T03-04-05Z
+  forecast-export verify sales.parquet --against exports/ --json | jq .digest";
+
 const SAMPLE_EXAMPLES: &str = "\
 Examples:
   forecast-export sample exports/
@@ -82,6 +89,9 @@ pub(crate) enum Command {
     /// Convert one run into part files, to the other format or cut anew
     #[command(before_help = CONVERT_EXAMPLES)]
     Convert(Convert),
+    /// Prove that an output holds exactly the rows of its source, in order
+    #[command(before_help = VERIFY_EXAMPLES)]
+    Verify(Verify),
     /// Show columns and types; where parts differ, name file and column
     #[command(before_help = SCHEMA_EXAMPLES)]
     Schema(Schema),
@@ -219,15 +229,29 @@ pub(crate) struct Shaping {
     /// Replace an output that exists
     #[arg(long)]
     overwrite: bool,
+    /// Read the output again and compare it with the source before it is published
+    #[arg(long)]
+    verify: bool,
+    /// Write no receipt: neither into Parquet metadata nor as a file beside the output
+    #[arg(long)]
+    no_receipt: bool,
+    #[command(flatten)]
+    resources: Resources,
+    /// Print the plan and write nothing
+    #[arg(short = 'n', long)]
+    pub(crate) dry_run: bool,
+}
+
+/// What a command may use.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Resources")]
+struct Resources {
     /// Memory for buffers, such as 64MB [default: 256MB]
     #[arg(long, value_name = "SIZE", value_parser = memory)]
     memory: Option<u64>,
     /// Threads that decode and encode [default: the cores there are]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
-    /// Print the plan and write nothing
-    #[arg(short = 'n', long)]
-    pub(crate) dry_run: bool,
 }
 
 #[derive(Debug, Args)]
@@ -277,6 +301,21 @@ pub(crate) struct Convert {
     /// Cut the output before a file passes this size, such as 128MiB
     #[arg(long, value_name = "SIZE", value_parser = positive_size)]
     split_bytes: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    /// The file, or the folder of part files, that was written
+    pub(crate) output: String,
+    /// What it was made of: a folder, prefix, file or glob
+    #[arg(long, value_name = "SOURCE")]
+    pub(crate) against: String,
+    #[command(flatten)]
+    choosing: Choosing,
+    #[command(flatten)]
+    columns: Columns,
+    #[command(flatten)]
+    resources: Resources,
 }
 
 #[derive(Debug, Args)]
@@ -431,8 +470,26 @@ impl Shaping {
         options.compression = self.compression;
         options.row_group_rows = self.row_group_rows;
         options.overwrite = self.overwrite;
+        options.verify = self.verify;
+        options.no_receipt = self.no_receipt;
+        self.resources.apply(options);
+    }
+}
+
+impl Resources {
+    fn apply(&self, options: &mut Options) {
         options.memory = self.memory;
         options.threads = self.threads.map(usize::from);
+    }
+}
+
+impl Verify {
+    pub(crate) fn options(&self) -> Result<Options, Error> {
+        let mut options = Options::default();
+        self.choosing.apply(&mut options)?;
+        self.columns.apply(&mut options);
+        self.resources.apply(&mut options);
+        Ok(options)
     }
 }
 

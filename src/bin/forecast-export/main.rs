@@ -4,9 +4,11 @@ mod args;
 mod output;
 mod progress;
 
-use args::{Cli, Command, Convert, Global, Ls, Merge, SampleArgs, Schema};
+use args::{Cli, Command, Convert, Global, Ls, Merge, SampleArgs, Schema, Verify};
 use clap::{CommandFactory, Parser};
-use forecast_export::{Error, Location, Options, Output, inventory, plan, run_until, sample_until, schema};
+use forecast_export::{
+    Error, Location, Options, Output, inventory, plan, run_until, sample_until, schema, verify_until,
+};
 use progress::Progress;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
@@ -52,6 +54,7 @@ async fn dispatch(cli: Cli) -> ExitCode {
         Command::Ls(args) => ls(global, args).await,
         Command::Merge(args) => merge(global, args, &stop).await,
         Command::Convert(args) => convert(global, args, &stop).await,
+        Command::Verify(args) => verify(global, args, &stop).await,
         Command::Schema(args) => show_schema(global, args).await,
         Command::Sample(args) => sample(global, args, &stop).await,
         Command::Completions { shell } => completions(*shell),
@@ -74,6 +77,7 @@ fn report(error: &Error, signal: u8) -> ExitCode {
         Error::NotFound(_) => 3,
         Error::Incomplete(_) => 4,
         Error::Data(_) => 5,
+        Error::Different(_) => 6,
         Error::OutputExists { .. } => 7,
         Error::Denied { .. } | Error::Store { .. } => 8,
         Error::Stopped => 128 + signal,
@@ -193,6 +197,26 @@ async fn carry_out(
     }
     if !global.quiet {
         output::note(&output::report(&report));
+    }
+    Ok(())
+}
+
+async fn verify(global: &Global, args: &Verify, stop: &Stop) -> Result<(), Error> {
+    let (output, against) = (source(global, &args.output)?, source(global, &args.against)?);
+    let options = args.options()?;
+    let mut progress = Progress::new(global);
+    let verified =
+        verify_until(&output, &against, &options, stop.asked(), |event| progress.show(&event)).await;
+    progress.finish();
+    let report = verified?;
+    if global.json {
+        output::json(&report)?;
+    }
+    if let Some(difference) = &report.difference {
+        return Err(Error::Different(Box::new(difference.clone())));
+    }
+    if !global.json && !global.quiet {
+        output::note(&output::verify_report(&report));
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! What people and scripts are shown. Text from outside is escaped before it reaches a terminal.
 
 use forecast_export::{
-    Error, Escaped, ExportSummary, Inventory, PartState, Report, SampleReport, SchemaSummary,
+    Error, Escaped, ExportSummary, Inventory, PartState, Report, SampleReport, SchemaSummary, VerifyReport,
 };
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -205,6 +205,17 @@ pub(crate) fn report(report: &Report) -> String {
         size(report.bytes_read),
         size(bytes),
         report.strategy,
+        report.seconds
+    )
+}
+
+pub(crate) fn verify_report(report: &VerifyReport) -> String {
+    format!(
+        "{} of {} are those of {}, in order; digest {} ({:.2} s)",
+        counted(report.rows, "row"),
+        report.output,
+        report.source,
+        report.digest.as_deref().unwrap_or_default(),
         report.seconds
     )
 }

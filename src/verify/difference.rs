@@ -1,0 +1,213 @@
+//! Where an output and its source part: takes a row's number, gives the part, the file and what stands in each.
+
+use super::digest::Form;
+use super::walk::Parting;
+use crate::engine::{Context, rows};
+use crate::error::{Escaped, Result};
+use crate::plan::{Input, PlannedPart};
+use futures::TryStreamExt;
+use serde::Serialize;
+use std::fmt;
+
+/// The first place where an output and its source differ. Its `Display` is what people are told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Difference {
+    /// What differs.
+    pub kind: DifferenceKind,
+    /// The row, counted from 1 over all parts; `None` where columns differ.
+    pub row: Option<u64>,
+    /// The part of the source; `None` where the source has ended.
+    pub part: Option<String>,
+    /// The row within the part, from 1; a header is no row.
+    pub part_row: Option<u64>,
+    /// The file of the output; `None` where the output has ended.
+    pub file: Option<String>,
+    /// The row within that file, from 1.
+    pub file_row: Option<u64>,
+    /// The column's name; where columns differ, the source's name of it.
+    pub column: Option<String>,
+    /// The source's cell as text, or the type of its column; `None` for null and where there is none.
+    pub source_value: Option<String>,
+    /// The output's cell as text, or the name and type of its column; `None` for null and where there is none.
+    pub output_value: Option<String>,
+}
+
+/// What differs first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum DifferenceKind {
+    /// The names, order or types of columns.
+    Columns,
+    /// A cell.
+    Cell,
+    /// The output ends before a row of the source.
+    RowMissing,
+    /// The source ends before a row of the output.
+    RowExtra,
+}
+
+/// The first column in which two sets of files differ by name or type.
+pub(super) fn of_columns(source: &Input, output: &Input) -> Option<Difference> {
+    let (ours, theirs) = (source.schema.fields(), output.schema.fields());
+    let at = (0..ours.len().max(theirs.len())).find(|&at| match (ours.get(at), theirs.get(at)) {
+        (Some(a), Some(b)) => a.name() != b.name() || Form::of(a.data_type()) != Form::of(b.data_type()),
+        _ => true,
+    })?;
+    let shown = |field: &arrow::datatypes::FieldRef| {
+        format!("{} {}", field.name(), crate::plan::type_name(field.data_type()))
+    };
+    let first = |input: &Input| input.parts.first().map(|part| part.object.url.clone());
+    Some(Difference {
+        kind: DifferenceKind::Columns,
+        row: None,
+        part: first(source),
+        part_row: None,
+        file: first(output),
+        file_row: None,
+        column: ours.get(at).or(theirs.get(at)).map(|field| field.name().clone()),
+        source_value: ours.get(at).map(shown),
+        output_value: theirs.get(at).map(shown),
+    })
+}
+
+/// A difference at a row, which is counted from 0.
+pub(super) async fn of_rows(
+    source: &Context,
+    output: &Context,
+    row: u64,
+    how: Parting,
+) -> Result<Difference> {
+    let ours = place(source, row).await?;
+    let theirs = place(output, row).await?;
+    let split = |place: Option<(String, u64)>| match place {
+        Some((file, row)) => (Some(file), Some(row + 1)),
+        None => (None, None),
+    };
+    let ((part, part_row), (file, file_row)) = (split(ours), split(theirs));
+    let (kind, column, source_value, output_value) = match how {
+        Parting::Cell { column, source: ours, output: theirs } => {
+            let name = source.input.schema.field(column).name().clone();
+            (DifferenceKind::Cell, Some(name), ours, theirs)
+        }
+        Parting::Missing => (DifferenceKind::RowMissing, None, None, None),
+        Parting::Extra => (DifferenceKind::RowExtra, None, None, None),
+    };
+    let row = Some(row + 1);
+    Ok(Difference { kind, row, part, part_row, file, file_row, column, source_value, output_value })
+}
+
+/// The file that holds a row of all, and the row's number within it. Text has to be read again up to there: nobody
+/// waits for that but after a failure.
+async fn place(context: &Context, row: u64) -> Result<Option<(String, u64)>> {
+    let mut before = 0;
+    for (index, part) in context.input.parts.iter().enumerate() {
+        let rows = match known_rows(part) {
+            Some(rows) => rows,
+            None => {
+                let mut batches = rows(context, index..index + 1);
+                let mut count = 0;
+                while let Some(batch) = batches.try_next().await? {
+                    count += batch.num_rows() as u64;
+                    if before + count > row {
+                        break;
+                    }
+                }
+                count
+            }
+        };
+        if before + rows > row {
+            return Ok(Some((part.object.url.clone(), row - before)));
+        }
+        before += rows;
+    }
+    Ok(None)
+}
+
+/// The rows of a part, where its footer tells.
+fn known_rows(part: &PlannedPart) -> Option<u64> {
+    part.parquet().and_then(|metadata| u64::try_from(metadata.file_metadata().num_rows()).ok())
+}
+
+/// A cell for people: cut, escaped, in quotes; null without.
+struct Shown<'a>(&'a Option<String>);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            None => f.write_str("null"),
+            Some(text) => {
+                let cut: String = text.chars().take(80).collect();
+                let more = if cut.len() < text.len() { "…" } else { "" };
+                write!(f, "\"{}{more}\"", Escaped(&cut))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = |name: &Option<String>| Escaped(name.as_deref().unwrap_or_default()).to_string();
+        let (part, file, column) = (name(&self.part), name(&self.file), name(&self.column));
+        let row = self.row.unwrap_or(0);
+        let part_row = self.part_row.unwrap_or(0);
+        match self.kind {
+            DifferenceKind::Columns => {
+                let column_of = |value: &Option<String>| match value {
+                    Some(text) => Escaped(text).to_string(),
+                    None => "no column".to_owned(),
+                };
+                write!(
+                    f,
+                    "column {column}: {} in {part} and {} in {file}; read the source with the options the output \
+                     was written with",
+                    column_of(&self.source_value),
+                    column_of(&self.output_value)
+                )
+            }
+            DifferenceKind::Cell => write!(
+                f,
+                "row {row}, column {column}: {} in {part}, row {part_row}, and {} in {file}, row {}",
+                Shown(&self.source_value),
+                Shown(&self.output_value),
+                self.file_row.unwrap_or(0)
+            ),
+            DifferenceKind::RowMissing => {
+                write!(
+                    f,
+                    "row {row} is missing: it is in {part}, row {part_row}, and the output ends before it"
+                )
+            }
+            DifferenceKind::RowExtra => write!(
+                f,
+                "row {row} is too many: it is in {file}, row {}, and the source ends before it",
+                self.file_row.unwrap_or(0)
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_difference_names_part_row_column_and_both_values() {
+        let difference = Difference {
+            kind: DifferenceKind::Cell,
+            row: Some(35),
+            part: Some("in/a_part3.csv".into()),
+            part_row: Some(2),
+            file: Some("all.parquet".into()),
+            file_row: Some(35),
+            column: Some("p50".into()),
+            source_value: Some("1.5".into()),
+            output_value: None,
+        };
+        assert_eq!(
+            difference.to_string(),
+            "row 35, column p50: \"1.5\" in in/a_part3.csv, row 2, and null in all.parquet, row 35"
+        );
+    }
+}

@@ -1,0 +1,244 @@
+//! Proof that an output holds exactly the rows of its source, in order: takes two sets of files, reads both as rows
+//! of the same types, and gives their common digest or the first place where they differ.
+//!
+//! [`digest`] says what is hashed, [`walk`] reads both sides, [`difference`] says where they part.
+
+mod difference;
+mod digest;
+mod walk;
+
+pub use difference::{Difference, DifferenceKind};
+
+use crate::engine::{Context, Event, Progress, attend, stopped};
+use crate::error::{Error, Result};
+use crate::export::{self, Export, Part};
+use crate::location::{Location, Store};
+use crate::options::{Format, Options, RunChoice, Selection};
+use crate::plan::{self, ColumnSummary, Input, column_summaries};
+use arrow::datatypes::SchemaRef;
+use serde::Serialize;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Instant;
+use tokio::sync::watch;
+use walk::Walked;
+
+/// `--memory` where it was not given, shared by both sides.
+const DEFAULT_MEMORY: u64 = 256_000_000;
+
+/// What a comparison found.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct VerifyReport {
+    /// The output, as it was given.
+    pub output: String,
+    /// The source, as it was given.
+    pub source: String,
+    /// Whether the output holds exactly the source's rows, in order.
+    pub equal: bool,
+    /// Where they differ first.
+    pub difference: Option<Difference>,
+    /// The digest of the rows, where they are equal: BLAKE3 in hexadecimal digits, as `docs/DIGEST.md` defines it.
+    pub digest: Option<String>,
+    /// Rows that were found equal.
+    pub rows: u64,
+    /// The columns of the source, with the types that rows are compared by.
+    pub columns: Vec<ColumnSummary>,
+    /// Parts of the source.
+    pub parts: u64,
+    /// Files of the output.
+    pub files: u64,
+    /// Seconds from start to end.
+    pub seconds: f64,
+}
+
+/// Compares an output, a file or a folder of part files, with the source it was made of: every row, in order.
+///
+/// The options say which run of the source is read and how its columns are typed; they should be those with which the
+/// output was written. A CSV output is read with the source's types, so a text that stands for the same double or
+/// point in time is equal. Null and the empty string differ.
+///
+/// # Errors
+/// As [`plan()`](crate::plan()) and [`run`](crate::run), for either side. A difference is no error: see
+/// [`VerifyReport::difference`].
+///
+/// ```
+/// use forecast_export::{Location, Options, Output, plan, run, verify};
+///
+/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let target = folder.path().join("sales.parquet").display().to_string();
+/// let source = Location::parse("testdata/forecast")?;
+/// let options = Options::default();
+/// run(plan(&source, &Output::file(&target)?, &options).await?, |_event| ()).await?;
+///
+/// let report = verify(&Location::parse(&target)?, &source, &options, |_event| ()).await?;
+/// assert!(report.equal);
+/// assert_eq!(report.rows, 36);
+///
+/// let other = Location::parse("testdata/forecast/sales_forecast_export_2026-01-02T03-04-05Z_part0.csv")?;
+/// let report = verify(&other, &source, &options, |_event| ()).await?;
+/// println!("{}", report.difference.expect("rows are missing"));
+/// # Ok::<(), forecast_export::Error>(())
+/// # }).unwrap();
+/// ```
+pub async fn verify(
+    output: &Location,
+    source: &Location,
+    options: &Options,
+    on_event: impl FnMut(Event),
+) -> Result<VerifyReport> {
+    verify_until(output, source, options, std::future::pending(), on_event).await
+}
+
+/// Compares until `stop` is ready; then the error is [`Error::Stopped`].
+///
+/// # Errors
+/// As [`verify`].
+pub async fn verify_until(
+    output: &Location,
+    source: &Location,
+    options: &Options,
+    stop: impl Future<Output = ()>,
+    on_event: impl FnMut(Event),
+) -> Result<VerifyReport> {
+    let began = Instant::now();
+    let input = Arc::new(plan::input(source, options, |_| false).await?);
+    let found = plan::find(output, &options.select.pattern).await?;
+    // A file that was named by itself, or a folder that holds nothing else, needs no choice.
+    let exports = match found.exports.as_slice() {
+        [only] if only.doubles.is_empty() => vec![only.clone()],
+        _ => {
+            export::select(found, &selection_of_output(&input, output, &options.select), &output.to_string())?
+        }
+    };
+    let files = Arc::new(look_at_output(&output.store, exports, &input, options).await?);
+    let (stopper, stop_asked) = watch::channel(false);
+    let progress = Arc::new(Progress::default());
+    let work = compare(&input, &files, options, Arc::clone(&progress), stop_asked);
+    let total = input.bytes();
+    let compared = attend(work, stopper, &progress, total, stop, on_event).await?;
+    let (digest, rows, difference) = match compared {
+        Compared::Equal { digest, rows } => (Some(digest), rows, None),
+        Compared::Different(difference) => (None, difference.row.map_or(0, |row| row - 1), Some(*difference)),
+    };
+    if let (Some(expected), None) = (options.select.expect_rows, &difference)
+        && rows != expected
+    {
+        return Err(plan::rows_missing(rows, expected));
+    }
+    Ok(VerifyReport {
+        output: output.to_string(),
+        source: source.to_string(),
+        equal: difference.is_none(),
+        difference,
+        digest,
+        rows,
+        columns: column_summaries(&input.schema),
+        parts: input.parts.len() as u64,
+        files: files.parts.len() as u64,
+        seconds: began.elapsed().as_secs_f64(),
+    })
+}
+
+/// What is taken for the output where it is a folder: the source's run, under the job name that its parts have there.
+fn selection_of_output(input: &Input, output: &Location, asked: &Selection) -> Selection {
+    let name = input.exports.iter().flat_map(|export| &export.parts).find_map(|part| part.name.as_ref());
+    // A kind is known by its folder, which the output may not have: then the name says it with other words.
+    let there = name.and_then(|name| asked.pattern.parse(&output.path, name.as_str()));
+    let run = match input.exports.as_slice() {
+        [only] => only.run.as_ref().map_or(RunChoice::Only, |run| RunChoice::At(run.as_str().to_owned())),
+        _ => RunChoice::All,
+    };
+    Selection {
+        job: there.map(|name| glob_literal(name.job())).filter(|job| !job.is_empty()),
+        run,
+        kind: None,
+        pattern: asked.pattern.clone(),
+        // A part that is missing shows as the rows that are missing.
+        allow_gaps: true,
+        expect_parts: None,
+        expect_rows: None,
+    }
+}
+
+/// A name in which nothing is a wildcard.
+fn glob_literal(name: &str) -> String {
+    glob::Pattern::escape(name)
+}
+
+/// Looks at the files of an output; a CSV is read with the source's types.
+pub(crate) async fn look_at_output(
+    store: &Store,
+    exports: Vec<Export>,
+    source: &Input,
+    options: &Options,
+) -> Result<Input> {
+    let mut reading = Options::default();
+    reading.schema = options.schema;
+    if source.format == Format::Csv {
+        reading.nulls.clone_from(&options.nulls);
+    }
+    let chosen = plan::Chosen { exports, warnings: Vec::new() };
+    let mut files = plan::look(store, chosen, &reading, |_| true).await?;
+    retype(&mut files, &source.schema);
+    Ok(files)
+}
+
+/// Gives the columns of CSV files the types that the source's columns of these names have.
+fn retype(files: &mut Input, like: &SchemaRef) {
+    if files.format == Format::Csv {
+        let cell_type = |name: &str| {
+            let field = like.field_with_name(name);
+            field.map_or(crate::decode::csv::CellType::String, |field| {
+                digest::Form::of(field.data_type()).cell_type()
+            })
+        };
+        files.give_types(cell_type);
+    }
+}
+
+/// How a comparison ended.
+pub(crate) enum Compared {
+    Equal { digest: String, rows: u64 },
+    Different(Box<Difference>),
+}
+
+/// Compares the columns, and then all rows.
+pub(crate) async fn compare(
+    source: &Arc<Input>,
+    output: &Arc<Input>,
+    options: &Options,
+    progress: Arc<Progress>,
+    stop: watch::Receiver<bool>,
+) -> Result<Compared> {
+    if let Some(difference) = difference::of_columns(source, output) {
+        return Ok(Compared::Different(Box::new(difference)));
+    }
+    // Both sides are read at once, by the same threads in turn.
+    let mut half = options.clone();
+    half.memory = Some(options.memory.unwrap_or(DEFAULT_MEMORY) / 2);
+    let source = Context::new(source, &half, progress, stop.clone());
+    let mut output = Context::new(output, &half, Arc::default(), stop.clone());
+    output.jobs = source.jobs.clone();
+    let work = async {
+        match walk::walk(&source, &output).await? {
+            Walked::Equal { digest, rows } => Ok(Compared::Equal { digest, rows }),
+            Walked::Parted { row, how } => {
+                let difference = difference::of_rows(&source, &output, row, how).await?;
+                Ok(Compared::Different(Box::new(difference)))
+            }
+        }
+    };
+    tokio::select! {
+        compared = work => compared,
+        () = stopped(stop) => Err(Error::Stopped),
+    }
+}
+
+/// Files that were not named like parts, in order, as an export.
+pub(crate) fn export_of(parts: Vec<Part>) -> Vec<Export> {
+    let kind = crate::naming::Kind::Forecast;
+    let (folder, job) = (String::new(), String::new());
+    vec![Export { folder, kind, job, run: None, parts, gaps: Vec::new(), doubles: Vec::new() }]
+}
