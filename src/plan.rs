@@ -215,7 +215,7 @@ pub struct Plan {
     /// Where a conversion that is cut anew makes its files, named from this part's name.
     pub(crate) recut: Option<Recut>,
     pub(crate) options: Options,
-    source: String,
+    pub(crate) source: Location,
 }
 
 #[derive(Debug, Clone)]
@@ -530,6 +530,12 @@ fn parquet_input(
 /// Every refusal there is: see [`Error`].
 pub async fn plan(source: &Location, output: &Output, options: &Options) -> Result<Plan> {
     let asked = asked_format(output, options)?;
+    if options.verify && is_written_straight(output) {
+        return Err(Error::Usage(
+            "--verify reads the output again before it is published; what goes to a pipe or device is out at once"
+                .into(),
+        ));
+    }
     let becomes = |from: Format| match (asked, output) {
         (Some(to), _) => to,
         (None, Output::Folder(_)) => from.other(),
@@ -555,7 +561,7 @@ pub async fn plan(source: &Location, output: &Output, options: &Options) -> Resu
         outputs,
         recut,
         options: options.clone(),
-        source: source.to_string(),
+        source: source.clone(),
     };
     refuse_existing(&plan, output).await?;
     Ok(plan)
@@ -582,6 +588,14 @@ fn asked_format(output: &Output, options: &Options) -> Result<Option<Format>> {
         return Ok(options.to.or(said));
     }
     Ok(options.to)
+}
+
+fn is_written_straight(output: &Output) -> bool {
+    match output {
+        Output::Stdout => true,
+        Output::File(location) => is_device(location),
+        Output::Folder(_) => false,
+    }
 }
 
 /// A device, a pipe or a socket on local disk.
@@ -1014,7 +1028,7 @@ impl Plan {
             None => (None, None),
         };
         PlanSummary {
-            source: self.source.clone(),
+            source: self.source.to_string(),
             job: self.input.exports.first().map(|export| export.job.clone()).unwrap_or_default(),
             runs: self.input.exports.iter().filter_map(|e| e.run.as_ref().map(ToString::to_string)).collect(),
             kind: self.input.kind,

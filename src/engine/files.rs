@@ -95,7 +95,8 @@ fn sink_options(context: &Context, plan: &Plan, parts: &[PlannedPart]) -> SinkOp
         if plan.to == Format::Csv && context.input.format == Format::Parquet { bytes * 6 } else { bytes };
     let files = plan.outputs.len().max(1);
     let hold = (context.budget.prefetch / files).min(super::TRANSFER_BYTES);
-    SinkOptions { overwrite: plan.options.overwrite, expected_bytes, hold }
+    let (overwrite, reread) = (plan.options.overwrite, plan.options.verify);
+    SinkOptions { overwrite, expected_bytes, hold, reread }
 }
 
 async fn fill(context: &Context, plan: &Plan, output: &PlannedOutput, file: &mut Open) -> Result<()> {
@@ -272,7 +273,8 @@ impl Files<'_> {
                     Split::Rows(_) => self.context.input.bytes(),
                 };
                 let hold = 64 * 1024;
-                let options = SinkOptions { overwrite: self.plan.options.overwrite, expected_bytes, hold };
+                let (overwrite, reread) = (self.plan.options.overwrite, self.plan.options.verify);
+                let options = SinkOptions { overwrite, expected_bytes, hold, reread };
                 Open::create(&target, options).await?
             }
         };

@@ -12,6 +12,7 @@ mod files;
 mod jobs;
 mod pool;
 mod progress;
+mod proof;
 mod row_group_reader;
 mod row_groups;
 mod rows;
@@ -128,14 +129,17 @@ async fn write_and_publish(
     let began = Instant::now();
     let context = Context::new(&plan.input, &plan.options, progress, stopped);
     let mut files = write_all(&context, &plan).await?;
-    let checked = check(&context, &plan);
-    match checked {
-        Ok(()) => publish(&mut files).await?,
+    let proved = match prove(&context, &plan, &mut files).await {
+        Ok(digest) => publish(&mut files).await.map(|()| digest),
+        Err(error) => Err(error),
+    };
+    let digest = match proved {
+        Ok(digest) => digest,
         Err(error) => {
             abort(&mut files).await;
             return Err(error);
         }
-    }
+    };
     let summary = plan.summary();
     Ok(Report {
         job: summary.job,
@@ -148,6 +152,7 @@ async fn write_and_publish(
         bytes_read: summary.bytes,
         rows: files.iter().map(|file| file.file.rows).sum(),
         columns: column_summaries(&plan.input.schema),
+        digest,
         outputs: files.into_iter().map(|file| file.file).collect(),
         seconds: began.elapsed().as_secs_f64(),
     })
@@ -194,25 +199,35 @@ async fn write_all(context: &Context, plan: &Plan) -> Result<Vec<Finished>> {
     }
 }
 
-fn check(context: &Context, plan: &Plan) -> Result<()> {
-    // Asked to stop when everything was written: nothing of it is in sight yet.
-    if *context.stopped.borrow() {
-        return Err(Error::Stopped);
+/// All that must hold before anything is published; gives the digest of the rows where the output was read again.
+async fn prove(context: &Context, plan: &Plan, files: &mut [Finished]) -> Result<Option<String>> {
+    if let Some(expected) = plan.options.select.expect_rows
+        && context.progress.rows() != expected
+    {
+        return Err(plan::rows_missing(context.progress.rows(), expected));
     }
-    match plan.options.select.expect_rows {
-        Some(expected) if context.progress.rows() != expected => {
-            Err(plan::rows_missing(context.progress.rows(), expected))
+    let proofs = async {
+        let digest = match plan.options.verify {
+            true => Some(proof::reread(context, plan, files).await?),
+            false => None,
+        };
+        for file in files {
+            file.sink.release().await?;
         }
-        _ => Ok(()),
+        proof::unchanged(plan).await?;
+        Ok(digest)
+    };
+    tokio::select! {
+        // Asked to stop when everything was written: nothing of it is in sight yet.
+        biased;
+        () = stopped(context.stopped.clone()) => Err(Error::Stopped),
+        proved = proofs => proved,
     }
 }
 
 async fn publish(files: &mut [Finished]) -> Result<()> {
-    for i in 0..files.len() {
-        if let Err(error) = files[i].sink.publish().await {
-            abort(&mut files[i..]).await;
-            return Err(error);
-        }
+    for file in files {
+        file.sink.publish().await?;
     }
     Ok(())
 }

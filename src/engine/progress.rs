@@ -50,6 +50,9 @@ pub struct Report {
     pub rows: u64,
     /// The columns of the output.
     pub columns: Vec<ColumnSummary>,
+    /// The digest of the rows, where the output was read again: BLAKE3 in hexadecimal digits, as `docs/DIGEST.md`
+    /// defines it.
+    pub digest: Option<String>,
     /// The files written, in order.
     pub outputs: Vec<WrittenFile>,
     /// Seconds from start to end.

@@ -37,6 +37,15 @@ impl Object {
         self.key.rsplit_once('/').map_or("", |(folder, _)| folder)
     }
 
+    /// Whether a later look at the same key found the same content, as far as a listing tells.
+    pub(crate) fn is_same_content(&self, later: &Object) -> bool {
+        self.size == later.size
+            && match (&self.e_tag, &later.e_tag) {
+                (Some(before), Some(after)) => before == after,
+                _ => self.modified == later.modified,
+            }
+    }
+
     /// The key after the last `/`.
     pub fn file_name(&self) -> &str {
         self.key.rsplit('/').next().unwrap_or_default()

@@ -161,6 +161,7 @@ impl Parts {
     async fn write_part(&self, part: usize) -> Result<Finished> {
         let series = self.series(part);
         let options = SinkOptions {
+            reread: false,
             overwrite: self.overwrite,
             expected_bytes: self.bytes_of(series.end - series.start),
             hold: (HELD_BYTES / self.targets.len()).min(TRANSFER_BYTES),
@@ -256,7 +257,7 @@ fn cut(all: Range<u64>, length: u64) -> impl Iterator<Item = Range<u64>> {
 
 /// A file of no bytes, as the service leaves them beside the parts.
 pub(super) async fn marker(target: &Location) -> Result<Finished> {
-    let options = SinkOptions { overwrite: true, expected_bytes: 0, hold: 0 };
+    let options = SinkOptions { overwrite: true, expected_bytes: 0, hold: 0, reread: false };
     close(create(target, options).await?, Ok(())).await
 }
 

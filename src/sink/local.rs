@@ -53,6 +53,30 @@ impl LocalSink {
         Ok(LocalSink { path, shown, overwrite, file: Some(Arc::new(file)), temporary: Some(temporary) })
     }
 
+    /// A temporary file of the system's that is never moved into place, for what is shown as `location`.
+    pub(crate) fn aside(location: &Location) -> Result<Self> {
+        let folder = std::env::temp_dir();
+        let temporary = Builder::new()
+            .prefix("forecast-export.")
+            .suffix(".tmp")
+            .tempfile_in(&folder)
+            .map_err(|error| creation(&folder.display().to_string(), error))?;
+        let (file, temporary) = temporary.into_parts();
+        let (path, shown) = (temporary.to_path_buf(), super::shown(location));
+        Ok(LocalSink {
+            path,
+            shown,
+            overwrite: false,
+            file: Some(Arc::new(file)),
+            temporary: Some(temporary),
+        })
+    }
+
+    /// Where the bytes are until they are published.
+    pub(crate) fn temporary(&self) -> Option<&Path> {
+        self.temporary.as_deref()
+    }
+
     pub(crate) async fn write(&mut self, pieces: Vec<Bytes>) -> Result<()> {
         let (shown, file) = (self.shown.clone(), self.file.clone());
         blocking(move || {

@@ -1,12 +1,14 @@
 //! Bytes to a file or object that is invisible under its final name until [`Sink::publish`], and gone after
 //! [`Sink::abort`]. Devices, pipes and standard output have no final name: what is written is out.
 
+mod aside;
 mod local;
 mod object;
 
 use crate::error::{Error, Result};
 use crate::location::{Location, Object, blocking};
 use crate::plan::Target;
+use aside::AsideSink;
 use bytes::Bytes;
 use local::LocalSink;
 pub(crate) use local::PositionedFile;
@@ -14,12 +16,14 @@ use object::ObjectSink;
 use std::fs::File;
 use std::io::Write;
 use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 
 /// What is there of a file that is being written.
 pub(crate) enum Sink {
     Local(LocalSink),
     Object(ObjectSink),
+    Aside(Box<AsideSink>),
     Stream(Stream),
 }
 
@@ -56,6 +60,8 @@ pub(crate) struct SinkOptions {
     pub(crate) expected_bytes: u64,
     /// An object up to this size is held and written by one request.
     pub(crate) hold: usize,
+    /// The bytes can be read again before they are published.
+    pub(crate) reread: bool,
 }
 
 impl Sink {
@@ -81,7 +87,13 @@ impl Sink {
                     blocking(move || LocalSink::create(&location, options.overwrite).map(Sink::Local)).await
                 }
                 Some(store) => {
-                    Ok(Sink::Object(ObjectSink::new(Arc::clone(store), location.clone(), options)?))
+                    let object = ObjectSink::new(Arc::clone(store), location.clone(), options)?;
+                    if !options.reread {
+                        return Ok(Sink::Object(object));
+                    }
+                    let location = location.clone();
+                    let file = blocking(move || LocalSink::aside(&location)).await?;
+                    Ok(Sink::Aside(Box::new(AsideSink { file, object })))
                 }
             },
         }
@@ -91,6 +103,7 @@ impl Sink {
     pub(crate) async fn write(&mut self, pieces: Vec<Bytes>) -> Result<()> {
         match self {
             Sink::Local(sink) => sink.write(pieces).await,
+            Sink::Aside(sink) => sink.file.write(pieces).await,
             Sink::Object(sink) => {
                 for bytes in pieces {
                     sink.write(bytes).await?;
@@ -129,6 +142,7 @@ impl Sink {
     pub(crate) fn positioned(&self) -> Option<PositionedFile> {
         match self {
             Sink::Local(sink) => sink.positioned(),
+            Sink::Aside(sink) => sink.file.positioned(),
             _ => None,
         }
     }
@@ -137,8 +151,26 @@ impl Sink {
     pub(crate) async fn finish(&mut self) -> Result<()> {
         match self {
             Sink::Local(sink) => sink.finish().await,
+            Sink::Aside(sink) => sink.file.finish().await,
             Sink::Object(sink) => sink.finish().await,
             Sink::Stream(_) => Ok(()),
+        }
+    }
+
+    /// The local file that holds what was written, where there is one to be read again before it is published.
+    pub(crate) fn written(&self) -> Option<&Path> {
+        match self {
+            Sink::Local(sink) => sink.temporary(),
+            Sink::Aside(sink) => sink.file.temporary(),
+            Sink::Object(_) | Sink::Stream(_) => None,
+        }
+    }
+
+    /// What was read again is right: brings it where it can be published from.
+    pub(crate) async fn release(&mut self) -> Result<()> {
+        match self {
+            Sink::Aside(sink) => sink.release().await,
+            Sink::Local(_) | Sink::Object(_) | Sink::Stream(_) => Ok(()),
         }
     }
 
@@ -146,6 +178,7 @@ impl Sink {
     pub(crate) async fn publish(&mut self) -> Result<String> {
         match self {
             Sink::Local(sink) => sink.publish().await,
+            Sink::Aside(sink) => sink.object.publish().await,
             Sink::Object(sink) => sink.publish().await,
             Sink::Stream(stream) => Ok(stream.name.clone()),
         }
@@ -156,6 +189,7 @@ impl Sink {
     pub(crate) async fn abort(&mut self) {
         match self {
             Sink::Local(sink) => sink.abort(),
+            Sink::Aside(sink) => sink.abort().await,
             Sink::Object(sink) => sink.abort().await,
             Sink::Stream(_) => {}
         }

@@ -27,7 +27,7 @@ pub struct Difference {
     pub file_row: Option<u64>,
     /// The column's name; where columns differ, the source's name of it.
     pub column: Option<String>,
-    /// The source's cell as text, or the type of its column; `None` for null and where there is none.
+    /// The source's cell as text, or the name and type of its column; `None` for null and where there is none.
     pub source_value: Option<String>,
     /// The output's cell as text, or the name and type of its column; `None` for null and where there is none.
     pub output_value: Option<String>,

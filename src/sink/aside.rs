@@ -1,0 +1,53 @@
+//! An object that is to be read again before it is uploaded: a store shows no piece of an upload before all is
+//! complete, so the bytes wait in a local temporary file until they are released.
+
+use super::local::LocalSink;
+use super::object::ObjectSink;
+use crate::engine::TRANSFER_BYTES;
+use crate::error::{Error, Result};
+use crate::location::blocking;
+use bytes::Bytes;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+pub(crate) struct AsideSink {
+    pub(super) file: LocalSink,
+    pub(super) object: ObjectSink,
+}
+
+impl AsideSink {
+    /// Uploads what the file holds; the object is still out of sight.
+    pub(super) async fn release(&mut self) -> Result<()> {
+        let Some(path) = self.file.temporary().map(Path::to_path_buf) else {
+            return Err(Error::Internal("a temporary file was uploaded twice".into()));
+        };
+        let shown = path.display().to_string();
+        let mut file = File::open(&path).map_err(|error| Error::io("reading", &shown, error))?;
+        loop {
+            let shown = shown.clone();
+            let (piece, rest) = blocking(move || {
+                let mut piece = Vec::with_capacity(TRANSFER_BYTES);
+                (&mut file)
+                    .take(TRANSFER_BYTES as u64)
+                    .read_to_end(&mut piece)
+                    .map_err(|error| Error::io("reading", shown, error))?;
+                Ok((Bytes::from(piece), file))
+            })
+            .await?;
+            if piece.is_empty() {
+                break;
+            }
+            file = rest;
+            self.object.write(piece).await?;
+        }
+        self.object.finish().await?;
+        self.file.abort();
+        Ok(())
+    }
+
+    pub(super) async fn abort(&mut self) {
+        self.file.abort();
+        self.object.abort().await;
+    }
+}
