@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 use crate::location::{Glob, Object};
 use crate::naming::{GapRule, Kind, PartName, PartNumber, Pattern, RunStamp, strip_extension};
 use crate::options::{RunChoice, Selection};
+use crate::receipt::is_receipt;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -124,6 +125,8 @@ pub struct Found {
     pub strays: Vec<Object>,
     /// `_CHECK`, `_SUCCESS` and the empty objects that stand for folders.
     pub markers: Vec<Object>,
+    /// What this crate's runs wrote beside their outputs.
+    pub receipts: Vec<Object>,
 }
 
 type Key = (String, Kind, String, Option<RunStamp>);
@@ -133,6 +136,10 @@ pub(crate) fn group(objects: Vec<Object>, pattern: &Pattern) -> Found {
     let mut found = Found::default();
     let mut groups: BTreeMap<Key, Vec<Part>> = BTreeMap::new();
     for object in objects {
+        if is_receipt(object.file_name()) {
+            found.receipts.push(object);
+            continue;
+        }
         let folder = object.folder();
         match pattern.parse(folder, object.file_name()) {
             Some(name) => {

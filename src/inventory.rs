@@ -3,12 +3,14 @@
 
 use crate::error::{Error, Result};
 use crate::export::{Export, Gap};
-use crate::location::Location;
+use crate::location::{Location, Store};
 use crate::naming::{Kind, PartNumber};
 use crate::options::{Format, Options};
-use crate::plan::{self, ColumnSummary, column_names, column_summaries, find};
+use crate::plan::{self, ColumnSummary, PlannedPart, column_names, column_summaries, find};
 use crate::probe::{Probe, probe_each};
+use crate::receipt::{self, ReceiptSummary};
 use crate::schema::kind_of;
+use futures::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 
 /// Everything at a location.
@@ -23,6 +25,8 @@ pub struct Inventory {
     pub strays: Vec<FileSummary>,
     /// `_CHECK`, `_SUCCESS` and the like.
     pub markers: Vec<FileSummary>,
+    /// Receipts of outputs that lie here, beside CSV files and within Parquet files.
+    pub receipts: Vec<ReceiptSummary>,
 }
 
 /// One run of one job.
@@ -67,6 +71,8 @@ pub struct PartSummary {
     pub rows: Option<u64>,
     /// Why it cannot be read.
     pub problem: Option<String>,
+    /// Of which run it was made, where it carries a receipt.
+    pub receipt: Option<ReceiptSummary>,
 }
 
 /// What a part holds.
@@ -110,7 +116,11 @@ pub struct FileSummary {
 /// ```
 pub async fn inventory(source: &Location, options: &Options) -> Result<Inventory> {
     let found = find(source, &options.select.pattern).await?;
-    if found.exports.is_empty() && found.strays.is_empty() && found.markers.is_empty() {
+    if found.exports.is_empty()
+        && found.strays.is_empty()
+        && found.markers.is_empty()
+        && found.receipts.is_empty()
+    {
         return Err(Error::NotFound(format!("{source} is empty: no export was found")));
     }
     let glob = options.select.job.as_deref().map(crate::location::Glob::new);
@@ -127,12 +137,28 @@ pub async fn inventory(source: &Location, options: &Options) -> Result<Inventory
     let files = |objects: Vec<crate::Object>| {
         objects.into_iter().map(|object| FileSummary { file: object.url, bytes: object.size }).collect()
     };
+    let receipts = read_receipts(&source.store, found.receipts).await?;
     Ok(Inventory {
         source: source.to_string(),
         exports,
         strays: files(found.strays),
         markers: files(found.markers),
+        receipts,
     })
+}
+
+/// Receipts that are read at once.
+const CONCURRENT_RECEIPTS: usize = 16;
+
+/// What is named like a receipt and is none is left out.
+async fn read_receipts(store: &Store, objects: Vec<crate::Object>) -> Result<Vec<ReceiptSummary>> {
+    let read = stream::iter(objects)
+        .map(|object| async move {
+            let receipt = receipt::read(store, &object).await?;
+            Ok::<_, Error>(receipt.map(|receipt| ReceiptSummary::new(&object.url, receipt)))
+        })
+        .buffered(CONCURRENT_RECEIPTS);
+    read.try_filter_map(|receipt| std::future::ready(Ok(receipt))).try_collect().await
 }
 
 async fn summarize(source: &Location, export: Export) -> Result<ExportSummary> {
@@ -160,7 +186,12 @@ async fn summarize(source: &Location, export: Export) -> Result<ExportSummary> {
                     (if rows == 0 { PartState::HeaderOnly } else { PartState::Rows }, Some(rows))
                 }
             };
+            let receipt = match &probe {
+                Ok(Probe::Parquet(metadata)) => receipt::in_metadata(metadata),
+                _ => None,
+            };
             PartSummary {
+                receipt: receipt.map(|receipt| ReceiptSummary::new(&part.object.url, receipt)),
                 file: part.object.url,
                 number: part.name.map(|name| name.number()),
                 bytes: part.object.size,
@@ -202,6 +233,21 @@ pub struct SchemaSummary {
     pub rows: Option<u64>,
     /// The columns, with the types rows are decoded to.
     pub columns: Vec<ColumnSummary>,
+    /// The receipt of the first part, where it carries one or it lies beside it.
+    pub receipt: Option<ReceiptSummary>,
+}
+
+async fn receipt_of(store: &Store, part: &PlannedPart, is_alone: bool) -> Result<Option<ReceiptSummary>> {
+    let url = &part.object.url;
+    if let Some(metadata) = part.parquet() {
+        return Ok(receipt::in_metadata(metadata).map(|receipt| ReceiptSummary::new(url, receipt)));
+    }
+    if !is_alone {
+        return Ok(None);
+    }
+    let Some(object) = store.head(&receipt::key_beside(&part.object.key)).await? else { return Ok(None) };
+    let receipt = receipt::read(store, &object).await?;
+    Ok(receipt.map(|receipt| ReceiptSummary::new(&object.url, receipt)))
 }
 
 /// Finds the columns of one run and their types.
@@ -211,7 +257,12 @@ pub struct SchemaSummary {
 /// are aligned by name.
 pub async fn schema(source: &Location, options: &Options) -> Result<SchemaSummary> {
     let input = plan::input(source, options, |_| false).await?;
+    let receipt = match input.parts.as_slice() {
+        [] => None,
+        [first, ..] => receipt_of(&source.store, first, input.parts.len() == 1).await?,
+    };
     Ok(SchemaSummary {
+        receipt,
         source: source.to_string(),
         kind: input.kind,
         format: input.format,

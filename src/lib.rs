@@ -44,6 +44,7 @@ mod decode;
 mod encode;
 mod engine;
 mod error;
+mod existing;
 mod export;
 mod guard;
 mod inventory;
@@ -53,6 +54,7 @@ mod naming;
 mod options;
 mod plan;
 mod probe;
+mod receipt;
 mod sample;
 mod schema;
 mod sink;
@@ -71,6 +73,7 @@ pub use options::{
     ColumnType, Compression, Format, Options, RunChoice, SchemaMode, Selection, Split, parse_size,
 };
 pub use plan::{ColumnSummary, Output, Plan, PlanSummary, PlannedPartSummary, Strategy, find, plan};
+pub use receipt::{Receipt, ReceiptOptions, ReceiptOutput, ReceiptSource, ReceiptSummary};
 pub use sample::{Frequency, Quantile, SampleOptions, SampleReport, sample, sample_until};
 pub use verify::{Difference, DifferenceKind, VerifyReport, verify, verify_until};
 

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::naming::{Kind, Pattern};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
@@ -103,7 +103,7 @@ impl FromStr for RunChoice {
 }
 
 /// The two formats an export has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
     /// Text, RFC 4180.
@@ -235,7 +235,7 @@ pub enum Split {
 }
 
 /// What happens where parts differ.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SchemaMode {
     /// It is an error: other columns, another order, other types, other line ends.
@@ -285,6 +285,13 @@ impl ColumnType {
         (ColumnType::Date, "date"),
         (ColumnType::Timestamp, "timestamp"),
     ];
+}
+
+impl fmt::Display for ColumnType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let known = Self::ALL.iter().find(|(known, _)| known == self);
+        f.write_str(known.map_or("string", |(_, name)| name))
+    }
 }
 
 impl FromStr for ColumnType {

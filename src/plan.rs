@@ -3,18 +3,20 @@
 
 use crate::decode::csv::{CellType, Layout, Typing};
 use crate::error::{Error, Result};
+use crate::existing::{self, Done, Existing};
 use crate::export::{self, Export, Found, Part};
 use crate::listing;
 use crate::location::{Location, Object, Store};
 use crate::naming::{Kind, Pattern};
 use crate::options::{Compression, Format, Options, SchemaMode, Selection, Split};
 use crate::probe::{CsvHead, LineEnd, Probe, probe};
+use crate::receipt::{self, Made, ReceiptOptions};
 use crate::schema::{self, SOURCE_COLUMNS};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use parquet::arrow::ArrowSchemaConverter;
 use parquet::arrow::arrow_reader::ArrowReaderMetadata;
 use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
@@ -64,7 +66,7 @@ impl Output {
 }
 
 /// How the bytes get from the parts to the output, cheapest first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Strategy {
@@ -110,6 +112,18 @@ pub(crate) enum Contents {
 }
 
 impl PlannedPart {
+    /// The rows, where they are known without reading them.
+    pub(crate) fn rows(&self) -> Option<u64> {
+        match &self.contents {
+            Contents::Empty => Some(0),
+            Contents::Csv { head, .. } if head.is_header_only => Some(0),
+            Contents::Csv { .. } => None,
+            Contents::Parquet { reader, .. } => {
+                u64::try_from(reader.metadata().file_metadata().num_rows()).ok()
+            }
+        }
+    }
+
     pub(crate) fn csv_head(&self) -> Option<&CsvHead> {
         match &self.contents {
             Contents::Csv { head, .. } => Some(head),
@@ -164,17 +178,7 @@ impl Input {
 
     /// The rows, where footers tell.
     pub(crate) fn rows(&self) -> Option<u64> {
-        self.parts
-            .iter()
-            .map(|part| match &part.contents {
-                Contents::Empty => Some(0),
-                Contents::Csv { head, .. } if head.is_header_only => Some(0),
-                Contents::Csv { .. } => None,
-                Contents::Parquet { reader, .. } => {
-                    u64::try_from(reader.metadata().file_metadata().num_rows()).ok()
-                }
-            })
-            .sum()
+        self.parts.iter().map(PlannedPart::rows).sum()
     }
 }
 
@@ -216,6 +220,9 @@ pub struct Plan {
     pub(crate) recut: Option<Recut>,
     pub(crate) options: Options,
     pub(crate) source: Location,
+    pub(crate) output: Output,
+    /// The output is there already, as a run would write it.
+    pub(crate) done: Option<Done>,
 }
 
 #[derive(Debug, Clone)]
@@ -541,8 +548,14 @@ pub async fn plan(source: &Location, output: &Output, options: &Options) -> Resu
         (None, Output::Folder(_)) => from.other(),
         (None, _) => from,
     };
+    // An output that is up to date is seen before any part is looked at.
+    let (chosen, existing) =
+        futures::future::try_join(choose(source, &options.select), existing::look(output)).await?;
+    if let Some(done) = existing::up_to_date(&existing, output, &chosen.exports, options, becomes).await? {
+        return Ok(nothing_to_do(source, output, options, chosen, done));
+    }
     // What a CSV becomes decides how its cells are read.
-    let mut input = input(source, options, |from| becomes(from) == Format::Csv).await?;
+    let mut input = look(&source.store, chosen, options, |from| becomes(from) == Format::Csv).await?;
     let to = becomes(input.format);
     let compression = compression(output, to, options)?;
     if to == Format::Csv {
@@ -552,6 +565,13 @@ pub async fn plan(source: &Location, output: &Output, options: &Options) -> Resu
     let (strategy, why) = strategy(&input, to, options);
     let (outputs, recut) = outputs(&input, output, to, compression, options)?;
     input.warnings.extend(idle_option(strategy, to, options).map(str::to_owned));
+    if to == Format::Parquet && (outputs.len() == 1 || recut.is_some()) {
+        let (_, conflicts) = receipt::key_values(&input, 0..input.parts.len());
+        let warning = |key: &String| {
+            format!("parts differ in their metadata under the key \"{key}\": the first part's value is kept")
+        };
+        input.warnings.extend(conflicts.iter().map(warning));
+    }
     let plan = Plan {
         input: Arc::new(input),
         to,
@@ -562,9 +582,49 @@ pub async fn plan(source: &Location, output: &Output, options: &Options) -> Resu
         recut,
         options: options.clone(),
         source: source.clone(),
+        output: output.clone(),
+        done: None,
     };
-    refuse_existing(&plan, output).await?;
+    refuse_existing(&plan, &existing)?;
     Ok(plan)
+}
+
+/// The plan of a run whose output is there already.
+fn nothing_to_do(source: &Location, output: &Output, options: &Options, chosen: Chosen, done: Done) -> Plan {
+    let receipt = &done.receipt;
+    let parts = chosen.exports.iter().flat_map(|export| &export.parts).map(|part| PlannedPart {
+        object: part.object.clone(),
+        contents: Contents::Empty,
+        constants: Vec::new(),
+    });
+    let field =
+        |column: &ColumnSummary| Field::new(&column.name, type_named(&column.data_type), column.nullable);
+    let schema: SchemaRef = Arc::new(Schema::new(receipt.columns.iter().map(field).collect::<Vec<_>>()));
+    let typing = Typing { schema: Arc::clone(&schema), types: Vec::new(), nulls: Vec::new(), constants: 0 };
+    let input = Input {
+        store: source.store.clone(),
+        parts: parts.collect(),
+        exports: chosen.exports,
+        kind: receipt.kind,
+        format: receipt.from,
+        schema,
+        typing: Arc::new(typing),
+        warnings: chosen.warnings,
+        is_uniform: false,
+    };
+    Plan {
+        input: Arc::new(input),
+        to: receipt.options.to,
+        compression: receipt.options.compression.parse().unwrap_or(Compression::None),
+        strategy: receipt.strategy,
+        why: "up to date, as its receipt says".to_owned(),
+        outputs: Vec::new(),
+        recut: None,
+        options: options.clone(),
+        source: source.clone(),
+        output: output.clone(),
+        done: Some(done),
+    }
 }
 
 fn asked_format(output: &Output, options: &Options) -> Result<Option<Format>> {
@@ -599,12 +659,12 @@ fn is_written_straight(output: &Output) -> bool {
 }
 
 /// A device, a pipe or a socket on local disk.
-fn is_device(location: &Location) -> bool {
+pub(crate) fn is_device(location: &Location) -> bool {
     location.is_local()
         && std::fs::metadata(&location.path).is_ok_and(|meta| !meta.is_file() && !meta.is_dir())
 }
 
-fn compression(output: &Output, to: Format, options: &Options) -> Result<Compression> {
+pub(crate) fn compression(output: &Output, to: Format, options: &Options) -> Result<Compression> {
     if to == Format::Parquet {
         return Ok(options.compression.unwrap_or(Compression::Snappy));
     }
@@ -798,7 +858,7 @@ fn outputs(
 }
 
 /// Refuses an output that exists, and a folder in which old parts of the same run would stay beside the new ones.
-async fn refuse_existing(plan: &Plan, output: &Output) -> Result<()> {
+fn refuse_existing(plan: &Plan, existing: &Existing) -> Result<()> {
     for planned in &plan.outputs {
         let Target::File(location) = &planned.target else { continue };
         for part in &plan.input.parts {
@@ -811,28 +871,12 @@ async fn refuse_existing(plan: &Plan, output: &Output) -> Result<()> {
             }
         }
     }
-    let folder = match output {
-        Output::Stdout => return Ok(()),
-        Output::File(location) => {
-            let exists = match plan.outputs.first().map(|planned| &planned.target) {
-                Some(Target::File(_)) => exists(location).await?,
-                _ => false,
-            };
-            return if exists && !plan.options.overwrite {
-                Err(Error::OutputExists { path: location.to_string() })
-            } else {
-                Ok(())
-            };
+    let (there, folder) = match (existing, &plan.output) {
+        (Existing::File(_), Output::File(location)) if !plan.options.overwrite => {
+            return Err(Error::OutputExists { path: location.to_string() });
         }
-        Output::Folder(folder) => folder,
-    };
-    if folder.is_local() && std::fs::metadata(&folder.path).is_ok_and(|meta| !meta.is_dir()) {
-        return Err(Error::Usage(format!("{folder} is a file; convert writes into a folder")));
-    }
-    let there = match listing::list(&folder.as_folder()).await {
-        Ok(listing) => listing.objects,
-        Err(Error::NotFound(_)) if folder.is_local() => return Ok(()),
-        Err(error) => return Err(error),
+        (Existing::Folder(there), Output::Folder(folder)) => (there, folder),
+        _ => return Ok(()),
     };
     let pattern = &plan.options.select.pattern;
     let new: HashSet<String> = plan
@@ -896,6 +940,8 @@ pub struct PlanSummary {
     pub strategy: Strategy,
     /// Why it is done that way.
     pub why: String,
+    /// Whether the output is there already, so that nothing is to be done.
+    pub up_to_date: bool,
     /// The parts in the order they are read.
     pub parts: Vec<PlannedPartSummary>,
     /// Bytes of all parts.
@@ -929,7 +975,7 @@ pub struct PlannedPartSummary {
 }
 
 /// A column in a summary.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ColumnSummary {
     /// Its name.
@@ -978,7 +1024,44 @@ pub(crate) fn type_name(data_type: &DataType) -> String {
     }
 }
 
+/// The type that [`type_name`] has this name for; text for any other.
+fn type_named(name: &str) -> DataType {
+    use arrow::datatypes::TimeUnit;
+    match name {
+        "double" => DataType::Float64,
+        "int64" => DataType::Int64,
+        "boolean" => DataType::Boolean,
+        "date" => DataType::Date32,
+        "timestamp(us)" => DataType::Timestamp(TimeUnit::Microsecond, None),
+        "timestamp(us, UTC)" => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+        _ => DataType::Utf8,
+    }
+}
+
 impl Plan {
+    /// What a receipt is made of; `rows_of` tells the rows of parts that have no footer.
+    pub(crate) fn made<'a>(
+        &'a self,
+        parts: std::ops::Range<usize>,
+        digest: Option<String>,
+        rows_of: &'a dyn Fn(usize) -> u64,
+    ) -> Made<'a> {
+        Made {
+            input: &self.input,
+            parts,
+            strategy: self.strategy,
+            options: ReceiptOptions::new(self.to, &self.compression.to_string(), &self.options),
+            columns: column_summaries(&self.input.schema),
+            digest,
+            rows_of,
+        }
+    }
+
+    /// Whether the output is there already, as its receipt says: a run does nothing.
+    pub fn is_up_to_date(&self) -> bool {
+        self.done.is_some()
+    }
+
     /// The format of the output.
     pub fn to(&self) -> Format {
         self.to
@@ -999,9 +1082,9 @@ impl Plan {
         self.input.bytes()
     }
 
-    /// Rows of all parts, where their footers tell.
+    /// Rows of all parts, where their footers or a receipt tell.
     pub fn rows(&self) -> Option<u64> {
-        self.input.rows()
+        self.done.as_ref().map(|done| done.receipt.rows).or_else(|| self.input.rows())
     }
 
     /// What is odd, but no error.
@@ -1016,11 +1099,12 @@ impl Plan {
             bytes: part.object.size,
             rows: part.parquet().and_then(|metadata| u64::try_from(metadata.file_metadata().num_rows()).ok()),
         });
-        let outputs = match &self.recut {
-            Some(recut) => {
+        let outputs = match (&self.done, &self.recut) {
+            (Some(done), _) => done.files.iter().map(|file| file.file.clone()).collect(),
+            (None, Some(recut)) => {
                 vec![recut.folder.child(&recut.like.renumbered(0, recut.extension)).to_string()]
             }
-            None => self.outputs.iter().map(|output| output.target.to_string()).collect(),
+            (None, None) => self.outputs.iter().map(|output| output.target.to_string()).collect(),
         };
         let (split_rows, split_bytes) = match self.recut.as_ref().map(|recut| recut.split) {
             Some(Split::Rows(rows)) => (Some(rows), None),
@@ -1037,9 +1121,10 @@ impl Plan {
             compression: self.compression_shown(),
             strategy: self.strategy,
             why: self.why.clone(),
+            up_to_date: self.done.is_some(),
             parts: parts.collect(),
             bytes: self.input.bytes(),
-            rows: self.input.rows(),
+            rows: self.rows(),
             columns: column_summaries(&self.input.schema),
             outputs,
             split_rows,
@@ -1059,6 +1144,9 @@ impl Plan {
 
     /// Ranged reads and writes of about 8 MiB; nothing on local disk.
     fn requests(&self) -> u64 {
+        if self.done.is_some() {
+            return 0;
+        }
         let pieces = |bytes: u64| bytes.div_ceil(crate::engine::TRANSFER_BYTES as u64);
         let reads: u64 = if self.input.store.is_local() {
             0

@@ -80,6 +80,7 @@ impl<T: Send + 'static, F: FnMut(&Chunk, u64) -> Result<T> + Send + 'static> Wor
             let text = &chunk.bytes()[segment.range.clone()];
             match count_rows(text, &layout.header, &mut self.ends) {
                 Ok(counted) => {
+                    self.progress.add_rows_of(segment.part, counted.rows);
                     rows += counted.rows;
                     lines.push((segment.part, counted.lines));
                 }
@@ -88,7 +89,6 @@ impl<T: Send + 'static, F: FnMut(&Chunk, u64) -> Result<T> + Send + 'static> Wor
                 }
             }
         }
-        self.progress.add_rows(rows);
         Ok(Checked { value: Ok((self.finish)(chunk, rows)?), lines })
     }
 }

@@ -12,8 +12,10 @@ use crate::options::{Compression, Format, Split};
 use crate::plan::{
     Plan, PlannedOutput, PlannedPart, ROW_GROUP_ROWS, Recut, Strategy, Target, row_group_pieces,
 };
+use crate::receipt::{self, Receipt, ReceiptOutput};
 use crate::sink::{Sink, SinkOptions};
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
 
@@ -21,6 +23,8 @@ use futures::{StreamExt, TryStreamExt};
 pub(crate) struct Finished {
     pub(crate) sink: Sink,
     pub(crate) file: WrittenFile,
+    /// The books of a Parquet file that is read again: its receipt is to tell the digest.
+    pub(crate) books: Option<Assembler>,
 }
 
 /// A file being written.
@@ -29,11 +33,13 @@ struct Open {
     name: String,
     bytes: u64,
     rows: u64,
+    books: Option<Assembler>,
 }
 
 impl Open {
     async fn create(target: &Target, options: SinkOptions) -> Result<Self> {
-        Ok(Open { sink: Sink::create(target, options).await?, name: target.to_string(), bytes: 0, rows: 0 })
+        let sink = Sink::create(target, options).await?;
+        Ok(Open { sink, name: target.to_string(), bytes: 0, rows: 0, books: None })
     }
 
     async fn write(&mut self, bytes: Bytes) -> Result<()> {
@@ -60,6 +66,7 @@ impl Open {
         Finished {
             sink: self.sink,
             file: WrittenFile { file: self.name, bytes: self.bytes, rows: self.rows },
+            books: self.books,
         }
     }
 }
@@ -102,15 +109,15 @@ fn sink_options(context: &Context, plan: &Plan, parts: &[PlannedPart]) -> SinkOp
 async fn fill(context: &Context, plan: &Plan, output: &PlannedOutput, file: &mut Open) -> Result<()> {
     match (plan.to, plan.strategy) {
         (Format::Csv, _) => fill_csv(context, plan, output, file).await,
-        (Format::Parquet, Strategy::CopyRowGroups) => fill_by_copy(context, output, file).await,
+        (Format::Parquet, Strategy::CopyRowGroups) => fill_by_copy(context, plan, output, file).await,
         (Format::Parquet, _) => {
             let encoder = Encoder::new(&context.input.schema, codec(plan.compression)?)?;
             let mut groups = row_groups(context, plan, output, &encoder);
-            let mut parquet = ParquetFile::begin(&encoder, file).await?;
+            let mut parquet = ParquetFile::begin(context, output.parts.clone(), &encoder, file).await?;
             while let Some(group) = groups.try_next().await? {
                 parquet.add(group, file).await?;
             }
-            parquet.end(file).await
+            seal(context, plan, output, parquet.assembler, file).await
         }
     }
 }
@@ -184,21 +191,75 @@ async fn compress_piece(
         .await
 }
 
-async fn fill_by_copy(context: &Context, output: &PlannedOutput, file: &mut Open) -> Result<()> {
+async fn fill_by_copy(context: &Context, plan: &Plan, output: &PlannedOutput, file: &mut Open) -> Result<()> {
     let first = context.input.parts.iter().find_map(PlannedPart::parquet);
-    let (descriptor, key_values) = match first {
-        Some(metadata) => {
-            let file = metadata.file_metadata();
-            (file.schema_descr_ptr(), file.key_value_metadata().cloned().unwrap_or_default())
-        }
-        None => return Err(crate::Error::Internal("no part has a footer".into())),
+    let Some(descriptor) = first.map(|metadata| metadata.file_metadata().schema_descr_ptr()) else {
+        return Err(crate::Error::Internal("no part has a footer".into()));
     };
+    let (key_values, _) = receipt::key_values(&context.input, output.parts.clone());
     let mut assembler = Assembler::new(descriptor, key_values);
     file.write(Bytes::from_static(MAGIC)).await?;
     let pieces = row_group_pieces(&context.input, output.parts.clone());
     file.rows = copy_row_groups::write(context, pieces, &mut assembler, &mut file.sink).await?;
     file.bytes = assembler.position();
-    file.write(assembler.finish()?).await
+    seal(context, plan, output, assembler, file).await
+}
+
+/// Ends a Parquet file, with its receipt.
+async fn seal(
+    context: &Context,
+    plan: &Plan,
+    output: &PlannedOutput,
+    mut assembler: Assembler,
+    file: &mut Open,
+) -> Result<()> {
+    if plan.options.no_receipt || !matches!(output.target, Target::File(_)) {
+        return file.write(assembler.finish()?).await;
+    }
+    // A digest is of all files of a run.
+    file.books = (plan.options.verify && plan.outputs.len() == 1).then(|| assembler.clone());
+    let written = receipt::now();
+    let modified = file.sink.stamp(written)?.then_some(written);
+    let (rows, bytes) = (file.rows, assembler.position());
+    let receipt = receipt_within(context, plan, output, (rows, bytes), modified, written, None);
+    assembler.add_key_value(receipt::KEY, receipt.to_json(false)?);
+    file.write(assembler.finish()?).await?;
+    file.sink.stamp(written).map(drop)
+}
+
+/// The receipt that a Parquet file carries.
+fn receipt_within(
+    context: &Context,
+    plan: &Plan,
+    output: &PlannedOutput,
+    (rows, bytes): (u64, u64),
+    modified: Option<DateTime<Utc>>,
+    written: DateTime<Utc>,
+    digest: Option<String>,
+) -> Receipt {
+    let name = output.target.to_string().rsplit('/').next().unwrap_or_default().to_owned();
+    let outputs = vec![ReceiptOutput { file: name, rows, bytes, e_tag: None, modified }];
+    let rows_of = |part| context.progress.rows_of(part);
+    Receipt::new(plan.made(output.parts.clone(), digest, &rows_of), written, outputs)
+}
+
+/// Has the receipt within a Parquet file tell the digest, which was known only after its last byte.
+pub(crate) async fn note_digest(
+    context: &Context,
+    plan: &Plan,
+    file: &mut Finished,
+    digest: &str,
+) -> Result<()> {
+    let (Some(mut books), [output]) = (file.books.take(), plan.outputs.as_slice()) else { return Ok(()) };
+    let written = receipt::now();
+    let modified = file.sink.is_local().then_some(written);
+    let (rows, bytes) = (file.file.rows, books.position());
+    let digest = Some(digest.to_owned());
+    let receipt = receipt_within(context, plan, output, (rows, bytes), modified, written, digest);
+    books.add_key_value(receipt::KEY, receipt.to_json(false)?);
+    let end = books.finish()?;
+    file.file.bytes = bytes + end.len() as u64;
+    file.sink.replace_end(bytes, end, written).await
 }
 
 /// A Parquet file whose row groups come encoded.
@@ -207,9 +268,22 @@ struct ParquetFile {
 }
 
 impl ParquetFile {
-    async fn begin(encoder: &Encoder, file: &mut Open) -> Result<Self> {
+    async fn begin(
+        context: &Context,
+        parts: std::ops::Range<usize>,
+        encoder: &Encoder,
+        file: &mut Open,
+    ) -> Result<Self> {
         file.write(Bytes::from_static(MAGIC)).await?;
-        Ok(ParquetFile { assembler: Assembler::new(encoder.descriptor().clone(), encoder.key_values()) })
+        // The Arrow schema is that of the rows as they are encoded; other metadata is the parts' own.
+        let mut key_values = encoder.key_values();
+        let (kept, _) = receipt::key_values(&context.input, parts);
+        for pair in kept {
+            if key_values.iter().all(|ours| ours.key != pair.key) {
+                key_values.push(pair);
+            }
+        }
+        Ok(ParquetFile { assembler: Assembler::new(encoder.descriptor().clone(), key_values) })
     }
 
     async fn add(&mut self, group: EncodedRowGroup, file: &mut Open) -> Result<()> {
@@ -367,7 +441,10 @@ async fn recut_parquet(files: &mut Files<'_>) -> Result<()> {
             files.close().await?;
         }
         if parquet.is_none() && (group.is_some() || files.finished.is_empty()) {
-            parquet = Some(ParquetFile::begin(&encoder, files.open().await?).await?);
+            parquet = Some(
+                ParquetFile::begin(context, 0..context.input.parts.len(), &encoder, files.open().await?)
+                    .await?,
+            );
         }
         match (group, &mut parquet) {
             (Some(group), Some(parquet)) => parquet.add(group, files.open().await?).await?,

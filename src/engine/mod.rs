@@ -13,6 +13,7 @@ mod jobs;
 mod pool;
 mod progress;
 mod proof;
+mod receipts;
 mod row_group_reader;
 mod row_groups;
 mod rows;
@@ -27,12 +28,13 @@ pub use progress::{Event, Report, WrittenFile};
 pub(crate) use rows::{Context, rows};
 
 use crate::error::{Error, Result};
+use crate::existing::Done;
 use crate::location::Location;
 use crate::options::Options;
 use crate::plan::{self, Plan, column_summaries};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use files::{Finished, write_output, write_recut};
+use files::{Finished, note_digest, write_output, write_recut};
 use futures::stream::BoxStream;
 use futures::{Stream, StreamExt, stream};
 use std::future::Future;
@@ -83,9 +85,12 @@ pub async fn run_until(
     stop: impl Future<Output = ()>,
     mut on_event: impl FnMut(Event),
 ) -> Result<Report> {
+    if let Some(done) = &plan.done {
+        return Ok(nothing_done(&plan, done));
+    }
     let (stopper, stopped) = watch::channel(false);
     let total = plan.input.bytes();
-    let progress = Arc::new(Progress::default());
+    let progress = Arc::new(Progress::by_part(plan.input.parts.len()));
     let work = write_and_publish(plan, Arc::clone(&progress), stopped);
     let report = attend(work, stopper, &progress, total, stop, &mut on_event).await?;
     for file in &report.outputs {
@@ -140,6 +145,8 @@ async fn write_and_publish(
             return Err(error);
         }
     };
+    let receipt = receipts::of_run(&context, &plan, &files, digest.clone()).await?;
+    receipts::write(&plan, &receipt).await?;
     let summary = plan.summary();
     Ok(Report {
         job: summary.job,
@@ -154,8 +161,32 @@ async fn write_and_publish(
         columns: column_summaries(&plan.input.schema),
         digest,
         outputs: files.into_iter().map(|file| file.file).collect(),
+        up_to_date: false,
+        receipt,
         seconds: began.elapsed().as_secs_f64(),
     })
+}
+
+/// The report of a run whose output was there already.
+fn nothing_done(plan: &Plan, done: &Done) -> Report {
+    let summary = plan.summary();
+    Report {
+        job: summary.job,
+        runs: summary.runs,
+        kind: summary.kind,
+        from: summary.from,
+        to: summary.to,
+        strategy: summary.strategy,
+        parts: plan.input.parts.len() as u64,
+        bytes_read: 0,
+        rows: done.receipt.rows,
+        columns: summary.columns,
+        digest: done.receipt.digest.clone(),
+        outputs: done.files.clone(),
+        up_to_date: true,
+        receipt: done.receipt.clone(),
+        seconds: 0.0,
+    }
 }
 
 /// Files of a conversion that are written at the same time: small ones wait for requests, not for the processor.
@@ -212,6 +243,9 @@ async fn prove(context: &Context, plan: &Plan, files: &mut [Finished]) -> Result
             false => None,
         };
         for file in files {
+            if let Some(digest) = &digest {
+                note_digest(context, plan, file, digest).await?;
+            }
             file.sink.release().await?;
         }
         proof::unchanged(plan).await?;

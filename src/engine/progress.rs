@@ -3,6 +3,7 @@
 use crate::naming::Kind;
 use crate::options::Format;
 use crate::plan::{ColumnSummary, Strategy};
+use crate::receipt::Receipt;
 use serde::Serialize;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -55,6 +56,10 @@ pub struct Report {
     pub digest: Option<String>,
     /// The files written, in order.
     pub outputs: Vec<WrittenFile>,
+    /// Whether the output was there already, as a run would write it, so that nothing was done.
+    pub up_to_date: bool,
+    /// What the output was made of, and how.
+    pub receipt: Receipt,
     /// Seconds from start to end.
     pub seconds: f64,
 }
@@ -76,6 +81,8 @@ pub struct WrittenFile {
 pub(crate) struct Progress {
     bytes: AtomicU64,
     rows: AtomicU64,
+    /// Rows by part, where they are wanted.
+    rows_of: Vec<AtomicU64>,
 }
 
 impl Progress {
@@ -85,6 +92,24 @@ impl Progress {
 
     pub(crate) fn add_rows(&self, rows: u64) {
         self.rows.fetch_add(rows, Ordering::Relaxed);
+    }
+
+    /// Counts rows by part as well.
+    pub(crate) fn by_part(parts: usize) -> Self {
+        Progress { rows_of: (0..parts).map(|_| AtomicU64::new(0)).collect(), ..Progress::default() }
+    }
+
+    /// Adds rows of one part.
+    pub(crate) fn add_rows_of(&self, part: usize, rows: u64) {
+        self.add_rows(rows);
+        if let Some(count) = self.rows_of.get(part) {
+            count.fetch_add(rows, Ordering::Relaxed);
+        }
+    }
+
+    /// Rows of one part so far.
+    pub(crate) fn rows_of(&self, part: usize) -> u64 {
+        self.rows_of.get(part).map_or(0, |count| count.load(Ordering::Relaxed))
     }
 
     pub(crate) fn rows(&self) -> u64 {

@@ -184,14 +184,17 @@ impl<T: Send + 'static, F: FnMut(&mut Decoder) -> Result<T> + Send + 'static> Wo
                 return Err(Error::Internal("text of a part that is no CSV".into()));
             };
             let text = &chunk.bytes()[segment.range.clone()];
+            let before = self.decoder.rows();
             match self.decoder.append(text, layout, &part.constants) {
-                Ok(more) => lines.push((segment.part, more)),
+                Ok(more) => {
+                    self.progress.add_rows_of(segment.part, (self.decoder.rows() - before) as u64);
+                    lines.push((segment.part, more));
+                }
                 Err(failed) => {
                     return Ok(Checked { value: Err((segment.part, failed.lines, failed.error)), lines });
                 }
             }
         }
-        self.progress.add_rows(self.decoder.rows() as u64);
         Ok(Checked { value: Ok((self.finish)(&mut self.decoder)?), lines })
     }
 }

@@ -117,6 +117,16 @@ impl Location {
         }
     }
 
+    /// The object `name` beside this one.
+    pub(crate) fn sibling(&self, name: &str) -> Location {
+        let beside = |text: &str| match text.rsplit_once('/') {
+            Some((folder, _)) => format!("{folder}/{name}"),
+            None => name.to_owned(),
+        };
+        let (path, text) = (beside(&self.path), beside(&self.text));
+        Location { store: self.store.clone(), path, is_folder: false, text }
+    }
+
     /// The same place, which can only be a folder.
     pub(crate) fn as_folder(&self) -> Location {
         Location { is_folder: true, ..self.clone() }

@@ -9,6 +9,7 @@ use std::ops::Range;
 use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 use tempfile::{Builder, TempPath};
 
 pub(crate) struct LocalSink {
@@ -72,6 +73,11 @@ impl LocalSink {
         })
     }
 
+    /// When the published file was last written.
+    pub(crate) fn modified(&self) -> Option<SystemTime> {
+        std::fs::metadata(&self.path).and_then(|meta| meta.modified()).ok()
+    }
+
     /// Where the bytes are until they are published.
     pub(crate) fn temporary(&self) -> Option<&Path> {
         self.temporary.as_deref()
@@ -113,6 +119,30 @@ impl LocalSink {
     pub(crate) fn positioned(&self) -> Option<PositionedFile> {
         let file = self.file.as_ref().map(Arc::clone)?;
         Some(PositionedFile { file, shown: self.shown.as_str().into() })
+    }
+
+    /// Gives the file this time of modification; nothing is written behind it.
+    pub(crate) fn stamp(&mut self, time: SystemTime) -> Result<()> {
+        let set = self.file.as_ref().map_or(Ok(()), |file| file.set_modified(time));
+        set.map_err(|error| Error::io("writing", &self.shown, error))
+    }
+
+    /// Writes another end to a finished file that is not published.
+    pub(crate) async fn replace_end(&mut self, from: u64, end: Bytes, time: SystemTime) -> Result<()> {
+        let (shown, path) = (self.shown.clone(), self.temporary().map(Path::to_path_buf));
+        blocking(move || {
+            let Some(path) = path else {
+                return Err(Error::Internal("a file was changed after it was published".into()));
+            };
+            let changed = File::options().write(true).open(path).and_then(|file| {
+                file.set_len(from)?;
+                file.write_all_at(&end, from)?;
+                file.set_modified(time)?;
+                file.sync_all()
+            });
+            changed.map_err(|error| Error::io("writing", shown, error))
+        })
+        .await
     }
 
     pub(crate) async fn finish(&mut self) -> Result<()> {

@@ -10,6 +10,7 @@ use crate::location::{Location, Object, blocking};
 use crate::plan::Target;
 use aside::AsideSink;
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use local::LocalSink;
 pub(crate) use local::PositionedFile;
 use object::ObjectSink;
@@ -171,6 +172,41 @@ impl Sink {
         match self {
             Sink::Aside(sink) => sink.release().await,
             Sink::Local(_) | Sink::Object(_) | Sink::Stream(_) => Ok(()),
+        }
+    }
+
+    /// Gives a local file this time of modification, after the last byte and before [`Self::finish`]; `false` where
+    /// the time is not ours to give.
+    pub(crate) fn stamp(&mut self, time: DateTime<Utc>) -> Result<bool> {
+        match self {
+            Sink::Local(sink) => sink.stamp(time.into()).map(|()| true),
+            _ => Ok(false),
+        }
+    }
+
+    /// Whether it ends up on local disk.
+    pub(crate) fn is_local(&self) -> bool {
+        matches!(self, Sink::Local(_))
+    }
+
+    /// Writes another end to a file that was read again.
+    pub(crate) async fn replace_end(&mut self, from: u64, end: Bytes, time: DateTime<Utc>) -> Result<()> {
+        match self {
+            Sink::Local(sink) => sink.replace_end(from, end, time.into()).await,
+            Sink::Aside(sink) => sink.file.replace_end(from, end, time.into()).await,
+            Sink::Object(_) | Sink::Stream(_) => {
+                Err(Error::Internal("what is under way cannot be changed any more".into()))
+            }
+        }
+    }
+
+    /// What tells a published file from a later one of its name: the store's identifier, or the time of modification.
+    pub(crate) async fn identity(&self) -> Result<(Option<String>, Option<DateTime<Utc>>)> {
+        match self {
+            Sink::Local(sink) => Ok((None, sink.modified().map(DateTime::from))),
+            Sink::Aside(sink) => sink.object.identity().await,
+            Sink::Object(sink) => sink.identity().await,
+            Sink::Stream(_) => Ok((None, None)),
         }
     }
 

@@ -6,6 +6,7 @@ use crate::engine::TRANSFER_BYTES;
 use crate::error::{Error, Result};
 use crate::location::{Location, store_error};
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use object_store::path::Path;
 use object_store::{
     Attribute, Attributes, GetOptions, MultipartUpload, ObjectStore, PutMode, PutMultipartOptions,
@@ -40,6 +41,8 @@ pub(crate) struct ObjectSink {
     upload: Option<Box<dyn MultipartUpload>>,
     pieces: usize,
     under_way: JoinSet<object_store::Result<()>>,
+    /// The store's identifier of the published object.
+    e_tag: Option<String>,
 }
 
 impl ObjectSink {
@@ -59,6 +62,7 @@ impl ObjectSink {
             upload: None,
             pieces: 0,
             under_way: JoinSet::new(),
+            e_tag: None,
         })
     }
 
@@ -131,23 +135,32 @@ impl ObjectSink {
             if !self.options.overwrite && crate::plan::exists(&self.location).await? {
                 return Err(Error::OutputExists { path: shown });
             }
-            if let Err(error) = upload.complete().await
-                && !self.is_there().await
-            {
-                return Err(self.failed(&error));
+            match upload.complete().await {
+                Ok(put) => self.e_tag = put.e_tag,
+                Err(_) if self.is_there().await => {}
+                Err(error) => return Err(self.failed(&error)),
             }
             self.upload = None;
         } else {
             let mode = if self.options.overwrite { PutMode::Overwrite } else { PutMode::Create };
             let payload = PutPayload::from_iter(self.held.iter().cloned());
             let options = PutOptions { mode, attributes: self.attributes(), ..PutOptions::default() };
-            if let Err(error) = self.store.put_opts(&self.path, payload, options).await
-                && !self.is_there().await
-            {
-                return Err(self.failed(&error));
+            match self.store.put_opts(&self.path, payload, options).await {
+                Ok(put) => self.e_tag = put.e_tag,
+                Err(_) if self.is_there().await => {}
+                Err(error) => return Err(self.failed(&error)),
             }
         }
         Ok(shown)
+    }
+
+    /// The store's identifier of the published object; where the store gave none, what a look at it says.
+    pub(crate) async fn identity(&self) -> Result<(Option<String>, Option<DateTime<Utc>>)> {
+        if self.e_tag.is_some() {
+            return Ok((self.e_tag.clone(), None));
+        }
+        let found = self.location.store.head(&self.location.path).await?;
+        Ok(found.map_or((None, None), |object| (object.e_tag, object.modified)))
     }
 
     fn attributes(&self) -> Attributes {

@@ -1,7 +1,8 @@
 //! What people and scripts are shown. Text from outside is escaped before it reaches a terminal.
 
 use forecast_export::{
-    Error, Escaped, ExportSummary, Inventory, PartState, Report, SampleReport, SchemaSummary, VerifyReport,
+    Error, Escaped, ExportSummary, Inventory, PartState, ReceiptSummary, Report, SampleReport, SchemaSummary,
+    VerifyReport,
 };
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -132,7 +133,32 @@ pub(crate) fn inventory(found: &Inventory, verbose: bool) -> String {
         let more = if more > 0 { format!(" and {more} more; -v shows all") } else { String::new() };
         let _ = writeln!(text, "{title} ({}): {}{more}", files.len(), names.join(", "));
     }
+    if !found.receipts.is_empty() {
+        let _ = writeln!(text, "receipts ({}):", found.receipts.len());
+        let shown = if verbose { found.receipts.len() } else { 5 };
+        for receipt in found.receipts.iter().take(shown) {
+            let _ = writeln!(text, "  {}", receipt_line(receipt));
+        }
+        if found.receipts.len() > shown {
+            let _ = writeln!(text, "  and {} more; -v shows all", found.receipts.len() - shown);
+        }
+    }
     text
+}
+
+/// `x.csv.receipt.json: 36 rows of sales 2026-01-02T03-04-05Z, from 12 parts, 2026-01-03T04:05:06Z`
+fn receipt_line(receipt: &ReceiptSummary) -> String {
+    let of = format!("{} {}", receipt.job, receipt.runs.join(" "));
+    Escaped(&format!(
+        "{}: {} of {}, from {}, written {} by {}",
+        receipt.file,
+        counted(receipt.rows, "row"),
+        of.trim(),
+        counted(receipt.parts, "part"),
+        receipt.written.format("%Y-%m-%dT%H:%M:%SZ"),
+        receipt.tool
+    ))
+    .to_string()
 }
 
 fn state(state: PartState) -> &'static str {
@@ -189,10 +215,20 @@ pub(crate) fn schema(found: &SchemaSummary) -> String {
         lines.push(vec![Escaped(&column.name).to_string(), column.data_type.clone(), nulls.to_owned()]);
     }
     text.push_str(&table(&lines, &[]));
+    if let Some(receipt) = &found.receipt {
+        let _ = writeln!(text, "receipt {}", receipt_line(receipt));
+    }
     text
 }
 
 pub(crate) fn report(report: &Report) -> String {
+    if report.up_to_date {
+        let output = match report.outputs.as_slice() {
+            [one] => one.file.clone(),
+            files => counted(files.len() as u64, "file"),
+        };
+        return format!("up to date: {output}, {}", counted(report.rows, "row"));
+    }
     let bytes: u64 = report.outputs.iter().map(|file| file.bytes).sum();
     let output = match report.outputs.as_slice() {
         [one] => one.file.clone(),

@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 /// Keeps the books of a Parquet file whose bytes are written elsewhere: where each column chunk went, and at the end
 /// the footer.
+#[derive(Clone)]
 pub(crate) struct Assembler {
     descriptor: SchemaDescPtr,
     key_values: Vec<KeyValue>,
@@ -83,6 +84,11 @@ impl Assembler {
         self.row_groups.push(entered);
         self.indexes.push(indexes);
         Ok(())
+    }
+
+    /// Adds a pair to the file's metadata.
+    pub(crate) fn add_key_value(&mut self, key: &str, value: String) {
+        self.key_values.push(KeyValue::new(key.to_owned(), value));
     }
 
     /// The page indexes and the footer, which end the file.

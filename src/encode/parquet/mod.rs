@@ -32,7 +32,8 @@ use std::sync::Arc;
 /// The first and last bytes of every Parquet file.
 pub(crate) const MAGIC: &[u8; 4] = b"PAR1";
 
-const CREATED_BY: &str = concat!("forecast-export version ", env!("CARGO_PKG_VERSION"));
+/// Who wrote a file, as its footer says.
+pub(crate) const CREATED_BY: &str = concat!("forecast-export version ", env!("CARGO_PKG_VERSION"));
 
 fn failed(doing: &str, error: &dyn std::fmt::Display) -> Error {
     Error::Internal(format!("{doing} Parquet: {error}"))
