@@ -113,11 +113,7 @@ async fn of_file(
         },
         Format::Csv => {
             let beside = receipt::beside(location);
-            let there = beside.store.head(&beside.path).await?;
-            let read = match &there {
-                Some(there) => receipt::read(&beside.store, there).await?,
-                None => None,
-            };
+            let read = receipt::read(&beside.store, &beside.path).await?;
             read.map(|receipt| (receipt.outputs.iter().all(|output| output.is(object)), receipt))
         }
     };
@@ -132,7 +128,7 @@ async fn of_folder(there: &[Object], folder: &Location, exports: &[Export]) -> R
     let in_folder = |object: &&Object| object.folder() == folder.path || folder.path.is_empty();
     let find = |name: &str| there.iter().filter(in_folder).find(|object| object.file_name() == name);
     let Some(object) = find(&name) else { return Ok(None) };
-    let Some(receipt) = receipt::read(&folder.store, object).await? else { return Ok(None) };
+    let Some(receipt) = receipt::read(&folder.store, &object.key).await? else { return Ok(None) };
     if receipt.outputs.iter().all(|output| find(&output.file).is_none()) {
         // A receipt of files that somebody has taken away is no reason not to write them again.
         return Ok(None);

@@ -154,7 +154,7 @@ const CONCURRENT_RECEIPTS: usize = 16;
 async fn read_receipts(store: &Store, objects: Vec<crate::Object>) -> Result<Vec<ReceiptSummary>> {
     let read = stream::iter(objects)
         .map(|object| async move {
-            let receipt = receipt::read(store, &object).await?;
+            let receipt = receipt::read(store, &object.key).await?;
             Ok::<_, Error>(receipt.map(|receipt| ReceiptSummary::new(&object.url, receipt)))
         })
         .buffered(CONCURRENT_RECEIPTS);
@@ -245,9 +245,9 @@ async fn receipt_of(store: &Store, part: &PlannedPart, is_alone: bool) -> Result
     if !is_alone {
         return Ok(None);
     }
-    let Some(object) = store.head(&receipt::key_beside(&part.object.key)).await? else { return Ok(None) };
-    let receipt = receipt::read(store, &object).await?;
-    Ok(receipt.map(|receipt| ReceiptSummary::new(&object.url, receipt)))
+    let key = receipt::key_beside(&part.object.key);
+    let receipt = receipt::read(store, &key).await?;
+    Ok(receipt.map(|receipt| ReceiptSummary::new(&store.url(&key), receipt)))
 }
 
 /// Finds the columns of one run and their types.

@@ -325,11 +325,9 @@ pub(crate) fn is_as_written(receipt: &Receipt, object: &Object, metadata: &Parqu
 }
 
 /// Reads a receipt's file; `None` where what is there is none.
-pub(crate) async fn read(store: &Store, object: &Object) -> Result<Option<Receipt>> {
-    if object.size > MAX_BYTES {
-        return Ok(None);
-    }
-    Ok(Receipt::parse(&store.read(object, 0..object.size).await?))
+pub(crate) async fn read(store: &Store, key: &str) -> Result<Option<Receipt>> {
+    let json = store.read_small(key, MAX_BYTES).await?;
+    Ok(json.and_then(|json| Receipt::parse(&json)))
 }
 
 impl ReceiptOutput {

@@ -3,11 +3,13 @@
 use super::files::Finished;
 use super::rows::Context;
 use crate::error::Result;
-use crate::location::Location;
+use crate::listing;
+use crate::location::{Location, Object};
 use crate::options::Format;
 use crate::plan::{Output, Plan, Target};
 use crate::receipt::{self, Receipt, ReceiptOutput};
 use crate::sink::{Sink, SinkOptions};
+use std::collections::HashMap;
 
 /// The receipt of a whole run; the files are published, so it is known what the stores call them.
 pub(super) async fn of_run(
@@ -16,16 +18,33 @@ pub(super) async fn of_run(
     files: &[Finished],
     digest: Option<String>,
 ) -> Result<Receipt> {
+    let listed = listed(plan).await?;
     let mut outputs = Vec::with_capacity(files.len());
     for file in files {
-        let (e_tag, modified) = file.sink.identity().await?;
         let name = file.file.file.rsplit('/').next().unwrap_or_default().to_owned();
+        let (e_tag, modified) = match listed.get(&name) {
+            Some(object) => (file.sink.e_tag().or(object.e_tag.clone()), object.modified),
+            None => file.sink.identity().await?,
+        };
         let (bytes, rows) = (file.file.bytes, file.file.rows);
         outputs.push(ReceiptOutput { file: name, rows, bytes, e_tag, modified });
     }
     let rows_of = |part| context.progress.rows_of(part);
     let made = plan.made(0..context.input.parts.len(), digest, &rows_of);
     Ok(Receipt::new(made, receipt::now(), outputs))
+}
+
+/// The files of a conversion as a listing shows them, by name: a re-run sees them in no other way, and not every store
+/// lists what it said of an object when it was put.
+async fn listed(plan: &Plan) -> Result<HashMap<String, Object>> {
+    match &plan.output {
+        Output::Folder(folder) if !folder.is_local() && place(plan).is_some() => {
+            let found = listing::list(&folder.as_folder()).await?.objects.into_iter();
+            let in_folder = found.filter(|object| object.folder() == folder.path);
+            Ok(in_folder.map(|object| (object.file_name().to_owned(), object)).collect())
+        }
+        _ => Ok(HashMap::new()),
+    }
 }
 
 /// Writes the receipt where it is a file of its own.

@@ -140,6 +140,25 @@ impl Store {
         }
     }
 
+    /// A whole small object in one request; `None` where there is none, or a larger one.
+    pub(crate) async fn read_small(&self, key: &str, most: u64) -> Result<Option<Bytes>> {
+        let Backend::Remote(store) = &self.backend else {
+            return match self.head(key).await? {
+                Some(object) if object.size <= most => self.read(&object, 0..object.size).await.map(Some),
+                _ => Ok(None),
+            };
+        };
+        let shown = self.url(key);
+        let failed = |error| store_error("reading", &shown, &error);
+        let result = match store.get(&self.path(key)?).await {
+            Ok(result) if result.meta.size > most => return Ok(None),
+            Ok(result) => result,
+            Err(object_store::Error::NotFound { .. }) => return Ok(None),
+            Err(error) => return Err(failed(error)),
+        };
+        result.bytes().await.map(Some).map_err(failed)
+    }
+
     /// A key that exists, taken literally: `Path::from` would percent-encode it.
     pub(crate) fn path(&self, key: &str) -> Result<Path> {
         Path::parse(key)

@@ -200,6 +200,15 @@ impl Sink {
         }
     }
 
+    /// The store's identifier of a published object, where the store gave one.
+    pub(crate) fn e_tag(&self) -> Option<String> {
+        match self {
+            Sink::Aside(sink) => sink.object.e_tag(),
+            Sink::Object(sink) => sink.e_tag(),
+            Sink::Local(_) | Sink::Stream(_) => None,
+        }
+    }
+
     /// What tells a published file from a later one of its name: the store's identifier, or the time of modification.
     pub(crate) async fn identity(&self) -> Result<(Option<String>, Option<DateTime<Utc>>)> {
         match self {

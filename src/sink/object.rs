@@ -154,6 +154,10 @@ impl ObjectSink {
         Ok(shown)
     }
 
+    pub(crate) fn e_tag(&self) -> Option<String> {
+        self.e_tag.clone()
+    }
+
     /// The store's identifier of the published object; where the store gave none, what a look at it says.
     pub(crate) async fn identity(&self) -> Result<(Option<String>, Option<DateTime<Utc>>)> {
         if self.e_tag.is_some() {

@@ -90,8 +90,15 @@ impl Scratch {
         ParquetMetaDataReader::new().parse_and_finish(&bytes).expect("a footer")
     }
 
-    /// Every file in the scratch folder but those in `in/`, in order.
+    /// Every file in the scratch folder but those in `in/`, in order; without receipts, which have tests of their own.
     pub(crate) fn written(&self) -> Vec<String> {
+        let mut written = self.written_with_receipts();
+        written.retain(|file| !file.ends_with(".receipt.json"));
+        written
+    }
+
+    /// Every file in the scratch folder but those in `in/`, in order.
+    pub(crate) fn written_with_receipts(&self) -> Vec<String> {
         let kept = self.path("in");
         let written = files(self.folder.path()).into_iter().filter(|file| !file.starts_with(&kept));
         written
