@@ -11,9 +11,9 @@ use crate::location::{Location, Object, Store};
 use crate::naming::Kind;
 use crate::options::{Format, Options, SchemaMode, Split};
 use crate::plan::{ColumnSummary, Input, PlannedPart, Strategy};
-use chrono::{DateTime, SubsecRound, Utc};
+use chrono::{DateTime, SecondsFormat, SubsecRound, Utc};
 use parquet::file::metadata::{KeyValue, ParquetMetaData};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use std::ops::Range;
 
 /// The key of a receipt in the metadata of a Parquet file.
@@ -32,6 +32,7 @@ pub struct Receipt {
     /// The tool that wrote the output, with its version.
     pub tool: String,
     /// When the output was complete. A local file has this as its time of modification.
+    #[serde(serialize_with = "time")]
     pub written: DateTime<Utc>,
     /// The job whose export was read.
     pub job: String,
@@ -68,6 +69,7 @@ pub struct ReceiptSource {
     /// The store's identifier of the content, where it has one.
     pub e_tag: Option<String>,
     /// When it was last written.
+    #[serde(serialize_with = "some_time")]
     pub modified: Option<DateTime<Utc>>,
     /// The number of the first of its rows among the rows of the output, from 0.
     pub first_row: u64,
@@ -114,7 +116,20 @@ pub struct ReceiptOutput {
     /// The store's identifier of the content, where it has one and the receipt is a file of its own.
     pub e_tag: Option<String>,
     /// When it was last written, where that was known.
+    #[serde(serialize_with = "some_time")]
     pub modified: Option<DateTime<Utc>>,
+}
+
+/// A time to the nanosecond, always as long: so the same run gives files of the same size.
+fn time<S: Serializer>(time: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&time.to_rfc3339_opts(SecondsFormat::Nanos, true))
+}
+
+fn some_time<S: Serializer>(time: &Option<DateTime<Utc>>, serializer: S) -> Result<S::Ok, S::Error> {
+    match time {
+        Some(known) => self::time(known, serializer),
+        None => serializer.serialize_none(),
+    }
 }
 
 impl ReceiptOptions {

@@ -196,8 +196,12 @@ fn a_merge_is_silent_with_q_and_shows_its_plan_with_v() {
     assert!(said.contains("_part11.csv\ncolumns\n") && said.contains("copy bytes: CSV to CSV"), "{said}");
     assert!(said.lines().last().is_some_and(|line| line.starts_with("36 rows from 12 parts")), "{said}");
     // Errors are never silenced.
-    let failed = merged(folder.path(), &["-o", "a.csv", "-q"]);
-    assert_eq!(failure(&failed), (7, "error: a.csv exists; --overwrite replaces it\n".to_owned()));
+    std::fs::write(folder.path().join("d.csv"), "").expect("written");
+    let failed = merged(folder.path(), &["-o", "d.csv", "-q"]);
+    assert_eq!(failure(&failed), (7, "error: d.csv exists; --overwrite replaces it\n".to_owned()));
+    // Nor is there anything to say of what is up to date.
+    let again = merged(folder.path(), &["-o", "a.csv", "-q"]);
+    assert!(again.status.success() && again.stderr.is_empty() && again.stdout.is_empty(), "{again:?}");
 }
 
 #[test]
@@ -301,7 +305,7 @@ fn the_time_zone_of_the_machine_changes_nothing() {
     let files = |zone: &str| -> Vec<Vec<u8>> {
         let convert = |from: &Path, to: &str| {
             let mut command = binary();
-            command.arg("merge").arg(from).args(["-q", "--overwrite", "-o", to]);
+            command.arg("merge").arg(from).args(["-q", "--overwrite", "--no-receipt", "-o", to]);
             let output = command.env("TZ", zone).current_dir(folder.path()).output().expect("it starts");
             assert!(output.status.success(), "{output:?}");
             std::fs::read(folder.path().join(to)).expect("written")
@@ -343,7 +347,8 @@ fn missing_folders_are_made_and_modes_follow_the_umask() {
             file_mode
         );
         assert_eq!((mode(&made.join("a")), mode(&made.join("c/d"))), (folder_mode, folder_mode));
-        assert_eq!(std::fs::read_dir(made.join("a/b")).expect("a folder").count(), 1);
+        assert_eq!(mode(&made.join("a/b/sales.csv.receipt.json")), file_mode);
+        assert_eq!(std::fs::read_dir(made.join("a/b")).expect("a folder").count(), 2);
     }
 }
 
@@ -377,7 +382,7 @@ fn a_named_pipe_is_written_straight() {
     });
     let output = merged(folder.path(), &["-o", "pipe.csv"]);
     assert!(output.status.success(), "{output:?}");
-    let file = merged(folder.path(), &["-o", "file.csv", "-q"]);
+    let file = merged(folder.path(), &["-o", "file.csv", "-q", "--no-receipt"]);
     assert!(file.status.success());
     assert_eq!(reader.join().expect("read"), std::fs::read(folder.path().join("file.csv")).expect("written"));
     assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 2);
@@ -387,7 +392,7 @@ fn a_named_pipe_is_written_straight() {
 fn parquet_on_standard_output_is_the_file_it_would_be() {
     let folder = tempfile::tempdir().expect("a folder");
     let piped = merged(folder.path(), &["-o", "-", "--to", "parquet", "-q"]);
-    assert!(merged(folder.path(), &["-o", "file.parquet", "-q"]).status.success());
+    assert!(merged(folder.path(), &["-o", "file.parquet", "-q", "--no-receipt"]).status.success());
     assert_eq!(piped.stdout, std::fs::read(folder.path().join("file.parquet")).expect("written"));
 }
 

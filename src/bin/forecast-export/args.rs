@@ -45,7 +45,7 @@ Examples:
 const VERIFY_EXAMPLES: &str = "\
 Examples:
   forecast-export verify sales.parquet --against exports/
-  forecast-export verify s3://bucket/merged/sales.csv --against s3://bucket/exports --job sales --run latest
+  forecast-export verify s3://bucket/sales.csv --against s3://bucket/exports --run latest
   forecast-export verify parquet/ --against exports/ --run 2026-01-02T03-04-05Z
   forecast-export verify sales.parquet --against exports/ --json | jq .digest";
 
