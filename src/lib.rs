@@ -11,6 +11,10 @@
 //!   the dry run, [`Plan::summary`] is the same as data.
 //! - [`run`] does what a plan says, all or nothing, tells [`Event`]s on the way, and gives a [`Report`].
 //!
+//! [`verify`] proves that an output holds exactly the rows of its source, in order, or says where they part. A
+//! [`Receipt`] is kept with every output and tells what it was made of; a [`Plan`] whose output is there already, as
+//! its receipt says, does nothing.
+//!
 //! Beside that, [`read`] gives the rows of an export as an ordered stream of Arrow record batches, [`inventory`] lists
 //! what lies at a location, [`schema`] finds the columns, and [`Pattern`] takes file names apart.
 //!
@@ -38,7 +42,8 @@
 //!
 //! One way through, left to right; a module knows only what is to its left: `location`, `listing`, `naming` and
 //! `export` say what is there; `probe`, `schema` and `plan` what will happen; `decode`, `encode` and `sink` turn bytes
-//! into rows and back; `engine` does it.
+//! into rows and back; `engine` does it, `verify` and `receipt` prove and
+//! note what was done.
 
 mod decode;
 mod encode;

@@ -1157,7 +1157,10 @@ impl Plan {
                 .iter()
                 .filter(|part| !kept(part))
                 .map(|part| pieces(part.object.size).max(1))
-                .sum()
+                .sum::<u64>()
+                * if self.options.verify { 2 } else { 1 }
+                // The listing that sees whether the parts are still what they were.
+                + 1
         };
         let is_remote = |output: &&PlannedOutput| matches!(&output.target, Target::File(l) if !l.is_local());
         let writes: u64 = self
@@ -1171,7 +1174,14 @@ impl Plan {
                 if pieces(bytes) > 1 { pieces(bytes) + 2 } else { 1 }
             })
             .sum();
-        reads + writes
+        let receipt = match &self.output {
+            _ if self.options.no_receipt => 0,
+            Output::File(location) if !location.is_local() && self.to == Format::Csv => 1,
+            // With the listing that tells what the store calls the files.
+            Output::Folder(folder) if !folder.is_local() => 2,
+            _ => 0,
+        };
+        reads + writes + receipt
     }
 }
 

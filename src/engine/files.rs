@@ -196,7 +196,13 @@ async fn fill_by_copy(context: &Context, plan: &Plan, output: &PlannedOutput, fi
     let Some(descriptor) = first.map(|metadata| metadata.file_metadata().schema_descr_ptr()) else {
         return Err(crate::Error::Internal("no part has a footer".into()));
     };
-    let (key_values, _) = receipt::key_values(&context.input, output.parts.clone());
+    let (mut key_values, _) = receipt::key_values(&context.input, output.parts.clone());
+    if context.input.parts[output.parts.clone()].iter().all(|part| part.parquet().is_none()) {
+        // A file made of parts without a byte has the columns of the others, so it has their Arrow schema too.
+        let (of_all, _) = receipt::key_values(&context.input, 0..context.input.parts.len());
+        key_values
+            .extend(of_all.into_iter().filter(|pair| pair.key == parquet::arrow::ARROW_SCHEMA_META_KEY));
+    }
     let mut assembler = Assembler::new(descriptor, key_values);
     file.write(Bytes::from_static(MAGIC)).await?;
     let pieces = row_group_pieces(&context.input, output.parts.clone());

@@ -369,6 +369,18 @@ fn parquet_keeps_the_metadata_of_its_parts_and_says_where_they_disagree() {
 }
 
 #[test]
+fn a_parquet_part_without_a_byte_becomes_a_file_with_the_arrow_schema_of_the_others() {
+    let scratch = Scratch::of_parts("parquet", &[Vec::new(), part("a", &[("writer", "one")])]);
+    scratch.succeeds("convert in -o out/ --to parquet");
+    let file = |number| format!("out/sales_{RUN}_part{number}.parquet");
+    assert_eq!(scratch.rows(&file(0)).num_rows(), 0);
+    let schema = key_value(&scratch, &file(1), "ARROW:schema");
+    assert!(schema.is_some());
+    assert_eq!(key_value(&scratch, &file(0), "ARROW:schema"), schema);
+    assert_eq!(key_value(&scratch, &file(0), "writer"), None);
+}
+
+#[test]
 fn a_file_that_another_tool_wrote_with_the_receipt_in_it_is_not_up_to_date() {
     let scratch = forecast();
     scratch.succeeds("merge in -o all.parquet");

@@ -35,7 +35,8 @@ fn a_listing_with_status_200_and_an_error_in_it_is_no_empty_folder() {
     let (bucket, expected) = small("list-error");
     bucket.proxy.fail("ListObjectsV2", Fault::ErrorIn200("InternalError"), 2);
     assert_eq!(bucket.succeed(&["merge", &bucket.at("in"), "-o", "-"]), expected);
-    assert_eq!(bucket.proxy.count("ListObjectsV2"), 3);
+    // The last one sees that the parts are still those that were read.
+    assert_eq!(bucket.proxy.count("ListObjectsV2"), 4);
 
     bucket.proxy.fail("ListObjectsV2", Fault::ErrorIn200("AccessDenied"), 1);
     let said = bucket.fail(8, &["ls", &bucket.at("in")]);
@@ -49,7 +50,7 @@ fn a_listing_that_is_cut_is_asked_for_again() {
         bucket.proxy.clear_log();
         bucket.proxy.fail("ListObjectsV2", fault, 1);
         assert_eq!(bucket.succeed(&["merge", &bucket.at("in"), "-o", "-"]), expected, "{fault:?}");
-        assert_eq!(bucket.proxy.count("ListObjectsV2"), 2, "{fault:?}");
+        assert_eq!(bucket.proxy.count("ListObjectsV2"), 3, "{fault:?}");
     }
 }
 
