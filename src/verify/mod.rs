@@ -174,11 +174,9 @@ pub(crate) async fn look_at_output(
     source: &Input,
     options: &Options,
 ) -> Result<Input> {
-    let mut reading = Options::default();
-    reading.schema = options.schema;
-    if source.format == Format::Csv {
-        reading.nulls.clone_from(&options.nulls);
-    }
+    // What means null in a source of text does so in a copy of it.
+    let nulls = if source.format == Format::Csv { options.nulls.clone() } else { Vec::new() };
+    let reading = Options { schema: options.schema, nulls, ..Options::default() };
     let chosen = plan::Chosen { exports, warnings: Vec::new() };
     let mut files = plan::look(store, chosen, &reading, |_| true).await?;
     retype(&mut files, &source.schema);
