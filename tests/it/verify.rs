@@ -101,7 +101,7 @@ fn first_difference(a: &Table, b: &Table) -> Option<(usize, Option<usize>)> {
 }
 
 /// The file and the row in it, from 1, of a row of all, from 0.
-fn place<'a>(parts: &'a [PartFile], mut row: usize) -> Option<(&'a str, u64)> {
+fn place(parts: &[PartFile], mut row: usize) -> Option<(&str, u64)> {
     for part in parts {
         if row < part.rows {
             return Some((&part.name, row as u64 + 1));
