@@ -8,6 +8,7 @@ use super::text::{self, Cut, TextPiece};
 use super::{copy_bytes, copy_row_groups};
 use crate::encode::parquet::{Assembler, EncodedRowGroup, Encoder, MAGIC, codec};
 use crate::error::Result;
+use crate::location::ContentType;
 use crate::options::{Compression, Format, Split};
 use crate::plan::{
     Plan, PlannedOutput, PlannedPart, ROW_GROUP_ROWS, Recut, Strategy, Target, row_group_pieces,
@@ -95,7 +96,8 @@ fn sink_options(context: &Context, plan: &Plan, parts: &[PlannedPart]) -> SinkOp
         if plan.to == Format::Csv && context.input.format == Format::Parquet { bytes * 6 } else { bytes };
     let files = plan.outputs.len().max(1);
     let hold = (context.budget.prefetch / files).min(super::TRANSFER_BYTES);
-    SinkOptions { overwrite: plan.options.overwrite, expected_bytes, hold }
+    let content = ContentType::of(plan.to, plan.compression);
+    SinkOptions { overwrite: plan.options.overwrite, expected_bytes, hold, content }
 }
 
 async fn fill(context: &Context, plan: &Plan, output: &PlannedOutput, file: &mut Open) -> Result<()> {
@@ -272,7 +274,9 @@ impl Files<'_> {
                     Split::Rows(_) => self.context.input.bytes(),
                 };
                 let hold = 64 * 1024;
-                let options = SinkOptions { overwrite: self.plan.options.overwrite, expected_bytes, hold };
+                let content = ContentType::of(self.plan.to, self.plan.compression);
+                let overwrite = self.plan.options.overwrite;
+                let options = SinkOptions { overwrite, expected_bytes, hold, content };
                 Open::create(&target, options).await?
             }
         };

@@ -5,7 +5,7 @@ mod local;
 mod object;
 
 use crate::error::{Error, Result};
-use crate::location::{Location, Object, blocking};
+use crate::location::{ContentType, Location, Object, blocking};
 use crate::plan::Target;
 use bytes::Bytes;
 use local::LocalSink;
@@ -56,6 +56,8 @@ pub(crate) struct SinkOptions {
     pub(crate) expected_bytes: u64,
     /// An object up to this size is held and written by one request.
     pub(crate) hold: usize,
+    /// What an object says it holds.
+    pub(crate) content: ContentType,
 }
 
 impl Sink {
