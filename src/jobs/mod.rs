@@ -14,7 +14,7 @@ pub use client::{Job, JobStatus, describe};
 pub use event::JobEvent;
 pub use wait::{Poll, WaitOptions, wait_until};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Escaped, Result};
 use crate::location::{Location, StoreOptions};
 use crate::options::{RunChoice, Selection};
 
@@ -48,21 +48,44 @@ impl Job {
     /// # Errors
     /// [`Error::Incomplete`] with the job's status and message.
     pub fn must_be_active(&self) -> Result<()> {
-        let message = self.message.as_deref().filter(|message| !message.is_empty());
-        let said = message.map(|message| format!(": {}", crate::Escaped(message))).unwrap_or_default();
-        let arn = &self.arn;
-        match &self.status {
+        match self.status {
             JobStatus::Active => Ok(()),
-            JobStatus::Unfinished(word) => {
-                Err(Error::Incomplete(format!("{arn} is {word}{said}; --wait waits until it is ACTIVE")))
-            }
-            JobStatus::Ended(word) if word == "CREATE_FAILED" => {
-                Err(Error::Incomplete(format!("{arn} has failed (CREATE_FAILED){said}")))
-            }
-            JobStatus::Ended(word) => {
-                let word = crate::Escaped(word);
-                Err(Error::Incomplete(format!("{arn} will not become ACTIVE: it is {word}{said}")))
-            }
+            _ => Err(not_active(&self.arn, &self.status, self.message.as_deref())),
         }
     }
+}
+
+impl JobEvent {
+    /// An error with the job's message, where the event says that the job will not become `ACTIVE`. As EventBridge
+    /// leaves messages out, the job is described for it; where that fails, the event alone tells.
+    ///
+    /// # Errors
+    /// [`Error::Incomplete`] with what happened.
+    pub async fn must_not_have_failed(&self, options: &StoreOptions) -> Result<()> {
+        if !matches!(self.status, JobStatus::Ended(_)) {
+            return Ok(());
+        }
+        let message = match &self.message {
+            Some(message) => Some(message.clone()),
+            None => describe(&self.arn, options).await.ok().and_then(|job| job.message),
+        };
+        Err(not_active(&self.arn, &self.status, message.as_deref()))
+    }
+}
+
+fn not_active(arn: &JobArn, status: &JobStatus, message: Option<&str>) -> Error {
+    let said = message
+        .filter(|message| !message.is_empty())
+        .map(|message| format!(": {}", Escaped(message)))
+        .unwrap_or_default();
+    let word = Escaped(status.word());
+    Error::Incomplete(match status {
+        JobStatus::Active | JobStatus::Unfinished(_) => {
+            format!("{arn} is {word}{said}; --wait waits until it is ACTIVE")
+        }
+        JobStatus::Ended(word) if word == "CREATE_FAILED" => {
+            format!("{arn} has failed (CREATE_FAILED){said}")
+        }
+        JobStatus::Ended(_) => format!("{arn} will not become ACTIVE: it is {word}{said}"),
+    })
 }
