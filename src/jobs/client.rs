@@ -94,7 +94,7 @@ pub struct Job {
 /// [`Error::Incomplete`] for a job that does not exist, [`Error::Denied`] where the request is refused,
 /// [`Error::Store`] where the service cannot be reached or answers with something else.
 pub async fn describe(arn: &JobArn, options: &StoreOptions) -> Result<Job> {
-    Describer::new(arn, options).await.describe().await.map_err(Failure::into_error)
+    Describer::new(arn, options).await?.describe().await.map_err(Failure::into_error)
 }
 
 /// A client for one job.
@@ -145,8 +145,10 @@ macro_rules! description {
 }
 
 impl Describer {
-    pub(super) async fn new(arn: &JobArn, options: &StoreOptions) -> Self {
-        let shared = options.chain().sdk_config().await;
+    pub(super) async fn new(arn: &JobArn, options: &StoreOptions) -> Result<Self> {
+        let chain = options.chain();
+        chain.check().await?;
+        let shared = chain.sdk_config().await;
         let mut config = aws_sdk_forecast::config::Builder::from(&shared)
             // The ARN says where the job is, whatever region is otherwise worked in.
             .region(Region::new(arn.region().to_owned()))
@@ -155,7 +157,7 @@ impl Describer {
         if let Some(endpoint) = &options.endpoint_url {
             config = config.endpoint_url(endpoint);
         }
-        Describer { arn: arn.clone(), client: Client::from_conf(config.build()) }
+        Ok(Describer { arn: arn.clone(), client: Client::from_conf(config.build()) })
     }
 
     pub(super) async fn describe(&self) -> Result<Job, Failure> {
@@ -223,7 +225,8 @@ impl Describer {
         let passing =
             Failure::Passing(Error::Store { doing, object: object.clone(), reason: reason.clone() });
         match error {
-            SdkError::ServiceError(answer) if answer.raw().status().as_u16() < 500 => match code {
+            // A success that cannot be read is no answer of the service either.
+            SdkError::ServiceError(answer) if answer.raw().status().is_client_error() => match code {
                 "ResourceNotFoundException" => {
                     Failure::Lasting(Error::Incomplete(format!("{object} does not exist: {reason}")))
                 }

@@ -65,7 +65,10 @@ pub async fn wait_until(
 ) -> Result<Job> {
     let start = Instant::now();
     let deadline = start.checked_add(wait.timeout);
-    let describer = Describer::new(arn, options).await;
+    let Some(describer) = within(deadline, Describer::new(arn, options)).await else {
+        return Err(late(arn, wait, ""));
+    };
+    let describer = describer?;
     let mut delay = wait.first_delay;
     let mut failures = 0;
     let mut last = String::new();

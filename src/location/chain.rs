@@ -26,7 +26,9 @@ use tokio::sync::OnceCell;
 /// accepted.
 const RENEWED_BEFORE: Duration = Duration::from_secs(300);
 /// Credentials that live shorter than that are not asked for at every request.
-const LEAST_USE: Duration = Duration::from_secs(10);
+const LEAST_USE: Duration = Duration::from_secs(1);
+/// Where they cannot be renewed, another try waits this long.
+const NEXT_TRY: Duration = Duration::from_secs(10);
 /// Where nothing names a region, STS is asked in this one.
 const FALLBACK_REGION: &str = "us-east-1";
 const SESSION: &str = "forecast-export";
@@ -127,14 +129,21 @@ impl Chain {
                 *held = Some(Held { credentials: credentials.clone(), renew_at });
                 Ok(credentials)
             }
-            Err(error) => match held.as_ref() {
+            Err(error) => match held.as_mut() {
                 // Not expired yet: whoever gives them out has a few minutes to recover.
                 Some(held) if held.credentials.expiry().is_some_and(|expiry| now < expiry) => {
+                    held.renew_at = Some(now + NEXT_TRY);
                     Ok(held.credentials.clone())
                 }
                 _ => Err(error),
             },
         }
+    }
+
+    /// Refuses to go on without credentials.
+    #[cfg(feature = "forecast")]
+    pub(crate) async fn check(&self) -> Result<()> {
+        self.credentials().await.map(drop).map_err(|error| self.denied(&error))
     }
 
     /// Where the credentials come from, in words; never what they are.
@@ -155,7 +164,7 @@ impl Chain {
         Ok(if words.is_empty() { "an unnamed source".to_owned() } else { words.join(", ") })
     }
 
-    pub(crate) fn denied(&self, error: &CredentialsError) -> Error {
+    fn denied(&self, error: &CredentialsError) -> Error {
         let object = match (&self.identity.profile, &self.identity.role_arn) {
             (_, Some(role)) => format!("credentials for {role}"),
             (Some(profile), None) => format!("credentials of profile {profile}"),

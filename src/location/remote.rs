@@ -1,7 +1,7 @@
 //! Connects to an object store: scheme and bucket in, an [`ObjectStore`] out. Credentials come from each store's
 //! usual environment; nothing here is a secret.
 
-#[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
+#[cfg(any(feature = "gcp", feature = "azure"))]
 use super::http::CheckedConnector;
 use super::objects::ObjectOptions;
 use crate::error::{Error, Result};
@@ -179,7 +179,7 @@ pub(super) fn client_options(prefix: &str) -> object_store::ClientOptions {
 }
 
 /// An environment variable that is set to something.
-#[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
+#[cfg(any(feature = "gcp", feature = "azure"))]
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }

@@ -76,14 +76,16 @@ impl Bucket {
             Some(region) => region.to_owned(),
             None => self.find_region(endpoint.as_deref(), &client).await?,
         };
-        let mut builder = AmazonS3Builder::from_env()
+        let mut builder = from_environment()
             .with_bucket_name(&self.name)
             .with_client_options(client)
             .with_http_connector(CheckedConnector::default())
             .with_region(region)
             .with_conditional_put(S3ConditionalPut::ETagMatch);
         if let Some(endpoint) = endpoint {
-            builder = builder.with_endpoint(endpoint).with_virtual_hosted_style_request(false);
+            builder = builder
+                .with_config(AmazonS3ConfigKey::S3Endpoint, endpoint)
+                .with_virtual_hosted_style_request(false);
         }
         if options.request_payer {
             builder = builder.with_request_payer(true);
@@ -144,6 +146,22 @@ impl Bucket {
             (None, status) => Err(failed(format!("S3 answered with status {status}"))),
         }
     }
+}
+
+/// What the environment says by object_store's own names holds, but for the endpoints: which of them counts is the
+/// chain's to say, and object_store would put that of the environment over the one that was asked for.
+fn from_environment() -> AmazonS3Builder {
+    let mut builder = AmazonS3Builder::new();
+    for (name, value) in std::env::vars_os() {
+        if let (Some(name), Some(value)) = (name.to_str(), value.to_str())
+            && name.starts_with("AWS_")
+            && !name.starts_with("AWS_ENDPOINT_URL")
+            && let Ok(key) = name.to_ascii_lowercase().parse()
+        {
+            builder = builder.with_config(key, value);
+        }
+    }
+    builder
 }
 
 impl fmt::Display for S3 {

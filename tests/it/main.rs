@@ -3,8 +3,11 @@
 mod bad_input;
 mod buckets;
 mod cli;
+mod credentials;
 mod data;
+mod fake_service;
 mod fixtures;
+mod jobs;
 mod properties;
 mod proxy;
 mod s3;
@@ -12,4 +15,5 @@ mod s3_faults;
 mod sample;
 mod scratch;
 mod servers;
+mod sse;
 mod tables;
