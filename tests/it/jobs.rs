@@ -525,3 +525,133 @@ fn a_signal_ends_the_waiting() {
     assert!(killed.success());
     assert_eq!(child.wait().expect("the binary ends").code(), Some(143));
 }
+
+/// A file of the Lambda example.
+fn example(name: &str) -> String {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/lambda").join(name);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Whether an event matches a pattern of EventBridge that only lists values.
+fn matches(pattern: &Value, event: &Value) -> bool {
+    match pattern {
+        Value::Object(members) => members.iter().all(|(name, pattern)| matches(pattern, &event[name])),
+        Value::Array(values) => values.contains(event),
+        _ => false,
+    }
+}
+
+/// The names that a template's `Ref`, `Fn::GetAtt` and `Fn::Sub` refer to.
+fn references(value: &Value, found: &mut Vec<String>) {
+    match value {
+        Value::Array(values) => values.iter().for_each(|value| references(value, found)),
+        Value::Object(members) => {
+            for (name, value) in members {
+                match (name.as_str(), value) {
+                    ("Ref", Value::String(name)) => found.push(name.clone()),
+                    ("Fn::GetAtt", Value::Array(path)) => {
+                        found.push(path[0].as_str().expect("a name").to_owned());
+                    }
+                    ("Fn::Sub", Value::String(text)) => {
+                        found.extend(
+                            text.split("${")
+                                .skip(1)
+                                .map(|rest| rest.split_once('}').expect("a reference ends").0.to_owned()),
+                        );
+                    }
+                    _ => references(value, found),
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn the_examples_rule_lets_through_the_events_that_are_understood_and_no_others() {
+    let pattern: Value = serde_json::from_str(&example("event-pattern.json")).expect("JSON");
+    let passes = |text: String| matches(&pattern, &serde_json::from_str(&text).expect("JSON"));
+    for (.., arn, detail_type) in KINDS {
+        assert!(passes(event(detail_type, arn, "ACTIVE")), "{detail_type}");
+        assert!(passes(event(detail_type, arn, "CREATE_FAILED")), "{detail_type}");
+        assert!(!passes(event(detail_type, arn, "CREATE_IN_PROGRESS")), "{detail_type}");
+        assert!(
+            !passes(event(detail_type, arn, "ACTIVE").replace("aws.forecast", "aws.s3")),
+            "{detail_type}"
+        );
+    }
+    assert!(!passes(event("Forecast Dataset Import Job State Change", ARN, "ACTIVE")));
+
+    let template: Value = serde_json::from_str(&example("template.json")).expect("JSON");
+    assert_eq!(template["Resources"]["Rule"]["Properties"]["EventPattern"], pattern);
+    let mut names = Vec::new();
+    references(&template, &mut names);
+    assert!(names.len() > 8, "{names:?}");
+    for name in names {
+        let is_known = name.starts_with("AWS::")
+            || !template["Parameters"][&name].is_null()
+            || !template["Resources"][&name].is_null();
+        assert!(is_known, "{name}");
+    }
+    let allowed = template["Resources"]["Role"].to_string();
+    for (operation, ..) in KINDS {
+        assert!(allowed.contains(&format!("\"forecast:{operation}\"")), "{operation}");
+    }
+}
+
+#[test]
+fn the_examples_function_answers_each_event_with_the_report_or_the_error() {
+    let bucket = bucket("lambda");
+    let parts = csv_parts(2, 2);
+    bucket.put_parts("e/", "csv", &parts);
+    let destination = bucket.at("e");
+    let forecast = FakeService::start(move |asked, _| match asked.text().contains("broken") {
+        false => described(asked, &destination, "ACTIVE", &json!({})),
+        true => described(asked, &destination, "CREATE_FAILED", &json!({"Message": "no \"access\""})),
+    });
+    // Two events, then the end.
+    let events = [
+        event(KINDS[0].4, ARN, "ACTIVE"),
+        event(KINDS[0].4, &ARN.replace("/sales_forecast/", "/broken/"), "CREATE_FAILED"),
+    ];
+    let given = std::sync::atomic::AtomicUsize::new(0);
+    let lambda = FakeService::start(move |asked, _| {
+        if !asked.target.ends_with("/invocation/next") {
+            return Answer::status(202, "");
+        }
+        let number = given.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        match events.get(number) {
+            Some(event) => {
+                Answer::ok(event.clone()).with("Lambda-Runtime-Aws-Request-Id", &format!("request-{number}"))
+            }
+            None => Answer::status(500, ""),
+        }
+    });
+
+    let program = std::path::Path::new(env!("CARGO_BIN_EXE_forecast-export"));
+    let script = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/lambda/bootstrap");
+    let environment = bucket.command::<&str>(&[]);
+    let output = Command::new("sh")
+        .arg(script)
+        .envs(environment.get_envs().filter_map(|(name, value)| Some((name, value?))))
+        .env("AWS_ENDPOINT_URL_FORECAST", &forecast.endpoint)
+        .env("AWS_LAMBDA_RUNTIME_API", lambda.endpoint.trim_start_matches("http://"))
+        .env("LAMBDA_TASK_ROOT", program.parent().expect("a folder"))
+        .env("NO_PROXY", "127.0.0.1")
+        .env("OUTPUT", bucket.at("merged"))
+        .env("FLAGS", "--to csv")
+        .output()
+        .expect("there is a shell");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(bucket.get("merged/forecast-export-job/sales_forecast/sales.parquet").as_deref(), Some(&merged(&parts)[..]), "{said}");
+    let answers: Vec<Asked> = lambda.asked().into_iter().filter(|asked| asked.method == "POST").collect();
+    assert_eq!(answers.len(), 2, "{said}");
+    assert_eq!(answers[0].target, "/2018-06-01/runtime/invocation/request-0/response");
+    let report: Value = serde_json::from_str(answers[0].text()).expect("the report is JSON");
+    assert_eq!(report["rows"], 4);
+    assert_eq!(answers[1].target, "/2018-06-01/runtime/invocation/request-1/error");
+    let error: Value = serde_json::from_str(answers[1].text()).expect("the error is JSON");
+    assert_eq!(error["errorType"], "exit code 4");
+    let message = error["errorMessage"].as_str().expect("text");
+    assert!(message.ends_with("has failed (CREATE_FAILED): no \"access\" "), "{message}");
+}
