@@ -18,6 +18,7 @@ use aws_types::service_config::ServiceConfigKey;
 use object_store::CredentialProvider;
 use object_store::aws::AwsCredential;
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 use tokio::sync::OnceCell;
@@ -53,14 +54,12 @@ impl Chains {
     }
 }
 
-#[derive(Debug)]
 pub(crate) struct Chain {
     identity: Identity,
     resolved: OnceCell<Resolved>,
     held: tokio::sync::Mutex<Option<Held>>,
 }
 
-#[derive(Debug)]
 struct Resolved {
     config: SdkConfig,
     /// The region, where one was given.
@@ -68,10 +67,16 @@ struct Resolved {
     provider: SharedCredentialsProvider,
 }
 
-#[derive(Debug)]
 struct Held {
     credentials: Credentials,
     renew_at: Option<SystemTime>,
+}
+
+/// Whoever prints a store prints no credentials with it.
+impl fmt::Debug for Chain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.identity.fmt(f)
+    }
 }
 
 impl Chain {

@@ -643,7 +643,11 @@ fn the_examples_function_answers_each_event_with_the_report_or_the_error() {
         .output()
         .expect("there is a shell");
     let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(bucket.get("merged/forecast-export-job/sales_forecast/sales.parquet").as_deref(), Some(&merged(&parts)[..]), "{said}");
+    assert_eq!(
+        bucket.get("merged/forecast-export-job/sales_forecast/sales.parquet").as_deref(),
+        Some(&merged(&parts)[..]),
+        "{said}"
+    );
     let answers: Vec<Asked> = lambda.asked().into_iter().filter(|asked| asked.method == "POST").collect();
     assert_eq!(answers.len(), 2, "{said}");
     assert_eq!(answers[0].target, "/2018-06-01/runtime/invocation/request-0/response");

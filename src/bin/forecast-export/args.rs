@@ -28,7 +28,7 @@ const MERGE_EXAMPLES: &str = "\
 Examples:
   forecast-export merge exports/ -o sales.parquet
   forecast-export merge s3://bucket/exports --run latest -o s3://bucket/merged/sales.parquet
-  forecast-export merge arn:aws:forecast:eu-west-1:123456789012:forecast-export-job/sales/nightly --wait 30m -o sales.parquet
+  forecast-export merge $EXPORT_JOB_ARN --wait 30m -o s3://bucket/merged/sales.parquet
   forecast-export merge exports/ -o - --to csv | head
   forecast-export merge exports/ -o sales.parquet --dry-run";
 
@@ -47,8 +47,8 @@ Examples:
 
 const WAIT_EXAMPLES: &str = "\
 Examples:
-  forecast-export wait arn:aws:forecast:eu-west-1:123456789012:forecast-export-job/sales/sales_export
-  forecast-export wait arn:aws:forecast:eu-west-1:123456789012:forecast-export-job/sales/sales_export --wait 30m
+  forecast-export wait $EXPORT_JOB_ARN
+  forecast-export wait $EXPORT_JOB_ARN --wait 30m && forecast-export ls $EXPORT_JOB_ARN
   forecast-export wait --event event.json --json | jq -r .destination";
 
 const SAMPLE_EXAMPLES: &str = "\
