@@ -52,7 +52,7 @@ pub enum Error {
     },
 
     /// A store kept failing; a later try may help.
-    #[error("{doing} {object}: the store failed: {reason}")]
+    #[error("{doing} {object}: the service failed: {reason}")]
     Store {
         /// What was being done, such as `listing`.
         doing: &'static str,

@@ -4,7 +4,7 @@
 use crate::error::{Error, Result};
 use crate::location::{Glob, Object};
 use crate::naming::{GapRule, Kind, PartName, PartNumber, Pattern, RunStamp, strip_extension};
-use crate::options::{RunChoice, Selection};
+use crate::options::{Format, RunChoice, Selection};
 use crate::receipt::is_receipt;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -55,6 +55,12 @@ impl Export {
     /// Bytes of all parts.
     pub fn bytes(&self) -> u64 {
         self.parts.iter().map(|part| part.object.size).sum()
+    }
+
+    /// Whether its files may be of a format, as far as their names tell it.
+    pub(crate) fn may_be(&self, format: Format) -> bool {
+        let named = |part: &Part| Format::of_name(part.object.file_name()).map(|(format, _)| format);
+        self.parts.iter().any(|part| named(part).is_none_or(|named| named == format))
     }
 
     /// `job, run RUN`, as messages have it.
@@ -240,6 +246,12 @@ pub(crate) fn select(found: Found, selection: &Selection, place: &str) -> Result
                 "{place} holds no job \"{job}\"; there are {}",
                 listed(before)
             )));
+        }
+    }
+    if let Some(format) = selection.format {
+        exports.retain(|export| export.may_be(format));
+        if exports.is_empty() {
+            return Err(Error::NotFound(format!("{place} holds no {format} export of the job")));
         }
     }
     if let RunChoice::At(text) = &selection.run {
@@ -429,6 +441,29 @@ mod tests {
         assert_eq!(names(&at[0]), [keys[0]]);
         let none = chosen(&keys, |s| s.run = RunChoice::At("2027-01-02T03-04-05Z".into())).expect_err("none");
         assert!(matches!(none, Error::NotFound(_)));
+    }
+
+    #[test]
+    fn the_newest_run_of_a_format_passes_over_a_newer_one_of_the_other() {
+        let keys = [
+            "a_2026-01-02T03-04-05Z_part0.csv",
+            "a_2026-01-03T03-04-05Z_part0.csv",
+            "a_2026-01-04T03-04-05Z_part0.snappy.parquet",
+        ];
+        let of = |format| {
+            chosen(&keys, |s| {
+                s.run = RunChoice::Latest;
+                s.format = Some(format);
+            })
+        };
+        assert_eq!(names(&of(Format::Csv).expect("one run")[0]), [keys[1]]);
+        assert_eq!(names(&of(Format::Parquet).expect("one run")[0]), [keys[2]]);
+        let bare = ["a_2026-01-02T03-04-05Z_part0"];
+        assert!(chosen(&bare, |s| s.format = Some(Format::Parquet)).is_ok(), "a name may tell nothing");
+        assert!(matches!(
+            chosen(&keys[..2], |s| s.format = Some(Format::Parquet)),
+            Err(Error::NotFound(text)) if text.contains("no Parquet")
+        ));
     }
 
     #[test]

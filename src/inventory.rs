@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::export::{Export, Gap};
 use crate::location::{Location, Store};
 use crate::naming::{Kind, PartNumber};
-use crate::options::{Format, Options};
+use crate::options::{Format, Options, RunChoice};
 use crate::plan::{self, ColumnSummary, PlannedPart, column_names, column_summaries, find};
 use crate::probe::{Probe, probe_each};
 use crate::receipt::{self, ReceiptSummary};
@@ -99,7 +99,8 @@ pub struct FileSummary {
     pub bytes: u64,
 }
 
-/// Looks at everything at a location; `options` say how names are read and which job and kind are shown.
+/// Looks at everything at a location; `options` say how names are read and which job and kind are
+/// shown, and whether only the newest run is.
 ///
 /// # Errors
 /// [`Error::NotFound`] where there is nothing, and errors of the store. A damaged part is no error here.
@@ -124,11 +125,16 @@ pub async fn inventory(source: &Location, options: &Options) -> Result<Inventory
         return Err(Error::NotFound(format!("{source} is empty: no export was found")));
     }
     let glob = options.select.job.as_deref().map(crate::location::Glob::new);
+    let format = options.select.format;
+    let mut chosen = found.exports;
+    chosen.retain(|export| glob.as_ref().is_none_or(|glob| glob.matches(&export.job)));
+    chosen.retain(|export| format.is_none_or(|format| export.may_be(format)));
+    if options.select.run == RunChoice::Latest {
+        let latest = chosen.iter().map(|export| export.run.clone()).max().flatten();
+        chosen.retain(|export| export.run == latest);
+    }
     let mut exports = Vec::new();
-    for export in found.exports {
-        if glob.as_ref().is_some_and(|glob| !glob.matches(&export.job)) {
-            continue;
-        }
+    for export in chosen {
         let summary = summarize(source, export).await?;
         if options.select.kind.is_none_or(|kind| kind == summary.kind) {
             exports.push(summary);

@@ -34,7 +34,8 @@
 //!
 //! # Features
 //!
-//! `cli` (the command and its dependencies), `aws`, `gcp` and `azure` (the stores) are on by default; without them the
+//! `cli` (the command and its dependencies), `aws`, `gcp` and `azure` (the stores) and `forecast` (the Forecast API as a
+//! client: the export of a job's ARN) are on by default; without them the
 //! library reads and writes local disk and any [`object_store::ObjectStore`] that is handed to
 //! [`Location::in_store`].
 //!
@@ -42,8 +43,8 @@
 //!
 //! One way through, left to right; a module knows only what is to its left: `location`, `listing`, `naming` and
 //! `export` say what is there; `probe`, `schema` and `plan` what will happen; `decode`, `encode` and `sink` turn bytes
-//! into rows and back; `engine` does it, `verify` and `receipt` prove and
-//! note what was done.
+//! into rows and back; `engine` does it; `verify` and `receipt` prove and note what was done; `jobs` finds the export
+//! of a job.
 
 mod decode;
 mod encode;
@@ -53,6 +54,8 @@ mod existing;
 mod export;
 mod guard;
 mod inventory;
+#[cfg(feature = "forecast")]
+mod jobs;
 mod listing;
 mod location;
 mod naming;
@@ -72,10 +75,13 @@ pub use export::{Export, Found, Gap, Part};
 pub use inventory::{
     ExportSummary, FileSummary, Inventory, PartState, PartSummary, SchemaSummary, inventory, schema,
 };
-pub use location::{Location, Object, StoreOptions};
+#[cfg(feature = "forecast")]
+pub use jobs::{Job, JobArn, JobEvent, JobKind, JobStatus, Poll, WaitOptions, describe, wait_until};
+pub use location::{Encryption, Location, Object, ObjectOptions, StoreOptions};
 pub use naming::{GapRule, Kind, PartName, PartNumber, Pattern, Preset, RunStamp};
 pub use options::{
-    ColumnType, Compression, Format, Options, RunChoice, SchemaMode, Selection, Split, parse_size,
+    ColumnType, Compression, Format, Options, RunChoice, SchemaMode, Selection, Split, parse_duration,
+    parse_size,
 };
 pub use plan::{ColumnSummary, Output, Plan, PlanSummary, PlannedPartSummary, Strategy, find, plan};
 pub use receipt::{Receipt, ReceiptOptions, ReceiptOutput, ReceiptSource, ReceiptSummary};

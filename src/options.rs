@@ -5,6 +5,7 @@ use crate::naming::{Kind, Pattern};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 /// Everything that can be chosen about reading, shaping and writing.
 ///
@@ -63,6 +64,8 @@ pub struct Selection {
     pub run: RunChoice,
     /// Only exports of this kind.
     pub kind: Option<Kind>,
+    /// Only exports of this format, as far as the names of their files tell it.
+    pub format: Option<Format>,
     /// How file names are read.
     pub pattern: Pattern,
     /// Goes on although part numbers are missing.
@@ -334,6 +337,41 @@ pub fn parse_size(text: &str) -> Result<u64> {
     number.checked_mul(factor).ok_or_else(bad)
 }
 
+/// Reads a length of time such as `30s`, `30m`, `1h30m`, `500ms` or `2d`.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// assert_eq!(forecast_export::parse_duration("1h30m")?, Duration::from_secs(5400));
+/// # Ok::<(), forecast_export::Error>(())
+/// ```
+///
+/// # Errors
+/// [`Error::Usage`] for anything else, a number without a unit included.
+pub fn parse_duration(text: &str) -> Result<Duration> {
+    let bad = || Error::Usage(format!("\"{text}\" is no length of time; write 90s, 30m or 1h30m"));
+    let mut rest = text;
+    let mut total = Duration::ZERO;
+    while !rest.is_empty() || text.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit()).ok_or_else(bad)?;
+        let number: u64 = rest[..digits].parse().map_err(|_| bad())?;
+        rest = &rest[digits..];
+        let unit = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
+        let milliseconds: u64 = match &rest[..unit] {
+            "ms" => 1,
+            "s" => 1_000,
+            "m" => 60_000,
+            "h" => 3_600_000,
+            "d" => 86_400_000,
+            _ => return Err(bad()),
+        };
+        rest = &rest[unit..];
+        let piece = number.checked_mul(milliseconds).ok_or_else(bad)?;
+        total = total.checked_add(Duration::from_millis(piece)).ok_or_else(bad)?;
+    }
+    Ok(total)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -347,6 +385,25 @@ mod tests {
         }
         for text in ["", "MB", "1.5GB", "-1", "1XB", "99999999999TB", "1 MB"] {
             assert!(parse_size(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn lengths_of_time_need_a_unit() {
+        for (text, milliseconds) in [
+            ("90s", 90_000),
+            ("30m", 1_800_000),
+            ("1h30m", 5_400_000),
+            ("500ms", 500),
+            ("0s", 0),
+            ("2d", 172_800_000),
+        ] {
+            assert_eq!(parse_duration(text).ok(), Some(Duration::from_millis(milliseconds)), "{text}");
+        }
+        for text in
+            ["", "30", "m", "1.5h", "-1s", "1 h", "1y", "99999999999999999999s", "18446744073709551615d"]
+        {
+            assert!(parse_duration(text).is_err(), "{text}");
         }
     }
 

@@ -8,6 +8,7 @@ use super::text::{self, Cut, TextPiece};
 use super::{copy_bytes, copy_row_groups};
 use crate::encode::parquet::{Assembler, EncodedRowGroup, Encoder, MAGIC, codec};
 use crate::error::Result;
+use crate::location::ContentType;
 use crate::options::{Compression, Format, Split};
 use crate::plan::{
     Plan, PlannedOutput, PlannedPart, ROW_GROUP_ROWS, Recut, Strategy, Target, row_group_pieces,
@@ -103,7 +104,8 @@ fn sink_options(context: &Context, plan: &Plan, parts: &[PlannedPart]) -> SinkOp
     let files = plan.outputs.len().max(1);
     let hold = (context.budget.prefetch / files).min(super::TRANSFER_BYTES);
     let (overwrite, reread) = (plan.options.overwrite, plan.options.verify);
-    SinkOptions { overwrite, expected_bytes, hold, reread }
+    let content = ContentType::of(plan.to, plan.compression);
+    SinkOptions { overwrite, expected_bytes, hold, reread, content }
 }
 
 async fn fill(context: &Context, plan: &Plan, output: &PlannedOutput, file: &mut Open) -> Result<()> {
@@ -354,7 +356,8 @@ impl Files<'_> {
                 };
                 let hold = 64 * 1024;
                 let (overwrite, reread) = (self.plan.options.overwrite, self.plan.options.verify);
-                let options = SinkOptions { overwrite, expected_bytes, hold, reread };
+                let content = ContentType::of(self.plan.to, self.plan.compression);
+                let options = SinkOptions { overwrite, expected_bytes, hold, reread, content };
                 Open::create(&target, options).await?
             }
         };

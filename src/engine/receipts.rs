@@ -4,7 +4,7 @@ use super::files::Finished;
 use super::rows::Context;
 use crate::error::Result;
 use crate::listing;
-use crate::location::{Location, Object};
+use crate::location::{ContentType, Location, Object};
 use crate::options::Format;
 use crate::plan::{Output, Plan, Target};
 use crate::receipt::{self, Receipt, ReceiptOutput};
@@ -52,8 +52,8 @@ pub(super) async fn write(plan: &Plan, receipt: &Receipt) -> Result<()> {
     let Some(place) = place(plan) else { return Ok(()) };
     let json = receipt.to_json(true)? + "\n";
     // It speaks of an output that is there by now: whatever receipt was there spoke of another one.
-    let hold = json.len();
-    let options = SinkOptions { overwrite: true, expected_bytes: hold as u64, hold, reread: false };
+    let (hold, content) = (json.len(), ContentType::JSON);
+    let options = SinkOptions { overwrite: true, expected_bytes: hold as u64, hold, reread: false, content };
     let mut sink = Sink::create(&Target::File(place), options).await?;
     let written = async {
         sink.write(vec![json.into()]).await?;

@@ -1,15 +1,24 @@
 //! Where things are: takes text (`exports/`, `s3://bucket/exports`, a glob in the last segment) and gives a store,
 //! a folder in it and a filter on names. Never lists.
 
+#[cfg(feature = "aws")]
+mod chain;
 mod glob;
 #[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
 mod http;
+mod objects;
 mod remote;
+#[cfg(feature = "aws")]
+mod s3;
 mod store;
 
 pub(crate) use glob::Glob;
+pub(crate) use objects::ContentType;
+pub use objects::{Encryption, ObjectOptions};
 pub use remote::StoreOptions;
 pub use store::Object;
+#[cfg(feature = "forecast")]
+pub(crate) use store::one_line;
 pub(crate) use store::{Store, blocking, changed, local_object, open_local, read_local, store_error};
 
 use crate::error::{Error, Result};
@@ -56,9 +65,11 @@ impl Location {
             return Err(Error::Usage("an empty location; name a folder, a file or a URL".into()));
         }
         let Some((scheme, rest)) = text.split_once("://") else {
+            remote::check_local(options)?;
             return Ok(Self::new(Store::local(), text, text));
         };
         if scheme == "file" {
+            remote::check_local(options)?;
             return Ok(Self::new(Store::local(), rest, text));
         }
         let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
@@ -66,7 +77,8 @@ impl Location {
             return Err(Error::Usage(format!("{text} names no bucket; write {scheme}://BUCKET/PREFIX")));
         }
         let backend = remote::connect(scheme, bucket, options)?;
-        Ok(Self::new(Store::remote(backend, format!("{scheme}://{bucket}/")), key, text))
+        let store = Store::remote(backend, format!("{scheme}://{bucket}/")).with_objects(&options.objects);
+        Ok(Self::new(store, key, text))
     }
 
     /// A place in a store of the caller's own: `root` is what its objects' names are shown with, such as

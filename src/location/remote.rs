@@ -1,29 +1,55 @@
 //! Connects to an object store: scheme and bucket in, an [`ObjectStore`] out. Credentials come from each store's
 //! usual environment; nothing here is a secret.
 
-#[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
+#[cfg(any(feature = "gcp", feature = "azure"))]
 use super::http::CheckedConnector;
+use super::objects::ObjectOptions;
 use crate::error::{Error, Result};
 use object_store::ObjectStore;
 use object_store::memory::InMemory;
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
-/// How object stores are reached. Every field left at its default falls back to the store's own environment
-/// variables (`AWS_*`, `GOOGLE_*`, `AZURE_*`).
+/// How object stores are reached, and how objects are written to them. Every field left at its default falls back to
+/// the store's usual environment: for S3 Amazon's own chain, which is `AWS_*` variables, the configuration files with
+/// their profiles, SSO, web identity, container and instance; for the others `GOOGLE_*` and `AZURE_*`.
+///
+/// Clones share credentials: an assumed role is assumed once for all locations that were parsed with them.
+///
+/// ```
+/// use forecast_export::StoreOptions;
+///
+/// let options = StoreOptions::default()
+///     .with_profile("archive")
+///     .with_role_arn("arn:aws:iam::123456789012:role/reader", None);
+/// assert_eq!(options.profile.as_deref(), Some("archive"));
+/// ```
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct StoreOptions {
-    /// The endpoint to send S3 requests to, by path style; else `AWS_ENDPOINT_URL_S3` or `AWS_ENDPOINT_URL`.
+    /// The endpoint to send AWS requests to, S3's by path style; else what environment or profile say for a service
+    /// (`AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL_FORECAST`) or for all (`AWS_ENDPOINT_URL`).
     pub endpoint_url: Option<String>,
-    /// The region of the bucket; else `AWS_REGION` or `AWS_DEFAULT_REGION`, else `us-east-1`.
+    /// The region of the bucket; else that of environment or profile, else the bucket is asked where it is.
     pub region: Option<String>,
-    /// Send requests without signing them, for public buckets.
+    /// Send S3 requests without signing them, for public buckets.
     pub no_sign_request: bool,
+    /// The profile of the AWS configuration files; it goes before keys in the environment.
+    pub profile: Option<String>,
+    /// A role to assume with the credentials that were found.
+    pub role_arn: Option<String>,
+    /// What the role's owner asks for as proof that the request is meant.
+    pub external_id: Option<String>,
+    /// Pay for requests to buckets whose owner does not.
+    pub request_payer: bool,
+    /// How objects are written to S3.
+    pub objects: ObjectOptions,
+    #[cfg(feature = "aws")]
+    chains: super::chain::Chains,
 }
 
 impl StoreOptions {
-    /// Sends S3 requests to `url` by path style.
+    /// Sends AWS requests to `url`, S3's by path style.
     pub fn with_endpoint_url(mut self, url: impl Into<String>) -> Self {
         self.endpoint_url = Some(url.into());
         self
@@ -40,12 +66,79 @@ impl StoreOptions {
         self.no_sign_request = unsigned;
         self
     }
+
+    /// Takes credentials, region and endpoints from a profile.
+    pub fn with_profile(mut self, profile: impl Into<String>) -> Self {
+        self.profile = Some(profile.into());
+        self
+    }
+
+    /// Assumes a role, with an external id where its owner asks for one.
+    pub fn with_role_arn(mut self, role: impl Into<String>, external_id: Option<String>) -> Self {
+        self.role_arn = Some(role.into());
+        self.external_id = external_id;
+        self
+    }
+
+    /// Pays for requests.
+    pub fn with_request_payer(mut self, pays: bool) -> Self {
+        self.request_payer = pays;
+        self
+    }
+
+    /// Sets how objects are written.
+    pub fn with_objects(mut self, objects: ObjectOptions) -> Self {
+        self.objects = objects;
+        self
+    }
+
+    /// Where the AWS credentials come from, in words such as `environment variables` or `SSO, profile archive`; never
+    /// what they are. Finds them where that has not happened yet.
+    ///
+    /// # Errors
+    /// [`Error::Denied`] where there are none.
+    #[cfg(feature = "aws")]
+    pub async fn credentials_source(&self) -> Result<String> {
+        self.chain().source().await
+    }
+
+    #[cfg(feature = "aws")]
+    pub(crate) fn chain(&self) -> Arc<super::chain::Chain> {
+        self.chains.get(super::chain::Identity {
+            profile: self.profile.clone(),
+            region: self.region.clone(),
+            role_arn: self.role_arn.clone(),
+            external_id: self.external_id.clone(),
+        })
+    }
+
+    fn check(&self, scheme: &str) -> Result<()> {
+        if self.external_id.is_some() && self.role_arn.is_none() {
+            return Err(Error::Usage("an external id belongs to a role; name it with --role-arn".into()));
+        }
+        if !self.objects.is_default() && !is_s3(scheme) {
+            return Err(Error::Usage(format!(
+                "encryption, tags and storage classes are for s3:// outputs, not for {scheme}"
+            )));
+        }
+        self.objects.check()
+    }
+}
+
+fn is_s3(scheme: &str) -> bool {
+    matches!(scheme, "s3://" | "s3a://" | "s3n://")
 }
 
 /// Memory stores by name, for tests: `memory://name/...` is the same store all over the process.
 static MEMORY: LazyLock<Mutex<HashMap<String, Arc<InMemory>>>> = LazyLock::new(Mutex::default);
 
+/// Refuses what only an object store can do.
+pub(crate) fn check_local(options: &StoreOptions) -> Result<()> {
+    options.check("local files")
+}
+
 pub(crate) fn connect(scheme: &str, bucket: &str, options: &StoreOptions) -> Result<Arc<dyn ObjectStore>> {
+    options.check(&format!("{scheme}://"))?;
     match scheme {
         "memory" => {
             let mut stores = MEMORY.lock().unwrap_or_else(PoisonError::into_inner);
@@ -69,7 +162,7 @@ const SILENCE: std::time::Duration = std::time::Duration::from_secs(120);
 /// silent connection is given up. What the environment says by object_store's own names, such as `AWS_READ_TIMEOUT`
 /// or `AWS_PROXY_URL`, goes before that.
 #[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
-fn client_options(prefix: &str) -> object_store::ClientOptions {
+pub(super) fn client_options(prefix: &str) -> object_store::ClientOptions {
     let mut options = object_store::ClientOptions::new()
         .with_timeout_disabled()
         .with_connect_timeout(std::time::Duration::from_secs(10))
@@ -86,7 +179,7 @@ fn client_options(prefix: &str) -> object_store::ClientOptions {
 }
 
 /// An environment variable that is set to something.
-#[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
+#[cfg(any(feature = "gcp", feature = "azure"))]
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
@@ -97,40 +190,13 @@ fn left_out(scheme: &str, feature: &str) -> Result<Arc<dyn ObjectStore>> {
 }
 
 #[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
-fn bad_store(error: &object_store::Error) -> Error {
+pub(super) fn bad_store(error: &object_store::Error) -> Error {
     Error::Usage(format!("the store cannot be set up: {error}"))
 }
 
 #[cfg(feature = "aws")]
 fn s3(bucket: &str, options: &StoreOptions) -> Result<Arc<dyn ObjectStore>> {
-    use object_store::aws::AmazonS3Builder;
-
-    let endpoint = options
-        .endpoint_url
-        .clone()
-        .or_else(|| variable("AWS_ENDPOINT_URL_S3"))
-        .or_else(|| variable("AWS_ENDPOINT_URL"));
-    let mut client = client_options("AWS_");
-    let mut builder = AmazonS3Builder::from_env()
-        .with_bucket_name(bucket)
-        .with_http_connector(CheckedConnector::default())
-        .with_conditional_put(object_store::aws::S3ConditionalPut::ETagMatch);
-    if let Some(region) =
-        options.region.clone().or_else(|| variable("AWS_REGION")).or_else(|| variable("AWS_DEFAULT_REGION"))
-    {
-        builder = builder.with_region(region);
-    }
-    if let Some(endpoint) = endpoint {
-        if endpoint.starts_with("http://") {
-            client = client.with_allow_http(true);
-        }
-        builder = builder.with_endpoint(endpoint).with_virtual_hosted_style_request(false);
-    }
-    if options.no_sign_request {
-        builder = builder.with_skip_signature(true);
-    }
-    let store = builder.with_client_options(client).build().map_err(|error| bad_store(&error))?;
-    Ok(Arc::new(store))
+    Ok(Arc::new(super::s3::S3::new(bucket, options)))
 }
 
 #[cfg(not(feature = "aws"))]

@@ -3,6 +3,7 @@
 //! Local disk is read through `std::fs` rather than through object_store: paths stay literal, reads go into buffers
 //! of ours, and a worker thread can read for itself.
 
+use super::objects::ObjectOptions;
 use crate::error::{Error, Result};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -57,6 +58,8 @@ pub(crate) struct Store {
     backend: Backend,
     /// What comes before a key when it is shown, such as `s3://bucket/`.
     root: Arc<str>,
+    /// How objects are written.
+    objects: Arc<ObjectOptions>,
 }
 
 #[derive(Clone)]
@@ -67,11 +70,19 @@ enum Backend {
 
 impl Store {
     pub(crate) fn local() -> Self {
-        Store { backend: Backend::Local, root: Arc::from("") }
+        Store { backend: Backend::Local, root: Arc::from(""), objects: Arc::default() }
     }
 
     pub(crate) fn remote(store: Arc<dyn ObjectStore>, root: String) -> Self {
-        Store { backend: Backend::Remote(store), root: Arc::from(root) }
+        Store { backend: Backend::Remote(store), root: Arc::from(root), objects: Arc::default() }
+    }
+
+    pub(crate) fn with_objects(self, objects: &ObjectOptions) -> Self {
+        Store { objects: Arc::new(objects.clone()), ..self }
+    }
+
+    pub(crate) fn objects(&self) -> &ObjectOptions {
+        &self.objects
     }
 
     pub(crate) fn is_local(&self) -> bool {
@@ -277,6 +288,9 @@ pub(crate) fn changed(object: &Object) -> crate::error::DataError {
 /// Gives a store's error the name of the object and of what was being done, and sorts it by what helps.
 pub(crate) fn store_error(doing: &'static str, object: &str, error: &object_store::Error) -> Error {
     use object_store::Error as Raw;
+    if let Some(own) = own_error(error) {
+        return own;
+    }
     let text = one_line(error);
     let object = object.to_owned();
     // Errors of a list are always `Generic`, whatever the status was, so the text has to be asked.
@@ -309,10 +323,43 @@ pub(crate) fn store_error(doing: &'static str, object: &str, error: &object_stor
     }
 }
 
-/// A store's error with its causes on one line, as bodies of XML come in several.
-fn one_line(error: &object_store::Error) -> String {
-    let mut text = error.to_string();
+/// An error of ours on its way through object_store.
+#[cfg(feature = "aws")]
+pub(super) fn carried(error: Error) -> object_store::Error {
+    object_store::Error::Generic {
+        store: "S3",
+        source: Box::new(Carried(std::sync::Mutex::new(Some(error)))),
+    }
+}
+
+/// An error can be told once only, so that is how it is carried.
+#[derive(Debug)]
+struct Carried(std::sync::Mutex<Option<Error>>);
+
+impl std::fmt::Display for Carried {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the store cannot be reached")
+    }
+}
+
+impl std::error::Error for Carried {}
+
+/// The error of ours that an error of object_store was made from.
+fn own_error(error: &object_store::Error) -> Option<Error> {
     let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        if let Some(Carried(own)) = inner.downcast_ref() {
+            return own.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        }
+        cause = inner.source();
+    }
+    None
+}
+
+/// An error with its causes on one line, as bodies of XML come in several.
+pub(crate) fn one_line(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
     while let Some(inner) = cause {
         let more = inner.to_string();
         if !text.contains(&more) {

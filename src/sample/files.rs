@@ -8,7 +8,7 @@ use crate::encode::csv::write_header;
 use crate::encode::parquet::{Assembler, Encoder, MAGIC, codec};
 use crate::engine::{Jobs, Progress, TRANSFER_BYTES, WrittenFile, stopped};
 use crate::error::{Error, Result};
-use crate::location::Location;
+use crate::location::{ContentType, Location};
 use crate::options::{Compression, Format};
 use crate::plan::{ROW_GROUP_ROWS, Target};
 use crate::sink::{Sink, SinkOptions};
@@ -165,6 +165,13 @@ impl Parts {
             overwrite: self.overwrite,
             expected_bytes: self.bytes_of(series.end - series.start),
             hold: (HELD_BYTES / self.targets.len()).min(TRANSFER_BYTES),
+            content: ContentType::of(
+                match self.encoding {
+                    Encoding::Csv => Format::Csv,
+                    Encoding::Parquet(_) => Format::Parquet,
+                },
+                Compression::None,
+            ),
         };
         let mut file = create(&self.targets[part], options).await?;
         let stop = self.stopped.clone();
@@ -257,7 +264,8 @@ fn cut(all: Range<u64>, length: u64) -> impl Iterator<Item = Range<u64>> {
 
 /// A file of no bytes, as the service leaves them beside the parts.
 pub(super) async fn marker(target: &Location) -> Result<Finished> {
-    let options = SinkOptions { overwrite: true, expected_bytes: 0, hold: 0, reread: false };
+    let content = ContentType::MARKER;
+    let options = SinkOptions { overwrite: true, expected_bytes: 0, hold: 0, reread: false, content };
     close(create(target, options).await?, Ok(())).await
 }
 

@@ -6,7 +6,7 @@ mod local;
 mod object;
 
 use crate::error::{Error, Result};
-use crate::location::{Location, Object, blocking};
+use crate::location::{ContentType, Location, Object, blocking};
 use crate::plan::Target;
 use aside::AsideSink;
 use bytes::Bytes;
@@ -63,6 +63,8 @@ pub(crate) struct SinkOptions {
     pub(crate) hold: usize,
     /// The bytes can be read again before they are published.
     pub(crate) reread: bool,
+    /// What an object says it holds.
+    pub(crate) content: ContentType,
 }
 
 impl Sink {

@@ -93,8 +93,11 @@ impl ObjectSink {
         let payload = PutPayload::from_iter(std::mem::take(&mut self.held));
         self.held_bytes = 0;
         if self.upload.is_none() {
-            let options =
-                PutMultipartOptions { attributes: self.attributes(), ..PutMultipartOptions::default() };
+            let options = PutMultipartOptions {
+                attributes: self.attributes(),
+                tags: self.location.store.objects().tag_set(),
+                ..PutMultipartOptions::default()
+            };
             let upload = self.store.put_multipart_opts(&self.path, options).await;
             self.upload = Some(upload.map_err(|error| self.failed(&error))?);
         }
@@ -144,7 +147,12 @@ impl ObjectSink {
         } else {
             let mode = if self.options.overwrite { PutMode::Overwrite } else { PutMode::Create };
             let payload = PutPayload::from_iter(self.held.iter().cloned());
-            let options = PutOptions { mode, attributes: self.attributes(), ..PutOptions::default() };
+            let options = PutOptions {
+                mode,
+                attributes: self.attributes(),
+                tags: self.location.store.objects().tag_set(),
+                ..PutOptions::default()
+            };
             match self.store.put_opts(&self.path, payload, options).await {
                 Ok(put) => self.e_tag = put.e_tag,
                 Err(_) if self.is_there().await => {}
@@ -168,7 +176,9 @@ impl ObjectSink {
     }
 
     fn attributes(&self) -> Attributes {
-        Attributes::from_iter([(MARK, self.mark.clone())])
+        let mut attributes = self.location.store.objects().attributes(self.options.content);
+        attributes.insert(MARK, self.mark.clone().into());
+        attributes
     }
 
     /// Whether the object is there, whole and ours, although the store reported an error. When the answer to a request

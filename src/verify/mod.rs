@@ -154,6 +154,7 @@ fn selection_of_output(input: &Input, output: &Location, asked: &Selection) -> S
         job: there.map(|name| glob_literal(name.job())).filter(|job| !job.is_empty()),
         run,
         kind: None,
+        format: None,
         pattern: asked.pattern.clone(),
         // A part that is missing shows as the rows that are missing.
         allow_gaps: true,

@@ -3,8 +3,11 @@
 mod bad_input;
 mod buckets;
 mod cli;
+mod credentials;
 mod data;
+mod fake_service;
 mod fixtures;
+mod jobs;
 mod properties;
 mod proxy;
 mod receipts;
@@ -13,5 +16,6 @@ mod s3_faults;
 mod sample;
 mod scratch;
 mod servers;
+mod sse;
 mod tables;
 mod verify;

@@ -17,7 +17,7 @@ use hyper::body::{Frame, Incoming};
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, RANGE, TRANSFER_ENCODING};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Method, Request, Response, StatusCode, Uri};
+use hyper::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -44,6 +44,8 @@ pub(crate) struct LoggedRequest {
     pub(crate) target: String,
     /// The `Range` header.
     pub(crate) range: Option<String>,
+    /// All headers.
+    pub(crate) headers: HeaderMap,
     /// Bytes of the body.
     pub(crate) length: u64,
     /// How many requests of the same operation were not answered yet when this one came.
@@ -188,6 +190,7 @@ impl Relay {
     ) -> io::Result<Answer> {
         let logged = LoggedRequest {
             operation,
+            headers: request.headers().clone(),
             length: request
                 .headers()
                 .get(CONTENT_LENGTH)

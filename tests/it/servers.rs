@@ -10,12 +10,12 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty};
 use hyper::server::conn::http1;
-use hyper::{Method, Request, StatusCode};
+use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use object_store::aws::AmazonS3Builder;
 use object_store::path::Path;
-use object_store::signer::Signer;
+use object_store::signer::{SignedUrlOptions, Signer};
 use s3s::auth::SimpleAuth;
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s_fs::FileSystem;
@@ -90,22 +90,36 @@ impl TestServer {
     /// A signed PUT without a body to `/NAME/`. object_store has no call that makes a bucket, but it signs any: the
     /// empty path is the bucket itself.
     fn put_empty(&self, name: &str) -> (StatusCode, Bytes) {
-        let store = self.store(name).build().expect("the options are complete");
-        let put = async move {
-            let url = store.signed_url(Method::PUT, &Path::default(), Duration::from_secs(60)).await;
+        let answer = self.ask(Method::PUT, name, "", &[]);
+        (answer.status(), answer.into_body())
+    }
+
+    /// A signed request without a body about an object, for what object_store has no call for.
+    pub(crate) fn ask(
+        &self,
+        method: Method,
+        bucket: &str,
+        key: &str,
+        query: &[(&str, &str)],
+    ) -> Response<Bytes> {
+        let store = self.store(bucket).build().expect("the options are complete");
+        let path = Path::parse(key).expect("a key that can be addressed");
+        let query: Vec<_> = query.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let ask = async move {
+            let options = SignedUrlOptions::new().with_query(query);
+            let url = store.signed_url_opts(method.clone(), &path, Duration::from_secs(60), &options).await;
             let url = url.expect("the request can be signed");
-            let request =
-                Request::put(url.as_str()).body(Empty::<Bytes>::new()).expect("a signed URL is a URI");
+            let request = Request::builder().method(method).uri(url.as_str());
+            let request = request.body(Empty::<Bytes>::new()).expect("a signed URL is a URI");
             let answer = Client::builder(TokioExecutor::new()).build_http().request(request).await;
-            let answer = answer.expect("the server answers");
-            let status = answer.status();
-            let body = answer.into_body().collect().await.expect("the answer is whole").to_bytes();
-            (status, body)
+            let (parts, body) = answer.expect("the server answers").into_parts();
+            let body = body.collect().await.expect("the answer is whole").to_bytes();
+            Response::from_parts(parts, body)
         };
         // On a runtime of its own, so that callers may but need not be async.
         let runtime = Background::start();
         let (send, receive) = mpsc::channel();
-        runtime.spawn(async move { send.send(put.await) });
+        runtime.spawn(async move { send.send(ask.await) });
         receive.recv().expect("the request does not panic")
     }
 }

@@ -3,9 +3,12 @@
 use chrono::{NaiveDate, NaiveDateTime};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use forecast_export::{
-    ColumnType, Compression, Error, Format, Frequency, Kind, Options, Pattern, Preset, Quantile, RunChoice,
-    RunStamp, SampleOptions, SchemaMode, Split, StoreOptions, parse_size,
+    ColumnType, Compression, Encryption, Error, Format, Frequency, Kind, ObjectOptions, Options, Pattern,
+    Preset, Quantile, RunChoice, RunStamp, SampleOptions, SchemaMode, Split, StoreOptions, parse_duration,
+    parse_size,
 };
+use std::sync::OnceLock;
+use std::time::Duration;
 
 const ROOT_EXAMPLES: &str = "\
 Examples:
@@ -25,7 +28,7 @@ const MERGE_EXAMPLES: &str = "\
 Examples:
   forecast-export merge exports/ -o sales.parquet
   forecast-export merge s3://bucket/exports --run latest -o s3://bucket/merged/sales.parquet
-  forecast-export merge exports/ -o sales.csv.gz --source-columns
+  forecast-export merge $EXPORT_JOB_ARN --wait 30m -o s3://bucket/merged/sales.parquet
   forecast-export merge exports/ -o - --to csv | head
   forecast-export merge exports/ -o sales.parquet --dry-run";
 
@@ -48,6 +51,12 @@ Examples:
   forecast-export verify s3://bucket/sales.csv --against s3://bucket/exports --run latest
   forecast-export verify parquet/ --against exports/ --run 2026-01-02T03-04-05Z
   forecast-export verify sales.parquet --against exports/ --json | jq .digest";
+
+const WAIT_EXAMPLES: &str = "\
+Examples:
+  forecast-export wait $EXPORT_JOB_ARN
+  forecast-export wait $EXPORT_JOB_ARN --wait 30m && forecast-export ls $EXPORT_JOB_ARN
+  forecast-export wait --event event.json --json | jq -r .destination";
 
 const SAMPLE_EXAMPLES: &str = "\
 Examples:
@@ -95,6 +104,9 @@ pub(crate) enum Command {
     /// Show columns and types; where parts differ, name file and column
     #[command(before_help = SCHEMA_EXAMPLES)]
     Schema(Schema),
+    /// Wait until an export job is ACTIVE, or say why it will not be
+    #[command(before_help = WAIT_EXAMPLES)]
+    Wait(Wait),
     /// Write a synthetic export
     #[command(before_help = SAMPLE_EXAMPLES)]
     Sample(SampleArgs),
@@ -126,23 +138,55 @@ pub(crate) struct Global {
     /// Show a progress bar on standard error
     #[arg(long, global = true, value_enum, default_value_t = When::Auto, value_name = "WHEN")]
     pub(crate) progress: When,
-    /// Send S3 requests to this endpoint, by path style [env: AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL]
+    #[command(flatten)]
+    aws: Aws,
+}
+
+/// How AWS is reached. Secrets are never flags.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "AWS")]
+struct Aws {
+    /// Send AWS requests to this endpoint, S3's by path style [env: AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL_FORECAST, AWS_ENDPOINT_URL]
     #[arg(long, global = true, value_name = "URL")]
     endpoint_url: Option<String>,
-    /// The region of the bucket [env: AWS_REGION, AWS_DEFAULT_REGION]
+    /// The region of the bucket; by default the bucket is asked [env: AWS_REGION, AWS_DEFAULT_REGION]
     #[arg(long, global = true)]
     region: Option<String>,
-    /// Do not sign requests, for public buckets
+    /// The profile of the AWS configuration files [env: AWS_PROFILE]
+    #[arg(long, global = true, value_name = "NAME")]
+    profile: Option<String>,
+    /// Assume this role
+    #[arg(long, global = true, value_name = "ARN")]
+    role_arn: Option<String>,
+    /// What the owner of the role asks for
+    #[arg(long, global = true, value_name = "ID")]
+    external_id: Option<String>,
+    /// Do not sign S3 requests, for public buckets
     #[arg(long, global = true)]
     no_sign_request: bool,
+    /// Pay for requests to buckets whose owner does not
+    #[arg(long, global = true)]
+    request_payer: bool,
+    /// Made once, so that source, output and the Forecast API ask for credentials once.
+    #[arg(skip)]
+    options: OnceLock<StoreOptions>,
 }
 
 impl Global {
     pub(crate) fn store_options(&self) -> StoreOptions {
-        let mut options = StoreOptions::default().with_no_sign_request(self.no_sign_request);
-        options.endpoint_url.clone_from(&self.endpoint_url);
-        options.region.clone_from(&self.region);
-        options
+        let aws = &self.aws;
+        let make = || {
+            let mut options = StoreOptions::default()
+                .with_no_sign_request(aws.no_sign_request)
+                .with_request_payer(aws.request_payer);
+            options.endpoint_url.clone_from(&aws.endpoint_url);
+            options.region.clone_from(&aws.region);
+            options.profile.clone_from(&aws.profile);
+            options.role_arn.clone_from(&aws.role_arn);
+            options.external_id.clone_from(&aws.external_id);
+            options
+        };
+        aws.options.get_or_init(make).clone()
     }
 }
 
@@ -152,6 +196,92 @@ pub(crate) enum When {
     Auto,
     Always,
     Never,
+}
+
+/// What is read.
+#[derive(Debug, Args)]
+pub(crate) struct Source {
+    /// A folder, prefix, file or glob: exports/, s3://bucket/exports, 'exports/sales_*'; or an export job's ARN
+    #[arg(required_unless_present = "event", value_name = "SOURCE")]
+    pub(crate) text: Option<String>,
+    #[command(flatten)]
+    pub(crate) job: ExportJob,
+}
+
+/// What an output is compared with.
+#[derive(Debug, Args)]
+pub(crate) struct Against {
+    /// What it was made of: a folder, prefix, file or glob; or an export job's ARN
+    #[arg(long = "against", required_unless_present = "event", value_name = "SOURCE")]
+    pub(crate) text: Option<String>,
+    #[command(flatten)]
+    pub(crate) job: ExportJob,
+}
+
+/// What is done about a job of Forecast.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Export job")]
+pub(crate) struct ExportJob {
+    /// Read an EventBridge event about an export job in place of SOURCE; - is standard input
+    #[arg(long, value_name = "FILE", conflicts_with = "text")]
+    pub(crate) event: Option<String>,
+    /// Wait until the job is ACTIVE, two hours at most or as long as given, such as 30m
+    #[arg(long, value_name = "TIMEOUT", value_parser = duration)]
+    pub(crate) wait: Option<Option<Duration>>,
+    /// The time between the first two looks at the job; it grows from there [default: 2s]
+    #[arg(long, value_name = "TIME", value_parser = poll)]
+    pub(crate) poll: Option<Duration>,
+}
+
+/// How objects are written to S3.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Objects written to S3")]
+pub(crate) struct Objects {
+    /// Encryption: aws:kms, aws:kms:dsse, AES256 [default: as the bucket has it]
+    #[arg(long, value_name = "METHOD")]
+    sse: Option<Encryption>,
+    /// The key of KMS, as ARN, id or alias; asks for aws:kms
+    #[arg(long, value_name = "KEY")]
+    sse_kms_key_id: Option<String>,
+    /// Whether one key per bucket saves requests to KMS [default: as the bucket has it]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    sse_bucket_key: Option<bool>,
+    /// A tag (repeats, 10 at most)
+    #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = tag)]
+    tags: Vec<(String, String)>,
+    /// The storage class, such as STANDARD_IA [default: STANDARD]
+    #[arg(long, value_name = "CLASS")]
+    storage_class: Option<String>,
+}
+
+impl Objects {
+    pub(crate) fn options(&self) -> ObjectOptions {
+        let mut options = ObjectOptions::default();
+        options.encryption = self.sse;
+        options.kms_key_id.clone_from(&self.sse_kms_key_id);
+        options.bucket_key = self.sse_bucket_key;
+        options.tags.clone_from(&self.tags);
+        options.storage_class.clone_from(&self.storage_class);
+        options
+    }
+}
+
+fn tag(text: &str) -> Result<(String, String), Error> {
+    let (key, value) = text
+        .split_once('=')
+        .ok_or_else(|| Error::Usage(format!("\"{text}\" is no KEY=VALUE, such as team=supply")))?;
+    Ok((key.to_owned(), value.to_owned()))
+}
+
+fn duration(text: &str) -> Result<Duration, Error> {
+    parse_duration(text)
+}
+
+fn poll(text: &str) -> Result<Duration, Error> {
+    match parse_duration(text)? {
+        Duration::ZERO => Err(Error::Usage("the time must be more than 0".into())),
+        time => Ok(time),
+    }
 }
 
 /// Which files are parts, and of which job and kind.
@@ -256,16 +386,16 @@ struct Resources {
 
 #[derive(Debug, Args)]
 pub(crate) struct Ls {
-    /// A folder, prefix, file or glob: exports/, s3://bucket/exports, 'exports/sales_*'
-    pub(crate) source: String,
+    #[command(flatten)]
+    pub(crate) source: Source,
     #[command(flatten)]
     names: Names,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Merge {
-    /// A folder, prefix, file or glob: exports/, s3://bucket/exports, 'exports/sales_*'
-    pub(crate) source: String,
+    #[command(flatten)]
+    pub(crate) source: Source,
     /// The file to write; - is standard output
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: String,
@@ -275,6 +405,8 @@ pub(crate) struct Merge {
     columns: Columns,
     #[command(flatten)]
     pub(crate) shaping: Shaping,
+    #[command(flatten)]
+    pub(crate) objects: Objects,
     // Known here only to be refused with a reason.
     #[arg(long, hide = true)]
     split_rows: Option<u64>,
@@ -284,8 +416,8 @@ pub(crate) struct Merge {
 
 #[derive(Debug, Args)]
 pub(crate) struct Convert {
-    /// A folder, prefix, file or glob: exports/, s3://bucket/exports, 'exports/sales_*'
-    pub(crate) source: String,
+    #[command(flatten)]
+    pub(crate) source: Source,
     /// The folder to write part files to
     #[arg(short, long, value_name = "DIR")]
     pub(crate) output: String,
@@ -295,6 +427,8 @@ pub(crate) struct Convert {
     columns: Columns,
     #[command(flatten)]
     pub(crate) shaping: Shaping,
+    #[command(flatten)]
+    pub(crate) objects: Objects,
     /// Cut the output after so many rows
     #[arg(long, value_name = "N", conflicts_with = "split_bytes", value_parser = clap::value_parser!(u64).range(1..))]
     split_rows: Option<u64>,
@@ -307,9 +441,8 @@ pub(crate) struct Convert {
 pub(crate) struct Verify {
     /// The file, or the folder of part files, that was written
     pub(crate) output: String,
-    /// What it was made of: a folder, prefix, file or glob
-    #[arg(long, value_name = "SOURCE")]
-    pub(crate) against: String,
+    #[command(flatten)]
+    pub(crate) against: Against,
     #[command(flatten)]
     choosing: Choosing,
     #[command(flatten)]
@@ -320,12 +453,21 @@ pub(crate) struct Verify {
 
 #[derive(Debug, Args)]
 pub(crate) struct Schema {
-    /// A folder, prefix, file or glob: exports/, s3://bucket/exports, 'exports/sales_*'
-    pub(crate) source: String,
+    #[command(flatten)]
+    pub(crate) source: Source,
     #[command(flatten)]
     choosing: Choosing,
     #[command(flatten)]
     columns: Columns,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Wait {
+    /// The ARN of the job: arn:aws:forecast:REGION:ACCOUNT:forecast-export-job/FORECAST/JOB
+    #[arg(required_unless_present = "event", value_name = "ARN")]
+    pub(crate) text: Option<String>,
+    #[command(flatten)]
+    pub(crate) job: ExportJob,
 }
 
 #[derive(Debug, Args)]
@@ -336,6 +478,8 @@ pub(crate) struct SampleArgs {
     contents: Contents,
     #[command(flatten)]
     files: SampleFiles,
+    #[command(flatten)]
+    pub(crate) objects: Objects,
 }
 
 /// What a sample holds.

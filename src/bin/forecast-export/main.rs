@@ -3,8 +3,9 @@
 mod args;
 mod output;
 mod progress;
+mod source;
 
-use args::{Cli, Command, Convert, Global, Ls, Merge, SampleArgs, Schema, Verify};
+use args::{Cli, Command, Convert, Global, Ls, Merge, SampleArgs, Schema, Source, Verify, Wait};
 use clap::{CommandFactory, Parser};
 use forecast_export::{
     Error, Location, Options, Output, inventory, plan, run_until, sample_until, schema, verify_until,
@@ -56,6 +57,7 @@ async fn dispatch(cli: Cli) -> ExitCode {
         Command::Convert(args) => convert(global, args, &stop).await,
         Command::Verify(args) => verify(global, args, &stop).await,
         Command::Schema(args) => show_schema(global, args).await,
+        Command::Wait(args) => wait(global, args, &stop).await,
         Command::Sample(args) => sample(global, args, &stop).await,
         Command::Completions { shell } => completions(*shell),
         Command::Man => man(),
@@ -117,18 +119,40 @@ impl Stop {
     }
 }
 
-fn source(global: &Global, text: &str) -> Result<Location, Error> {
-    Location::parse_with(text, &global.store_options())
-}
-
 async fn ls(global: &Global, args: &Ls) -> Result<(), Error> {
-    let found = inventory(&source(global, &args.source)?, &args.options()?).await?;
+    let mut options = args.options()?;
+    let source =
+        source::locate(global, args.source.text.as_deref(), &args.source.job, &mut options.select).await?;
+    let found = inventory(&source, &options).await?;
     if global.json { output::json(&found) } else { output::print(&output::inventory(&found, global.verbose)) }
 }
 
 async fn show_schema(global: &Global, args: &Schema) -> Result<(), Error> {
-    let found = schema(&source(global, &args.source)?, &args.options()?).await?;
+    let mut options = args.options()?;
+    let source =
+        source::locate(global, args.source.text.as_deref(), &args.source.job, &mut options.select).await?;
+    let found = schema(&source, &options).await?;
     if global.json { output::json(&found) } else { output::print(&output::schema(&found)) }
+}
+
+#[cfg(feature = "forecast")]
+async fn wait(global: &Global, args: &Wait, stop: &Stop) -> Result<(), Error> {
+    let job = tokio::select! {
+        job = source::wait(global, args) => job?,
+        () = stop.asked() => return Err(Error::Stopped),
+    };
+    if global.json {
+        return output::json(&job);
+    }
+    if !global.quiet {
+        output::note(&output::job(&job));
+    }
+    Ok(())
+}
+
+#[cfg(not(feature = "forecast"))]
+async fn wait(global: &Global, args: &Wait, _: &Stop) -> Result<(), Error> {
+    source::wait(global, args).await
 }
 
 async fn merge(global: &Global, args: &Merge, stop: &Stop) -> Result<(), Error> {
@@ -136,15 +160,18 @@ async fn merge(global: &Global, args: &Merge, stop: &Stop) -> Result<(), Error> 
     if to_stdout && global.json {
         return Err(Error::Usage("-o - and --json both want standard output; write to a file".into()));
     }
-    let output = if to_stdout {
+    let objects = args.objects.options();
+    let output = if !to_stdout {
+        Output::File(Location::parse_with(&args.output, &global.store_options().with_objects(objects))?)
+    } else if objects.is_default() {
         Output::Stdout
     } else {
-        Output::File(Location::parse_with(&args.output, &global.store_options())?)
+        return Err(Error::Usage("standard output takes no encryption, tags or storage class".into()));
     };
     if to_stdout && !args.shaping.dry_run && std::io::stdout().is_terminal() && is_parquet(args) {
         return Err(Error::Usage("Parquet is no text for a terminal; redirect standard output".into()));
     }
-    carry_out(global, &args.source, &output, &args.options()?, args.shaping.dry_run, stop).await
+    carry_out(global, &args.source, &output, args.options()?, args.shaping.dry_run, stop).await
 }
 
 fn is_parquet(args: &Merge) -> bool {
@@ -155,22 +182,25 @@ async fn convert(global: &Global, args: &Convert, stop: &Stop) -> Result<(), Err
     if args.output == "-" {
         return Err(Error::Usage("convert writes part files into a folder; merge writes to -".into()));
     }
-    let output = Output::Folder(Location::parse_with(&args.output, &global.store_options())?);
-    carry_out(global, &args.source, &output, &args.options()?, args.shaping.dry_run, stop).await
+    let options = global.store_options().with_objects(args.objects.options());
+    let output = Output::Folder(Location::parse_with(&args.output, &options)?);
+    carry_out(global, &args.source, &output, args.options()?, args.shaping.dry_run, stop).await
 }
 
 async fn carry_out(
     global: &Global,
-    from: &str,
+    from: &Source,
     output: &Output,
-    options: &Options,
+    mut options: Options,
     dry_run: bool,
     stop: &Stop,
 ) -> Result<(), Error> {
     // Before anything is written a signal simply ends the work.
-    let source = source(global, from)?;
     let planned = tokio::select! {
-        planned = plan(&source, output, options) => planned?,
+        planned = async {
+            let source = source::locate(global, from.text.as_deref(), &from.job, &mut options.select).await?;
+            plan(&source, output, &options).await
+        } => planned?,
         () = stop.asked() => return Err(Error::Stopped),
     };
     if !global.quiet {
@@ -202,8 +232,10 @@ async fn carry_out(
 }
 
 async fn verify(global: &Global, args: &Verify, stop: &Stop) -> Result<(), Error> {
-    let (output, against) = (source(global, &args.output)?, source(global, &args.against)?);
-    let options = args.options()?;
+    let output = Location::parse_with(&args.output, &global.store_options())?;
+    let mut options = args.options()?;
+    let source = &args.against;
+    let against = source::locate(global, source.text.as_deref(), &source.job, &mut options.select).await?;
     let mut progress = Progress::new(global);
     let verified =
         verify_until(&output, &against, &options, stop.asked(), |event| progress.show(&event)).await;
@@ -222,7 +254,8 @@ async fn verify(global: &Global, args: &Verify, stop: &Stop) -> Result<(), Error
 }
 
 async fn sample(global: &Global, args: &SampleArgs, stop: &Stop) -> Result<(), Error> {
-    let folder = Location::parse_with(&args.folder, &global.store_options())?;
+    let options = global.store_options().with_objects(args.objects.options());
+    let folder = Location::parse_with(&args.folder, &options)?;
     let mut progress = Progress::new(global);
     let written = sample_until(&folder, &args.options(), stop.asked(), |event| progress.show(&event)).await;
     progress.finish();

@@ -267,3 +267,11 @@ pub(crate) fn sample_report(report: &SampleReport, folder: &str) -> String {
         report.seconds
     )
 }
+
+/// One line on a job of Forecast.
+#[cfg(feature = "forecast")]
+pub(crate) fn job(job: &forecast_export::Job) -> String {
+    let format = job.format.map(|format| format!(" ({format})")).unwrap_or_default();
+    let destination = job.destination.as_deref().unwrap_or("without a destination");
+    format!("{} is {}: {}{format}", job.name, job.status, Escaped(destination))
+}

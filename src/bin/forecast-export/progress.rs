@@ -60,6 +60,62 @@ impl Progress {
     }
 }
 
+/// What becomes of a job that is waited for.
+#[cfg(feature = "forecast")]
+pub(crate) enum Waiting {
+    Hidden,
+    Spinner(ProgressBar),
+    /// A line for each change.
+    Lines {
+        last: String,
+    },
+}
+
+#[cfg(feature = "forecast")]
+impl Waiting {
+    /// `tells`: whether changes are told where there is no terminal.
+    pub(crate) fn new(global: &Global, tells: bool) -> Self {
+        let is_terminal = std::io::stderr().is_terminal();
+        match global.progress {
+            When::Never => Waiting::Hidden,
+            When::Auto if global.quiet => Waiting::Hidden,
+            When::Auto | When::Always if is_terminal => Waiting::Spinner(spinner()),
+            When::Auto if !tells => Waiting::Hidden,
+            When::Auto | When::Always => Waiting::Lines { last: String::new() },
+        }
+    }
+
+    pub(crate) fn show(&mut self, now: &str) {
+        match self {
+            Waiting::Hidden => {}
+            Waiting::Spinner(spinner) => spinner.set_message(now.to_owned()),
+            Waiting::Lines { last } => {
+                if last != now {
+                    output::note(now);
+                    now.clone_into(last);
+                }
+            }
+        }
+    }
+
+    /// Takes the spinner away.
+    pub(crate) fn finish(self) {
+        if let Waiting::Spinner(spinner) = self {
+            spinner.finish_and_clear();
+        }
+    }
+}
+
+#[cfg(feature = "forecast")]
+fn spinner() -> ProgressBar {
+    let spinner = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10));
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed} {msg}") {
+        spinner.set_style(style);
+    }
+    spinner.enable_steady_tick(std::time::Duration::from_millis(200));
+    spinner
+}
+
 fn bar() -> ProgressBar {
     let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr_with_hz(10));
     let template =

@@ -1,0 +1,91 @@
+//! The Forecast API as a client: an export job's ARN or the event about it in, a finished job and with it a source
+//! out. Reads no export; knows nothing of how one is merged.
+//!
+//! [`JobArn`] and [`JobEvent`] are text taken apart; [`describe`] asks once, [`wait_until`] asks until the job has
+//! ended; [`Job::source`] says where the export lies and which run it is.
+
+mod arn;
+mod client;
+mod event;
+mod wait;
+
+pub use arn::{JobArn, JobKind};
+pub use client::{Job, JobStatus, describe};
+pub use event::JobEvent;
+pub use wait::{Poll, WaitOptions, wait_until};
+
+use crate::error::{Error, Escaped, Result};
+use crate::location::{Location, StoreOptions};
+use crate::options::{RunChoice, Selection};
+
+impl Job {
+    /// Where the export lies, and what chooses its run there: the newest of this job's name and format, unless
+    /// `selection` chooses another one.
+    ///
+    /// # Errors
+    /// [`Error::Incomplete`] for a job that is not `ACTIVE` or has no destination, [`Error::Usage`] where `selection`
+    /// names a job already.
+    pub fn source(&self, selection: &mut Selection, options: &StoreOptions) -> Result<Location> {
+        self.must_be_active()?;
+        if selection.job.is_some() {
+            return Err(Error::Usage("the ARN names the job; leave --job away".into()));
+        }
+        let Some(destination) = &self.destination else {
+            return Err(Error::Incomplete(format!("{} has no destination in S3", self.arn)));
+        };
+        selection.job = Some(self.name.clone());
+        selection.format = self.format;
+        if selection.run == RunChoice::Only {
+            selection.run = RunChoice::Latest;
+        }
+        // A destination is a prefix, with or without its slash: never a file, never a glob.
+        let folder = destination.trim_end_matches('/');
+        Location::parse_with(&format!("{folder}/"), options)
+    }
+
+    /// An error that says what became of the job, unless it is `ACTIVE`.
+    ///
+    /// # Errors
+    /// [`Error::Incomplete`] with the job's status and message.
+    pub fn must_be_active(&self) -> Result<()> {
+        match self.status {
+            JobStatus::Active => Ok(()),
+            _ => Err(not_active(&self.arn, &self.status, self.message.as_deref())),
+        }
+    }
+}
+
+impl JobEvent {
+    /// An error with the job's message, where the event says that the job will not become `ACTIVE`. As EventBridge
+    /// leaves messages out, the job is described for it; where that fails, the event alone tells.
+    ///
+    /// # Errors
+    /// [`Error::Incomplete`] with what happened.
+    pub async fn must_not_have_failed(&self, options: &StoreOptions) -> Result<()> {
+        if !matches!(self.status, JobStatus::Ended(_)) {
+            return Ok(());
+        }
+        let message = match &self.message {
+            Some(message) => Some(message.clone()),
+            None => describe(&self.arn, options).await.ok().and_then(|job| job.message),
+        };
+        Err(not_active(&self.arn, &self.status, message.as_deref()))
+    }
+}
+
+fn not_active(arn: &JobArn, status: &JobStatus, message: Option<&str>) -> Error {
+    let said = message
+        .filter(|message| !message.is_empty())
+        .map(|message| format!(": {}", Escaped(message)))
+        .unwrap_or_default();
+    let word = Escaped(status.word());
+    Error::Incomplete(match status {
+        JobStatus::Active | JobStatus::Unfinished(_) => {
+            format!("{arn} is {word}{said}; --wait waits until it is ACTIVE")
+        }
+        JobStatus::Ended(word) if word == "CREATE_FAILED" => {
+            format!("{arn} has failed (CREATE_FAILED){said}")
+        }
+        JobStatus::Ended(_) => format!("{arn} will not become ACTIVE: it is {word}{said}"),
+    })
+}

@@ -1,0 +1,232 @@
+//! A bucket of S3 that is connected to at its first use: by then profile, region and endpoint are known. Takes a
+//! bucket's name and options, gives an [`ObjectStore`].
+
+use super::chain::{Chain, Shared};
+use super::http::CheckedConnector;
+use super::remote::{StoreOptions, client_options};
+use super::store::carried;
+use crate::error::{Error, Result};
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
+use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey, S3ConditionalPut};
+use object_store::client::{HttpConnector, HttpRequest, HttpRequestBody, ReqwestConnector};
+use object_store::path::Path;
+use object_store::{
+    ClientOptions, CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
+    PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions,
+};
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+use tokio::sync::OnceCell;
+
+/// The region of a server that does not say where it is.
+const DEFAULT_REGION: &str = "us-east-1";
+/// Where a bucket of any region of the `aws` partition can be asked after.
+const ANY_REGION: &str = "https://s3.us-east-1.amazonaws.com";
+
+#[derive(Debug, Clone)]
+pub(super) struct S3(Arc<Bucket>);
+
+#[derive(Debug)]
+struct Bucket {
+    name: String,
+    options: StoreOptions,
+    chain: Arc<Chain>,
+    store: OnceCell<AmazonS3>,
+}
+
+impl S3 {
+    pub(super) fn new(bucket: &str, options: &StoreOptions) -> Self {
+        S3(Arc::new(Bucket {
+            name: bucket.to_owned(),
+            chain: options.chain(),
+            options: options.clone(),
+            store: OnceCell::new(),
+        }))
+    }
+
+    /// What the store streams, once there is one.
+    fn stream<T: Send + 'static>(
+        &self,
+        items: impl FnOnce(&AmazonS3) -> BoxStream<'static, object_store::Result<T>> + Send + 'static,
+    ) -> BoxStream<'static, object_store::Result<T>> {
+        let s3 = self.clone();
+        stream::once(async move { s3.store().await.map(items) }).try_flatten().boxed()
+    }
+
+    async fn store(&self) -> object_store::Result<&AmazonS3> {
+        self.0.store.get_or_try_init(|| async { self.0.connect().await.map_err(carried) }).await
+    }
+}
+
+impl Bucket {
+    async fn connect(&self) -> Result<AmazonS3> {
+        let options = &self.options;
+        let endpoint = match &options.endpoint_url {
+            Some(endpoint) => Some(endpoint.clone()),
+            None => self.chain.endpoint("S3").await,
+        };
+        let mut client = client_options("AWS_");
+        if endpoint.as_ref().is_some_and(|endpoint| endpoint.starts_with("http://")) {
+            client = client.with_allow_http(true);
+        }
+        let region = match self.chain.region().await {
+            Some(region) => region.to_owned(),
+            None => self.find_region(endpoint.as_deref(), &client).await?,
+        };
+        let mut builder = from_environment()
+            .with_bucket_name(&self.name)
+            .with_client_options(client)
+            .with_http_connector(CheckedConnector::default())
+            .with_region(region)
+            .with_conditional_put(S3ConditionalPut::ETagMatch);
+        if let Some(endpoint) = endpoint {
+            builder = builder
+                .with_config(AmazonS3ConfigKey::S3Endpoint, endpoint)
+                .with_virtual_hosted_style_request(false);
+        }
+        if options.request_payer {
+            builder = builder.with_request_payer(true);
+        }
+        builder = if options.no_sign_request {
+            builder.with_skip_signature(true)
+        } else {
+            builder.with_credentials(Arc::new(Shared(Arc::clone(&self.chain))))
+        };
+        builder = self.encrypt(builder);
+        builder.build().map_err(|error| super::remote::bad_store(&error))
+    }
+
+    fn encrypt(&self, mut builder: AmazonS3Builder) -> AmazonS3Builder {
+        use object_store::aws::AmazonS3ConfigKey::Encryption as Key;
+        let objects = &self.options.objects;
+        let mut set = |name: &str, value: String| {
+            // The names are object_store's own.
+            if let Ok(key @ Key(_)) = name.parse::<AmazonS3ConfigKey>() {
+                builder = std::mem::take(&mut builder).with_config(key, value);
+            }
+        };
+        if let Some(encryption) = objects.encryption() {
+            set("aws_server_side_encryption", encryption.name().to_owned());
+        }
+        if let Some(key) = &objects.kms_key_id {
+            set("aws_sse_kms_key_id", key.clone());
+        }
+        if let Some(bucket_key) = objects.bucket_key {
+            set("aws_sse_bucket_key_enabled", bucket_key.to_string());
+        }
+        builder
+    }
+
+    /// Asks S3 where the bucket is: an unsigned HeadBucket is refused, but the refusal says it.
+    async fn find_region(&self, endpoint: Option<&str>, client: &ClientOptions) -> Result<String> {
+        let shown = format!("s3://{}", self.name);
+        let failed = |reason: String| Error::Store {
+            doing: "looking for the region of",
+            object: shown.clone(),
+            reason: format!("{reason}; --region names it"),
+        };
+        let url = format!("{}/{}", endpoint.unwrap_or(ANY_REGION).trim_end_matches('/'), self.name);
+        let mut request = HttpRequest::new(HttpRequestBody::empty());
+        *request.method_mut() = "HEAD".parse().map_err(|_| Error::Internal("no HEAD".into()))?;
+        *request.uri_mut() = url.parse().map_err(|error| failed(format!("{url} is no URL: {error}")))?;
+        let client =
+            ReqwestConnector::default().connect(client).map_err(|error| super::remote::bad_store(&error))?;
+        let answer = client.execute(request).await.map_err(|error| failed(super::store::one_line(&error)))?;
+        if let Some(region) =
+            answer.headers().get("x-amz-bucket-region").and_then(|region| region.to_str().ok())
+        {
+            return Ok(region.to_owned());
+        }
+        match (endpoint, answer.status().as_u16()) {
+            (Some(_), _) => Ok(DEFAULT_REGION.to_owned()),
+            (None, 404) => Err(Error::NotFound(format!("looking for {shown}: there is no such bucket"))),
+            (None, status) => Err(failed(format!("S3 answered with status {status}"))),
+        }
+    }
+}
+
+/// What the environment says by object_store's own names holds, but for the endpoints: which of them counts is the
+/// chain's to say, and object_store would put that of the environment over the one that was asked for.
+fn from_environment() -> AmazonS3Builder {
+    let mut builder = AmazonS3Builder::new();
+    for (name, value) in std::env::vars_os() {
+        if let (Some(name), Some(value)) = (name.to_str(), value.to_str())
+            && name.starts_with("AWS_")
+            && !name.starts_with("AWS_ENDPOINT_URL")
+            && let Ok(key) = name.to_ascii_lowercase().parse()
+        {
+            builder = builder.with_config(key, value);
+        }
+    }
+    builder
+}
+
+impl fmt::Display for S3 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "S3({})", self.0.name)
+    }
+}
+
+#[async_trait]
+impl ObjectStore for S3 {
+    async fn put_opts(
+        &self,
+        path: &Path,
+        payload: PutPayload,
+        options: PutOptions,
+    ) -> object_store::Result<PutResult> {
+        self.store().await?.put_opts(path, payload, options).await
+    }
+
+    async fn put_multipart_opts(
+        &self,
+        path: &Path,
+        options: PutMultipartOptions,
+    ) -> object_store::Result<Box<dyn MultipartUpload>> {
+        self.store().await?.put_multipart_opts(path, options).await
+    }
+
+    async fn get_opts(&self, path: &Path, options: GetOptions) -> object_store::Result<GetResult> {
+        self.store().await?.get_opts(path, options).await
+    }
+
+    async fn get_ranges(&self, path: &Path, ranges: &[Range<u64>]) -> object_store::Result<Vec<Bytes>> {
+        self.store().await?.get_ranges(path, ranges).await
+    }
+
+    fn delete_stream(
+        &self,
+        paths: BoxStream<'static, object_store::Result<Path>>,
+    ) -> BoxStream<'static, object_store::Result<Path>> {
+        self.stream(|store| store.delete_stream(paths))
+    }
+
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, object_store::Result<ObjectMeta>> {
+        let prefix = prefix.cloned();
+        self.stream(move |store| store.list(prefix.as_ref()))
+    }
+
+    fn list_with_offset(
+        &self,
+        prefix: Option<&Path>,
+        offset: &Path,
+    ) -> BoxStream<'static, object_store::Result<ObjectMeta>> {
+        let (prefix, offset) = (prefix.cloned(), offset.clone());
+        self.stream(move |store| store.list_with_offset(prefix.as_ref(), &offset))
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> object_store::Result<ListResult> {
+        self.store().await?.list_with_delimiter(prefix).await
+    }
+
+    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> object_store::Result<()> {
+        self.store().await?.copy_opts(from, to, options).await
+    }
+
+    async fn rename_opts(&self, from: &Path, to: &Path, options: RenameOptions) -> object_store::Result<()> {
+        self.store().await?.rename_opts(from, to, options).await
+    }
+}
