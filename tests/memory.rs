@@ -7,6 +7,8 @@
 //! Inputs are 29 MB and 58 MB of text, or the same rows as Parquet. `cargo test --release --test memory` compares
 //! 50 MB with 400 MB instead.
 
+#![expect(clippy::print_stdout, reason = "the peaks are worth seeing: --nocapture")]
+
 use forecast_export::{Format, Location, Options, Output, SampleOptions, plan, run, sample};
 use peak_alloc::PeakAlloc;
 use std::path::Path;

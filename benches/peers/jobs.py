@@ -115,7 +115,7 @@ def all_jobs(pythons):
             for name in sizes:
                 # 10 GB of CSV would be too much to write into memory.
                 nothing = "/dev/null" if target == "csv" else None
-                yield ours(data, name, target, label=f"{data.bytes(name) / 1e9:.1f} GB", output=nothing)
+                yield ours(data, name, target, label=f"{data.bytes(name) / 1e6:.0f} MB", output=nothing)
 
         return contenders
 
