@@ -103,11 +103,16 @@ fn memory_is_bounded(from: Format, to: Format) {
     let one = Input::make(&runtime, from, ITEMS_LARGE, 1);
     let one_peak = one.peak(&runtime, to, None);
 
-    for (name, peak) in [("the small input", small_peak), ("the large input", large_peak), ("one part", one_peak)] {
+    for (name, peak) in
+        [("the small input", small_peak), ("the large input", large_peak), ("one part", one_peak)]
+    {
         assert!(peak < BOUND_AT_DEFAULTS, "{name} took {peak} bytes of heap");
     }
     let grown = small_peak + small_peak / 5 + 8 * MB;
-    assert!(large_peak <= grown, "the large input took {large_peak} bytes of heap, the small one {small_peak}");
+    assert!(
+        large_peak <= grown,
+        "the large input took {large_peak} bytes of heap, the small one {small_peak}"
+    );
     assert!(one_peak <= grown, "one large part took {one_peak} bytes of heap, many small ones {small_peak}");
     assert!(limited_peak < 64 * MB, "64 MB were allowed, and {limited_peak} bytes of heap taken");
 }
@@ -130,6 +135,27 @@ fn parquet_becomes_text_in_memory_that_the_input_does_not_raise() {
 #[test]
 fn parquet_is_copied_in_memory_that_the_input_does_not_raise() {
     memory_is_bounded(Format::Parquet, Format::Parquet);
+}
+
+#[test]
+fn a_plan_holds_no_more_of_a_part_than_it_needs() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    // Parts of 97 kB, which are too large to be kept whole.
+    let input = Input::make(&runtime, Format::Csv, 10, 1);
+    let parts = 200;
+    for number in 1..parts {
+        let part = |number| input.folder.path().join(format!("sample_2026-01-02T03-04-05Z_part{number}.csv"));
+        std::fs::hard_link(part(0), part(number)).expect("a link");
+    }
+    let output = Output::file("/dev/null").expect("a path");
+    let mut options = Options::default();
+    options.to = Some(Format::Csv);
+    let before = HEAP.current_usage();
+    let planned = runtime.block_on(plan(&location(input.folder.path()), &output, &options)).expect("a plan");
+    let held = HEAP.current_usage() - before;
+    assert_eq!(planned.summary().parts.len(), parts);
+    assert!(held < parts * 4_000, "a plan of {parts} parts holds {held} bytes");
 }
 
 #[test]
