@@ -393,7 +393,8 @@ fn parse_head(object: &Object, wrapping: Wrapping, text: &Bytes, is_whole: bool)
     let is_small = is_whole && wrapping == Wrapping::Plain && text.len() as u64 <= HEAD_BYTES;
     Ok(Some(Probe::Csv(CsvHead {
         wrapping,
-        header_line: text.slice(mark + start..mark + end - ended),
+        // A copy: a slice would keep the whole head of every part for as long as the plan lives.
+        header_line: Bytes::copy_from_slice(&text[mark + start..mark + end - ended]),
         body: body as u64,
         header_lines: lines(&unmarked[..end]),
         line_end,

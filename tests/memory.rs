@@ -1,0 +1,168 @@
+//! How much heap a run takes at its peak: it is bounded by the options, never by the input.
+//!
+//! This is a test binary beside `it`, because it replaces the allocator of the whole process by one that counts. Each
+//! test has the process to itself while it measures. What C code allocates is not counted (only Zstandard's encoder
+//! does so here); `benches/peers/run` measures the resident memory of the command, which has all of it.
+//!
+//! Inputs are 29 MB and 58 MB of text, or the same rows as Parquet. `cargo test --release --test memory` compares
+//! 50 MB with 400 MB instead.
+
+#![expect(clippy::print_stdout, reason = "the peaks are worth seeing: --nocapture")]
+
+use forecast_export::{Format, Location, Options, Output, SampleOptions, plan, run, sample};
+use peak_alloc::PeakAlloc;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use tempfile::TempDir;
+use tokio::runtime::{Builder, Runtime};
+
+#[global_allocator]
+static HEAP: PeakAlloc = PeakAlloc;
+
+/// `cargo test` runs tests as threads of one process: what they allocate must not mix.
+static ALONE: Mutex<()> = Mutex::new(());
+
+const MB: usize = 1_000_000;
+
+/// What a run may take with nothing but `--threads 2`.
+const BOUND_AT_DEFAULTS: usize = 128 * MB;
+
+/// Items of the small sample: each has a hundred rows of about 97 bytes, and the rows fill more than one row group.
+const ITEMS_SMALL: u64 = if cfg!(debug_assertions) { 3_000 } else { 5_200 };
+
+const ITEMS_LARGE: u64 = if cfg!(debug_assertions) { 2 * ITEMS_SMALL } else { 8 * ITEMS_SMALL };
+
+const PARTS: u32 = 24;
+
+struct Input {
+    folder: TempDir,
+    format: Format,
+    rows: u64,
+    bytes: u64,
+}
+
+impl Input {
+    fn make(runtime: &Runtime, format: Format, items: u64, parts: u32) -> Self {
+        let folder = tempfile::tempdir().expect("a folder for the sample");
+        let mut options = SampleOptions::default();
+        options.items = items;
+        options.steps = 100;
+        options.parts = parts;
+        options.to = format;
+        let report = runtime
+            .block_on(sample(&location(folder.path()), &options, |_event| ()))
+            .expect("a sample can be made");
+        Input { folder, format, rows: report.rows, bytes: report.bytes }
+    }
+
+    /// The most heap that a run takes beyond what was taken before it.
+    fn peak(&self, runtime: &Runtime, to: Format, memory: Option<u64>) -> usize {
+        let folder = tempfile::tempdir().expect("a folder for the output");
+        let target = folder.path().join(format!("out.{}", to.name())).display().to_string();
+        let mut options = Options::default();
+        options.threads = Some(2);
+        options.memory = memory;
+        let before = HEAP.current_usage();
+        HEAP.reset_peak_usage();
+        let report = runtime.block_on(async {
+            let plan = plan(&location(self.folder.path()), &Output::file(&target)?, &options).await?;
+            run(plan, |_event| ()).await
+        });
+        let peak = HEAP.peak_usage() - before;
+        assert_eq!(report.expect("the run succeeds").rows, self.rows);
+        println!(
+            "{:>7} -> {:<7} {:>5.0} MB in {:>2} parts, memory {:>8}: peak {:>5.1} MB",
+            self.format.name(),
+            to.name(),
+            self.bytes as f64 / MB as f64,
+            std::fs::read_dir(self.folder.path()).expect("the sample").count() - MARKERS,
+            memory.map_or("default".into(), |bytes| format!("{} MB", bytes / MB as u64)),
+            peak as f64 / MB as f64
+        );
+        peak
+    }
+}
+
+/// `_CHECK` and `_SUCCESS` lie beside the parts of a sample.
+const MARKERS: usize = 2;
+
+fn location(path: &Path) -> Location {
+    Location::parse(&path.display().to_string()).expect("a path")
+}
+
+fn memory_is_bounded(from: Format, to: Format) {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    let small = Input::make(&runtime, from, ITEMS_SMALL, PARTS);
+    let small_peak = small.peak(&runtime, to, None);
+    drop(small);
+    let large = Input::make(&runtime, from, ITEMS_LARGE, PARTS);
+    let large_peak = large.peak(&runtime, to, None);
+    let limited_peak = large.peak(&runtime, to, Some(64 * MB as u64));
+    drop(large);
+    let one = Input::make(&runtime, from, ITEMS_LARGE, 1);
+    let one_peak = one.peak(&runtime, to, None);
+
+    for (name, peak) in
+        [("the small input", small_peak), ("the large input", large_peak), ("one part", one_peak)]
+    {
+        assert!(peak < BOUND_AT_DEFAULTS, "{name} took {peak} bytes of heap");
+    }
+    let grown = small_peak + small_peak / 5 + 8 * MB;
+    assert!(
+        large_peak <= grown,
+        "the large input took {large_peak} bytes of heap, the small one {small_peak}"
+    );
+    assert!(one_peak <= grown, "one large part took {one_peak} bytes of heap, many small ones {small_peak}");
+    assert!(limited_peak < 64 * MB, "64 MB were allowed, and {limited_peak} bytes of heap taken");
+}
+
+#[test]
+fn text_becomes_parquet_in_memory_that_the_input_does_not_raise() {
+    memory_is_bounded(Format::Csv, Format::Parquet);
+}
+
+#[test]
+fn text_is_copied_in_memory_that_the_input_does_not_raise() {
+    memory_is_bounded(Format::Csv, Format::Csv);
+}
+
+#[test]
+fn parquet_becomes_text_in_memory_that_the_input_does_not_raise() {
+    memory_is_bounded(Format::Parquet, Format::Csv);
+}
+
+#[test]
+fn parquet_is_copied_in_memory_that_the_input_does_not_raise() {
+    memory_is_bounded(Format::Parquet, Format::Parquet);
+}
+
+#[test]
+fn a_plan_holds_no_more_of_a_part_than_it_needs() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    // Parts of 97 kB, which are too large to be kept whole.
+    let input = Input::make(&runtime, Format::Csv, 10, 1);
+    let parts = 200;
+    for number in 1..parts {
+        let part = |number| input.folder.path().join(format!("sample_2026-01-02T03-04-05Z_part{number}.csv"));
+        std::fs::hard_link(part(0), part(number)).expect("a link");
+    }
+    let output = Output::file("/dev/null").expect("a path");
+    let mut options = Options::default();
+    options.to = Some(Format::Csv);
+    let before = HEAP.current_usage();
+    let planned = runtime.block_on(plan(&location(input.folder.path()), &output, &options)).expect("a plan");
+    let held = HEAP.current_usage() - before;
+    assert_eq!(planned.summary().parts.len(), parts);
+    assert!(held < parts * 4_000, "a plan of {parts} parts holds {held} bytes");
+}
+
+#[test]
+fn the_allocator_counts() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let before = HEAP.current_usage();
+    HEAP.reset_peak_usage();
+    drop(std::hint::black_box(vec![1_u8; 10 * MB]));
+    assert!(HEAP.peak_usage() >= before + 10 * MB);
+}
