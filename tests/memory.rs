@@ -4,7 +4,7 @@
 //! test has the process to itself while it measures. What C code allocates is not counted (only Zstandard's encoder
 //! does so here); `benches/peers/run` measures the resident memory of the command, which has all of it.
 //!
-//! Inputs are 29 MB and 58 MB of text, or the same rows as Parquet. `cargo test --release --test memory` compares
+//! Inputs are 50 MB and 101 MB of text, or the same rows as Parquet. `cargo test --release --test memory` compares
 //! 50 MB with 400 MB instead.
 
 #![expect(clippy::print_stdout, reason = "the peaks are worth seeing: --nocapture")]
@@ -27,12 +27,18 @@ const MB: usize = 1_000_000;
 /// What a run may take with nothing but `--threads 2`.
 const BOUND_AT_DEFAULTS: usize = 128 * MB;
 
-/// Items of the small sample: each has a hundred rows of about 97 bytes, and the rows fill more than one row group.
-const ITEMS_SMALL: u64 = if cfg!(debug_assertions) { 3_000 } else { 5_200 };
+/// Items of 50 MB of text: each has a hundred rows of about 97 bytes.
+const ITEMS: u64 = 5_200;
 
-const ITEMS_LARGE: u64 = if cfg!(debug_assertions) { 2 * ITEMS_SMALL } else { 8 * ITEMS_SMALL };
+/// How many times larger the large input is.
+const TIMES: u64 = if cfg!(debug_assertions) { 2 } else { 8 };
 
-const PARTS: u32 = 24;
+/// Items of a part whose row group is a full one, or nearly so. Parts of the small and of the large input are equally
+/// long, since a row group is what has to be held of Parquet.
+const FULL_PART: u64 = 2_600;
+
+/// Items of a part whose row group is too small to keep.
+const SMALL_PART: u64 = 100;
 
 struct Input {
     folder: TempDir,
@@ -90,17 +96,18 @@ fn location(path: &Path) -> Location {
     Location::parse(&path.display().to_string()).expect("a path")
 }
 
-fn memory_is_bounded(from: Format, to: Format) {
+fn memory_is_bounded(from: Format, to: Format, items_per_part: u64) {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
-    let small = Input::make(&runtime, from, ITEMS_SMALL, PARTS);
+    let parts = u32::try_from(ITEMS / items_per_part).expect("few parts");
+    let small = Input::make(&runtime, from, ITEMS, parts);
     let small_peak = small.peak(&runtime, to, None);
     drop(small);
-    let large = Input::make(&runtime, from, ITEMS_LARGE, PARTS);
+    let large = Input::make(&runtime, from, TIMES * ITEMS, TIMES as u32 * parts);
     let large_peak = large.peak(&runtime, to, None);
     let limited_peak = large.peak(&runtime, to, Some(64 * MB as u64));
     drop(large);
-    let one = Input::make(&runtime, from, ITEMS_LARGE, 1);
+    let one = Input::make(&runtime, from, TIMES * ITEMS, 1);
     let one_peak = one.peak(&runtime, to, None);
 
     for (name, peak) in
@@ -119,22 +126,27 @@ fn memory_is_bounded(from: Format, to: Format) {
 
 #[test]
 fn text_becomes_parquet_in_memory_that_the_input_does_not_raise() {
-    memory_is_bounded(Format::Csv, Format::Parquet);
+    memory_is_bounded(Format::Csv, Format::Parquet, FULL_PART);
 }
 
 #[test]
 fn text_is_copied_in_memory_that_the_input_does_not_raise() {
-    memory_is_bounded(Format::Csv, Format::Csv);
+    memory_is_bounded(Format::Csv, Format::Csv, FULL_PART);
 }
 
 #[test]
 fn parquet_becomes_text_in_memory_that_the_input_does_not_raise() {
-    memory_is_bounded(Format::Parquet, Format::Csv);
+    memory_is_bounded(Format::Parquet, Format::Csv, FULL_PART);
 }
 
 #[test]
 fn parquet_is_copied_in_memory_that_the_input_does_not_raise() {
-    memory_is_bounded(Format::Parquet, Format::Parquet);
+    memory_is_bounded(Format::Parquet, Format::Parquet, FULL_PART);
+}
+
+#[test]
+fn small_row_groups_become_full_ones_in_memory_that_the_input_does_not_raise() {
+    memory_is_bounded(Format::Parquet, Format::Parquet, SMALL_PART);
 }
 
 #[test]
