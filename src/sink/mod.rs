@@ -23,7 +23,7 @@ use std::sync::Arc;
 /// What is there of a file that is being written.
 pub(crate) enum Sink {
     Local(LocalSink),
-    Object(ObjectSink),
+    Object(Box<ObjectSink>),
     Aside(Box<AsideSink>),
     Stream(Stream),
 }
@@ -92,7 +92,7 @@ impl Sink {
                 Some(store) => {
                     let object = ObjectSink::new(Arc::clone(store), location.clone(), options)?;
                     if !options.reread {
-                        return Ok(Sink::Object(object));
+                        return Ok(Sink::Object(Box::new(object)));
                     }
                     let location = location.clone();
                     let file = blocking(move || LocalSink::aside(&location)).await?;

@@ -103,16 +103,11 @@ pub async fn verify_until(
     on_event: impl FnMut(Event),
 ) -> Result<VerifyReport> {
     let began = Instant::now();
-    let input = Arc::new(plan::input(source, options, |_| false).await?);
-    let found = plan::find(output, &options.select.pattern).await?;
-    // A file that was named by itself, or a folder that holds nothing else, needs no choice.
-    let exports = match found.exports.as_slice() {
-        [only] if only.doubles.is_empty() => vec![only.clone()],
-        _ => {
-            export::select(found, &selection_of_output(&input, output, &options.select), &output.to_string())?
-        }
+    let mut stop = std::pin::pin!(stop);
+    let (input, files) = tokio::select! {
+        looked = look_at_both(output, source, options) => looked?,
+        () = &mut stop => return Err(Error::Stopped),
     };
-    let files = Arc::new(look_at_output(&output.store, exports, &input, options).await?);
     let (stopper, stop_asked) = watch::channel(false);
     let progress = Arc::new(Progress::default());
     let work = compare(&input, &files, options, Arc::clone(&progress), stop_asked);
@@ -139,6 +134,25 @@ pub async fn verify_until(
         files: files.parts.len() as u64,
         seconds: began.elapsed().as_secs_f64(),
     })
+}
+
+/// Finds and looks at the parts of the source and the files of the output.
+async fn look_at_both(
+    output: &Location,
+    source: &Location,
+    options: &Options,
+) -> Result<(Arc<Input>, Arc<Input>)> {
+    let input = Arc::new(plan::input(source, options, |_| false).await?);
+    let found = plan::find(output, &options.select.pattern).await?;
+    // A file that was named by itself, or a folder that holds nothing else, needs no choice.
+    let exports = match found.exports.as_slice() {
+        [only] if only.doubles.is_empty() => vec![only.clone()],
+        _ => {
+            export::select(found, &selection_of_output(&input, output, &options.select), &output.to_string())?
+        }
+    };
+    let files = Arc::new(look_at_output(&output.store, exports, &input, options).await?);
+    Ok((input, files))
 }
 
 /// What is taken for the output where it is a folder: the source's run, under the job name that its parts have there.

@@ -100,14 +100,14 @@ struct Stop {
 }
 
 impl Stop {
-    /// Ready when the user or the system asks to stop.
+    /// Ready when the user or the system asks to stop. It listens from this call on, whenever it is awaited: a signal
+    /// that comes in between is not lost.
     fn asked(&self) -> impl Future<Output = ()> + use<> {
+        use tokio::signal::unix::{SignalKind, signal as listen};
         let signal = Arc::clone(&self.signal);
+        let listening = (listen(SignalKind::interrupt()), listen(SignalKind::terminate()));
         async move {
-            use tokio::signal::unix::{SignalKind, signal as listen};
-            let (Ok(mut interrupt), Ok(mut terminate)) =
-                (listen(SignalKind::interrupt()), listen(SignalKind::terminate()))
-            else {
+            let (Ok(mut interrupt), Ok(mut terminate)) = listening else {
                 return std::future::pending().await;
             };
             let number = tokio::select! {
@@ -195,13 +195,14 @@ async fn carry_out(
     dry_run: bool,
     stop: &Stop,
 ) -> Result<(), Error> {
+    let (while_planning, while_running) = (stop.asked(), stop.asked());
     // Before anything is written a signal simply ends the work.
     let planned = tokio::select! {
         planned = async {
             let source = source::locate(global, from.text.as_deref(), &from.job, &mut options.select).await?;
             plan(&source, output, &options).await
         } => planned?,
-        () = stop.asked() => return Err(Error::Stopped),
+        () = while_planning => return Err(Error::Stopped),
     };
     if !global.quiet {
         for warning in planned.warnings() {
@@ -219,7 +220,7 @@ async fn carry_out(
         output::note(&planned.to_string());
     }
     let mut progress = Progress::new(global);
-    let report = run_until(planned, stop.asked(), |event| progress.show(&event)).await;
+    let report = run_until(planned, while_running, |event| progress.show(&event)).await;
     progress.finish();
     let report = report?;
     if global.json {
@@ -235,10 +236,14 @@ async fn verify(global: &Global, args: &Verify, stop: &Stop) -> Result<(), Error
     let output = Location::parse_with(&args.output, &global.store_options())?;
     let mut options = args.options()?;
     let source = &args.against;
-    let against = source::locate(global, source.text.as_deref(), &source.job, &mut options.select).await?;
+    let (while_locating, while_comparing) = (stop.asked(), stop.asked());
+    let against = tokio::select! {
+        located = source::locate(global, source.text.as_deref(), &source.job, &mut options.select) => located?,
+        () = while_locating => return Err(Error::Stopped),
+    };
     let mut progress = Progress::new(global);
     let verified =
-        verify_until(&output, &against, &options, stop.asked(), |event| progress.show(&event)).await;
+        verify_until(&output, &against, &options, while_comparing, |event| progress.show(&event)).await;
     progress.finish();
     let report = verified?;
     if global.json {
