@@ -84,7 +84,7 @@ fn a_killed_run_leaves_nothing_or_the_whole_file_on_disk() {
         let scratch = Scratch::of_parts(way.extension, &way.parts);
         let command = |more: &[&str]| {
             let mut command = fixtures::binary();
-            let arguments = [way.command, "in", "-o", way.target, "--memory", "16MB"];
+            let arguments = [way.command, "in", "-o", way.target, "--memory", "16MB", "--no-receipt"];
             command.current_dir(scratch.path("")).args(arguments).args(way.flags).args(more);
             command
         };
@@ -140,7 +140,7 @@ fn a_killed_run_leaves_nothing_or_the_whole_object_and_its_upload_is_aborted_by_
             let target = bucket.at(&format!("{folder}{}", way.target.trim_end_matches("out/")));
             let source = bucket.at(&source);
             let command = |more: &[&str]| {
-                let arguments = [way.command, &source, "-o", &target, "--memory", "16MB"];
+                let arguments = [way.command, &source, "-o", &target, "--memory", "16MB", "--no-receipt"];
                 bucket.command(&[&arguments[..], way.flags, more].concat())
             };
             let outputs = || -> BTreeMap<String, Vec<u8>> {

@@ -162,7 +162,8 @@ fn race(
     bucket.proxy.fail(operation, Fault::Stall(Duration::from_millis(700)), 2);
     let target = bucket.at(&format!("{operation}-{round}.csv"));
     let start = || {
-        let mut command = bucket.command(&["merge", &bucket.at("in"), "-o", &target, "--memory", "16MB"]);
+        let mut command =
+            bucket.command(&["merge", &bucket.at("in"), "-o", &target, "--memory", "16MB", "--no-receipt"]);
         command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the binary starts")
     };
     let (first, second) = (start(), start());
@@ -195,8 +196,15 @@ fn an_object_that_came_after_the_last_look_is_not_replaced_by_an_upload() {
         let parts = csv_parts(2, 9_000);
         bucket.put_parts("in/", "csv", &parts);
         bucket.proxy.fail("CompleteMultipartUpload", Fault::Stall(Duration::from_secs(2)), 1);
-        let mut command =
-            bucket.command(&["merge", &bucket.at("in"), "-o", &bucket.at("out.csv"), "--memory", "16MB"]);
+        let mut command = bucket.command(&[
+            "merge",
+            &bucket.at("in"),
+            "-o",
+            &bucket.at("out.csv"),
+            "--memory",
+            "16MB",
+            "--no-receipt",
+        ]);
         let run = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the binary starts");
         bucket.wait_for("CompleteMultipartUpload");
         bucket.put("out.csv", "another's");
@@ -215,7 +223,15 @@ fn a_conflict_with_another_write_under_way_is_asked_again() {
         bucket.put_parts("in/", "csv", &parts);
         bucket.proxy.fail(operation, Fault::Status(409, "ConditionalRequestConflict"), 2);
         let target = format!("{operation}.csv");
-        bucket.succeed(&["merge", &bucket.at("in"), "-o", &bucket.at(&target), "--memory", "16MB"]);
+        bucket.succeed(&[
+            "merge",
+            &bucket.at("in"),
+            "-o",
+            &bucket.at(&target),
+            "--memory",
+            "16MB",
+            "--no-receipt",
+        ]);
         assert!(bucket.get(&target).as_deref() == Some(&merged(&parts)[..]), "{operation}");
         assert_eq!(bucket.proxy.count(operation), 3);
     }
@@ -226,8 +242,15 @@ fn a_signal_while_an_upload_begins_aborts_it() {
     for bucket in buckets("begins") {
         bucket.put_parts("in/", "csv", &csv_parts(2, 9_000));
         bucket.proxy.fail("CreateMultipartUpload", Fault::Stall(Duration::from_secs(1)), 1);
-        let mut command =
-            bucket.command(&["merge", &bucket.at("in"), "-o", &bucket.at("out.csv"), "--memory", "16MB"]);
+        let mut command = bucket.command(&[
+            "merge",
+            &bucket.at("in"),
+            "-o",
+            &bucket.at("out.csv"),
+            "--memory",
+            "16MB",
+            "--no-receipt",
+        ]);
         let run = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the binary starts");
         bucket.wait_for("CreateMultipartUpload");
         let sent =
@@ -243,7 +266,7 @@ fn a_signal_while_an_upload_begins_aborts_it() {
 #[test]
 fn a_run_that_is_cut_anew_replaces_its_own_parts_but_never_mixes_with_more_of_them() {
     let scratch = Scratch::csv(&csv_parts(2, 500));
-    let cut = |rows: usize| format!("convert in -o out --to csv --split-rows {rows}");
+    let cut = |rows: usize| format!("convert in -o out --to csv --split-rows {rows} --no-receipt");
     scratch.succeeds(&cut(100));
     assert_eq!(scratch.written().len(), 10);
     scratch.fails(&cut(100), 7);

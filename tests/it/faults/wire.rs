@@ -69,7 +69,8 @@ impl Experiments<'_> {
         bucket.proxy.clear_log();
         bucket.proxy.clear_faults();
         bucket.proxy.fail(operation, fault, times);
-        let arguments = ["merge", &bucket.at("in"), "-o", &bucket.at("out.csv"), "--memory", "16MB"];
+        let arguments =
+            ["merge", &bucket.at("in"), "-o", &bucket.at("out.csv"), "--memory", "16MB", "--no-receipt"];
         let mut command = bucket.command(&[&arguments[..], &["--retry-timeout", "1s"]].concat());
         let output = command.env("AWS_READ_TIMEOUT", "1s").output().expect("the binary starts");
         bucket.proxy.clear_faults();
