@@ -3,6 +3,7 @@
 
 mod failing_store;
 mod killed;
+mod limits;
 mod names;
 mod operations;
 mod places;
