@@ -178,6 +178,11 @@ impl fmt::Display for DataError {
 
 impl std::error::Error for DataError {}
 
+/// Bidirectional overrides can make a name read as another one: as bad as an escape sequence.
+pub(crate) fn is_override(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 /// Shows text from outside with its control characters escaped.
 pub struct Escaped<'a>(
     /// The text as it was found.
@@ -187,9 +192,11 @@ pub struct Escaped<'a>(
 impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for c in self.0.chars() {
-            // Bidirectional overrides can make a name read as another one: as bad as an escape sequence.
-            let overrides = matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-            if c.is_control() || overrides { write!(f, "{}", c.escape_default())? } else { write!(f, "{c}")? }
+            if c.is_control() || is_override(c) {
+                write!(f, "{}", c.escape_default())?
+            } else {
+                write!(f, "{c}")?
+            }
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 //! parts are read, what the columns are, how it will be done and why, and where it goes. Writes nothing.
 
 use crate::decode::csv::{CellType, Layout, Typing};
-use crate::error::{Error, Result};
+use crate::error::{Error, Escaped, Result};
 use crate::existing::{self, Done, Existing};
 use crate::export::{self, Export, Found, Part};
 use crate::listing;
@@ -838,6 +838,7 @@ fn outputs(
                 "the source is not named like a part, so new parts cannot be named; --pattern helps".into(),
             )
         })?;
+        check_name(folder, &like.renumbered(u64::MAX, extension))?;
         return Ok((Vec::new(), Some(Recut { folder: folder.clone(), like, extension, split })));
     }
     let mut names = HashSet::new();
@@ -847,6 +848,7 @@ fn outputs(
             Some(name) => name.with_extension(extension),
             None => format!("{}.{extension}", export::strip_extension_of(&part.object)),
         };
+        check_name(folder, &name)?;
         if !names.insert(name.clone()) {
             return Err(Error::Incomplete(format!(
                 "two parts would both become {name}; convert the runs one by one with --run"
@@ -855,6 +857,27 @@ fn outputs(
         planned.push(PlannedOutput { target: Target::File(folder.child(&name)), parts: i..i + 1 });
     }
     Ok((planned, None))
+}
+
+/// The longest name that the usual file systems take, in bytes.
+const MAX_NAME: usize = 255;
+
+/// The new parts are named after the old ones, whose names came from a store: one that could lead out of the folder,
+/// or mislead whoever sees it, is refused before anything is written.
+fn check_name(folder: &Location, name: &str) -> Result<()> {
+    let misleads = |c: char| c == '/' || c.is_control() || crate::error::is_override(c);
+    let is_bad = matches!(name, "" | "." | "..") || name.contains(misleads);
+    if is_bad || (folder.is_local() && name.len() > MAX_NAME) {
+        let mut shown: String = name.chars().take(80).collect();
+        if shown.len() < name.len() {
+            shown.push('…');
+        }
+        return Err(Error::Usage(format!(
+            "a part would be written as \"{}\", which is no name for a file; merge writes to a name of yours",
+            Escaped(&shown)
+        )));
+    }
+    Ok(())
 }
 
 /// Refuses an output that exists, and a folder in which old parts of the same run would stay beside the new ones.
@@ -878,35 +901,73 @@ fn refuse_existing(plan: &Plan, existing: &Existing) -> Result<()> {
         (Existing::Folder(there), Output::Folder(folder)) => (there, folder),
         _ => return Ok(()),
     };
-    let pattern = &plan.options.select.pattern;
-    let new: HashSet<String> = plan
+    let new: HashSet<&str> = plan
         .outputs
         .iter()
         .filter_map(|planned| match &planned.target {
-            Target::File(location) => Some(location.split().1.to_owned()),
+            Target::File(location) => Some(location.split().1),
             _ => None,
         })
         .collect();
-    let runs: Vec<(&str, Option<&crate::naming::RunStamp>)> =
-        plan.input.exports.iter().map(|export| (export.job.as_str(), export.run.as_ref())).collect();
-    for object in there.iter().filter(|object| object.folder() == folder.path || folder.path.is_empty()) {
+    for (object, is_of_run) in in_folder(plan, folder, there) {
         let is_replaced = new.contains(object.file_name());
-        let is_of_run = pattern
-            .parse(object.folder(), object.file_name())
-            .is_some_and(|name| runs.contains(&(name.job(), name.run())));
         if is_replaced && !plan.options.overwrite {
             return Err(Error::OutputExists { path: object.url.clone() });
         }
-        if is_of_run && !is_replaced {
-            return Err(Error::OutputExists {
-                path: format!(
-                    "{} belongs to the same run and would stay beside the new parts: remove it first; it",
-                    object.url
-                ),
-            });
+        // How many new parts there will be is not known yet where a run is cut anew.
+        let is_known = plan.recut.is_none() || !plan.options.overwrite;
+        if is_of_run && !is_replaced && is_known {
+            return Err(stays(object));
+        }
+        if is_of_run && plan.input.parts.iter().any(|part| part.object.url == object.url) {
+            return Err(Error::Usage(format!(
+                "{} is one of the parts that are read; name another folder",
+                object.url
+            )));
         }
     }
     Ok(())
+}
+
+/// Refuses to replace the parts of a run that was cut anew by fewer ones: the others would stay beside them.
+pub(crate) async fn refuse_stale<'a>(plan: &Plan, written: impl Iterator<Item = &'a str>) -> Result<()> {
+    let Some(recut) = plan.recut.as_ref().filter(|_| plan.options.overwrite) else { return Ok(()) };
+    let new: HashSet<&str> = written.map(|file| file.rsplit('/').next().unwrap_or_default()).collect();
+    let there = match listing::list(&recut.folder.as_folder()).await {
+        Ok(listing) => listing.objects,
+        Err(Error::NotFound(_)) => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    let stale = |(object, is_of_run): &(&Object, bool)| *is_of_run && !new.contains(object.file_name());
+    match in_folder(plan, &recut.folder, &there).find(stale) {
+        Some((stale, _)) => Err(stays(stale)),
+        None => Ok(()),
+    }
+}
+
+fn stays(object: &Object) -> Error {
+    Error::OutputExists {
+        path: format!(
+            "{} belongs to the same run and would stay beside the new parts: remove it first; it",
+            object.url
+        ),
+    }
+}
+
+/// The objects right in the folder of a conversion, and whether each is a part of a run that is converted.
+fn in_folder<'a>(
+    plan: &'a Plan,
+    folder: &'a Location,
+    there: &'a [Object],
+) -> impl Iterator<Item = (&'a Object, bool)> {
+    let runs: Vec<(&str, Option<&crate::naming::RunStamp>)> =
+        plan.input.exports.iter().map(|export| (export.job.as_str(), export.run.as_ref())).collect();
+    there.iter().filter(|object| object.folder() == folder.path || folder.path.is_empty()).map(
+        move |object| {
+            let name = plan.options.select.pattern.parse(object.folder(), object.file_name());
+            (object, name.is_some_and(|name| runs.contains(&(name.job(), name.run()))))
+        },
+    )
 }
 
 pub(crate) async fn exists(location: &Location) -> Result<bool> {

@@ -18,6 +18,8 @@ use std::sync::Arc;
 const HEAD_BYTES: u64 = 64 * 1024;
 /// The longest header that is read.
 const MAX_HEADER_BYTES: u64 = 1024 * 1024;
+/// The longest Parquet footer that is read: some 100,000 row groups of 20 columns.
+const MAX_FOOTER_BYTES: u64 = 256 * 1024 * 1024;
 /// Bytes of whole small parts that are kept, so that they need no second request.
 const KEPT_BYTES: u64 = 16 * 1024 * 1024;
 /// Heads that are read at once from a store.
@@ -222,6 +224,10 @@ impl Reader {
                     for range in ranges {
                         if range.end > object.size || range.start >= tail_start {
                             return Err(damaged("it points outside the file".into()));
+                        }
+                        if range.end - range.start > MAX_FOOTER_BYTES {
+                            let length = range.end - range.start;
+                            return Err(damaged(format!("it claims {length} bytes, of 256 MiB at most")));
                         }
                         let bytes = self.read(object, range.clone())?;
                         guard(|| decoder.push_range(range, bytes)).map_err(damaged)?;

@@ -32,6 +32,7 @@ use crate::existing::Done;
 use crate::location::Location;
 use crate::options::Options;
 use crate::plan::{self, Plan, column_summaries};
+use crate::sink::publish_all;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use files::{Finished, note_digest, write_output, write_recut};
@@ -135,7 +136,9 @@ async fn write_and_publish(
     let context = Context::new(&plan.input, &plan.options, progress, stopped);
     let mut files = write_all(&context, &plan).await?;
     let proved = match prove(&context, &plan, &mut files).await {
-        Ok(digest) => publish(&mut files).await.map(|()| digest),
+        Ok(digest) => {
+            publish_all(files.iter_mut().map(|file| &mut file.sink).collect()).await.map(|()| digest)
+        }
         Err(error) => Err(error),
     };
     let digest = match proved {
@@ -242,12 +245,13 @@ async fn prove(context: &Context, plan: &Plan, files: &mut [Finished]) -> Result
             true => Some(proof::reread(context, plan, files).await?),
             false => None,
         };
-        for file in files {
+        for file in &mut *files {
             if let Some(digest) = &digest {
                 note_digest(context, plan, file, digest).await?;
             }
             file.sink.release().await?;
         }
+        plan::refuse_stale(plan, files.iter().map(|file| file.file.file.as_str())).await?;
         proof::unchanged(plan).await?;
         Ok(digest)
     };
@@ -257,13 +261,6 @@ async fn prove(context: &Context, plan: &Plan, files: &mut [Finished]) -> Result
         () = stopped(context.stopped.clone()) => Err(Error::Stopped),
         proved = proofs => proved,
     }
-}
-
-async fn publish(files: &mut [Finished]) -> Result<()> {
-    for file in files {
-        file.sink.publish().await?;
-    }
-    Ok(())
 }
 
 async fn abort(files: &mut [Finished]) {

@@ -10,7 +10,7 @@ use parquet::file::reader::{ChunkReader, Length};
 use std::fs::File;
 use std::io::Read;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::runtime::Handle;
 
 /// Bytes read at once for one column of a row group that is too large to be fetched whole.
@@ -20,6 +20,25 @@ const WINDOW_BYTES: u64 = 1024 * 1024;
 pub(crate) struct RowGroupReader {
     object: Arc<Object>,
     source: Source,
+    failure: ReadFailure,
+}
+
+/// Why a read failed: the decoder passes on no more than its text, and takes it for damage.
+#[derive(Clone, Default)]
+pub(crate) struct ReadFailure(Arc<Mutex<Option<Error>>>);
+
+impl ReadFailure {
+    /// The failure behind a decoder's error, where there is one.
+    pub(crate) fn behind(&self, error: Error) -> Error {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or(error)
+    }
+
+    /// Keeps an error, and gives its text.
+    fn keep(&self, error: Error) -> String {
+        let text = error.to_string();
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        text
+    }
 }
 
 #[derive(Clone)]
@@ -55,7 +74,11 @@ impl RowGroupReader {
         } else {
             Source::Remote(store.clone(), runtime.clone())
         };
-        Ok(RowGroupReader { object: Arc::new(object.clone()), source })
+        Ok(RowGroupReader { object: Arc::new(object.clone()), source, failure: ReadFailure::default() })
+    }
+
+    pub(crate) fn failure(&self) -> ReadFailure {
+        self.failure.clone()
     }
 
     fn read(&self, range: Range<u64>) -> Result<Bytes> {
@@ -97,7 +120,7 @@ impl ChunkReader for RowGroupReader {
 
     fn get_bytes(&self, start: u64, length: usize) -> parquet::errors::Result<Bytes> {
         let end = start.saturating_add(length as u64);
-        self.read(start..end).map_err(|error| ParquetError::External(Box::new(error)))
+        self.read(start..end).map_err(|error| ParquetError::General(self.failure.keep(error)))
     }
 }
 
@@ -119,7 +142,8 @@ impl Read for Window {
             if self.position >= end {
                 return Ok(0);
             }
-            self.held = self.reader.read(self.position..end).map_err(std::io::Error::other)?;
+            let read = self.reader.read(self.position..end);
+            self.held = read.map_err(|error| std::io::Error::other(self.reader.failure.keep(error)))?;
             self.position = end;
         }
         let length = buffer.len().min(self.held.len());

@@ -282,14 +282,16 @@ fn decode_group<T>(
     context.progress.add_bytes(u64::try_from(metadata.compressed_size()).unwrap_or(0));
     let batch_rows = batch_rows(metadata, context.budget.batch);
     let url = planned.object.url.as_str();
+    let failure = bytes.failure();
     let (reader, schema) = match texts {
         Texts::Whole => (reader.clone(), Arc::clone(&context.input.schema)),
         Texts::Keys => with_keys(reader, group, columns, &context.input.schema),
     };
-    let mut batches = decode_row_group(url, bytes, reader, group, batch_rows)?;
+    let mut batches =
+        decode_row_group(url, bytes, reader, group, batch_rows).map_err(|error| failure.behind(error))?;
     let mut rows = 0;
     let mut next = || {
-        let batch = batches.next().transpose()?;
+        let batch = batches.next().transpose().map_err(|error| failure.behind(error))?;
         let batch =
             batch.map(|batch| align(&batch, columns, &planned.constants, &schema, url)).transpose()?;
         Ok::<_, Error>(match batch {

@@ -1,10 +1,12 @@
-//! What a listing's answer must look like before it is believed. Takes HTTP answers, gives them on or turns them into
-//! failures that object_store retries and reports. Never looks at an object's contents.
+//! What is said to stores and believed of them beyond object_store. Takes HTTP requests and answers, gives them on or
+//! turns answers into failures that object_store retries and reports. Never looks at an object's contents.
 //!
 //! object_store reads a listing that arrives with status 200 and an error document as a folder without objects, and
 //! gives up on one that is cut off. An export that seems to be empty is the one mistake a user cannot see, so a listing
-//! counts only when its document is whole.
+//! counts only when its document is whole. Uploads are completed under the condition that [`super::uploads`] keeps; a
+//! conflict with another write that is under way says nothing yet about who wins, so it is asked again.
 
+use super::uploads::{Uploads, ended_by};
 use async_trait::async_trait;
 use bytes::Bytes;
 use object_store::ClientOptions;
@@ -21,26 +23,61 @@ pub(super) struct CheckedConnector {
 
 impl HttpConnector for CheckedConnector {
     fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
-        Ok(HttpClient::new(Checked { inner: self.inner.connect(options)? }))
+        Ok(HttpClient::new(Checked { inner: self.inner.connect(options)?, uploads: Uploads::default() }))
     }
 }
 
 #[derive(Debug)]
 struct Checked {
     inner: HttpClient,
+    uploads: Uploads,
 }
 
 #[async_trait]
 impl HttpService for Checked {
-    async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+    async fn call(&self, mut request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let query = request.uri().query().unwrap_or_default();
         let root = if request.method() == "GET" { listing_root(query) } else { None };
+        let ticket = Uploads::ticket(&request);
+        self.uploads.add_condition(&mut request);
+        let ends = ended_by(&request);
         let answer = self.inner.execute(request).await?;
-        match root {
-            Some(root) if answer.status().is_success() => check_listing(answer, root).await,
+        self.uploads.ended(ends, &answer);
+        match (root, ticket) {
+            (Some(root), _) if answer.status().is_success() => check_listing(answer, root).await,
+            (_, Some(ticket)) if answer.status().is_success() => {
+                let (answer, document) = whole(answer).await?;
+                self.uploads.begun(&ticket, &String::from_utf8_lossy(&document));
+                Ok(answer)
+            }
+            _ if answer.status() == 409 => check_conflict(answer).await,
             _ => Ok(answer),
         }
     }
+}
+
+/// An answer together with its document, read at once. Only for requests that can be made again at no risk: a body that
+/// breaks off is retried like a lost connection.
+async fn whole(answer: HttpResponse) -> Result<(HttpResponse, Bytes), HttpError> {
+    let (parts, body) = answer.into_parts();
+    let body = body.bytes().await.map_err(|error| HttpError::new(HttpErrorKind::Interrupted, error))?;
+    Ok((HttpResponse::from_parts(parts, body.clone().into()), body))
+}
+
+fn set_status(answer: &mut HttpResponse, status: u16) {
+    if let Ok(status) = status.try_into() {
+        *answer.status_mut() = status;
+    }
+}
+
+/// Two conditional writes at the same time: S3 answers one of them with a 409 that asks for another try, after which the
+/// condition decides.
+async fn check_conflict(answer: HttpResponse) -> Result<HttpResponse, HttpError> {
+    let (mut answer, document) = whole(answer).await?;
+    if String::from_utf8_lossy(&document).contains("<Code>ConditionalRequestConflict</Code>") {
+        set_status(&mut answer, 503);
+    }
+    Ok(answer)
 }
 
 /// The root element of the answer to a request with this query, where that is a listing: S3 and Google Cloud Storage
@@ -54,16 +91,11 @@ fn listing_root(query: &str) -> Option<&'static str> {
 }
 
 async fn check_listing(answer: HttpResponse, root: &str) -> Result<HttpResponse, HttpError> {
-    let (mut parts, body) = answer.into_parts();
-    // A listing can be asked for again at no risk, so a body that breaks off is retried like a lost connection.
-    let body = body.bytes().await.map_err(|error| HttpError::new(HttpErrorKind::Interrupted, error))?;
-    if !is_whole(&body, root) {
-        let status = status_of(&body);
-        if let Ok(status) = status.try_into() {
-            parts.status = status;
-        }
+    let (mut answer, document) = whole(answer).await?;
+    if !is_whole(&document, root) {
+        set_status(&mut answer, status_of(&document));
     }
-    Ok(HttpResponse::from_parts(parts, body.into()))
+    Ok(answer)
 }
 
 /// Whether a document has this root element and its end.
@@ -103,17 +135,17 @@ fn status_of(document: &Bytes) -> u16 {
 mod tests {
     use super::*;
 
-    fn whole(document: &str) -> bool {
+    fn is_listing(document: &str) -> bool {
         is_whole(&Bytes::copy_from_slice(document.as_bytes()), "ListBucketResult")
     }
 
     #[test]
     fn a_listing_is_whole_with_its_root_and_its_end() {
-        assert!(whole(
+        assert!(is_listing(
             "<?xml version=\"1.0\"?>\n<ListBucketResult xmlns=\"x\"><Name>b</Name></ListBucketResult>\n"
         ));
-        assert!(whole("<ListBucketResult/>"));
-        assert!(whole("<ListBucketResult xmlns=\"x\" />"));
+        assert!(is_listing("<ListBucketResult/>"));
+        assert!(is_listing("<ListBucketResult xmlns=\"x\" />"));
     }
 
     #[test]
@@ -125,7 +157,7 @@ mod tests {
             "<ListBucketResult><Name>b</Name><Contents/>",
             "<html><body>proxy error</body></html>",
         ] {
-            assert!(!whole(document), "{document}");
+            assert!(!is_listing(document), "{document}");
         }
     }
 

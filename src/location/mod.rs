@@ -11,6 +11,8 @@ mod remote;
 #[cfg(feature = "aws")]
 mod s3;
 mod store;
+#[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
+mod uploads;
 
 pub(crate) use glob::Glob;
 pub(crate) use objects::ContentType;
@@ -19,7 +21,9 @@ pub use remote::StoreOptions;
 pub use store::Object;
 #[cfg(feature = "forecast")]
 pub(crate) use store::one_line;
-pub(crate) use store::{Store, blocking, changed, local_object, open_local, read_local, store_error};
+pub(crate) use store::{
+    Store, UploadTicket, blocking, changed, local_object, open_local, read_local, store_error,
+};
 
 use crate::error::{Error, Result};
 use object_store::ObjectStore;
@@ -76,8 +80,9 @@ impl Location {
         if bucket.is_empty() {
             return Err(Error::Usage(format!("{text} names no bucket; write {scheme}://BUCKET/PREFIX")));
         }
-        let backend = remote::connect(scheme, bucket, options)?;
-        let store = Store::remote(backend, format!("{scheme}://{bucket}/")).with_objects(&options.objects);
+        let connected = remote::connect(scheme, bucket, options)?;
+        let store =
+            Store::connected(connected, format!("{scheme}://{bucket}/")).with_objects(&options.objects);
         Ok(Self::new(store, key, text))
     }
 

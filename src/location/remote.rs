@@ -4,11 +4,12 @@
 #[cfg(any(feature = "gcp", feature = "azure"))]
 use super::http::CheckedConnector;
 use super::objects::ObjectOptions;
+use super::store::Connected;
 use crate::error::{Error, Result};
-use object_store::ObjectStore;
 use object_store::memory::InMemory;
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::time::Duration;
 
 /// How object stores are reached, and how objects are written to them. Every field left at its default falls back to
 /// the store's usual environment: for S3 Amazon's own chain, which is `AWS_*` variables, the configuration files with
@@ -44,6 +45,10 @@ pub struct StoreOptions {
     pub request_payer: bool,
     /// How objects are written to S3.
     pub objects: ObjectOptions,
+    /// How long one request is tried again after server errors, throttling, lost connections and bodies that break off,
+    /// its first try included; by default three minutes. Tries are up to 15 seconds apart, a random part of that left
+    /// out, and at most ten follow the first.
+    pub retry_timeout: Option<Duration>,
     #[cfg(feature = "aws")]
     chains: super::chain::Chains,
 }
@@ -58,6 +63,12 @@ impl StoreOptions {
     /// Sets the region of the bucket.
     pub fn with_region(mut self, region: impl Into<String>) -> Self {
         self.region = Some(region.into());
+        self
+    }
+
+    /// Sets how long a request is tried again.
+    pub fn with_retry_timeout(mut self, timeout: Duration) -> Self {
+        self.retry_timeout = Some(timeout);
         self
     }
 
@@ -137,12 +148,12 @@ pub(crate) fn check_local(options: &StoreOptions) -> Result<()> {
     options.check("local files")
 }
 
-pub(crate) fn connect(scheme: &str, bucket: &str, options: &StoreOptions) -> Result<Arc<dyn ObjectStore>> {
+pub(crate) fn connect(scheme: &str, bucket: &str, options: &StoreOptions) -> Result<Connected> {
     options.check(&format!("{scheme}://"))?;
     match scheme {
         "memory" => {
             let mut stores = MEMORY.lock().unwrap_or_else(PoisonError::into_inner);
-            Ok(Arc::clone(stores.entry(bucket.to_owned()).or_default()) as Arc<dyn ObjectStore>)
+            Ok(Arc::clone(stores.entry(bucket.to_owned()).or_default()).into())
         }
         "s3" | "s3a" | "s3n" => s3(bucket, options),
         "gs" => gs(bucket, options),
@@ -156,7 +167,7 @@ pub(crate) fn connect(scheme: &str, bucket: &str, options: &StoreOptions) -> Res
 /// How long a connection may be silent. A piece of an upload counts as silence until the answer to it begins, so
 /// this is also the time that the slowest line may take for 8 MiB, four pieces at a time.
 #[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
-const SILENCE: std::time::Duration = std::time::Duration::from_secs(120);
+const SILENCE: Duration = Duration::from_secs(120);
 
 /// By default object_store ends a whole request, its body included, after 30 s, however well it goes; here only a
 /// silent connection is given up. What the environment says by object_store's own names, such as `AWS_READ_TIMEOUT`
@@ -165,7 +176,7 @@ const SILENCE: std::time::Duration = std::time::Duration::from_secs(120);
 pub(super) fn client_options(prefix: &str) -> object_store::ClientOptions {
     let mut options = object_store::ClientOptions::new()
         .with_timeout_disabled()
-        .with_connect_timeout(std::time::Duration::from_secs(10))
+        .with_connect_timeout(Duration::from_secs(10))
         .with_read_timeout(SILENCE);
     for (name, value) in std::env::vars_os() {
         if let (Some(name), Some(value)) = (name.to_str(), value.to_str())
@@ -178,6 +189,16 @@ pub(super) fn client_options(prefix: &str) -> object_store::ClientOptions {
     options
 }
 
+/// Tries, their distances and jitter are object_store's own; the time is the caller's.
+#[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
+pub(super) fn retry(options: &StoreOptions) -> object_store::RetryConfig {
+    let mut retry = object_store::RetryConfig::default();
+    if let Some(timeout) = options.retry_timeout {
+        retry.retry_timeout = timeout;
+    }
+    retry
+}
+
 /// An environment variable that is set to something.
 #[cfg(any(feature = "gcp", feature = "azure"))]
 fn variable(name: &str) -> Option<String> {
@@ -185,7 +206,7 @@ fn variable(name: &str) -> Option<String> {
 }
 
 #[cfg(any(not(feature = "aws"), not(feature = "gcp"), not(feature = "azure")))]
-fn left_out(scheme: &str, feature: &str) -> Result<Arc<dyn ObjectStore>> {
+fn left_out(scheme: &str, feature: &str) -> Result<Connected> {
     Err(Error::Usage(format!("this build has no {scheme}:// store; build with the feature \"{feature}\"")))
 }
 
@@ -195,17 +216,18 @@ pub(super) fn bad_store(error: &object_store::Error) -> Error {
 }
 
 #[cfg(feature = "aws")]
-fn s3(bucket: &str, options: &StoreOptions) -> Result<Arc<dyn ObjectStore>> {
-    Ok(Arc::new(super::s3::S3::new(bucket, options)))
+fn s3(bucket: &str, options: &StoreOptions) -> Result<Connected> {
+    let store = Arc::new(super::s3::S3::new(bucket, options));
+    Ok(Connected { uploads: Some(Arc::clone(&store) as _), store })
 }
 
 #[cfg(not(feature = "aws"))]
-fn s3(_: &str, _: &StoreOptions) -> Result<Arc<dyn ObjectStore>> {
+fn s3(_: &str, _: &StoreOptions) -> Result<Connected> {
     left_out("s3", "aws")
 }
 
 #[cfg(feature = "gcp")]
-fn gs(bucket: &str, options: &StoreOptions) -> Result<Arc<dyn ObjectStore>> {
+fn gs(bucket: &str, options: &StoreOptions) -> Result<Connected> {
     use object_store::gcp::GoogleCloudStorageBuilder;
 
     let mut client = client_options("GOOGLE_");
@@ -215,21 +237,22 @@ fn gs(bucket: &str, options: &StoreOptions) -> Result<Arc<dyn ObjectStore>> {
     let mut builder = GoogleCloudStorageBuilder::from_env()
         .with_bucket_name(bucket)
         .with_http_connector(CheckedConnector::default())
+        .with_retry(retry(options))
         .with_client_options(client);
     if options.no_sign_request {
         builder = builder.with_skip_signature(true);
     }
     let store = builder.build().map_err(|error| bad_store(&error))?;
-    Ok(Arc::new(store))
+    Ok(Arc::new(store).into())
 }
 
 #[cfg(not(feature = "gcp"))]
-fn gs(_: &str, _: &StoreOptions) -> Result<Arc<dyn ObjectStore>> {
+fn gs(_: &str, _: &StoreOptions) -> Result<Connected> {
     left_out("gs", "gcp")
 }
 
 #[cfg(feature = "azure")]
-fn az(container: &str, options: &StoreOptions) -> Result<Arc<dyn ObjectStore>> {
+fn az(container: &str, options: &StoreOptions) -> Result<Connected> {
     use object_store::azure::MicrosoftAzureBuilder;
 
     let mut client = client_options("AZURE_");
@@ -240,15 +263,16 @@ fn az(container: &str, options: &StoreOptions) -> Result<Arc<dyn ObjectStore>> {
     let mut builder = MicrosoftAzureBuilder::from_env()
         .with_container_name(container)
         .with_http_connector(CheckedConnector::default())
+        .with_retry(retry(options))
         .with_client_options(client);
     if options.no_sign_request {
         builder = builder.with_skip_signature(true);
     }
     let store = builder.build().map_err(|error| bad_store(&error))?;
-    Ok(Arc::new(store))
+    Ok(Arc::new(store).into())
 }
 
 #[cfg(not(feature = "azure"))]
-fn az(_: &str, _: &StoreOptions) -> Result<Arc<dyn ObjectStore>> {
+fn az(_: &str, _: &StoreOptions) -> Result<Connected> {
     left_out("az", "azure")
 }

@@ -11,10 +11,11 @@ use bytes::Bytes;
 use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey, S3ConditionalPut};
 use object_store::client::{HttpConnector, HttpRequest, HttpRequestBody, ReqwestConnector};
+use object_store::multipart::{MultipartStore, PartId};
 use object_store::path::Path;
 use object_store::{
-    ClientOptions, CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
-    PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions,
+    ClientOptions, CopyOptions, GetOptions, GetResult, ListResult, MultipartId, MultipartUpload, ObjectMeta,
+    ObjectStore, PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions,
 };
 use std::fmt;
 use std::ops::Range;
@@ -81,6 +82,7 @@ impl Bucket {
             .with_client_options(client)
             .with_http_connector(CheckedConnector::default())
             .with_region(region)
+            .with_retry(super::remote::retry(options))
             .with_conditional_put(S3ConditionalPut::ETagMatch);
         if let Some(endpoint) = endpoint {
             builder = builder
@@ -228,5 +230,44 @@ impl ObjectStore for S3 {
 
     async fn rename_opts(&self, from: &Path, to: &Path, options: RenameOptions) -> object_store::Result<()> {
         self.store().await?.rename_opts(from, to, options).await
+    }
+}
+
+/// Uploads by their ids, of which the one use is to abort what a killed run left.
+#[async_trait]
+impl MultipartStore for S3 {
+    async fn create_multipart(&self, path: &Path) -> object_store::Result<MultipartId> {
+        self.store().await?.create_multipart(path).await
+    }
+
+    async fn create_multipart_opts(
+        &self,
+        path: &Path,
+        options: PutMultipartOptions,
+    ) -> object_store::Result<MultipartId> {
+        self.store().await?.create_multipart_opts(path, options).await
+    }
+
+    async fn put_part(
+        &self,
+        path: &Path,
+        id: &MultipartId,
+        part: usize,
+        data: PutPayload,
+    ) -> object_store::Result<PartId> {
+        self.store().await?.put_part(path, id, part, data).await
+    }
+
+    async fn complete_multipart(
+        &self,
+        path: &Path,
+        id: &MultipartId,
+        parts: Vec<PartId>,
+    ) -> object_store::Result<PutResult> {
+        self.store().await?.complete_multipart(path, id, parts).await
+    }
+
+    async fn abort_multipart(&self, path: &Path, id: &MultipartId) -> object_store::Result<()> {
+        self.store().await?.abort_multipart(path, id).await
     }
 }

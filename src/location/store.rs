@@ -8,13 +8,14 @@ use crate::error::{Error, Result};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures::TryStreamExt;
+use object_store::multipart::MultipartStore;
 use object_store::path::Path;
 use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt};
 use serde::Serialize;
 use std::fs::File;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// A file or object, as a listing shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -62,10 +63,48 @@ pub(crate) struct Store {
     objects: Arc<ObjectOptions>,
 }
 
+/// A store, and what of it lies beyond the one trait of all stores.
+#[derive(Clone)]
+pub(crate) struct Connected {
+    pub(crate) store: Arc<dyn ObjectStore>,
+    /// Reaches uploads by their ids, where the store has such.
+    pub(crate) uploads: Option<Arc<dyn MultipartStore>>,
+}
+
+impl<T: ObjectStore> From<Arc<T>> for Connected {
+    fn from(store: Arc<T>) -> Self {
+        Connected { store, uploads: None }
+    }
+}
+
+/// Goes with the request that begins a multipart upload, as an extension that object_store passes on unseen.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct UploadTicket {
+    pub(super) only_if_absent: bool,
+    id: Arc<Mutex<Option<String>>>,
+}
+
+impl UploadTicket {
+    /// With `only_if_absent` the upload's completion fails where an object of its name exists by then.
+    pub(crate) fn new(only_if_absent: bool) -> Self {
+        UploadTicket { only_if_absent, id: Arc::default() }
+    }
+
+    /// The upload's id, where it has begun on a store that has such.
+    pub(crate) fn id(&self) -> Option<String> {
+        self.id.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    #[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
+    pub(super) fn set_id(&self, id: &str) {
+        *self.id.lock().unwrap_or_else(PoisonError::into_inner) = Some(id.to_owned());
+    }
+}
+
 #[derive(Clone)]
 enum Backend {
     Local,
-    Remote(Arc<dyn ObjectStore>),
+    Remote(Connected),
 }
 
 impl Store {
@@ -74,7 +113,11 @@ impl Store {
     }
 
     pub(crate) fn remote(store: Arc<dyn ObjectStore>, root: String) -> Self {
-        Store { backend: Backend::Remote(store), root: Arc::from(root), objects: Arc::default() }
+        Self::connected(Connected { store, uploads: None }, root)
+    }
+
+    pub(crate) fn connected(connected: Connected, root: String) -> Self {
+        Store { backend: Backend::Remote(connected), root: Arc::from(root), objects: Arc::default() }
     }
 
     pub(crate) fn with_objects(self, objects: &ObjectOptions) -> Self {
@@ -93,7 +136,15 @@ impl Store {
     pub(crate) fn object_store(&self) -> Option<&Arc<dyn ObjectStore>> {
         match &self.backend {
             Backend::Local => None,
-            Backend::Remote(store) => Some(store),
+            Backend::Remote(connected) => Some(&connected.store),
+        }
+    }
+
+    /// Reaches uploads by their ids.
+    pub(crate) fn uploads(&self) -> Option<&Arc<dyn MultipartStore>> {
+        match &self.backend {
+            Backend::Local => None,
+            Backend::Remote(connected) => connected.uploads.as_ref(),
         }
     }
 
@@ -126,7 +177,7 @@ impl Store {
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
                 Err(error) => Err(Error::io("looking at", key, error)),
             },
-            Backend::Remote(store) => {
+            Backend::Remote(Connected { store, .. }) => {
                 let shown = self.url(key);
                 match store.head(&self.path(key)?).await {
                     Ok(meta) => Ok(Some(self.object(meta))),
@@ -153,7 +204,7 @@ impl Store {
 
     /// A whole small object in one request; `None` where there is none, or a larger one.
     pub(crate) async fn read_small(&self, key: &str, most: u64) -> Result<Option<Bytes>> {
-        let Backend::Remote(store) = &self.backend else {
+        let Backend::Remote(Connected { store, .. }) = &self.backend else {
             return match self.head(key).await? {
                 Some(object) if object.size <= most => self.read(&object, 0..object.size).await.map(Some),
                 _ => Ok(None),
@@ -193,7 +244,7 @@ impl Store {
                 })
                 .await
             }
-            Backend::Remote(store) => {
+            Backend::Remote(Connected { store, .. }) => {
                 let wanted = range.end - range.start;
                 let options = GetOptions {
                     if_match: object.e_tag.clone(),
@@ -328,13 +379,13 @@ pub(crate) fn store_error(doing: &'static str, object: &str, error: &object_stor
 pub(super) fn carried(error: Error) -> object_store::Error {
     object_store::Error::Generic {
         store: "S3",
-        source: Box::new(Carried(std::sync::Mutex::new(Some(error)))),
+        source: Box::new(Carried(Mutex::new(Some(error)))),
     }
 }
 
 /// An error can be told once only, so that is how it is carried.
 #[derive(Debug)]
-struct Carried(std::sync::Mutex<Option<Error>>);
+struct Carried(Mutex<Option<Error>>);
 
 impl std::fmt::Display for Carried {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -349,7 +400,7 @@ fn own_error(error: &object_store::Error) -> Option<Error> {
     let mut cause = std::error::Error::source(error);
     while let Some(inner) = cause {
         if let Some(Carried(own)) = inner.downcast_ref() {
-            return own.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+            return own.lock().unwrap_or_else(PoisonError::into_inner).take();
         }
         cause = inner.source();
     }

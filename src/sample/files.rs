@@ -294,15 +294,9 @@ async fn close(mut file: Finished, written: Result<()>) -> Result<Finished> {
     }
 }
 
-/// Brings finished files into sight, one after the other; after a failure the others are cleared away.
+/// Brings finished files into sight, one after the other, or none of them.
 pub(super) async fn publish(files: &mut [Finished]) -> Result<()> {
-    for i in 0..files.len() {
-        if let Err(error) = files[i].sink.publish().await {
-            abort(&mut files[i..]).await;
-            return Err(error);
-        }
-    }
-    Ok(())
+    crate::sink::publish_all(files.iter_mut().map(|file| &mut file.sink).collect()).await
 }
 
 pub(super) async fn abort(files: &mut [Finished]) {

@@ -1,5 +1,6 @@
 //! A local file: written to a temporary beside it, synced, and moved into place in one step.
 
+use super::folder::{Folder, SUFFIX};
 use crate::error::{Error, Result};
 use crate::location::{Location, Object, blocking, changed};
 use bytes::Bytes;
@@ -20,6 +21,8 @@ pub(crate) struct LocalSink {
     file: Option<Arc<File>>,
     /// Removes the temporary when it is dropped, whatever happens.
     temporary: Option<TempPath>,
+    /// After the temporary: fields are dropped in order, and only an empty folder can be removed again.
+    folder: Option<Arc<Folder>>,
 }
 
 /// A file that is written at positions, from any thread.
@@ -41,27 +44,32 @@ impl LocalSink {
         let shown = super::shown(location);
         let path = PathBuf::from(&location.path);
         let folder = folder_of(&path);
-        std::fs::create_dir_all(folder).map_err(|error| creation(&folder.display().to_string(), error))?;
+        let held = Folder::open(folder).map_err(|error| creation(&folder.display().to_string(), error))?;
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         // Readable as the umask says: tempfile's own default is for secrets.
         let temporary = Builder::new()
             .prefix(&format!(".{}.", cut(&name, 180)))
-            .suffix(".tmp")
+            .suffix(SUFFIX)
             .permissions(std::fs::Permissions::from_mode(0o666))
             .tempfile_in(folder)
             .map_err(|error| creation(&shown, error))?;
         let (file, temporary) = temporary.into_parts();
-        Ok(LocalSink { path, shown, overwrite, file: Some(Arc::new(file)), temporary: Some(temporary) })
+        Ok(LocalSink {
+            path,
+            shown,
+            overwrite,
+            file: Some(Arc::new(file)),
+            temporary: Some(temporary),
+            folder: Some(held),
+        })
     }
 
     /// A temporary file of the system's that is never moved into place, for what is shown as `location`.
     pub(crate) fn aside(location: &Location) -> Result<Self> {
         let folder = std::env::temp_dir();
-        let temporary = Builder::new()
-            .prefix("forecast-export.")
-            .suffix(".tmp")
-            .tempfile_in(&folder)
-            .map_err(|error| creation(&folder.display().to_string(), error))?;
+        let failed = |error| creation(&folder.display().to_string(), error);
+        let held = Folder::open(&folder).map_err(failed)?;
+        let temporary = Builder::new().suffix(SUFFIX).tempfile_in(&folder).map_err(failed)?;
         let (file, temporary) = temporary.into_parts();
         let (path, shown) = (temporary.to_path_buf(), super::shown(location));
         Ok(LocalSink {
@@ -70,6 +78,7 @@ impl LocalSink {
             overwrite: false,
             file: Some(Arc::new(file)),
             temporary: Some(temporary),
+            folder: Some(held),
         })
     }
 
@@ -160,15 +169,15 @@ impl LocalSink {
             return Err(Error::Internal("a file was published twice".into()));
         };
         let (path, shown, overwrite) = (self.path.clone(), self.shown.clone(), self.overwrite);
+        let folder = self.folder.clone();
         blocking(move || {
             let moved = if overwrite { temporary.persist(&path) } else { temporary.persist_noclobber(&path) };
             moved.map_err(|error| match error.error.kind() {
                 std::io::ErrorKind::AlreadyExists => Error::OutputExists { path: shown.clone() },
                 _ => Error::io("writing", shown.clone(), error.error),
             })?;
-            // Not every file system can sync a folder; the file itself is safe by now.
-            if let Ok(folder) = File::open(folder_of(&path)) {
-                let _ = folder.sync_all();
+            if let Some(folder) = folder {
+                folder.sync();
             }
             Ok(shown)
         })
@@ -178,6 +187,15 @@ impl LocalSink {
     pub(crate) fn abort(&mut self) {
         self.file = None;
         self.temporary = None;
+        self.folder = None;
+    }
+
+    /// Takes a published file out of sight again.
+    pub(crate) fn retract(&mut self) {
+        if !self.overwrite {
+            let _ = std::fs::remove_file(&self.path);
+        }
+        self.folder = None;
     }
 }
 
@@ -233,7 +251,38 @@ mod tests {
         let mut sink = LocalSink::create(&target(folder.path()), false).expect("created");
         sink.write(vec![Bytes::from_static(b"a\n")]).await.expect("written");
         sink.abort();
-        assert_eq!(std::fs::read_dir(folder.path().join("new")).expect("a folder").count(), 0);
+        assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 0);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn of_many_writers_exactly_one_wins() {
+        let folder = tempfile::tempdir().expect("a folder");
+        for round in 0..20 {
+            let location = Location::parse(&folder.path().join(format!("{round}.csv")).display().to_string());
+            let location = location.expect("a path");
+            let start = Arc::new(tokio::sync::Barrier::new(8));
+            let mut writers = tokio::task::JoinSet::new();
+            for writer in 0..8_u8 {
+                let (location, start) = (location.clone(), Arc::clone(&start));
+                writers.spawn(async move {
+                    let mut sink = LocalSink::create(&location, false).expect("created");
+                    sink.write(vec![Bytes::copy_from_slice(&[writer; 3])]).await.expect("written");
+                    sink.finish().await.expect("finished");
+                    start.wait().await;
+                    (writer, sink.publish().await)
+                });
+            }
+            let ended = writers.join_all().await;
+            let won: Vec<u8> =
+                ended.iter().filter(|(_, end)| end.is_ok()).map(|(writer, _)| *writer).collect();
+            assert_eq!(won.len(), 1, "{ended:?}");
+            assert!(
+                ended.iter().all(|(_, end)| matches!(end, Ok(_) | Err(Error::OutputExists { .. }))),
+                "{ended:?}"
+            );
+            assert_eq!(std::fs::read(&location.path).expect("there"), [won[0]; 3]);
+        }
+        assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 20);
     }
 
     #[tokio::test]

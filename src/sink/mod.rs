@@ -2,6 +2,8 @@
 //! [`Sink::abort`]. Devices, pipes and standard output have no final name: what is written is out.
 
 mod aside;
+mod folder;
+mod journal;
 mod local;
 mod object;
 
@@ -90,6 +92,7 @@ impl Sink {
                     blocking(move || LocalSink::create(&location, options.overwrite).map(Sink::Local)).await
                 }
                 Some(store) => {
+                    journal::clear(&location.store).await;
                     let object = ObjectSink::new(Arc::clone(store), location.clone(), options)?;
                     if !options.reread {
                         return Ok(Sink::Object(Box::new(object)));
@@ -231,6 +234,16 @@ impl Sink {
         }
     }
 
+    /// Takes a published file out of sight again, unless it may have replaced another.
+    async fn retract(&mut self) {
+        match self {
+            Sink::Local(sink) => sink.retract(),
+            Sink::Object(sink) => sink.retract().await,
+            Sink::Aside(sink) => sink.object.retract().await,
+            Sink::Stream(_) => {}
+        }
+    }
+
     /// Clears away what was written and not published. A failure to do so must not hide the error that led here,
     /// so there is none: what stays behind has a name of its own, never the final one.
     pub(crate) async fn abort(&mut self) {
@@ -241,6 +254,24 @@ impl Sink {
             Sink::Stream(_) => {}
         }
     }
+}
+
+/// Brings finished files into sight, in order. Each appears whole; where one cannot, those that came into sight before
+/// it are taken back, unless they may have replaced others: then what was there before is gone, and the new ones are
+/// whole.
+pub(crate) async fn publish_all(mut sinks: Vec<&mut Sink>) -> Result<()> {
+    for i in 0..sinks.len() {
+        if let Err(error) = sinks[i].publish().await {
+            for sink in &mut sinks[i..] {
+                sink.abort().await;
+            }
+            for sink in &mut sinks[..i] {
+                sink.retract().await;
+            }
+            return Err(error);
+        }
+    }
+    Ok(())
 }
 
 /// What people are shown for a place that is written to.

@@ -1,20 +1,20 @@
 //! An object: uploaded in pieces, which a store shows only when the upload is completed; a small one is held and put
 //! by one request.
 
-use super::SinkOptions;
+use super::{SinkOptions, journal};
 use crate::engine::TRANSFER_BYTES;
 use crate::error::{Error, Result};
-use crate::location::{Location, store_error};
+use crate::location::{Location, UploadTicket, store_error};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use object_store::path::Path;
 use object_store::{
-    Attribute, Attributes, GetOptions, MultipartUpload, ObjectStore, PutMode, PutMultipartOptions,
-    PutOptions, PutPayload,
+    Attribute, Attributes, GetOptions, MultipartUpload, ObjectStore, ObjectStoreExt, PutMode,
+    PutMultipartOptions, PutOptions, PutPayload,
 };
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 
 /// Pieces that are on their way at the same time.
 const CONCURRENT_PIECES: usize = 4;
@@ -38,7 +38,11 @@ pub(crate) struct ObjectSink {
     /// A random text that tells this object from any other of its name.
     mark: String,
     piece: usize,
+    /// The request that begins the upload: it goes on where its sender is stopped, as its answer is needed to abort.
+    beginning: Option<JoinHandle<object_store::Result<Box<dyn MultipartUpload>>>>,
     upload: Option<Box<dyn MultipartUpload>>,
+    ticket: UploadTicket,
+    noted: Option<journal::Noted>,
     pieces: usize,
     under_way: JoinSet<object_store::Result<()>>,
     /// The store's identifier of the published object.
@@ -59,7 +63,10 @@ impl ObjectSink {
             written: 0,
             mark: random_mark(),
             piece: planned.clamp(TRANSFER_BYTES, 512 * 1024 * 1024),
+            beginning: None,
             upload: None,
+            ticket: UploadTicket::new(!options.overwrite),
+            noted: None,
             pieces: 0,
             under_way: JoinSet::new(),
             e_tag: None,
@@ -93,13 +100,17 @@ impl ObjectSink {
         let payload = PutPayload::from_iter(std::mem::take(&mut self.held));
         self.held_bytes = 0;
         if self.upload.is_none() {
-            let options = PutMultipartOptions {
+            let mut options = PutMultipartOptions {
                 attributes: self.attributes(),
                 tags: self.location.store.objects().tag_set(),
                 ..PutMultipartOptions::default()
             };
-            let upload = self.store.put_multipart_opts(&self.path, options).await;
-            self.upload = Some(upload.map_err(|error| self.failed(&error))?);
+            options.extensions.insert(self.ticket.clone());
+            let (store, path) = (Arc::clone(&self.store), self.path.clone());
+            // Ends with its request, and is awaited by an abort.
+            self.beginning =
+                Some(tokio::spawn(async move { store.put_multipart_opts(&path, options).await }));
+            self.begun().await?;
         }
         if let Some(upload) = &mut self.upload {
             // Ends with its request; dropped, and so cancelled, with the set.
@@ -109,6 +120,18 @@ impl ObjectSink {
         if self.pieces.is_multiple_of(PIECES_UNTIL_DOUBLED) {
             self.piece = self.piece.saturating_mul(2);
         }
+        Ok(())
+    }
+
+    /// Waits for the upload that is being begun.
+    async fn begun(&mut self) -> Result<()> {
+        let Some(beginning) = &mut self.beginning else { return Ok(()) };
+        let begun = beginning.await;
+        self.beginning = None;
+        let begun = begun.map_err(|error| Error::Internal(format!("an upload ended early: {error}")))?;
+        self.upload = Some(begun.map_err(|error| self.failed(&error))?);
+        let id = self.ticket.id();
+        self.noted = id.and_then(|id| journal::note(&self.location.store, &self.location.path, id));
         Ok(())
     }
 
@@ -134,16 +157,17 @@ impl ObjectSink {
     pub(crate) async fn publish(&mut self) -> Result<String> {
         let shown = super::shown(&self.location);
         if let Some(upload) = &mut self.upload {
-            // Completing has no create condition here, so the look before it is the last moment to notice.
+            // The condition is asked for on S3 only, so elsewhere the look before is the last moment to notice.
             if !self.options.overwrite && crate::plan::exists(&self.location).await? {
                 return Err(Error::OutputExists { path: shown });
             }
             match upload.complete().await {
                 Ok(put) => self.e_tag = put.e_tag,
                 Err(_) if self.is_there().await => {}
-                Err(error) => return Err(self.failed(&error)),
+                Err(error) => return Err(self.not_published(&error)),
             }
             self.upload = None;
+            self.noted = None;
         } else {
             let mode = if self.options.overwrite { PutMode::Overwrite } else { PutMode::Create };
             let payload = PutPayload::from_iter(self.held.iter().cloned());
@@ -156,7 +180,7 @@ impl ObjectSink {
             match self.store.put_opts(&self.path, payload, options).await {
                 Ok(put) => self.e_tag = put.e_tag,
                 Err(_) if self.is_there().await => {}
-                Err(error) => return Err(self.failed(&error)),
+                Err(error) => return Err(self.not_published(&error)),
             }
         }
         Ok(shown)
@@ -173,6 +197,27 @@ impl ObjectSink {
         }
         let found = self.location.store.head(&self.location.path).await?;
         Ok(found.map_or((None, None), |object| (object.e_tag, object.modified)))
+    }
+
+    /// Why the object did not come into sight.
+    fn not_published(&self, error: &object_store::Error) -> Error {
+        use object_store::Error as Raw;
+        match error {
+            Raw::AlreadyExists { .. } | Raw::Precondition { .. } if !self.options.overwrite => {
+                Error::OutputExists { path: super::shown(&self.location) }
+            }
+            _ => self.failed(error),
+        }
+    }
+
+    /// Takes a published object out of sight again, unless it may have replaced another or was replaced itself.
+    pub(crate) async fn retract(&mut self) {
+        for _ in 0..ATTEMPTS {
+            if self.options.overwrite || !self.is_there().await || self.store.delete(&self.path).await.is_ok()
+            {
+                return;
+            }
+        }
     }
 
     fn attributes(&self) -> Attributes {
@@ -198,10 +243,25 @@ impl ObjectSink {
     pub(crate) async fn abort(&mut self) {
         // Pieces first: one that arrives after the abort would stay and cost money.
         self.under_way.shutdown().await;
-        if let Some(mut upload) = self.upload.take() {
-            let _ = upload.abort().await;
+        let _ = self.begun().await;
+        if let Some(upload) = self.upload.take() {
+            abort_upload(upload, self.noted.take()).await;
         }
     }
+}
+
+/// How often clearing away is tried, each time with the store's own repetitions.
+const ATTEMPTS: usize = 3;
+
+/// Aborts an upload. One that stays all the same is left in the journal, for the next run.
+async fn abort_upload(mut upload: Box<dyn MultipartUpload>, noted: Option<journal::Noted>) {
+    for _ in 0..ATTEMPTS {
+        match upload.abort().await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => return,
+            Err(_) => {}
+        }
+    }
+    std::mem::forget(noted);
 }
 
 fn random_mark() -> String {
@@ -214,10 +274,16 @@ impl Drop for ObjectSink {
     /// A dropped upload would stay at the store, unseen and paid for. An abort that was asked for is awaited; this
     /// is for a run whose future was dropped.
     fn drop(&mut self) {
-        if let Some(mut upload) = self.upload.take()
-            && let Ok(runtime) = tokio::runtime::Handle::try_current()
-        {
-            runtime.spawn(async move { upload.abort().await });
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let noted = self.noted.take();
+        if let Some(upload) = self.upload.take() {
+            runtime.spawn(abort_upload(upload, noted));
+        } else if let Some(beginning) = self.beginning.take() {
+            runtime.spawn(async move {
+                if let Ok(Ok(upload)) = beginning.await {
+                    abort_upload(upload, None).await;
+                }
+            });
         }
     }
 }

@@ -13,6 +13,7 @@ use object_store::azure::MicrosoftAzureBuilder;
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
 use object_store::{ObjectStore, ObjectStoreExt, RetryConfig};
+use tempfile::TempDir;
 
 use super::fixtures;
 use super::proxy::{LoggedRequest, Proxy};
@@ -28,6 +29,8 @@ pub(crate) struct Bucket {
     environment: Vec<(&'static str, String)>,
     runtime: Background,
     home: Home,
+    /// Where runs note their uploads.
+    _state: TempDir,
 }
 
 enum Home {
@@ -57,7 +60,9 @@ impl Bucket {
     fn on(server: TestServer, name_hint: &str) -> Self {
         let bucket = server.bucket(name_hint);
         let proxy = Proxy::start(&server.endpoint);
+        let state = TempDir::new().expect("a folder");
         let environment = vec![
+            ("XDG_STATE_HOME", state.path().display().to_string()),
             ("AWS_ENDPOINT_URL", proxy.endpoint.clone()),
             ("AWS_ACCESS_KEY_ID", server.key.clone()),
             ("AWS_SECRET_ACCESS_KEY", server.secret.clone()),
@@ -71,6 +76,7 @@ impl Bucket {
             environment,
             runtime: Background::start(),
             home: Home::S3(server),
+            _state: state,
         }
     }
 
@@ -90,7 +96,9 @@ impl Bucket {
             .build()
             .expect("the options are complete");
         let folder = servers::unique(name_hint);
+        let state = TempDir::new().expect("a folder");
         let environment = vec![
+            ("XDG_STATE_HOME", state.path().display().to_string()),
             ("AZURE_STORAGE_ENDPOINT", format!("{}/{account}", proxy.endpoint)),
             ("AZURE_STORAGE_ACCOUNT_NAME", account),
             ("AZURE_STORAGE_ACCOUNT_KEY", key),
@@ -103,6 +111,7 @@ impl Bucket {
             environment,
             runtime: Background::start(),
             home: Home::Azure,
+            _state: state,
         })
     }
 
@@ -210,6 +219,14 @@ impl Bucket {
         let (parts, body) = answer.into_parts();
         assert!(parts.status.is_success(), "{} {key}: {}", self.server, body.escape_ascii());
         (parts.headers, String::from_utf8(body.to_vec()).expect("text"))
+    }
+
+    /// Removes an object, where it is there.
+    pub(crate) fn delete(&self, key: &str) {
+        match self.runtime.block_on(self.store.delete(&path(key))) {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
+            Err(error) => panic!("{}: {error}", self.server),
+        }
     }
 
     /// Puts an empty object whose key ends in `/`.

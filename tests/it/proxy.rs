@@ -111,6 +111,11 @@ impl Proxy {
         lock(&self.rules).push(Rule { operation, fault, times });
     }
 
+    /// Lets every request pass again.
+    pub(crate) fn clear_faults(&self) {
+        lock(&self.rules).clear();
+    }
+
     /// Forgets the requests so far.
     pub(crate) fn clear_log(&self) {
         lock(&self.log).clear();
@@ -231,17 +236,20 @@ impl Relay {
             }
             Some(Fault::CutBody(length)) => {
                 let (parts, body) = self.forward_whole(request).await?.into_parts();
-                Ok(Response::from_parts(parts, cut(body.slice(..length))))
+                Ok(Response::from_parts(parts, cut(body.slice(..length.min(body.len())))))
             }
             Some(Fault::ShortenBody(length)) => {
                 let (mut parts, body) = self.forward_whole(request).await?.into_parts();
+                let length = length.min(body.len());
                 parts.headers.insert(CONTENT_LENGTH, length.into());
                 Ok(Response::from_parts(parts, whole(body.slice(..length))))
             }
             Some(Fault::FlipByte(at)) => {
                 let (parts, body) = self.forward_whole(request).await?.into_parts();
                 let mut bytes = body.to_vec();
-                bytes[at] ^= 1;
+                if let Some(byte) = bytes.get_mut(at) {
+                    *byte ^= 1;
+                }
                 Ok(Response::from_parts(parts, whole(bytes.into())))
             }
             Some(Fault::Stall(delay)) => {

@@ -167,6 +167,9 @@ struct Aws {
     /// Pay for requests to buckets whose owner does not
     #[arg(long, global = true)]
     request_payer: bool,
+    /// Try a request that fails for a while again for this long, such as 30s or 10m [default: 3m]
+    #[arg(long, global = true, value_name = "TIME", value_parser = duration)]
+    retry_timeout: Option<Duration>,
     /// Made once, so that source, output and the Forecast API ask for credentials once.
     #[arg(skip)]
     options: OnceLock<StoreOptions>,
@@ -184,6 +187,7 @@ impl Global {
             options.profile.clone_from(&aws.profile);
             options.role_arn.clone_from(&aws.role_arn);
             options.external_id.clone_from(&aws.external_id);
+            options.retry_timeout = aws.retry_timeout;
             options
         };
         aws.options.get_or_init(make).clone()

@@ -1,0 +1,56 @@
+//! What the targets share: a part in memory, read or merged by the library's own entries.
+
+use bytes::Bytes;
+use forecast_export::{Error, Location, Options, Output, Report, plan, read, run};
+use futures::{StreamExt, TryStreamExt};
+use object_store::memory::InMemory;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt};
+use std::sync::{Arc, LazyLock};
+use tokio::runtime::Runtime;
+
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
+    tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime")
+});
+
+/// A store with one part.
+pub fn store_of(name: &str, part: &[u8]) -> Arc<InMemory> {
+    let store = Arc::new(InMemory::new());
+    let path = Path::parse(format!("in/{name}")).expect("a key");
+    RUNTIME.block_on(store.put(&path, part.to_vec().into())).expect("memory takes all");
+    store
+}
+
+fn at(store: &Arc<InMemory>, path: &str) -> Location {
+    Location::in_store(Arc::clone(store) as Arc<dyn ObjectStore>, "memory://fuzz/", path)
+}
+
+/// The rows, or why there are none.
+pub fn rows(store: &Arc<InMemory>, options: &Options) -> Result<Vec<arrow::array::RecordBatch>, Error> {
+    RUNTIME.block_on(async { read(&at(store, "in/"), options).await?.try_collect().await })
+}
+
+/// Merges into one object; after an error there must be nothing.
+pub fn merge(store: &Arc<InMemory>, target: &str, options: &Options) -> Result<Report, Error> {
+    RUNTIME.block_on(async {
+        let output = Output::File(at(store, target));
+        let merged = match plan(&at(store, "in/"), &output, options).await {
+            Ok(plan) => run(plan, |_| ()).await,
+            Err(error) => Err(error),
+        };
+        if merged.is_err() {
+            let left = store.list(None).filter(|found| {
+                let is_part = found.as_ref().is_ok_and(|meta| meta.location.as_ref().starts_with("in/"));
+                std::future::ready(!is_part)
+            });
+            assert_eq!(left.count().await, 0, "an error left an output");
+        }
+        merged
+    })
+}
+
+/// An object's bytes.
+pub fn bytes(store: &Arc<InMemory>, key: &str) -> Bytes {
+    let path = Path::parse(key).expect("a key");
+    RUNTIME.block_on(async { store.get(&path).await.expect("there").bytes().await.expect("whole") })
+}

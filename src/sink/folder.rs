@@ -1,0 +1,148 @@
+//! A folder on local disk that files are written into: made where it is missing and removed again where nothing came
+//! into it; cleared of what killed runs left.
+//!
+//! Whoever writes into a folder holds a shared lock on it, which ends with its process, however that ends. So a lock
+//! that can be had alone says that nobody writes here, and every temporary is a killed run's. Where a file system
+//! knows no locks on folders nothing is cleared.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
+
+/// What a temporary's name ends in: long enough that nobody else's file has it by chance.
+pub(super) const SUFFIX: &str = ".forecast-export.tmp";
+
+/// Held by every file that is being written into the folder.
+#[derive(Debug)]
+pub(super) struct Folder {
+    path: PathBuf,
+    /// Those that did not exist before, the outermost first.
+    made: Vec<PathBuf>,
+    /// Locked, where the file system can do that.
+    _lock: Option<File>,
+}
+
+/// The folders that this process writes into: one lock for all files of a run, of which there may be thousands.
+static OPEN: LazyLock<Mutex<HashMap<PathBuf, Weak<Folder>>>> = LazyLock::new(Mutex::default);
+
+impl Folder {
+    /// Opens a folder, made with those above it where it is missing.
+    pub(super) fn open(path: &Path) -> io::Result<Arc<Self>> {
+        let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+        let missing: Vec<PathBuf> = path
+            .ancestors()
+            .take_while(|above| !above.as_os_str().is_empty() && !above.exists())
+            .map(Path::to_path_buf)
+            .collect();
+        std::fs::create_dir_all(path)?;
+        let name = path.canonicalize()?;
+        if let Some(folder) = open.get(&name).and_then(Weak::upgrade) {
+            return Ok(folder);
+        }
+        let made = missing.into_iter().rev().collect();
+        let folder = Arc::new(Folder { path: path.to_path_buf(), made, _lock: lock(path) });
+        open.retain(|_, folder| folder.strong_count() > 0);
+        open.insert(name, Arc::downgrade(&folder));
+        Ok(folder)
+    }
+
+    /// Brings names to rest: those in the folder, and its own where it was made. Not every file system can do that; the
+    /// files themselves are safe without.
+    pub(super) fn sync(&self) {
+        let above = self.made.iter().filter_map(|made| made.parent());
+        for folder in above.chain([self.path.as_path()]) {
+            let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+            if let Ok(folder) = File::open(folder) {
+                let _ = folder.sync_all();
+            }
+        }
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // Only an empty folder can be removed, and one that another run has begun to use is not.
+        for folder in self.made.iter().rev() {
+            if std::fs::remove_dir(folder).is_err() {
+                break;
+            }
+        }
+    }
+}
+
+fn lock(path: &Path) -> Option<File> {
+    let folder = File::open(path).ok()?;
+    if folder.try_lock().is_ok() {
+        clear(path);
+    }
+    // A new lock takes the place of the old one; it waits for those who clear, which takes them a moment.
+    folder.lock_shared().ok()?;
+    Some(folder)
+}
+
+/// Removes the temporaries of killed runs.
+fn clear(path: &Path) {
+    let Ok(entries) = std::fs::read_dir(path) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let is_ours = name.to_str().is_some_and(|name| name.starts_with('.') && name.ends_with(SUFFIX));
+        // One that stays is in nobody's way.
+        if is_ours && entry.file_type().is_ok_and(|kind| kind.is_file()) {
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_killed_run_left_is_cleared_away_but_nothing_else() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let names =
+            [".x.csv.a1B2c3.forecast-export.tmp", ".x.csv.a1B2c3.tmp", "x.forecast-export.tmp", "x.csv"];
+        for name in names {
+            std::fs::write(folder.path().join(name), "x").expect("written");
+        }
+        let held = Folder::open(folder.path()).expect("open");
+        assert!(!folder.path().join(names[0]).exists());
+        assert!(names[1..].iter().all(|name| folder.path().join(name).exists()));
+        drop(held);
+    }
+
+    #[test]
+    fn what_is_being_written_stays() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join(".x.csv.a1B2c3.forecast-export.tmp");
+        std::fs::write(&file, "x").expect("written");
+        // As another process would hold it.
+        let other = File::open(folder.path()).expect("a folder");
+        other.lock_shared().expect("locked");
+        drop(Folder::open(folder.path()).expect("open"));
+        assert!(file.exists());
+        drop(other);
+        drop(Folder::open(folder.path()).expect("open"));
+        assert!(!file.exists());
+    }
+
+    #[test]
+    fn folders_that_were_made_for_nothing_go_again() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (above, inner) = (folder.path().join("a"), folder.path().join("a/b/c"));
+        let first = Folder::open(&inner).expect("open");
+        let second = Folder::open(&inner).expect("open");
+        drop(first);
+        assert!(inner.exists());
+        drop(second);
+        assert!(!above.exists());
+        assert!(folder.path().exists());
+
+        let held = Folder::open(&inner).expect("open");
+        std::fs::write(above.join("kept"), "x").expect("written");
+        drop(held);
+        assert!(above.join("kept").exists() && !above.join("b").exists());
+    }
+}

@@ -1,0 +1,158 @@
+//! The uploads that this process has begun, on this machine's disk: a killed run's uploads stay at the store, unseen and
+//! paid for, and only who knows their ids can tell them from another program's. The next run that writes into the
+//! bucket aborts them.
+//!
+//! One file a process, locked while the process lives: a lock that can be had says that its writer is dead. It lies in
+//! `$XDG_STATE_HOME/forecast-export`, else in `~/.local/state/forecast-export`; where there is neither, as in many
+//! containers, nothing is noted.
+
+use crate::location::Store;
+use object_store::path::Path;
+use serde::{Deserialize, Serialize};
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::PathBuf;
+use std::sync::{LazyLock, Mutex, PoisonError};
+use tempfile::NamedTempFile;
+
+/// What the journals' names end in.
+const SUFFIX: &str = ".uploads";
+
+/// A line of a journal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+enum Line {
+    Begun(Upload),
+    Ended(String),
+}
+
+/// An upload that was begun.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Upload {
+    /// The bucket, as `s3://bucket/`.
+    bucket: String,
+    key: String,
+    id: String,
+}
+
+/// The journal of this process, there while uploads are under way.
+#[derive(Debug, Default)]
+struct Journal {
+    file: Option<NamedTempFile>,
+    open: usize,
+}
+
+static JOURNAL: LazyLock<Mutex<Journal>> = LazyLock::new(Mutex::default);
+
+/// An upload in the journal, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Noted(String);
+
+/// Notes an upload that has begun; `None` where there is no place for that.
+pub(super) fn note(store: &Store, key: &str, id: String) -> Option<Noted> {
+    let upload = Upload { bucket: store.url(""), key: key.to_owned(), id: id.clone() };
+    let mut journal = JOURNAL.lock().unwrap_or_else(PoisonError::into_inner);
+    if journal.file.is_none() {
+        let folder = folder()?;
+        std::fs::create_dir_all(&folder).ok()?;
+        let file = tempfile::Builder::new().suffix(SUFFIX).tempfile_in(folder).ok()?;
+        // Between these two lines the file is empty: whoever takes it for a dead one loses nothing by it.
+        file.as_file().lock().ok()?;
+        journal.file = Some(file);
+    }
+    journal.write(&Line::Begun(upload))?;
+    journal.open += 1;
+    Some(Noted(id))
+}
+
+impl Drop for Noted {
+    fn drop(&mut self) {
+        let mut journal = JOURNAL.lock().unwrap_or_else(PoisonError::into_inner);
+        journal.open -= 1;
+        if journal.open == 0 {
+            journal.file = None;
+        } else {
+            journal.write(&Line::Ended(std::mem::take(&mut self.0)));
+        }
+    }
+}
+
+impl Journal {
+    fn write(&mut self, line: &Line) -> Option<()> {
+        let mut text = serde_json::to_string(line).ok()?;
+        text.push('\n');
+        self.file.as_mut()?.write_all(text.as_bytes()).ok()
+    }
+}
+
+/// Aborts what killed runs on this machine have left in the bucket. What cannot be aborted now is left to a later run.
+pub(super) async fn clear(store: &Store) {
+    let (Some(uploads), Some(folder)) = (store.uploads(), folder()) else { return };
+    for (path, file, left) in dead_journals(&folder) {
+        let mut are_gone = true;
+        for upload in left {
+            let aborted = match Path::parse(&upload.key) {
+                Ok(key) if upload.bucket == store.url("") => uploads.abort_multipart(&key, &upload.id).await,
+                _ => {
+                    are_gone = false;
+                    continue;
+                }
+            };
+            are_gone &= matches!(aborted, Ok(()) | Err(object_store::Error::NotFound { .. }));
+        }
+        if are_gone {
+            let _ = std::fs::remove_file(path);
+        }
+        // Locked until here, so that two runs do not clear at the same time.
+        drop(file);
+    }
+}
+
+/// Journals whose process is gone, with the uploads that it left.
+fn dead_journals(folder: &std::path::Path) -> Vec<(PathBuf, File, Vec<Upload>)> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let dead = entries.flatten().filter_map(|entry| {
+        let path = entry.path();
+        path.to_str().filter(|path| path.ends_with(SUFFIX))?;
+        let mut file = File::options().read(true).write(true).open(&path).ok()?;
+        file.try_lock().ok()?;
+        let mut text = String::new();
+        file.read_to_string(&mut text).ok()?;
+        // An empty one may be another process's that is about to lock it.
+        (!text.is_empty()).then(|| (path, file, left(&text)))
+    });
+    dead.collect()
+}
+
+/// What was begun and not ended. A last line that is cut off is no upload that anybody knows the id of.
+fn left(text: &str) -> Vec<Upload> {
+    let mut left: Vec<Upload> = Vec::new();
+    for line in text.lines() {
+        match serde_json::from_str(line) {
+            Ok(Line::Begun(upload)) => left.push(upload),
+            Ok(Line::Ended(id)) => left.retain(|upload| upload.id != id),
+            Err(_) => {}
+        }
+    }
+    left
+}
+
+fn folder() -> Option<PathBuf> {
+    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let state = set("XDG_STATE_HOME").or_else(|| set("HOME").map(|home| home.join(".local/state")))?;
+    Some(state.join("forecast-export"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_begun_and_not_ended_is_left() {
+        let upload = |id: &str| Upload { bucket: "s3://b/".into(), key: "k\n".into(), id: id.into() };
+        let lines = [Line::Begun(upload("1")), Line::Begun(upload("2")), Line::Ended("1".into())];
+        let mut text: String =
+            lines.iter().map(|line| serde_json::to_string(line).expect("JSON") + "\n").collect();
+        text.push_str("{\"Begun\":{\"buck");
+        assert_eq!(left(&text), [upload("2")]);
+    }
+}

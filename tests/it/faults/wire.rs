@@ -1,0 +1,141 @@
+//! What goes wrong on the wire, on every server: each fault on each operation, once, twice, and without end. What comes
+//! is the right output or an error without one, never a wrong file.
+
+use std::time::Duration;
+
+use crate::buckets::{Bucket, buckets, csv_parts, merged};
+use crate::fixtures::failure;
+use crate::proxy::Fault;
+
+const FOREVER: usize = usize::MAX;
+
+/// Those that any answer can meet.
+fn faults() -> Vec<Fault> {
+    vec![
+        Fault::Status(500, "InternalError"),
+        Fault::Status(503, "SlowDown"),
+        Fault::Status(429, "TooManyRequests"),
+        Fault::Status(403, "AccessDenied"),
+        Fault::Status(404, "NoSuchKey"),
+        Fault::ErrorIn200("InternalError"),
+        Fault::Close,
+        Fault::Reset,
+        Fault::LoseAnswer,
+        Fault::CutBody(20),
+        Fault::ShortenBody(20),
+        Fault::Stall(Duration::from_secs(4)),
+        Fault::FlipByte(30),
+        Fault::FlipByte(170),
+    ]
+}
+
+/// Whether the proxy can do this to an answer of this operation: some have no body to cut.
+fn applies(operation: &str, fault: Fault) -> bool {
+    let has_body = matches!(
+        operation,
+        "ListObjectsV2" | "GetObject" | "CreateMultipartUpload" | "CompleteMultipartUpload"
+    );
+    // In a listing or a part a byte that is another one cannot be told from what is stored: that is for TLS to notice.
+    if let Fault::FlipByte(_) = fault {
+        return matches!(operation, "CreateMultipartUpload" | "CompleteMultipartUpload");
+    }
+    has_body || !matches!(fault, Fault::CutBody(_) | Fault::ShortenBody(_) | Fault::ErrorIn200(_))
+}
+
+/// Whether one such fault has to pass unnoticed: S3 asks for another try, or the request can be made again.
+fn must_recover(operation: &str, fault: Fault) -> bool {
+    match fault {
+        Fault::Status(status, _) => status >= 429,
+        // A write whose answer is lost is looked for before it counts as failed.
+        Fault::Close | Fault::LoseAnswer => true,
+        Fault::CutBody(_) | Fault::ShortenBody(_) => matches!(operation, "ListObjectsV2" | "GetObject"),
+        Fault::Reset => matches!(operation, "ListObjectsV2" | "GetObject" | "HeadObject"),
+        _ => false,
+    }
+}
+
+struct Experiments<'a> {
+    bucket: &'a Bucket,
+    expected: Vec<u8>,
+    count: usize,
+    recovered: usize,
+}
+
+impl Experiments<'_> {
+    fn try_one(&mut self, operation: &'static str, fault: Fault, times: usize) {
+        let bucket = self.bucket;
+        let shown = format!("{}: {operation}: {fault:?}, {times} times", bucket.server);
+        bucket.delete("out.csv");
+        bucket.proxy.clear_log();
+        bucket.proxy.clear_faults();
+        bucket.proxy.fail(operation, fault, times);
+        let arguments =
+            ["merge", &bucket.at("in"), "-o", &bucket.at("out.csv"), "--memory", "16MB", "--no-receipt"];
+        let mut command = bucket.command(&[&arguments[..], &["--retry-timeout", "1s"]].concat());
+        let output = command.env("AWS_READ_TIMEOUT", "1s").output().expect("the binary starts");
+        bucket.proxy.clear_faults();
+        let (code, said) = failure(&output);
+        let visible = bucket.get("out.csv");
+        self.count += 1;
+        if code == 0 {
+            self.recovered += 1;
+            assert!(visible.as_deref() == Some(&self.expected[..]), "{shown}: a wrong file");
+        } else {
+            assert!(matches!(code, 3 | 4 | 5 | 7 | 8), "{shown}: {code}: {said}");
+            assert!(said.starts_with("error: ") && said.contains(&bucket.url), "{shown}: {said}");
+            assert!(!said.contains("testsecret"), "{shown}: {said}");
+            assert!(times > 1 || !must_recover(operation, fault), "{shown}: {said}");
+            // An answer that is lost for good may have been about a success: then it is the whole file.
+            let is_whole = visible.is_none() || visible.as_deref() == Some(&self.expected[..]);
+            assert!(is_whole, "{shown}: a wrong file");
+            if !matches!(fault, Fault::LoseAnswer | Fault::Stall(_)) {
+                assert!(visible.is_none(), "{shown}: an error, and an output");
+            }
+        }
+        if let Fault::Status(status @ (403 | 404), _) = fault {
+            if times == FOREVER && !matches!(operation, "HeadObject") {
+                assert_eq!(code, if status == 403 { 8 } else { 3 }, "{shown}: {said}");
+                // At once: such an answer is not asked for again.
+                let asked = bucket.proxy.count(operation);
+                assert!(asked <= 4, "{shown}: asked {asked} times");
+            }
+        }
+    }
+}
+
+fn every_fault(operations: &[&'static str], rows: usize) -> (usize, usize) {
+    let (mut count, mut recovered) = (0, 0);
+    for bucket in buckets("wire") {
+        let parts = csv_parts(2, rows);
+        bucket.put_parts("in/", "csv", &parts);
+        let mut experiments =
+            Experiments { bucket: &bucket, expected: merged(&parts), count: 0, recovered: 0 };
+        for operation in operations {
+            for fault in faults().into_iter().filter(|fault| applies(operation, *fault)) {
+                // Waiting for the end of all tries depends on us, not on the server.
+                let often = if bucket.server == "s3s-fs" { &[1, 2, FOREVER][..] } else { &[1, 2] };
+                for &times in often {
+                    experiments.try_one(operation, fault, times);
+                }
+            }
+        }
+        count += experiments.count;
+        recovered += experiments.recovered;
+    }
+    (count, recovered)
+}
+
+#[test]
+#[expect(clippy::print_stderr, reason = "the number of experiments is a result")]
+fn whatever_happens_to_a_small_merge_its_output_is_right_or_there_is_none() {
+    let (count, recovered) = every_fault(&["ListObjectsV2", "GetObject", "HeadObject", "PutObject"], 50);
+    eprintln!("{count} experiments, {recovered} recovered");
+}
+
+#[test]
+#[expect(clippy::print_stderr, reason = "the number of experiments is a result")]
+fn whatever_happens_to_an_upload_its_output_is_right_or_there_is_none() {
+    let operations = ["CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload"];
+    let (count, recovered) = every_fault(&operations, 9_000);
+    eprintln!("{count} experiments, {recovered} recovered");
+}
