@@ -3,6 +3,11 @@
 
 #[cfg(feature = "aws")]
 mod chain;
+#[cfg(feature = "aws")]
+mod copier;
+#[cfg(not(feature = "aws"))]
+#[path = "no_copier.rs"]
+mod copier;
 mod glob;
 #[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
 mod http;
@@ -12,6 +17,7 @@ mod remote;
 mod s3;
 mod store;
 
+pub(crate) use copier::{COPYING, Copier};
 pub(crate) use glob::Glob;
 pub(crate) use objects::ContentType;
 pub use objects::{Encryption, ObjectOptions};
@@ -76,8 +82,10 @@ impl Location {
         if bucket.is_empty() {
             return Err(Error::Usage(format!("{text} names no bucket; write {scheme}://BUCKET/PREFIX")));
         }
-        let backend = remote::connect(scheme, bucket, options)?;
-        let store = Store::remote(backend, format!("{scheme}://{bucket}/")).with_objects(&options.objects);
+        let (backend, copier) = remote::connect(scheme, bucket, options)?;
+        let store = Store::remote(backend, format!("{scheme}://{bucket}/"))
+            .with_objects(&options.objects)
+            .with_copier(copier);
         Ok(Self::new(store, key, text))
     }
 

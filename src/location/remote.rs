@@ -1,6 +1,7 @@
 //! Connects to an object store: scheme and bucket in, an [`ObjectStore`] out. Credentials come from each store's
 //! usual environment; nothing here is a secret.
 
+use super::copier::Copier;
 #[cfg(any(feature = "gcp", feature = "azure"))]
 use super::http::CheckedConnector;
 use super::objects::ObjectOptions;
@@ -137,16 +138,19 @@ pub(crate) fn check_local(options: &StoreOptions) -> Result<()> {
     options.check("local files")
 }
 
-pub(crate) fn connect(scheme: &str, bucket: &str, options: &StoreOptions) -> Result<Arc<dyn ObjectStore>> {
+/// A store, and what steers its uploads where that can be done.
+type Connected = (Arc<dyn ObjectStore>, Option<Copier>);
+
+pub(crate) fn connect(scheme: &str, bucket: &str, options: &StoreOptions) -> Result<Connected> {
     options.check(&format!("{scheme}://"))?;
     match scheme {
         "memory" => {
             let mut stores = MEMORY.lock().unwrap_or_else(PoisonError::into_inner);
-            Ok(Arc::clone(stores.entry(bucket.to_owned()).or_default()) as Arc<dyn ObjectStore>)
+            Ok((Arc::clone(stores.entry(bucket.to_owned()).or_default()) as Arc<dyn ObjectStore>, None))
         }
         "s3" | "s3a" | "s3n" => s3(bucket, options),
-        "gs" => gs(bucket, options),
-        "az" | "azure" | "abfs" | "abfss" => az(bucket, options),
+        "gs" => gs(bucket, options).map(|store| (store, None)),
+        "az" | "azure" | "abfs" | "abfss" => az(bucket, options).map(|store| (store, None)),
         other => Err(Error::Usage(format!(
             "{other}:// is no store known here; use a local path, s3://, gs:// or az://"
         ))),
@@ -185,7 +189,7 @@ fn variable(name: &str) -> Option<String> {
 }
 
 #[cfg(any(not(feature = "aws"), not(feature = "gcp"), not(feature = "azure")))]
-fn left_out(scheme: &str, feature: &str) -> Result<Arc<dyn ObjectStore>> {
+fn left_out<T>(scheme: &str, feature: &str) -> Result<T> {
     Err(Error::Usage(format!("this build has no {scheme}:// store; build with the feature \"{feature}\"")))
 }
 
@@ -195,12 +199,14 @@ pub(super) fn bad_store(error: &object_store::Error) -> Error {
 }
 
 #[cfg(feature = "aws")]
-fn s3(bucket: &str, options: &StoreOptions) -> Result<Arc<dyn ObjectStore>> {
-    Ok(Arc::new(super::s3::S3::new(bucket, options)))
+fn s3(bucket: &str, options: &StoreOptions) -> Result<Connected> {
+    let store = super::s3::S3::new(bucket, options);
+    let copier = (!options.no_sign_request).then(|| Copier::new(store.clone()));
+    Ok((Arc::new(store), copier))
 }
 
 #[cfg(not(feature = "aws"))]
-fn s3(_: &str, _: &StoreOptions) -> Result<Arc<dyn ObjectStore>> {
+fn s3(_: &str, _: &StoreOptions) -> Result<Connected> {
     left_out("s3", "aws")
 }
 

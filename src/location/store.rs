@@ -3,6 +3,7 @@
 //! Local disk is read through `std::fs` rather than through object_store: paths stay literal, reads go into buffers
 //! of ours, and a worker thread can read for itself.
 
+use super::copier::Copier;
 use super::objects::ObjectOptions;
 use crate::error::{Error, Result};
 use bytes::Bytes;
@@ -60,6 +61,7 @@ pub(crate) struct Store {
     root: Arc<str>,
     /// How objects are written.
     objects: Arc<ObjectOptions>,
+    copier: Option<Copier>,
 }
 
 #[derive(Clone)]
@@ -70,11 +72,16 @@ enum Backend {
 
 impl Store {
     pub(crate) fn local() -> Self {
-        Store { backend: Backend::Local, root: Arc::from(""), objects: Arc::default() }
+        Store { backend: Backend::Local, root: Arc::from(""), objects: Arc::default(), copier: None }
     }
 
     pub(crate) fn remote(store: Arc<dyn ObjectStore>, root: String) -> Self {
-        Store { backend: Backend::Remote(store), root: Arc::from(root), objects: Arc::default() }
+        Store {
+            backend: Backend::Remote(store),
+            root: Arc::from(root),
+            objects: Arc::default(),
+            copier: None,
+        }
     }
 
     pub(crate) fn with_objects(self, objects: &ObjectOptions) -> Self {
@@ -83,6 +90,15 @@ impl Store {
 
     pub(crate) fn objects(&self) -> &ObjectOptions {
         &self.objects
+    }
+
+    pub(crate) fn with_copier(self, copier: Option<Copier>) -> Self {
+        Store { copier, ..self }
+    }
+
+    /// What steers uploads piece by piece, where the store is one of S3 whose requests are signed.
+    pub(crate) fn copier(&self) -> Option<&Copier> {
+        self.copier.as_ref()
     }
 
     pub(crate) fn is_local(&self) -> bool {

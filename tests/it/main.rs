@@ -8,6 +8,7 @@ mod data;
 mod fake_service;
 mod fixtures;
 mod jobs;
+mod on_server;
 mod properties;
 mod proxy;
 mod receipts;
