@@ -82,9 +82,14 @@ pub(crate) async fn up_to_date(
         return Err(Error::OutputExists { path: format!("{place} is not up to date, {difference}; it") });
     }
     if let Some(expected) = options.select.expect_rows
-        && receipt.rows != expected
+        && receipt.rows != Some(expected)
     {
-        return Err(plan::rows_missing(receipt.rows, expected));
+        return Err(match receipt.rows {
+            Some(rows) => plan::rows_missing(rows, expected),
+            None => Error::OutputExists {
+                path: format!("{place} was put together by the server, which counts no rows; it"),
+            },
+        });
     }
     Ok(Some(Done { receipt, files }))
 }

@@ -27,7 +27,7 @@
 //! let source = Location::parse("testdata/forecast")?;
 //! let plan = plan(&source, &Output::file(&target)?, &Options::default()).await?;
 //! let report = run(plan, |_event| ()).await?;
-//! assert_eq!((report.parts, report.rows), (12, 36));
+//! assert_eq!((report.parts, report.rows), (12, Some(36)));
 //! # Ok::<(), forecast_export::Error>(())
 //! # }).unwrap();
 //! ```
@@ -59,6 +59,7 @@ mod jobs;
 mod listing;
 mod location;
 mod naming;
+mod on_server;
 mod options;
 mod plan;
 mod probe;
@@ -66,6 +67,7 @@ mod receipt;
 mod sample;
 mod schema;
 mod sink;
+mod upload_parts;
 mod value;
 mod verify;
 
@@ -80,8 +82,8 @@ pub use jobs::{Job, JobArn, JobEvent, JobKind, JobStatus, Poll, WaitOptions, des
 pub use location::{Encryption, Location, Object, ObjectOptions, StoreOptions};
 pub use naming::{GapRule, Kind, PartName, PartNumber, Pattern, Preset, RunStamp};
 pub use options::{
-    ColumnType, Compression, Format, Options, RunChoice, SchemaMode, Selection, Split, parse_duration,
-    parse_size,
+    ColumnType, Compression, Format, OnServer, Options, RunChoice, SchemaMode, Selection, Split,
+    parse_duration, parse_size,
 };
 pub use plan::{ColumnSummary, Output, Plan, PlanSummary, PlannedPartSummary, Strategy, find, plan};
 pub use receipt::{Receipt, ReceiptOptions, ReceiptOutput, ReceiptSource, ReceiptSummary};

@@ -48,6 +48,9 @@ pub struct Options {
     pub verify: bool,
     /// Writes no receipt, neither into the metadata of Parquet nor as a file beside the output.
     pub no_receipt: bool,
+    /// Whether a merge may be left to the server where parts and output lie; by default where no option needs the
+    /// rows.
+    pub on_server: OnServer,
     /// Bytes that buffers may take; 256 MB by default.
     pub memory: Option<u64>,
     /// Threads that decode and encode; by default as many as the machine runs at once.
@@ -256,6 +259,33 @@ impl FromStr for SchemaMode {
             "strict" => Ok(SchemaMode::Strict),
             "by-name" => Ok(SchemaMode::ByName),
             _ => Err(Error::Usage(format!("unknown schema mode \"{text}\"; known are strict, by-name"))),
+        }
+    }
+}
+
+/// Whether S3 puts a merge together out of the parts it has, so that their bytes do not pass through this machine.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnServer {
+    /// Where parts and output are reached in the same way, no option needs the rows, and most bytes can stay there.
+    /// Where the server refuses to copy, the merge is done here.
+    #[default]
+    Auto,
+    /// It is an error where that cannot be.
+    Always,
+    /// Every byte is read and checked here.
+    Never,
+}
+
+impl FromStr for OnServer {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "auto" => Ok(OnServer::Auto),
+            "always" => Ok(OnServer::Always),
+            "never" => Ok(OnServer::Never),
+            _ => Err(Error::Usage(format!("unknown choice \"{text}\"; known are auto, always, never"))),
         }
     }
 }

@@ -6,9 +6,10 @@ use crate::error::{Error, Escaped, Result};
 use crate::existing::{self, Done, Existing};
 use crate::export::{self, Export, Found, Part};
 use crate::listing;
-use crate::location::{Location, Object, Store};
+use crate::location::{COPYING, Location, Object, Store};
 use crate::naming::{Kind, Pattern};
-use crate::options::{Compression, Format, Options, SchemaMode, Selection, Split};
+use crate::on_server::{self, ServerMerge};
+use crate::options::{Compression, Format, OnServer, Options, SchemaMode, Selection, Split};
 use crate::probe::{CsvHead, LineEnd, Probe, probe};
 use crate::receipt::{self, Made, ReceiptOptions};
 use crate::schema::{self, SOURCE_COLUMNS};
@@ -70,6 +71,8 @@ impl Output {
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Strategy {
+    /// The server puts the output together out of the parts it has: text of CSV, row groups of Parquet.
+    CopyOnServer,
     /// CSV to CSV: the text of the rows is copied.
     CopyBytes,
     /// Parquet to Parquet: column chunks are copied, row groups too small to keep are encoded anew.
@@ -81,6 +84,7 @@ pub enum Strategy {
 impl fmt::Display for Strategy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Strategy::CopyOnServer => "copy on the server",
             Strategy::CopyBytes => "copy bytes",
             Strategy::CopyRowGroups => "copy row groups",
             Strategy::Transcode => "transcode",
@@ -216,6 +220,8 @@ pub struct Plan {
     pub(crate) strategy: Strategy,
     pub(crate) why: String,
     pub(crate) outputs: Vec<PlannedOutput>,
+    /// How the server does it, where it does.
+    pub(crate) on_server: Option<ServerMerge>,
     /// Where a conversion that is cut anew makes its files, named from this part's name.
     pub(crate) recut: Option<Recut>,
     pub(crate) options: Options,
@@ -572,13 +578,14 @@ pub async fn plan(source: &Location, output: &Output, options: &Options) -> Resu
         };
         input.warnings.extend(conflicts.iter().map(warning));
     }
-    let plan = Plan {
+    let mut plan = Plan {
         input: Arc::new(input),
         to,
         compression,
         strategy,
         why,
         outputs,
+        on_server: None,
         recut,
         options: options.clone(),
         source: source.clone(),
@@ -586,6 +593,7 @@ pub async fn plan(source: &Location, output: &Output, options: &Options) -> Resu
         done: None,
     };
     refuse_existing(&plan, &existing)?;
+    Box::pin(leave_to_server(&mut plan)).await?;
     Ok(plan)
 }
 
@@ -619,12 +627,50 @@ fn nothing_to_do(source: &Location, output: &Output, options: &Options, chosen: 
         strategy: receipt.strategy,
         why: "up to date, as its receipt says".to_owned(),
         outputs: Vec::new(),
+        on_server: None,
         recut: None,
         options: options.clone(),
         source: source.clone(),
         output: output.clone(),
         done: Some(done),
     }
+}
+
+/// Leaves a merge to the server, where that may be.
+async fn leave_to_server(plan: &mut Plan) -> Result<()> {
+    let asked = plan.options.on_server;
+    let refused = |reason: &str| {
+        Err(Error::Usage(format!("--on-server always: {reason}; --on-server auto merges it here then")))
+    };
+    let target = match plan.outputs.as_slice() {
+        _ if asked == OnServer::Never => return Ok(()),
+        [PlannedOutput { target: Target::File(location), parts }]
+            if parts.len() == plan.input.parts.len() =>
+        {
+            Some(location).filter(|location| plan.input.store.copies_to(&location.store))
+        }
+        _ => None,
+    };
+    if target.is_none() {
+        return match asked {
+            OnServer::Always => {
+                refused("parts and one output must be in buckets of the same S3, and requests signed")
+            }
+            _ => Ok(()),
+        };
+    }
+    match on_server::plan(&plan.input, plan.strategy, plan.compression, &plan.options).await? {
+        Ok(merge) => {
+            plan.on_server = Some(merge);
+            plan.strategy = Strategy::CopyOnServer;
+        }
+        Err(why_not) if asked == OnServer::Always => return refused(&why_not.reason),
+        Err(why_not) if why_not.was_possible => {
+            plan.why = format!("{}; not on the server, as {}", plan.why, why_not.reason);
+        }
+        Err(_) => {}
+    }
+    Ok(())
 }
 
 fn asked_format(output: &Output, options: &Options) -> Result<Option<Format>> {
@@ -1017,6 +1063,10 @@ pub struct PlanSummary {
     pub split_rows: Option<u64>,
     /// Where the output is cut anew: before so many bytes.
     pub split_bytes: Option<u64>,
+    /// Bytes of the output that pass through this machine, where the server copies the others.
+    pub bytes_sent: Option<u64>,
+    /// What is not checked, as the server copies it unread.
+    pub not_checked: Option<String>,
     /// Requests to the stores, about.
     pub requests: u64,
     /// What is odd, but no error.
@@ -1105,7 +1155,7 @@ impl Plan {
         &'a self,
         parts: std::ops::Range<usize>,
         digest: Option<String>,
-        rows_of: &'a dyn Fn(usize) -> u64,
+        rows_of: &'a dyn Fn(usize) -> Option<u64>,
     ) -> Made<'a> {
         Made {
             input: &self.input,
@@ -1145,12 +1195,27 @@ impl Plan {
 
     /// Rows of all parts, where their footers or a receipt tell.
     pub fn rows(&self) -> Option<u64> {
-        self.done.as_ref().map(|done| done.receipt.rows).or_else(|| self.input.rows())
+        self.done.as_ref().and_then(|done| done.receipt.rows).or_else(|| self.input.rows())
     }
 
     /// What is odd, but no error.
     pub fn warnings(&self) -> &[String] {
         &self.input.warnings
+    }
+
+    /// Whether a run that ended in this error is made anew without the server's help.
+    pub(crate) fn is_done_here_after(&self, error: &Error) -> bool {
+        let is_refused = matches!(error, Error::Denied { doing: COPYING, .. });
+        is_refused && self.on_server.is_some() && self.options.on_server != OnServer::Always
+    }
+
+    /// The same without the server's help.
+    pub(crate) fn done_here(self) -> Plan {
+        let strategy = match self.to {
+            Format::Csv => Strategy::CopyBytes,
+            Format::Parquet => Strategy::CopyRowGroups,
+        };
+        Plan { strategy, on_server: None, ..self }
     }
 
     /// The plan as data.
@@ -1190,23 +1255,35 @@ impl Plan {
             outputs,
             split_rows,
             split_bytes,
+            bytes_sent: self.on_server.as_ref().map(|merge| merge.totals.sent_bytes),
+            not_checked: self.on_server.as_ref().map(|merge| merge.not_checked(self.to).to_owned()),
             requests: self.requests(),
             warnings: self.input.warnings.clone(),
         }
     }
 
     fn compression_shown(&self) -> String {
-        if self.strategy == Strategy::CopyRowGroups {
-            "as it is".into()
-        } else {
-            self.compression.to_string()
-        }
+        let copies_row_groups = self.strategy == Strategy::CopyRowGroups
+            || (self.strategy == Strategy::CopyOnServer && self.to == Format::Parquet);
+        if copies_row_groups { "as it is".into() } else { self.compression.to_string() }
     }
 
     /// Ranged reads and writes of about 8 MiB; nothing on local disk.
     fn requests(&self) -> u64 {
         if self.done.is_some() {
             return 0;
+        }
+        if let Some(merge) = &self.on_server {
+            let totals = merge.totals;
+            let reads = merge.text.iter().filter(|piece| match piece {
+                on_server::TextOnServer::Read { part } => {
+                    self.input.parts[*part].csv_head().is_some_and(|head| head.whole.is_none())
+                }
+                _ => false,
+            });
+            let parts = totals.copies + totals.sent + totals.reads + reads.count();
+            // Create, look, the last listing, complete and the receipt.
+            return parts as u64 + 5;
         }
         let pieces = |bytes: u64| bytes.div_ceil(crate::engine::TRANSFER_BYTES as u64);
         let reads: u64 = if self.input.store.is_local() {
@@ -1277,6 +1354,9 @@ impl fmt::Display for Plan {
             counted(plan.bytes, "byte"),
             counted(plan.requests, "request")
         )?;
+        if let (Some(sent), Some(not_checked)) = (plan.bytes_sent, &plan.not_checked) {
+            writeln!(f, "  {} pass through this machine; not checked: {not_checked}", counted(sent, "byte"))?;
+        }
         writeln!(f, "parts")?;
         shortened(f, &plan.parts, |f, part| {
             let rows = part.rows.map(|rows| format!("  {}", counted(rows, "row"))).unwrap_or_default();

@@ -14,8 +14,10 @@ use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataP
 use std::io::Read;
 use std::sync::Arc;
 
-/// Bytes read of each part's start or end.
+/// A part of up to this size is read whole.
 const HEAD_BYTES: u64 = 64 * 1024;
+/// Bytes read of the start or the end of a longer one.
+const NEAR_BYTES: u64 = 32 * 1024;
 /// The longest header that is read.
 const MAX_HEADER_BYTES: u64 = 1024 * 1024;
 /// The longest Parquet footer that is read: some 100,000 row groups of 20 columns.
@@ -112,6 +114,8 @@ pub(crate) struct CsvHead {
     pub(crate) line_end: Option<LineEnd>,
     /// What the first values of each column look like.
     pub(crate) seen: Vec<Seen>,
+    /// The fields of the first row, where it was read to its end.
+    pub(crate) first_row: Option<usize>,
     /// The part is known to hold no rows.
     pub(crate) is_header_only: bool,
     /// The whole part, where it is small.
@@ -181,7 +185,7 @@ impl Reader {
     fn probe(&self, object: &Object) -> Result<Probe> {
         let size = object.size;
         let named_parquet = matches!(Format::of_name(&object.url), Some((Format::Parquet, _)));
-        let near = size.min(HEAD_BYTES);
+        let near = if size > HEAD_BYTES { NEAR_BYTES } else { size };
         if named_parquet && size > HEAD_BYTES {
             let tail = self.read(object, size - near..size)?;
             if is_parquet(&tail[tail.len() - 4..]) {
@@ -405,10 +409,26 @@ fn parse_head(object: &Object, wrapping: Wrapping, text: &Bytes, is_whole: bool)
         header_lines: lines(&unmarked[..end]),
         line_end,
         seen: look_at_times(sample, &header),
+        first_row: fields_of_first_row(rest, is_whole),
         is_header_only: is_whole && Fields::new(rest).next().is_none(),
         whole: is_small.then(|| text.clone()),
         header: header.into(),
     })))
+}
+
+/// The number of fields of the first row, where the text holds its end.
+fn fields_of_first_row(text: &[u8], is_whole: bool) -> Option<usize> {
+    let mut count = 0;
+    for field in Fields::new(text) {
+        count += 1;
+        match field.end {
+            FieldEnd::Delimiter => {}
+            FieldEnd::Record => return Some(count),
+            FieldEnd::Input if is_whole => return Some(count),
+            FieldEnd::Input | FieldEnd::OpenQuote => return None,
+        }
+    }
+    None
 }
 
 /// Looks at the first values of every column whose name says that it holds points in time.

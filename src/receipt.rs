@@ -44,8 +44,8 @@ pub struct Receipt {
     pub from: Format,
     /// How it was done.
     pub strategy: Strategy,
-    /// Rows of the output.
-    pub rows: u64,
+    /// Rows of the output; `None` where they were not counted.
+    pub rows: Option<u64>,
     /// The parts, in order.
     pub sources: Vec<ReceiptSource>,
     /// The options that shape an output.
@@ -71,10 +71,11 @@ pub struct ReceiptSource {
     /// When it was last written.
     #[serde(serialize_with = "some_time")]
     pub modified: Option<DateTime<Utc>>,
-    /// The number of the first of its rows among the rows of the output, from 0.
-    pub first_row: u64,
-    /// The number of its rows.
-    pub rows: u64,
+    /// The number of the first of its rows among the rows of the output, from 0; `None` where those before it were not
+    /// counted.
+    pub first_row: Option<u64>,
+    /// The number of its rows; `None` where they were not counted, as a server copied them.
+    pub rows: Option<u64>,
 }
 
 /// The options that shape an output, as they took effect.
@@ -109,8 +110,8 @@ pub struct ReceiptOptions {
 pub struct ReceiptOutput {
     /// Its name, without folder.
     pub file: String,
-    /// Rows.
-    pub rows: u64,
+    /// Rows; `None` where they were not counted.
+    pub rows: Option<u64>,
     /// Bytes; of a Parquet file that carries its own receipt those before its page indexes and footer.
     pub bytes: u64,
     /// The store's identifier of the content, where it has one and the receipt is a file of its own.
@@ -200,8 +201,8 @@ pub(crate) struct Made<'a> {
     pub(crate) options: ReceiptOptions,
     pub(crate) columns: Vec<ColumnSummary>,
     pub(crate) digest: Option<String>,
-    /// Rows of CSV parts, by their place among all; footers tell those of Parquet.
-    pub(crate) rows_of: &'a dyn Fn(usize) -> u64,
+    /// Rows of CSV parts, by their place among all, where they were counted; footers tell those of Parquet.
+    pub(crate) rows_of: &'a dyn Fn(usize) -> Option<u64>,
 }
 
 /// Now, as a receipt holds it: file systems keep microseconds.
@@ -211,10 +212,10 @@ pub(crate) fn now() -> DateTime<Utc> {
 
 impl Receipt {
     pub(crate) fn new(made: Made<'_>, written: DateTime<Utc>, outputs: Vec<ReceiptOutput>) -> Self {
-        let mut first_row = 0;
+        let mut first_row = Some(0);
         let sources = made.parts.map(|index| {
             let PlannedPart { object, .. } = &made.input.parts[index];
-            let rows = made.input.parts[index].rows().unwrap_or_else(|| (made.rows_of)(index));
+            let rows = made.input.parts[index].rows().or_else(|| (made.rows_of)(index));
             let source = ReceiptSource {
                 file: object.url.clone(),
                 bytes: object.size,
@@ -223,7 +224,7 @@ impl Receipt {
                 first_row,
                 rows,
             };
-            first_row += rows;
+            first_row = first_row.zip(rows).map(|(first, rows)| first + rows);
             source
         });
         Receipt {
@@ -332,7 +333,7 @@ pub(crate) fn is_as_written(receipt: &Receipt, object: &Object, metadata: &Parqu
     let file = metadata.file_metadata();
     let columns = metadata.row_groups().iter().flat_map(|group| group.columns());
     let end = columns.map(|column| column.byte_range()).map(|(start, length)| start + length).max();
-    u64::try_from(file.num_rows()) == Ok(output.rows)
+    u64::try_from(file.num_rows()).ok() == output.rows
         && end.unwrap_or(crate::encode::parquet::MAGIC.len() as u64) == output.bytes
         && file.created_by() == Some(crate::encode::parquet::CREATED_BY)
         // A store's time is its own; a local file was given the receipt's.
@@ -393,8 +394,8 @@ pub struct ReceiptSummary {
     pub runs: Vec<String>,
     /// Parts that were read.
     pub parts: u64,
-    /// Rows of the output.
-    pub rows: u64,
+    /// Rows of the output; `None` where they were not counted.
+    pub rows: Option<u64>,
     /// The names of the files that were written.
     pub outputs: Vec<String>,
     /// The digest of the rows, where the output was read again.

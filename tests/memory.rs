@@ -75,7 +75,7 @@ impl Input {
             run(plan, |_event| ()).await
         });
         let peak = HEAP.peak_usage() - before;
-        assert_eq!(report.expect("the run succeeds").rows, self.rows);
+        assert_eq!(report.expect("the run succeeds").rows, Some(self.rows));
         println!(
             "{:>7} -> {:<7} {:>5.0} MB in {:>2} parts, memory {:>8}: peak {:>5.1} MB",
             self.format.name(),

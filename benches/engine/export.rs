@@ -84,7 +84,7 @@ impl Export {
             run(plan, |_event| ()).await
         });
         let report = report.expect("the run succeeds");
-        assert_eq!((report.rows, report.strategy), (ROWS, strategy));
+        assert_eq!((report.rows, report.strategy), (Some(ROWS), strategy));
     }
 
     /// Reads the export as record batches, and gives their rows.

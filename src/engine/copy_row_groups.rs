@@ -46,7 +46,7 @@ pub(crate) async fn write(
     Ok(rows)
 }
 
-async fn reencode(
+pub(super) async fn reencode(
     context: &Context,
     groups: Vec<(usize, usize)>,
     assembler: &mut Assembler,
@@ -73,7 +73,7 @@ async fn reencode(
 
 /// A part's footer with its page indexes, where it has them and they can be read: they are a help for readers, no
 /// contents.
-async fn with_page_index(context: &Context, part: usize) -> Result<Arc<ParquetMetaData>> {
+pub(super) async fn with_page_index(context: &Context, part: usize) -> Result<Arc<ParquetMetaData>> {
     let planned: &PlannedPart = &context.input.parts[part];
     let Some(metadata) = planned.parquet() else {
         return Err(Error::Internal("row groups of a part that is no Parquet".into()));

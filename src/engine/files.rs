@@ -5,7 +5,7 @@ use super::progress::WrittenFile;
 use super::row_groups::{Full, assembled, encoded};
 use super::rows::{Context, encoded_rows, reencoded_rows, row_groups_of, rows};
 use super::text::{self, Cut, TextPiece};
-use super::{copy_bytes, copy_row_groups};
+use super::{copy_bytes, copy_on_server, copy_row_groups};
 use crate::encode::parquet::{Assembler, EncodedRowGroup, Encoder, MAGIC, codec};
 use crate::error::Result;
 use crate::location::ContentType;
@@ -14,11 +14,12 @@ use crate::plan::{
     Plan, PlannedOutput, PlannedPart, ROW_GROUP_ROWS, Recut, Strategy, Target, row_group_pieces,
 };
 use crate::receipt::{self, Receipt, ReceiptOutput};
-use crate::sink::{Sink, SinkOptions};
+use crate::sink::{Sink, SinkOptions, Sources};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
+use std::sync::Arc;
 
 /// A file that is written to the end and waits to be published.
 pub(crate) struct Finished {
@@ -34,13 +35,18 @@ struct Open {
     name: String,
     bytes: u64,
     rows: u64,
+    /// Every row passed through here.
+    are_rows_counted: bool,
     books: Option<Assembler>,
 }
 
 impl Open {
     async fn create(target: &Target, options: SinkOptions) -> Result<Self> {
-        let sink = Sink::create(target, options).await?;
-        Ok(Open { sink, name: target.to_string(), bytes: 0, rows: 0, books: None })
+        Ok(Self::new(Sink::create(target, options).await?, target))
+    }
+
+    fn new(sink: Sink, target: &Target) -> Self {
+        Open { sink, name: target.to_string(), bytes: 0, rows: 0, are_rows_counted: true, books: None }
     }
 
     async fn write(&mut self, bytes: Bytes) -> Result<()> {
@@ -64,9 +70,10 @@ impl Open {
     }
 
     fn into_finished(self) -> Finished {
+        let rows = self.are_rows_counted.then_some(self.rows);
         Finished {
             sink: self.sink,
-            file: WrittenFile { file: self.name, bytes: self.bytes, rows: self.rows },
+            file: WrittenFile { file: self.name, bytes: self.bytes, rows },
             books: self.books,
         }
     }
@@ -75,7 +82,17 @@ impl Open {
 /// Writes one file of the plan.
 pub(crate) async fn write_output(context: &Context, plan: &Plan, output: &PlannedOutput) -> Result<Finished> {
     let options = sink_options(context, plan, &context.input.parts[output.parts.clone()]);
-    let created = Open::create(&output.target, options);
+    let created = async {
+        match (&plan.on_server, &output.target) {
+            (Some(merge), Target::File(location)) => {
+                let (input, progress) = (Arc::clone(&context.input), Arc::clone(&context.progress));
+                let sources = Sources { input, progress };
+                let sink = Box::pin(Sink::on_server(location, options, merge.limits, sources)).await?;
+                Ok(Open::new(sink, &output.target))
+            }
+            (_, target) => Open::create(target, options).await,
+        }
+    };
     let mut file = match &output.target {
         // A pipe opens when somebody reads it, which may be never; nothing of ours is left where the wait is given up.
         Target::Device(_) => tokio::select! {
@@ -110,6 +127,8 @@ fn sink_options(context: &Context, plan: &Plan, parts: &[PlannedPart]) -> SinkOp
 
 async fn fill(context: &Context, plan: &Plan, output: &PlannedOutput, file: &mut Open) -> Result<()> {
     match (plan.to, plan.strategy) {
+        // Boxed, like the rest of what the server does: a future within futures grows beyond what the compiler lays out.
+        (_, Strategy::CopyOnServer) => Box::pin(fill_on_server(context, plan, output, file)).await,
         (Format::Csv, _) => fill_csv(context, plan, output, file).await,
         (Format::Parquet, Strategy::CopyRowGroups) => fill_by_copy(context, plan, output, file).await,
         (Format::Parquet, _) => {
@@ -193,7 +212,33 @@ async fn compress_piece(
         .await
 }
 
-async fn fill_by_copy(context: &Context, plan: &Plan, output: &PlannedOutput, file: &mut Open) -> Result<()> {
+async fn fill_on_server(
+    context: &Context,
+    plan: &Plan,
+    output: &PlannedOutput,
+    file: &mut Open,
+) -> Result<()> {
+    let Some(merge) = &plan.on_server else {
+        return Err(crate::Error::Internal("a merge by the server that was not planned".into()));
+    };
+    match plan.to {
+        Format::Csv => {
+            let rows = copy_on_server::write_text(context, merge, &mut file.sink).await?;
+            (file.rows, file.are_rows_counted) = (rows.unwrap_or(0), rows.is_some());
+        }
+        Format::Parquet => {
+            let mut assembler = books_of_copy(context, output)?;
+            let sink = &mut file.sink;
+            file.rows = copy_on_server::write_row_groups(context, merge, &mut assembler, sink).await?;
+            seal(context, plan, output, assembler, file).await?;
+        }
+    }
+    file.bytes = file.sink.written_on_server().unwrap_or(0);
+    Ok(())
+}
+
+/// The books of a file that gets row groups of the parts.
+fn books_of_copy(context: &Context, output: &PlannedOutput) -> Result<Assembler> {
     let first = context.input.parts.iter().find_map(PlannedPart::parquet);
     let Some(descriptor) = first.map(|metadata| metadata.file_metadata().schema_descr_ptr()) else {
         return Err(crate::Error::Internal("no part has a footer".into()));
@@ -205,7 +250,11 @@ async fn fill_by_copy(context: &Context, plan: &Plan, output: &PlannedOutput, fi
         key_values
             .extend(of_all.into_iter().filter(|pair| pair.key == parquet::arrow::ARROW_SCHEMA_META_KEY));
     }
-    let mut assembler = Assembler::new(descriptor, key_values);
+    Ok(Assembler::new(descriptor, key_values))
+}
+
+async fn fill_by_copy(context: &Context, plan: &Plan, output: &PlannedOutput, file: &mut Open) -> Result<()> {
+    let mut assembler = books_of_copy(context, output)?;
     file.write(Bytes::from_static(MAGIC)).await?;
     let pieces = row_group_pieces(&context.input, output.parts.clone());
     file.rows = copy_row_groups::write(context, pieces, &mut assembler, &mut file.sink).await?;
@@ -246,8 +295,8 @@ fn receipt_within(
     digest: Option<String>,
 ) -> Receipt {
     let name = output.target.to_string().rsplit('/').next().unwrap_or_default().to_owned();
-    let outputs = vec![ReceiptOutput { file: name, rows, bytes, e_tag: None, modified }];
-    let rows_of = |part| context.progress.rows_of(part);
+    let outputs = vec![ReceiptOutput { file: name, rows: Some(rows), bytes, e_tag: None, modified }];
+    let rows_of = |part| Some(context.progress.rows_of(part));
     Receipt::new(plan.made(output.parts.clone(), digest, &rows_of), written, outputs)
 }
 
@@ -261,7 +310,7 @@ pub(crate) async fn note_digest(
     let (Some(mut books), [output]) = (file.books.take(), plan.outputs.as_slice()) else { return Ok(()) };
     let written = receipt::now();
     let modified = file.sink.is_local().then_some(written);
-    let (rows, bytes) = (file.file.rows, books.position());
+    let (rows, bytes) = (file.file.rows.unwrap_or(0), books.position());
     let digest = Some(digest.to_owned());
     let receipt = receipt_within(context, plan, output, (rows, bytes), modified, written, digest);
     books.add_key_value(receipt::KEY, receipt.to_json(false)?);

@@ -7,6 +7,7 @@ mod aggregates;
 mod budget;
 mod chunks;
 mod copy_bytes;
+mod copy_on_server;
 mod copy_row_groups;
 mod files;
 mod jobs;
@@ -22,10 +23,11 @@ mod workers;
 
 pub(crate) use aggregates::look_for_aggregates;
 pub(crate) use budget::TRANSFER_BYTES;
+pub(crate) use copy_bytes::header as text_header;
 pub(crate) use jobs::Jobs;
 pub(crate) use progress::Progress;
 pub use progress::{Event, Report, WrittenFile};
-pub(crate) use rows::{Context, rows};
+pub(crate) use rows::{Context, line_end, rows};
 
 use crate::error::{Error, Result};
 use crate::existing::Done;
@@ -68,7 +70,7 @@ const EVENT_INTERVAL: Duration = Duration::from_millis(100);
 /// let plan = plan(&source, &Output::file(&target)?, &Options::default()).await?;
 /// println!("{plan}");
 /// let report = run(plan, |_event| ()).await?;
-/// assert_eq!(report.rows, 36);
+/// assert_eq!(report.rows, Some(36));
 /// # Ok::<(), forecast_export::Error>(())
 /// # }).unwrap();
 /// ```
@@ -92,7 +94,7 @@ pub async fn run_until(
     let (stopper, stopped) = watch::channel(false);
     let total = plan.input.bytes();
     let progress = Arc::new(Progress::by_part(plan.input.parts.len()));
-    let work = write_and_publish(plan, Arc::clone(&progress), stopped);
+    let work = Box::pin(write_and_publish(plan, Arc::clone(&progress), stopped));
     let report = attend(work, stopper, &progress, total, stop, &mut on_event).await?;
     for file in &report.outputs {
         on_event(Event::Published { path: file.file.clone() });
@@ -134,7 +136,16 @@ async fn write_and_publish(
 ) -> Result<Report> {
     let began = Instant::now();
     let context = Context::new(&plan.input, &plan.options, progress, stopped);
-    let mut files = write_all(&context, &plan).await?;
+    let (mut plan, mut warnings) = (plan, Vec::new());
+    let mut files = match write_all(&context, &plan).await {
+        Err(error) if plan.is_done_here_after(&error) => {
+            warnings.push(format!("{error}; the merge was done here"));
+            plan = plan.done_here();
+            context.progress.reset();
+            Box::pin(write_all(&context, &plan)).await?
+        }
+        written => written?,
+    };
     let proved = match prove(&context, &plan, &mut files).await {
         Ok(digest) => {
             publish_all(files.iter_mut().map(|file| &mut file.sink).collect()).await.map(|()| digest)
@@ -161,6 +172,7 @@ async fn write_and_publish(
         parts: plan.input.parts.len() as u64,
         bytes_read: summary.bytes,
         rows: files.iter().map(|file| file.file.rows).sum(),
+        warnings,
         columns: column_summaries(&plan.input.schema),
         digest,
         outputs: files.into_iter().map(|file| file.file).collect(),
@@ -183,6 +195,7 @@ fn nothing_done(plan: &Plan, done: &Done) -> Report {
         parts: plan.input.parts.len() as u64,
         bytes_read: 0,
         rows: done.receipt.rows,
+        warnings: Vec::new(),
         columns: summary.columns,
         digest: done.receipt.digest.clone(),
         outputs: done.files.clone(),

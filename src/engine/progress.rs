@@ -47,8 +47,8 @@ pub struct Report {
     pub parts: u64,
     /// Bytes of the parts.
     pub bytes_read: u64,
-    /// Rows of the output.
-    pub rows: u64,
+    /// Rows of the output; `None` where they were not counted, as the server copied text that nobody read.
+    pub rows: Option<u64>,
     /// The columns of the output.
     pub columns: Vec<ColumnSummary>,
     /// The digest of the rows, where the output was read again: BLAKE3 in hexadecimal digits, as `docs/DIGEST.md`
@@ -60,6 +60,8 @@ pub struct Report {
     pub up_to_date: bool,
     /// What the output was made of, and how.
     pub receipt: Receipt,
+    /// What went another way than planned, but well.
+    pub warnings: Vec<String>,
     /// Seconds from start to end.
     pub seconds: f64,
 }
@@ -72,8 +74,8 @@ pub struct WrittenFile {
     pub file: String,
     /// Bytes.
     pub bytes: u64,
-    /// Rows.
-    pub rows: u64,
+    /// Rows; `None` where they were not counted.
+    pub rows: Option<u64>,
 }
 
 /// Counters that jobs on any thread add to.
@@ -110,6 +112,13 @@ impl Progress {
     /// Rows of one part so far.
     pub(crate) fn rows_of(&self, part: usize) -> u64 {
         self.rows_of.get(part).map_or(0, |count| count.load(Ordering::Relaxed))
+    }
+
+    /// What was done counts for nothing: it is begun anew.
+    pub(crate) fn reset(&self) {
+        for count in [&self.bytes, &self.rows].into_iter().chain(&self.rows_of) {
+            count.store(0, Ordering::Relaxed);
+        }
     }
 
     pub(crate) fn rows(&self) -> u64 {

@@ -5,6 +5,7 @@ use super::rows::Context;
 use crate::error::Result;
 use crate::listing;
 use crate::location::{ContentType, Location, Object};
+use crate::on_server::ServerMerge;
 use crate::options::Format;
 use crate::plan::{Output, Plan, Target};
 use crate::receipt::{self, Receipt, ReceiptOutput};
@@ -29,7 +30,8 @@ pub(super) async fn of_run(
         let (bytes, rows) = (file.file.bytes, file.file.rows);
         outputs.push(ReceiptOutput { file: name, rows, bytes, e_tag, modified });
     }
-    let rows_of = |part| context.progress.rows_of(part);
+    let copied = plan.on_server.as_ref().map(ServerMerge::copied_parts).unwrap_or_default();
+    let rows_of = |part| (!copied.contains(&part)).then(|| context.progress.rows_of(part));
     let made = plan.made(0..context.input.parts.len(), digest, &rows_of);
     Ok(Receipt::new(made, receipt::now(), outputs))
 }

@@ -111,14 +111,16 @@ fn is_whole(document: &Bytes, root: &str) -> bool {
     is_one_element || rest.ends_with(&format!("</{root}>"))
 }
 
+/// What an element without attributes holds.
+pub(super) fn element<'a>(document: &'a str, name: &str) -> Option<&'a str> {
+    let (_, rest) = document.split_once(&format!("<{name}>"))?;
+    rest.split_once(&format!("</{name}>")).map(|(text, _)| text.trim())
+}
+
 /// The status that an answer of this content should have had. What is not known to last is worth another try.
-fn status_of(document: &Bytes) -> u16 {
+pub(super) fn status_of(document: &Bytes) -> u16 {
     let text = String::from_utf8_lossy(document);
-    let code = text
-        .split_once("<Code>")
-        .and_then(|(_, rest)| rest.split_once("</Code>"))
-        .map_or("", |(code, _)| code.trim());
-    match code {
+    match element(&text, "Code").unwrap_or_default() {
         "AccessDenied"
         | "AccountProblem"
         | "AllAccessDisabled"
@@ -126,7 +128,9 @@ fn status_of(document: &Bytes) -> u16 {
         | "InvalidAccessKeyId"
         | "InvalidToken"
         | "SignatureDoesNotMatch" => 403,
-        "NoSuchBucket" | "ContainerNotFound" => 404,
+        "NoSuchBucket" | "NoSuchKey" | "NoSuchUpload" | "ContainerNotFound" => 404,
+        "PreconditionFailed" => 412,
+        "NotImplemented" => 501,
         _ => 503,
     }
 }

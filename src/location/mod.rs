@@ -3,6 +3,11 @@
 
 #[cfg(feature = "aws")]
 mod chain;
+#[cfg(feature = "aws")]
+mod copier;
+#[cfg(not(feature = "aws"))]
+#[path = "no_copier.rs"]
+mod copier;
 mod glob;
 #[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
 mod http;
@@ -14,6 +19,7 @@ mod store;
 #[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
 mod uploads;
 
+pub(crate) use copier::{COPYING, Copier};
 pub(crate) use glob::Glob;
 pub(crate) use objects::ContentType;
 pub use objects::{Encryption, ObjectOptions};

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey, S3ConditionalPut};
-use object_store::client::{HttpConnector, HttpRequest, HttpRequestBody, ReqwestConnector};
+use object_store::client::{HttpClient, HttpConnector, HttpRequest, HttpRequestBody, ReqwestConnector};
 use object_store::multipart::{MultipartStore, PartId};
 use object_store::path::Path;
 use object_store::{
@@ -35,7 +35,14 @@ struct Bucket {
     name: String,
     options: StoreOptions,
     chain: Arc<Chain>,
-    store: OnceCell<AmazonS3>,
+    store: OnceCell<Connected>,
+}
+
+/// The store, and a client for requests of ours that it signs.
+#[derive(Debug)]
+struct Connected {
+    store: AmazonS3,
+    client: HttpClient,
 }
 
 impl S3 {
@@ -58,12 +65,33 @@ impl S3 {
     }
 
     async fn store(&self) -> object_store::Result<&AmazonS3> {
-        self.0.store.get_or_try_init(|| async { self.0.connect().await.map_err(carried) }).await
+        self.signing().await.map(|(store, _)| store)
+    }
+
+    /// What signs requests, and what sends them.
+    pub(super) async fn signing(&self) -> object_store::Result<(&AmazonS3, &HttpClient)> {
+        let connect = || async { self.0.connect().await.map_err(carried) };
+        let Connected { store, client } = self.0.store.get_or_try_init(connect).await?;
+        Ok((store, client))
+    }
+
+    pub(super) fn bucket(&self) -> &str {
+        &self.0.name
+    }
+
+    /// Whether the two buckets are of one server and reached by the same credentials.
+    pub(super) fn is_beside(&self, other: &S3) -> bool {
+        let (a, b) = (&self.0.options, &other.0.options);
+        a.endpoint_url == b.endpoint_url
+            && a.profile == b.profile
+            && a.role_arn == b.role_arn
+            && a.external_id == b.external_id
+            && a.no_sign_request == b.no_sign_request
     }
 }
 
 impl Bucket {
-    async fn connect(&self) -> Result<AmazonS3> {
+    async fn connect(&self) -> Result<Connected> {
         let options = &self.options;
         let endpoint = match &options.endpoint_url {
             Some(endpoint) => Some(endpoint.clone()),
@@ -77,6 +105,8 @@ impl Bucket {
             Some(region) => region.to_owned(),
             None => self.find_region(endpoint.as_deref(), &client).await?,
         };
+        let sends =
+            CheckedConnector::default().connect(&client).map_err(|error| super::remote::bad_store(&error))?;
         let mut builder = from_environment()
             .with_bucket_name(&self.name)
             .with_client_options(client)
@@ -98,7 +128,8 @@ impl Bucket {
             builder.with_credentials(Arc::new(Shared(Arc::clone(&self.chain))))
         };
         builder = self.encrypt(builder);
-        builder.build().map_err(|error| super::remote::bad_store(&error))
+        let store = builder.build().map_err(|error| super::remote::bad_store(&error))?;
+        Ok(Connected { store, client: sends })
     }
 
     fn encrypt(&self, mut builder: AmazonS3Builder) -> AmazonS3Builder {

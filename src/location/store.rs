@@ -3,6 +3,7 @@
 //! Local disk is read through `std::fs` rather than through object_store: paths stay literal, reads go into buffers
 //! of ours, and a worker thread can read for itself.
 
+use super::copier::Copier;
 use super::objects::ObjectOptions;
 use crate::error::{Error, Result};
 use bytes::Bytes;
@@ -61,6 +62,7 @@ pub(crate) struct Store {
     root: Arc<str>,
     /// How objects are written.
     objects: Arc<ObjectOptions>,
+    copier: Option<Copier>,
 }
 
 /// A store, and what of it lies beyond the one trait of all stores.
@@ -69,11 +71,13 @@ pub(crate) struct Connected {
     pub(crate) store: Arc<dyn ObjectStore>,
     /// Reaches uploads by their ids, where the store has such.
     pub(crate) uploads: Option<Arc<dyn MultipartStore>>,
+    /// Has the store copy by itself, where it can.
+    pub(crate) copier: Option<Copier>,
 }
 
 impl<T: ObjectStore> From<Arc<T>> for Connected {
     fn from(store: Arc<T>) -> Self {
-        Connected { store, uploads: None }
+        Connected { store, uploads: None, copier: None }
     }
 }
 
@@ -109,15 +113,17 @@ enum Backend {
 
 impl Store {
     pub(crate) fn local() -> Self {
-        Store { backend: Backend::Local, root: Arc::from(""), objects: Arc::default() }
+        Store { backend: Backend::Local, root: Arc::from(""), objects: Arc::default(), copier: None }
     }
 
     pub(crate) fn remote(store: Arc<dyn ObjectStore>, root: String) -> Self {
-        Self::connected(Connected { store, uploads: None }, root)
+        Self::connected(Connected { store, uploads: None, copier: None }, root)
     }
 
     pub(crate) fn connected(connected: Connected, root: String) -> Self {
-        Store { backend: Backend::Remote(connected), root: Arc::from(root), objects: Arc::default() }
+        let copier = connected.copier.clone();
+        let backend = Backend::Remote(connected);
+        Store { backend, root: Arc::from(root), objects: Arc::default(), copier }
     }
 
     pub(crate) fn with_objects(self, objects: &ObjectOptions) -> Self {
@@ -126,6 +132,11 @@ impl Store {
 
     pub(crate) fn objects(&self) -> &ObjectOptions {
         &self.objects
+    }
+
+    /// What steers uploads piece by piece, where the store is one of S3 whose requests are signed.
+    pub(crate) fn copier(&self) -> Option<&Copier> {
+        self.copier.as_ref()
     }
 
     pub(crate) fn is_local(&self) -> bool {
@@ -377,10 +388,7 @@ pub(crate) fn store_error(doing: &'static str, object: &str, error: &object_stor
 /// An error of ours on its way through object_store.
 #[cfg(feature = "aws")]
 pub(super) fn carried(error: Error) -> object_store::Error {
-    object_store::Error::Generic {
-        store: "S3",
-        source: Box::new(Carried(Mutex::new(Some(error)))),
-    }
+    object_store::Error::Generic { store: "S3", source: Box::new(Carried(Mutex::new(Some(error)))) }
 }
 
 /// An error can be told once only, so that is how it is carried.

@@ -238,7 +238,7 @@ impl Parts {
 
     fn count(&self, series: u64, file: &mut Finished) {
         let rows = series * self.layout.rows as u64;
-        file.file.rows += rows;
+        *file.file.rows.get_or_insert(0) += rows;
         self.progress.add_rows(rows);
         self.progress.add_bytes(self.bytes_of(series));
     }
@@ -271,7 +271,7 @@ pub(super) async fn marker(target: &Location) -> Result<Finished> {
 
 async fn create(target: &Location, options: SinkOptions) -> Result<Finished> {
     let sink = Sink::create(&Target::File(target.clone()), options).await?;
-    Ok(Finished { sink, file: WrittenFile { file: target.to_string(), bytes: 0, rows: 0 } })
+    Ok(Finished { sink, file: WrittenFile { file: target.to_string(), bytes: 0, rows: Some(0) } })
 }
 
 async fn append(file: &mut Finished, pieces: Vec<Bytes>) -> Result<()> {

@@ -129,7 +129,7 @@ pub async fn sample_until(
         run: options.run.to_string(),
         to: options.to,
         seed: options.seed,
-        rows: outputs.iter().map(|file| file.rows).sum(),
+        rows: outputs.iter().filter_map(|file| file.rows).sum(),
         bytes: outputs.iter().map(|file| file.bytes).sum(),
         columns,
         outputs,

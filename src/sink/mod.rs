@@ -6,16 +6,20 @@ mod folder;
 mod journal;
 mod local;
 mod object;
+mod server;
 
 use crate::error::{Error, Result};
 use crate::location::{ContentType, Location, Object, blocking};
 use crate::plan::Target;
+use crate::upload_parts::Limits;
 use aside::AsideSink;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use local::LocalSink;
 pub(crate) use local::PositionedFile;
 use object::ObjectSink;
+use server::ServerSink;
+pub(crate) use server::Sources;
 use std::fs::File;
 use std::io::Write;
 use std::ops::Range;
@@ -27,6 +31,7 @@ pub(crate) enum Sink {
     Local(LocalSink),
     Object(Box<ObjectSink>),
     Aside(Box<AsideSink>),
+    Server(ServerSink),
     Stream(Stream),
 }
 
@@ -105,12 +110,44 @@ impl Sink {
         }
     }
 
+    /// An object that the server puts together out of parts of the input, cut into parts by `limits`.
+    pub(crate) async fn on_server(
+        location: &Location,
+        options: SinkOptions,
+        limits: Limits,
+        sources: Sources,
+    ) -> Result<Self> {
+        ServerSink::create(location, options, limits, sources).await.map(Sink::Server)
+    }
+
+    /// Appends a range of a part of the input, which the server copies; only for a sink made by [`Self::on_server`].
+    pub(crate) async fn copy_part(&mut self, part: usize, range: Range<u64>) -> Result<()> {
+        match self {
+            Sink::Server(sink) => sink.copy(part, range).await,
+            _ => Err(Error::Internal("an output that no server puts together was asked to copy".into())),
+        }
+    }
+
+    /// Bytes appended to an object that the server puts together.
+    pub(crate) fn written_on_server(&self) -> Option<u64> {
+        match self {
+            Sink::Server(sink) => Some(sink.written()),
+            _ => None,
+        }
+    }
+
     /// Appends pieces in order.
     pub(crate) async fn write(&mut self, pieces: Vec<Bytes>) -> Result<()> {
         match self {
             Sink::Local(sink) => sink.write(pieces).await,
             Sink::Aside(sink) => sink.file.write(pieces).await,
             Sink::Object(sink) => {
+                for bytes in pieces {
+                    sink.write(bytes).await?;
+                }
+                Ok(())
+            }
+            Sink::Server(sink) => {
                 for bytes in pieces {
                     sink.write(bytes).await?;
                 }
@@ -159,6 +196,7 @@ impl Sink {
             Sink::Local(sink) => sink.finish().await,
             Sink::Aside(sink) => sink.file.finish().await,
             Sink::Object(sink) => sink.finish().await,
+            Sink::Server(sink) => sink.finish().await,
             Sink::Stream(_) => Ok(()),
         }
     }
@@ -168,7 +206,7 @@ impl Sink {
         match self {
             Sink::Local(sink) => sink.temporary(),
             Sink::Aside(sink) => sink.file.temporary(),
-            Sink::Object(_) | Sink::Stream(_) => None,
+            Sink::Object(_) | Sink::Server(_) | Sink::Stream(_) => None,
         }
     }
 
@@ -176,7 +214,7 @@ impl Sink {
     pub(crate) async fn release(&mut self) -> Result<()> {
         match self {
             Sink::Aside(sink) => sink.release().await,
-            Sink::Local(_) | Sink::Object(_) | Sink::Stream(_) => Ok(()),
+            Sink::Local(_) | Sink::Object(_) | Sink::Server(_) | Sink::Stream(_) => Ok(()),
         }
     }
 
@@ -199,7 +237,7 @@ impl Sink {
         match self {
             Sink::Local(sink) => sink.replace_end(from, end, time.into()).await,
             Sink::Aside(sink) => sink.file.replace_end(from, end, time.into()).await,
-            Sink::Object(_) | Sink::Stream(_) => {
+            Sink::Object(_) | Sink::Server(_) | Sink::Stream(_) => {
                 Err(Error::Internal("what is under way cannot be changed any more".into()))
             }
         }
@@ -210,7 +248,8 @@ impl Sink {
         match self {
             Sink::Aside(sink) => sink.object.e_tag(),
             Sink::Object(sink) => sink.e_tag(),
-            Sink::Local(_) | Sink::Stream(_) => None,
+            // Not every server says it when an upload is completed; a look does.
+            Sink::Local(_) | Sink::Server(_) | Sink::Stream(_) => None,
         }
     }
 
@@ -220,6 +259,7 @@ impl Sink {
             Sink::Local(sink) => Ok((None, sink.modified().map(DateTime::from))),
             Sink::Aside(sink) => sink.object.identity().await,
             Sink::Object(sink) => sink.identity().await,
+            Sink::Server(sink) => sink.identity().await,
             Sink::Stream(_) => Ok((None, None)),
         }
     }
@@ -230,6 +270,7 @@ impl Sink {
             Sink::Local(sink) => sink.publish().await,
             Sink::Aside(sink) => sink.object.publish().await,
             Sink::Object(sink) => sink.publish().await,
+            Sink::Server(sink) => sink.publish().await,
             Sink::Stream(stream) => Ok(stream.name.clone()),
         }
     }
@@ -240,7 +281,8 @@ impl Sink {
             Sink::Local(sink) => sink.retract(),
             Sink::Object(sink) => sink.retract().await,
             Sink::Aside(sink) => sink.object.retract().await,
-            Sink::Stream(_) => {}
+            // The one file of a merge: none is published behind it.
+            Sink::Server(_) | Sink::Stream(_) => {}
         }
     }
 
@@ -251,6 +293,7 @@ impl Sink {
             Sink::Local(sink) => sink.abort(),
             Sink::Aside(sink) => sink.abort().await,
             Sink::Object(sink) => sink.abort().await,
+            Sink::Server(sink) => sink.abort().await,
             Sink::Stream(_) => {}
         }
     }

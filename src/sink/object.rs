@@ -23,7 +23,7 @@ const PLANNED_PIECES: u64 = 8_000;
 /// Pieces above this estimate double in size every so many, so that no output outgrows the limit.
 const PIECES_UNTIL_DOUBLED: usize = 1_000;
 /// The name of our mark in an object's metadata. A word without hyphens: Azure takes identifiers only.
-const MARK: Attribute = Attribute::Metadata(std::borrow::Cow::Borrowed("uploadid"));
+pub(super) const MARK: Attribute = Attribute::Metadata(std::borrow::Cow::Borrowed("uploadid"));
 
 pub(crate) struct ObjectSink {
     store: Arc<dyn ObjectStore>,
@@ -230,14 +230,7 @@ impl ObjectSink {
     /// is lost, it is sent again, and then fails for the very success of the first one: the upload is gone, the name
     /// is taken.
     async fn is_there(&self) -> bool {
-        let options = GetOptions { head: true, ..GetOptions::default() };
-        match self.store.get_opts(&self.path, options).await {
-            Ok(found) => {
-                let mark = found.attributes.get(&MARK).map(AsRef::as_ref);
-                found.meta.size == self.written && mark == Some(self.mark.as_str())
-            }
-            Err(_) => false,
-        }
+        is_marked(&*self.store, &self.path, self.written, &self.mark).await
     }
 
     pub(crate) async fn abort(&mut self) {
@@ -264,7 +257,16 @@ async fn abort_upload(mut upload: Box<dyn MultipartUpload>, noted: Option<journa
     std::mem::forget(noted);
 }
 
-fn random_mark() -> String {
+/// Whether an object of this size and mark is there.
+pub(super) async fn is_marked(store: &dyn ObjectStore, path: &Path, size: u64, mark: &str) -> bool {
+    let options = GetOptions { head: true, ..GetOptions::default() };
+    match store.get_opts(path, options).await {
+        Ok(found) => found.meta.size == size && found.attributes.get(&MARK).map(AsRef::as_ref) == Some(mark),
+        Err(_) => false,
+    }
+}
+
+pub(super) fn random_mark() -> String {
     // The standard library seeds every `RandomState` from the system's randomness.
     let random = || RandomState::new().build_hasher().finish();
     format!("{:016x}{:016x}", random(), random())

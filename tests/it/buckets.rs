@@ -234,6 +234,11 @@ impl Bucket {
         self.test_server().put_marker(self.url.trim_start_matches("s3://"), key);
     }
 
+    /// Uploads that were begun and neither completed nor aborted; `None` where the server cannot tell.
+    pub(crate) fn open_uploads(&self) -> Option<usize> {
+        self.test_server().open_uploads(self.url.trim_start_matches("s3://"))
+    }
+
     /// Waits until a request of this operation has come.
     pub(crate) fn wait_for(&self, operation: &str) {
         self.wait_for_some(operation, 1);

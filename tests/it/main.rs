@@ -9,6 +9,7 @@ mod fake_service;
 mod faults;
 mod fixtures;
 mod jobs;
+mod on_server;
 mod properties;
 mod proxy;
 mod receipts;

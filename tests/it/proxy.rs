@@ -48,6 +48,8 @@ pub(crate) struct LoggedRequest {
     pub(crate) headers: HeaderMap,
     /// Bytes of the body.
     pub(crate) length: u64,
+    /// The `x-amz-copy-source-*` headers, by what follows that.
+    pub(crate) copy: HashMap<String, String>,
     /// How many requests of the same operation were not answered yet when this one came.
     pub(crate) beside: usize,
 }
@@ -202,6 +204,14 @@ impl Relay {
                 .and_then(|value| value.to_str().ok()?.parse().ok())
                 .unwrap_or_default(),
             beside,
+            copy: request
+                .headers()
+                .iter()
+                .filter_map(|(name, value)| {
+                    let name = name.as_str().strip_prefix("x-amz-copy-source-")?;
+                    Some((name.to_owned(), value.to_str().ok()?.to_owned()))
+                })
+                .collect(),
             target: request.uri().to_string(),
             range: request
                 .headers()

@@ -217,7 +217,8 @@ fn both_ways(bucket: &Bucket, from: &str, to: &str, parts: &[Vec<u8>]) -> (Vec<u
     let target = format!("out.{to}");
     let flags = ["--compression", "none"];
     let flags = if from == to { &flags[..0] } else { &flags[..] };
-    bucket.succeed(&[&["merge", &bucket.at("in"), "-o", &bucket.at(&target)], flags].concat());
+    let here = ["--on-server", "never"];
+    bucket.succeed(&[&["merge", &bucket.at("in"), "-o", &bucket.at(&target)], &here[..], flags].concat());
     let there = bucket.get(&target).expect("the output is there");
 
     let folder = local_parts(from, parts);

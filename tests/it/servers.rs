@@ -87,8 +87,17 @@ impl TestServer {
         assert!(status.is_success(), "{}: marker {key}: {status} {}", self.name, body.escape_ascii());
     }
 
-    /// A signed PUT without a body to `/NAME/`. object_store has no call that makes a bucket, but it signs any: the
-    /// empty path is the bucket itself.
+    /// How many uploads to a bucket were begun and neither completed nor aborted; `None` where the server cannot tell.
+    pub(crate) fn open_uploads(&self, bucket: &str) -> Option<usize> {
+        let answer = self.ask(Method::GET, bucket, "", &[("uploads", "")]);
+        let (status, body) = (answer.status(), answer.into_body());
+        match status {
+            StatusCode::NOT_IMPLEMENTED => None,
+            StatusCode::OK => Some(String::from_utf8_lossy(&body).matches("<UploadId>").count()),
+            _ => panic!("{}: uploads of {bucket}: {status} {}", self.name, body.escape_ascii()),
+        }
+    }
+
     fn put_empty(&self, name: &str) -> (StatusCode, Bytes) {
         let answer = self.ask(Method::PUT, name, "", &[]);
         (answer.status(), answer.into_body())

@@ -3,9 +3,9 @@
 use chrono::{NaiveDate, NaiveDateTime};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use forecast_export::{
-    ColumnType, Compression, Encryption, Error, Format, Frequency, Kind, ObjectOptions, Options, Pattern,
-    Preset, Quantile, RunChoice, RunStamp, SampleOptions, SchemaMode, Split, StoreOptions, parse_duration,
-    parse_size,
+    ColumnType, Compression, Encryption, Error, Format, Frequency, Kind, ObjectOptions, OnServer, Options,
+    Pattern, Preset, Quantile, RunChoice, RunStamp, SampleOptions, SchemaMode, Split, StoreOptions,
+    parse_duration, parse_size,
 };
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -366,6 +366,9 @@ pub(crate) struct Shaping {
     /// Read the output again and compare it with the source before it is published
     #[arg(long)]
     verify: bool,
+    /// Whether S3 copies the parts of a merge itself: auto, always, never [default: auto]
+    #[arg(long, value_name = "WHEN")]
+    on_server: Option<OnServer>,
     /// Write no receipt: neither into Parquet metadata nor as a file beside the output
     #[arg(long)]
     no_receipt: bool,
@@ -619,6 +622,7 @@ impl Shaping {
         options.row_group_rows = self.row_group_rows;
         options.overwrite = self.overwrite;
         options.verify = self.verify;
+        options.on_server = self.on_server.unwrap_or_default();
         options.no_receipt = self.no_receipt;
         self.resources.apply(options);
     }

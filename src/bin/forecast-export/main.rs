@@ -223,6 +223,11 @@ async fn carry_out(
     let report = run_until(planned, while_running, |event| progress.show(&event)).await;
     progress.finish();
     let report = report?;
+    if !global.quiet {
+        for warning in &report.warnings {
+            output::note(&format!("warning: {warning}"));
+        }
+    }
     if global.json {
         return output::json(&report);
     }

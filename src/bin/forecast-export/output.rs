@@ -57,6 +57,11 @@ pub(crate) fn counted(number: u64, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
 
+/// How many rows, where they were counted.
+fn rows(number: Option<u64>) -> String {
+    number.map_or("rows".to_owned(), |number| counted(number, "row"))
+}
+
 /// Columns of text, each as wide as its widest cell; numbers stand at the right.
 fn table(rows: &[Vec<String>], right: &[usize]) -> String {
     let columns = rows.first().map_or(0, Vec::len);
@@ -152,7 +157,7 @@ fn receipt_line(receipt: &ReceiptSummary) -> String {
     Escaped(&format!(
         "{}: {} of {}, from {}, written {} by {}",
         receipt.file,
-        counted(receipt.rows, "row"),
+        rows(receipt.rows),
         of.trim(),
         counted(receipt.parts, "part"),
         receipt.written.format("%Y-%m-%dT%H:%M:%SZ"),
@@ -227,16 +232,16 @@ pub(crate) fn report(report: &Report) -> String {
             [one] => one.file.clone(),
             files => counted(files.len() as u64, "file"),
         };
-        return format!("up to date: {output}, {}", counted(report.rows, "row"));
+        return format!("up to date: {output}, {}", rows(report.rows));
     }
     let bytes: u64 = report.outputs.iter().map(|file| file.bytes).sum();
     let output = match report.outputs.as_slice() {
         [one] => one.file.clone(),
         files => format!("{} files", files.len()),
     };
+    let rows = rows(report.rows);
     format!(
-        "{} from {}, {} -> {output}, {} ({}, {:.2} s)",
-        counted(report.rows, "row"),
+        "{rows} from {}, {} -> {output}, {} ({}, {:.2} s)",
         counted(report.parts, "part"),
         size(report.bytes_read),
         size(bytes),

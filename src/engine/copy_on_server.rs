@@ -1,0 +1,141 @@
+//! Merges that the server puts together: the pieces of a plan are told to the sink, which has them copied, and only
+//! what is too small for that passes through here.
+
+use super::copy_row_groups::{reencode, with_page_index};
+use super::rows::Context;
+use crate::decode::csv::count_rows;
+use crate::encode::parquet::{Assembler, MAGIC, page_indexes};
+use crate::error::{DataError, Error, Result};
+use crate::on_server::{ServerMerge, TextOnServer, chunk_ranges};
+use crate::plan::{RowGroupPiece, row_group_pieces};
+use crate::sink::Sink;
+use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt, stream};
+
+/// Footers whose page indexes are read at once.
+const CONCURRENT_FOOTERS: usize = 16;
+/// Small parts that are read at once, where they are very small.
+const CONCURRENT_PARTS: usize = 64;
+
+/// The text of a merge of CSV. Gives the rows where all of them passed through here.
+pub(crate) async fn write_text(
+    context: &Context,
+    merge: &ServerMerge,
+    sink: &mut Sink,
+) -> Result<Option<u64>> {
+    let is_read = |piece: &&TextOnServer| matches!(piece, TextOnServer::Read { .. });
+    let longest = merge.text.iter().filter(is_read).map(|piece| match piece {
+        TextOnServer::Read { part } => context.input.parts[*part].object.size,
+        _ => 0,
+    });
+    let longest = longest.max().unwrap_or(0).max(1);
+    let at_once = (context.budget.prefetch as u64 / longest).clamp(1, CONCURRENT_PARTS as u64) as usize;
+    let mut pieces = stream::iter(&merge.text)
+        .map(|piece| async move {
+            let read = match piece {
+                TextOnServer::Read { part } => Some(read_small(context, *part).await?),
+                _ => None,
+            };
+            Ok::<_, Error>((piece, read))
+        })
+        .buffered(at_once);
+    let mut rows = Some(0);
+    while let Some((piece, read)) = pieces.try_next().await? {
+        match (piece, read) {
+            (TextOnServer::Copied { part, range }, _) => {
+                sink.copy_part(*part, range.clone()).await?;
+                rows = None;
+            }
+            (TextOnServer::Ours(bytes), _) => sink.write(vec![bytes.clone()]).await?,
+            (TextOnServer::Read { .. }, Some((bytes, more))) => {
+                rows = rows.map(|rows| rows + more);
+                sink.write(bytes).await?;
+            }
+            (TextOnServer::Read { .. }, None) => {}
+        }
+    }
+    Ok(rows)
+}
+
+/// The rows of a small part, each checked, and how many there are.
+async fn read_small(context: &Context, part: usize) -> Result<(Vec<Bytes>, u64)> {
+    let planned = &context.input.parts[part];
+    let Some(head) = planned.csv_head() else {
+        return Err(Error::Internal("text of a part that is no CSV".into()));
+    };
+    let text = match &head.whole {
+        Some(whole) => whole.slice(head.body as usize..),
+        None => context.input.store.read(&planned.object, head.body..planned.object.size).await?,
+    };
+    context.progress.add_bytes(text.len() as u64);
+    let (names, body_line) = (head.header.clone(), head.header_lines + 1);
+    let url = planned.object.url.clone();
+    let checked = text.clone();
+    let rows = context
+        .jobs
+        .run(move || {
+            count_rows(&checked, &names, &mut Vec::new()).map(|counted| counted.rows).map_err(|failed| {
+                let error = DataError { file: url, line: Some(body_line + failed.lines), ..*failed.error };
+                Error::from(error)
+            })
+        })
+        .await?;
+    context.progress.add_rows_of(part, rows);
+    let is_ended = matches!(text.last(), None | Some(b'\n' | b'\r'));
+    let mut bytes = vec![text];
+    if !is_ended {
+        bytes.push(Bytes::from_static(super::rows::line_end(&context.input).bytes()));
+    }
+    Ok((bytes, rows))
+}
+
+/// The row groups of a merge of Parquet. Gives their rows.
+pub(crate) async fn write_row_groups(
+    context: &Context,
+    merge: &ServerMerge,
+    assembler: &mut Assembler,
+    sink: &mut Sink,
+) -> Result<u64> {
+    let pieces = row_group_pieces(&context.input, 0..context.input.parts.len());
+    match merge.magic {
+        Some(part) => sink.copy_part(part, 0..MAGIC.len() as u64).await?,
+        None => sink.write(vec![Bytes::from_static(MAGIC)]).await?,
+    }
+    let mut parts: Vec<usize> = pieces
+        .iter()
+        .filter_map(|piece| match piece {
+            RowGroupPiece::Copy { part, .. } => Some(*part),
+            RowGroupPiece::Reencode(_) => None,
+        })
+        .collect();
+    parts.dedup();
+    let mut footers = stream::iter(parts)
+        .map(|part| async move { with_page_index(context, part).await.map(|footer| (part, footer)) })
+        .buffered(CONCURRENT_FOOTERS);
+    let mut rows = 0;
+    let mut opened = None;
+    for piece in pieces {
+        match piece {
+            RowGroupPiece::Reencode(groups) => rows += reencode(context, groups, assembler, sink).await?,
+            RowGroupPiece::Copy { part, row_group } => {
+                let footer = match opened.take() {
+                    Some((known, footer)) if known == part => footer,
+                    _ => match footers.try_next().await? {
+                        Some((next, footer)) if next == part => footer,
+                        _ => return Err(Error::Internal("a row group of a part without footer".into())),
+                    },
+                };
+                let group = footer.row_group(row_group);
+                for range in chunk_ranges(group) {
+                    sink.copy_part(part, range).await?;
+                }
+                assembler.add(group, &page_indexes(&footer, row_group))?;
+                let copied = group.num_rows().max(0) as u64;
+                context.progress.add_rows(copied);
+                rows += copied;
+                opened = Some((part, footer));
+            }
+        }
+    }
+    Ok(rows)
+}

@@ -1,0 +1,274 @@
+//! An object of S3 that the server puts together: ranges of the parts that it copies, and what is sent between them.
+//! Shown when the upload is completed, like any.
+
+use super::SinkOptions;
+use super::object::{MARK, is_marked, random_mark};
+use crate::engine::Progress;
+use crate::error::{Error, Result};
+use crate::location::{Copier, Location, store_error};
+use crate::plan::Input;
+use crate::upload_parts::{Cutter, Limits, Own, Span, UploadPart};
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use object_store::multipart::PartId;
+use object_store::path::Path;
+use object_store::{MultipartId, ObjectStore, PutMultipartOptions, PutPayload};
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinSet;
+
+/// Requests under way at the same time: a copy waits for the server and costs nothing here.
+const CONCURRENT_PARTS: usize = 16;
+/// Parts among them that are held here.
+const CONCURRENT_SENT: usize = 4;
+/// Between two aborts, so that a copy that was under way during the first is over.
+const ABORT_AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+/// The parts of an input, as sources of an upload.
+#[derive(Clone)]
+pub(crate) struct Sources {
+    pub(crate) input: Arc<Input>,
+    pub(crate) progress: Arc<Progress>,
+}
+
+/// A part that has arrived: its number, and whether it was sent.
+type Arrived = (usize, bool, PartId);
+
+pub(crate) struct ServerSink {
+    upload: Arc<Upload>,
+    store: Arc<dyn ObjectStore>,
+    location: Location,
+    overwrite: bool,
+    mark: String,
+    /// Taken at the end.
+    cutter: Option<Cutter<Bytes>>,
+    /// Bytes of all that was pushed.
+    written: u64,
+    /// By number; `None` while a part is under way.
+    parts: Vec<Option<PartId>>,
+    under_way: JoinSet<Result<Arrived>>,
+    sent_under_way: usize,
+    /// The server has copied one part, so it will copy others.
+    copies: bool,
+    /// There is an upload to be aborted.
+    is_open: bool,
+}
+
+/// What every request of an upload needs.
+struct Upload {
+    copier: Copier,
+    from: Copier,
+    sources: Sources,
+    path: Path,
+    id: MultipartId,
+    shown: String,
+}
+
+impl ServerSink {
+    /// Begins an upload.
+    pub(crate) async fn create(
+        location: &Location,
+        options: SinkOptions,
+        limits: Limits,
+        sources: Sources,
+    ) -> Result<Self> {
+        let (Some(store), Some(copier), Some(from)) =
+            (location.store.object_store(), location.store.copier(), sources.input.store.copier())
+        else {
+            return Err(Error::Internal("a store that does not copy was asked to".into()));
+        };
+        let (copier, from) = (copier.clone(), from.clone());
+        let path = location.store.path(&location.path)?;
+        let shown = super::shown(location);
+        let mark = random_mark();
+        let objects = location.store.objects();
+        let mut attributes = objects.attributes(options.content);
+        attributes.insert(MARK, mark.clone().into());
+        let tags = objects.tag_set();
+        let begun = copier.begin(&path, PutMultipartOptions { attributes, tags, ..Default::default() }).await;
+        let id = begun.map_err(|error| store_error("writing", &shown, &error))?;
+        let store = Arc::clone(store);
+        Ok(ServerSink {
+            upload: Arc::new(Upload { copier, from, sources, path, id, shown }),
+            store,
+            location: location.clone(),
+            overwrite: options.overwrite,
+            mark,
+            cutter: Some(Cutter::new(limits)),
+            written: 0,
+            parts: Vec::new(),
+            under_way: JoinSet::new(),
+            sent_under_way: 0,
+            copies: false,
+            is_open: true,
+        })
+    }
+
+    pub(crate) fn written(&self) -> u64 {
+        self.written
+    }
+
+    /// Appends bytes.
+    pub(crate) async fn write(&mut self, bytes: Bytes) -> Result<()> {
+        self.push(Span::Ours(bytes)).await
+    }
+
+    /// Appends a range of a part of the input.
+    pub(crate) async fn copy(&mut self, part: usize, range: Range<u64>) -> Result<()> {
+        self.push(Span::Source(part, range)).await
+    }
+
+    async fn push(&mut self, span: Span<Bytes>) -> Result<()> {
+        self.written += span.len();
+        let mut parts = Vec::new();
+        if let Some(cutter) = &mut self.cutter {
+            cutter.push(span, &mut parts);
+        }
+        self.begin_parts(parts).await
+    }
+
+    /// Begins what is to be copied or sent; waits where too much is under way.
+    async fn begin_parts(&mut self, parts: Vec<UploadPart<Bytes>>) -> Result<()> {
+        for part in parts {
+            let number = self.parts.len();
+            self.parts.push(None);
+            let is_sent = matches!(part, UploadPart::Glue(_));
+            while self.under_way.len() >= CONCURRENT_PARTS
+                || (is_sent && self.sent_under_way >= CONCURRENT_SENT)
+            {
+                self.wait_for_part().await?;
+            }
+            let upload = Arc::clone(&self.upload);
+            // Each ends with its request; dropped, and so cancelled, with the set.
+            match part {
+                UploadPart::Copy(source, range) if !self.copies => {
+                    // A server that refuses this one would refuse them all.
+                    let copied = upload.copy(number, source, range).await?;
+                    self.arrived(copied);
+                    self.copies = true;
+                }
+                UploadPart::Copy(source, range) => {
+                    self.under_way.spawn(async move { upload.copy(number, source, range).await });
+                }
+                UploadPart::Glue(spans) => {
+                    self.sent_under_way += 1;
+                    self.under_way.spawn(async move { upload.send(number, spans).await });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn arrived(&mut self, (number, is_sent, part): Arrived) {
+        self.sent_under_way -= usize::from(is_sent);
+        self.parts[number] = Some(part);
+    }
+
+    async fn wait_for_part(&mut self) -> Result<()> {
+        match self.under_way.join_next().await {
+            None => Ok(()),
+            Some(Ok(arrived)) => {
+                self.arrived(arrived?);
+                Ok(())
+            }
+            Some(Err(error)) => Err(Error::Internal(format!("an upload ended early: {error}"))),
+        }
+    }
+
+    pub(crate) async fn finish(&mut self) -> Result<()> {
+        let mut parts = Vec::new();
+        if let Some(cutter) = self.cutter.take() {
+            cutter.finish(&mut parts);
+        }
+        self.begin_parts(parts).await?;
+        while !self.under_way.is_empty() {
+            self.wait_for_part().await?;
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn publish(&mut self) -> Result<String> {
+        let parts: Vec<PartId> = self.parts.iter().flatten().cloned().collect();
+        if parts.len() != self.parts.len() {
+            return Err(Error::Internal("an upload is published before it is finished".into()));
+        }
+        let Upload { copier, path, id, shown, .. } = &*self.upload;
+        // Servers exist that ignore the condition of the completion.
+        if !self.overwrite && crate::plan::exists(&self.location).await? {
+            return Err(Error::OutputExists { path: shown.clone() });
+        }
+        if let Err(error) = copier.complete(path, id, parts, self.overwrite, shown).await
+            && !is_marked(&*self.store, path, self.written, &self.mark).await
+        {
+            return Err(error);
+        }
+        self.is_open = false;
+        Ok(shown.clone())
+    }
+
+    /// What the store calls the published object.
+    pub(crate) async fn identity(&self) -> Result<(Option<String>, Option<DateTime<Utc>>)> {
+        let found = self.location.store.head(&self.location.path).await?;
+        Ok(found.map_or((None, None), |object| (object.e_tag, object.modified)))
+    }
+
+    pub(crate) async fn abort(&mut self) {
+        let was_under_way = !self.under_way.is_empty();
+        self.under_way.shutdown().await;
+        if std::mem::take(&mut self.is_open) {
+            self.upload.abort(was_under_way).await;
+        }
+    }
+}
+
+impl Upload {
+    async fn copy(&self, number: usize, source: usize, range: Range<u64>) -> Result<Arrived> {
+        let object = &self.sources.input.parts[source].object;
+        let bytes = range.end - range.start;
+        let part = self.copier.copy_piece((&self.path, &self.id, number), &self.from, object, range).await?;
+        self.sources.progress.add_bytes(bytes);
+        Ok((number, false, part))
+    }
+
+    async fn send(&self, number: usize, spans: Vec<Span<Bytes>>) -> Result<Arrived> {
+        let mut pieces = Vec::with_capacity(spans.len());
+        for span in spans {
+            pieces.push(match span {
+                Span::Ours(bytes) => bytes,
+                Span::Source(source, range) => {
+                    let Input { store, parts, .. } = &*self.sources.input;
+                    let bytes = store.read(&parts[source].object, range).await?;
+                    self.sources.progress.add_bytes(Own::len(&bytes));
+                    bytes
+                }
+            });
+        }
+        let sent = self.copier.send_piece(&self.path, &self.id, number, PutPayload::from_iter(pieces)).await;
+        let part = sent.map_err(|error| store_error("writing", &self.shown, &error))?;
+        Ok((number, true, part))
+    }
+
+    /// A copy goes on at the server although nobody waits for it; one that ends after the abort would stay and cost
+    /// money, so the abort is made again when it should be over.
+    async fn abort(&self, was_under_way: bool) {
+        let aborted = self.copier.abort(&self.path, &self.id).await;
+        if aborted.is_ok() && was_under_way {
+            tokio::time::sleep(ABORT_AGAIN_AFTER).await;
+            let _ = self.copier.abort(&self.path, &self.id).await;
+        }
+    }
+}
+
+impl Drop for ServerSink {
+    /// For a run whose future was dropped; an abort that was asked for is awaited.
+    fn drop(&mut self) {
+        if std::mem::take(&mut self.is_open)
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            let upload = Arc::clone(&self.upload);
+            self.under_way.abort_all();
+            runtime.spawn(async move { upload.abort(true).await });
+        }
+    }
+}
