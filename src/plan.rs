@@ -1282,8 +1282,8 @@ impl Plan {
                 _ => false,
             });
             let parts = totals.copies + totals.sent + totals.reads + reads.count();
-            // Create, look, the last listing, complete and the receipt.
-            return parts as u64 + 5;
+            // Create, the last listing, a look before completing, one after it, and the receipt.
+            return parts as u64 + 6;
         }
         let pieces = |bytes: u64| bytes.div_ceil(crate::engine::TRANSFER_BYTES as u64);
         let reads: u64 = if self.input.store.is_local() {

@@ -4,16 +4,15 @@
 
 use super::http::{element, status_of};
 use super::s3::S3;
-use super::store::{changed, one_line, store_error};
+use super::store::{changed, one_line};
 use super::{Object, Store};
 use crate::error::{Error, Result};
-use bytes::Bytes;
 use object_store::aws::AmazonS3;
-use object_store::client::{HttpClient, HttpError, HttpErrorKind, HttpRequest};
+use object_store::client::{HttpClient, HttpError, HttpErrorKind, HttpRequest, HttpRequestBody};
 use object_store::multipart::{MultipartStore, PartId};
 use object_store::path::Path;
 use object_store::signer::{HeaderMap, HeaderName, HeaderValue, Method, SignedUrlOptions, Signer};
-use object_store::{MultipartId, PutMultipartOptions, PutPayload};
+use object_store::{MultipartId, PutMultipartOptions, PutPayload, PutResult};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::ops::Range;
 use std::time::{Duration, Instant};
@@ -102,7 +101,7 @@ impl Copier {
         }
         let query = [("partNumber", (piece + 1).to_string()), ("uploadId", id.clone())];
         let failed = |reason: String| Error::Store { doing: COPYING, object: object.url.clone(), reason };
-        let answer = self.ask(Method::PUT, path, &query, &headers, &Bytes::new()).await.map_err(failed)?;
+        let answer = self.put_nothing(path, &query, &headers).await.map_err(failed)?;
         if answer.is_success() {
             let e_tag = answer.element("ETag").map(|tag| tag.replace("&quot;", "\"").replace("&#34;", "\""));
             let content_id = e_tag.ok_or_else(|| failed("the answer names no ETag".into()))?;
@@ -120,52 +119,26 @@ impl Copier {
         })
     }
 
-    /// Makes the object of its pieces; where `replaces` is not set, only where there is none of its name.
-    ///
-    /// # Errors
-    /// The object may be there all the same: an answer can be lost.
+    /// Makes the object of its pieces.
     pub(crate) async fn complete(
         &self,
         path: &Path,
         id: &MultipartId,
         pieces: Vec<PartId>,
-        replaces: bool,
-        shown: &str,
-    ) -> Result<()> {
-        if replaces {
-            let failed = |error| store_error("writing", shown, &error);
-            let store = self.store().await.map_err(failed)?;
-            return store.complete_multipart(path, id, pieces).await.map(drop).map_err(failed);
-        }
-        let mut headers = HeaderMap::new();
-        headers.insert(HeaderName::from_static("if-none-match"), HeaderValue::from_static("*"));
-        let failed = |reason: String| Error::Store { doing: "writing", object: shown.to_owned(), reason };
-        let query = [("uploadId", id.clone())];
-        let body = completion(&pieces);
-        let answer = self.ask(Method::POST, path, &query, &headers, &body).await.map_err(failed)?;
-        if answer.is_success() {
-            return Ok(());
-        }
-        Err(match answer.status {
-            // 409: another upload to the name was completed meanwhile.
-            409 | 412 => Error::OutputExists { path: shown.to_owned() },
-            401 | 403 => Error::Denied { doing: "writing", object: shown.to_owned(), reason: answer.said() },
-            _ => failed(answer.said()),
-        })
+    ) -> object_store::Result<PutResult> {
+        self.store().await?.complete_multipart(path, id, pieces).await
     }
 
     pub(crate) async fn abort(&self, path: &Path, id: &MultipartId) -> object_store::Result<()> {
         self.store().await?.abort_multipart(path, id).await
     }
 
-    /// Signs and sends a request until it is answered for good; the error is the last failure in words.
-    async fn ask(
+    /// Signs and sends a PUT without a body until it is answered for good; the error is the last failure in words.
+    async fn put_nothing(
         &self,
-        method: Method,
         path: &Path,
         query: &[(&str, String)],
         headers: &HeaderMap,
-        body: &Bytes,
     ) -> Result<Answer, String> {
         let began = Instant::now();
         let (store, client) = self.s3.signing().await.map_err(|error| one_line(&error))?;
@@ -177,10 +150,10 @@ impl Copier {
         let mut tries = 0;
         loop {
             // Signed anew each time: credentials may have been refreshed meanwhile.
-            let signed = store.signed_url_opts(method.clone(), path, SIGNED_FOR, &options).await;
+            let signed = store.signed_url_opts(Method::PUT, path, SIGNED_FOR, &options).await;
             let url = signed.map_err(|error| one_line(&error))?;
-            let mut request = HttpRequest::new(body.clone().into());
-            *request.method_mut() = method.clone();
+            let mut request = HttpRequest::new(HttpRequestBody::empty());
+            *request.method_mut() = Method::PUT;
             *request.uri_mut() = url.as_str().parse().map_err(|error| format!("a signed URL: {error}"))?;
             request.headers_mut().extend(headers.clone());
             let answer = send(client, request).await;
@@ -246,18 +219,6 @@ fn wait_before(retry: u32) -> Duration {
     // The standard library seeds every `RandomState` from the system's randomness.
     let random = RandomState::new().build_hasher().finish() % 1000;
     longest / 2 + longest / 2 * u32::try_from(random).unwrap_or(0) / 1000
-}
-
-fn completion(pieces: &[PartId]) -> Bytes {
-    let mut document =
-        "<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">".to_owned();
-    for (index, piece) in pieces.iter().enumerate() {
-        let e_tag = piece.content_id.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;");
-        document
-            .push_str(&format!("<Part><PartNumber>{}</PartNumber><ETag>{e_tag}</ETag></Part>", index + 1));
-    }
-    document.push_str("</CompleteMultipartUpload>");
-    document.into()
 }
 
 /// A key as a header may carry it.

@@ -4,7 +4,7 @@ use super::{Object, Store};
 use crate::error::Result;
 use object_store::multipart::PartId;
 use object_store::path::Path;
-use object_store::{MultipartId, PutMultipartOptions, PutPayload};
+use object_store::{MultipartId, PutMultipartOptions, PutPayload, PutResult};
 use std::ops::Range;
 
 pub(crate) const COPYING: &str = "copying on the server";
@@ -42,9 +42,7 @@ impl Copier {
         _: &Path,
         _: &MultipartId,
         _: Vec<PartId>,
-        _: bool,
-        _: &str,
-    ) -> Result<()> {
+    ) -> object_store::Result<PutResult> {
         match *self {}
     }
 

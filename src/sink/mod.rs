@@ -117,6 +117,7 @@ impl Sink {
         limits: Limits,
         sources: Sources,
     ) -> Result<Self> {
+        journal::clear(&location.store).await;
         ServerSink::create(location, options, limits, sources).await.map(Sink::Server)
     }
 
@@ -248,8 +249,8 @@ impl Sink {
         match self {
             Sink::Aside(sink) => sink.object.e_tag(),
             Sink::Object(sink) => sink.e_tag(),
-            // Not every server says it when an upload is completed; a look does.
-            Sink::Local(_) | Sink::Server(_) | Sink::Stream(_) => None,
+            Sink::Server(sink) => sink.e_tag(),
+            Sink::Local(_) | Sink::Stream(_) => None,
         }
     }
 
@@ -280,6 +281,7 @@ impl Sink {
         match self {
             Sink::Local(sink) => sink.retract(),
             Sink::Object(sink) => sink.retract().await,
+            Sink::Server(sink) => sink.retract().await,
             Sink::Aside(sink) => sink.object.retract().await,
             // The one file of a merge: none is published behind it.
             Sink::Server(_) | Sink::Stream(_) => {}

@@ -199,15 +199,8 @@ impl ObjectSink {
         Ok(found.map_or((None, None), |object| (object.e_tag, object.modified)))
     }
 
-    /// Why the object did not come into sight.
     fn not_published(&self, error: &object_store::Error) -> Error {
-        use object_store::Error as Raw;
-        match error {
-            Raw::AlreadyExists { .. } | Raw::Precondition { .. } if !self.options.overwrite => {
-                Error::OutputExists { path: super::shown(&self.location) }
-            }
-            _ => self.failed(error),
-        }
+        not_published(error, &super::shown(&self.location), self.options.overwrite)
     }
 
     /// Takes a published object out of sight again, unless it may have replaced another or was replaced itself.
@@ -255,6 +248,17 @@ async fn abort_upload(mut upload: Box<dyn MultipartUpload>, noted: Option<journa
         }
     }
     std::mem::forget(noted);
+}
+
+/// Why an object did not come into sight.
+pub(super) fn not_published(error: &object_store::Error, shown: &str, overwrite: bool) -> Error {
+    use object_store::Error as Raw;
+    match error {
+        Raw::AlreadyExists { .. } | Raw::Precondition { .. } if !overwrite => {
+            Error::OutputExists { path: shown.to_owned() }
+        }
+        _ => store_error("writing", shown, error),
+    }
 }
 
 /// Whether an object of this size and mark is there.

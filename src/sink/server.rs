@@ -1,18 +1,18 @@
 //! An object of S3 that the server puts together: ranges of the parts that it copies, and what is sent between them.
 //! Shown when the upload is completed, like any.
 
-use super::SinkOptions;
-use super::object::{MARK, is_marked, random_mark};
+use super::object::{ATTEMPTS, MARK, is_marked, not_published, random_mark};
+use super::{SinkOptions, journal};
 use crate::engine::Progress;
 use crate::error::{Error, Result};
-use crate::location::{Copier, Location, store_error};
+use crate::location::{Copier, Location, UploadTicket, store_error};
 use crate::plan::Input;
 use crate::upload_parts::{Cutter, Limits, Own, Span, UploadPart};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use object_store::multipart::PartId;
 use object_store::path::Path;
-use object_store::{MultipartId, ObjectStore, PutMultipartOptions, PutPayload};
+use object_store::{MultipartId, ObjectStore, ObjectStoreExt, PutMultipartOptions, PutPayload};
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,6 +53,8 @@ pub(crate) struct ServerSink {
     copies: bool,
     /// There is an upload to be aborted.
     is_open: bool,
+    noted: Option<journal::Noted>,
+    e_tag: Option<String>,
 }
 
 /// What every request of an upload needs.
@@ -86,8 +88,11 @@ impl ServerSink {
         let mut attributes = objects.attributes(options.content);
         attributes.insert(MARK, mark.clone().into());
         let tags = objects.tag_set();
-        let begun = copier.begin(&path, PutMultipartOptions { attributes, tags, ..Default::default() }).await;
+        let mut begin = PutMultipartOptions { attributes, tags, ..Default::default() };
+        begin.extensions.insert(UploadTicket::new(!options.overwrite));
+        let begun = copier.begin(&path, begin).await;
         let id = begun.map_err(|error| store_error("writing", &shown, &error))?;
+        let noted = journal::note(&location.store, &location.path, id.clone());
         let store = Arc::clone(store);
         Ok(ServerSink {
             upload: Arc::new(Upload { copier, from, sources, path, id, shown }),
@@ -102,6 +107,8 @@ impl ServerSink {
             sent_under_way: 0,
             copies: false,
             is_open: true,
+            noted,
+            e_tag: None,
         })
     }
 
@@ -198,17 +205,39 @@ impl ServerSink {
         if !self.overwrite && crate::plan::exists(&self.location).await? {
             return Err(Error::OutputExists { path: shown.clone() });
         }
-        if let Err(error) = copier.complete(path, id, parts, self.overwrite, shown).await
-            && !is_marked(&*self.store, path, self.written, &self.mark).await
-        {
-            return Err(error);
+        match copier.complete(path, id, parts).await {
+            Ok(put) => self.e_tag = put.e_tag,
+            Err(_) if self.is_there().await => {}
+            Err(error) => return Err(not_published(&error, shown, self.overwrite)),
         }
         self.is_open = false;
+        self.noted = None;
         Ok(shown.clone())
+    }
+
+    async fn is_there(&self) -> bool {
+        is_marked(&*self.store, &self.upload.path, self.written, &self.mark).await
+    }
+
+    /// Takes a published object out of sight again, unless it may have replaced another or was replaced itself.
+    pub(crate) async fn retract(&mut self) {
+        for _ in 0..ATTEMPTS {
+            if self.overwrite || !self.is_there().await || self.store.delete(&self.upload.path).await.is_ok()
+            {
+                return;
+            }
+        }
+    }
+
+    pub(crate) fn e_tag(&self) -> Option<String> {
+        self.e_tag.clone()
     }
 
     /// What the store calls the published object.
     pub(crate) async fn identity(&self) -> Result<(Option<String>, Option<DateTime<Utc>>)> {
+        if self.e_tag.is_some() {
+            return Ok((self.e_tag.clone(), None));
+        }
         let found = self.location.store.head(&self.location.path).await?;
         Ok(found.map_or((None, None), |object| (object.e_tag, object.modified)))
     }
@@ -217,7 +246,7 @@ impl ServerSink {
         let was_under_way = !self.under_way.is_empty();
         self.under_way.shutdown().await;
         if std::mem::take(&mut self.is_open) {
-            self.upload.abort(was_under_way).await;
+            self.upload.abort(was_under_way, self.noted.take()).await;
         }
     }
 }
@@ -250,13 +279,19 @@ impl Upload {
     }
 
     /// A copy goes on at the server although nobody waits for it; one that ends after the abort would stay and cost
-    /// money, so the abort is made again when it should be over.
-    async fn abort(&self, was_under_way: bool) {
-        let aborted = self.copier.abort(&self.path, &self.id).await;
-        if aborted.is_ok() && was_under_way {
-            tokio::time::sleep(ABORT_AGAIN_AFTER).await;
-            let _ = self.copier.abort(&self.path, &self.id).await;
+    /// money, so the abort is made again when it should be over. An upload that stays all the same is left in the
+    /// journal, for the next run.
+    async fn abort(&self, was_under_way: bool, noted: Option<journal::Noted>) {
+        let mut is_again = was_under_way;
+        for _ in 0..ATTEMPTS {
+            match self.copier.abort(&self.path, &self.id).await {
+                Err(object_store::Error::NotFound { .. }) => return,
+                Ok(()) if !std::mem::take(&mut is_again) => return,
+                Ok(()) => tokio::time::sleep(ABORT_AGAIN_AFTER).await,
+                Err(_) => {}
+            }
         }
+        std::mem::forget(noted);
     }
 }
 
@@ -268,7 +303,8 @@ impl Drop for ServerSink {
         {
             let upload = Arc::clone(&self.upload);
             self.under_way.abort_all();
-            runtime.spawn(async move { upload.abort(true).await });
+            let noted = self.noted.take();
+            runtime.spawn(async move { upload.abort(true, noted).await });
         }
     }
 }

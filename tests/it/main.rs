@@ -6,6 +6,7 @@ mod cli;
 mod credentials;
 mod data;
 mod fake_service;
+mod far_away;
 mod faults;
 mod fixtures;
 mod jobs;

@@ -88,6 +88,33 @@ fn csv_is_merged_with_the_bytes_of_a_merge_done_here() {
 }
 
 #[test]
+fn a_receipt_tells_of_no_rows_that_were_not_counted_and_keeps_a_second_run_from_work() {
+    for bucket in buckets("on-server-receipt") {
+        three(&bucket);
+        bucket.put(&format!("in/{}", part_name(3, "csv")), csv_parts(1, 7).swap_remove(0));
+        let arguments = ["merge", &bucket.at("in"), "-o", &bucket.at("out.csv")];
+        bucket.succeed(&arguments);
+        let receipt = bucket.get("out.csv.receipt.json").expect("a receipt");
+        let receipt: Value = serde_json::from_slice(&receipt).expect("JSON");
+        assert_eq!(receipt["strategy"], "copy-on-server", "{}", bucket.server);
+        assert_eq!(receipt["rows"], Value::Null, "{}", bucket.server);
+        assert_eq!(receipt["sources"][0]["first_row"], 0, "{}", bucket.server);
+        assert_eq!(receipt["sources"][0]["rows"], Value::Null, "{}", bucket.server);
+        assert_eq!(receipt["sources"][3]["first_row"], Value::Null, "{}", bucket.server);
+        assert_eq!(receipt["sources"][3]["rows"], 7, "{}", bucket.server);
+
+        bucket.proxy.clear_log();
+        let again = bucket.run(&arguments);
+        let said = String::from_utf8_lossy(&again.stderr);
+        assert!(again.status.success() && said.contains("up to date"), "{}: {said}", bucket.server);
+        assert_eq!(bucket.proxy.count("UploadPartCopy"), 0, "{}", bucket.server);
+        let said = bucket.fail(7, &[&arguments[..], &["--expect-rows", "1"]].concat());
+        assert!(said.contains("counts no rows"), "{}: {said}", bucket.server);
+        bucket.succeed(&["verify", &bucket.at("out.csv"), "--against", &bucket.at("in")]);
+    }
+}
+
+#[test]
 fn parts_of_every_form_are_glued_together() {
     for bucket in buckets("on-server-glue") {
         let mut parts = csv_parts(5, ROWS);
@@ -167,13 +194,13 @@ fn parquet_is_merged_with_the_values_of_a_merge_done_here() {
     assert!(parts.iter().all(|part| part.len() as u64 > 5 * MIB), "{}", parts[0].len());
     for bucket in buckets("on-server-parquet") {
         bucket.put_parts("in/", "parquet", &parts);
-        let (there, report) = merge_to(&bucket, "parquet", &[]);
+        let (there, report) = merge_to(&bucket, "parquet", &["--no-receipt"]);
         assert_eq!(report["strategy"], "copy-on-server", "{}", bucket.server);
         assert_eq!(report["rows"], 480_000, "{}", bucket.server);
         assert_eq!(report["outputs"][0]["bytes"], there.len(), "{}", bucket.server);
         let through = bytes_through_here(&bucket);
         assert!(through * 100 < there.len() as u64, "{}: {through} bytes", bucket.server);
-        let (here, _) = merge_to(&bucket, "parquet", &["--on-server", "never"]);
+        let (here, _) = merge_to(&bucket, "parquet", &["--on-server", "never", "--no-receipt"]);
         assert!(there == here, "{}: the same file", bucket.server);
         let batches: Vec<&RecordBatch> = made.iter().map(|(batch, _)| batch).collect();
         let expected = arrow::compute::concat_batches(&made[0].0.schema(), batches).expect("one batch");
@@ -193,10 +220,10 @@ fn small_row_groups_are_encoded_here_and_glued() {
         ];
         let parts: Vec<Vec<u8>> = made.iter().map(|(_, file)| file.clone()).collect();
         bucket.put_parts("in/", "parquet", &parts);
-        let (there, report) = merge_to(&bucket, "parquet", &["--on-server", "always"]);
+        let (there, report) = merge_to(&bucket, "parquet", &["--on-server", "always", "--no-receipt"]);
         assert_eq!(report["strategy"], "copy-on-server", "{}", bucket.server);
         assert!(bucket.proxy.count("UploadPartCopy") >= 1, "{}", bucket.server);
-        let (here, _) = merge_to(&bucket, "parquet", &["--on-server", "never"]);
+        let (here, _) = merge_to(&bucket, "parquet", &["--on-server", "never", "--no-receipt"]);
         assert!(there == here, "{}: the same file", bucket.server);
         let batches: Vec<&RecordBatch> = made.iter().map(|(batch, _)| batch).collect();
         let expected = arrow::compute::concat_batches(&made[0].0.schema(), batches).expect("one batch");
@@ -217,13 +244,20 @@ fn the_dry_run_says_what_passes_through_here_and_what_is_not_checked() {
     assert_eq!(plan["bytes_sent"], 0);
     assert!(plan["not_checked"].as_str().is_some_and(|text| text.contains("rows")), "{plan}");
     assert_eq!(bucket.proxy.count("CreateMultipartUpload"), 0);
+    let foretold = plan["requests"].as_u64().expect("a number");
+    bucket.proxy.clear_log();
+    bucket.succeed(&merge(&bucket, "csv", &["-n"]));
+    let planning = bucket.proxy.total();
+    bucket.succeed(&merge(&bucket, "csv", &[]));
+    let made = (bucket.proxy.total() - 2 * planning) as u64;
+    assert!(foretold.abs_diff(made) <= 1, "{foretold} foretold, {made} made");
 }
 
 #[test]
 fn options_that_need_the_rows_keep_a_merge_here() {
     let bucket = bucket("on-server-options");
     let expected = three(&bucket);
-    for flags in [&["--source-columns"][..], &["--expect-rows", "99000"]] {
+    for flags in [&["--source-columns"][..], &["--expect-rows", "99000"], &["--verify"]] {
         let (_, report) = merge_to(&bucket, "csv", flags);
         assert_ne!(report["strategy"], "copy-on-server", "{flags:?}");
         assert_eq!(report["rows"], 3 * ROWS, "{flags:?}");

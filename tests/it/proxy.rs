@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -32,6 +32,8 @@ pub(crate) struct Proxy {
     /// Every request so far, in the order of arrival, failed ones and repetitions included.
     pub(crate) log: Arc<Mutex<Vec<LoggedRequest>>>,
     rules: Arc<Mutex<Vec<Rule>>>,
+    /// In microseconds.
+    delay: Arc<AtomicU64>,
     _runtime: Background,
 }
 
@@ -91,6 +93,7 @@ impl Proxy {
         let endpoint = format!("http://{}", listener.local_addr().expect("a listener has an address"));
         let log = Arc::default();
         let rules = Arc::default();
+        let delay = Arc::default();
         let client = Client::builder(TokioExecutor::new())
             // A kept connection that the server closes meanwhile would fail a request which no rule is about.
             .pool_max_idle_per_host(0)
@@ -99,12 +102,13 @@ impl Proxy {
             upstream: upstream.to_owned(),
             log: Arc::clone(&log),
             rules: Arc::clone(&rules),
+            delay: Arc::clone(&delay),
             open: Arc::default(),
             client,
         };
         // Ends with the runtime.
         runtime.spawn(relay.serve(listener));
-        Self { endpoint, log, rules, _runtime: runtime }
+        Self { endpoint, log, rules, delay, _runtime: runtime }
     }
 
     /// The next `times` requests of this operation (S3's name for it) fail like this. Rules apply in the order made;
@@ -116,6 +120,11 @@ impl Proxy {
     /// Lets every request pass again.
     pub(crate) fn clear_faults(&self) {
         lock(&self.rules).clear();
+    }
+
+    /// From now on every request reaches the server this much later, as if that were far away.
+    pub(crate) fn delay_all(&self, delay: Duration) {
+        self.delay.store(delay.as_micros() as u64, Ordering::Relaxed);
     }
 
     /// Forgets the requests so far.
@@ -145,6 +154,7 @@ struct Relay {
     upstream: String,
     log: Arc<Mutex<Vec<LoggedRequest>>>,
     rules: Arc<Mutex<Vec<Rule>>>,
+    delay: Arc<AtomicU64>,
     /// Requests by operation whose answer has not begun.
     open: Arc<Mutex<HashMap<&'static str, usize>>>,
     client: Client<HttpConnector, Incoming>,
@@ -220,6 +230,10 @@ impl Relay {
         };
         let fault = self.next_fault(logged.operation);
         lock(&self.log).push(logged);
+        let delay = self.delay.load(Ordering::Relaxed);
+        if delay > 0 {
+            tokio::time::sleep(Duration::from_micros(delay)).await;
+        }
 
         match fault {
             None => Ok(self.forward(request).await?.map(|body| body.map_err(io::Error::other).boxed())),

@@ -368,7 +368,7 @@ fn an_output_above_five_mebibytes_replaces_another() {
         bucket.put("out.csv", "old");
         let (source, target) = (bucket.at("in"), bucket.at("out.csv"));
         bucket.fail(7, &["merge", &source, "-o", &target]);
-        bucket.succeed(&["merge", &source, "-o", &target, "--overwrite"]);
+        bucket.succeed(&["merge", &source, "-o", &target, "--overwrite", "--on-server", "never"]);
         assert!(bucket.get("out.csv").as_deref() == Some(&merged(&parts)[..]), "{}", bucket.server);
         assert!(!bucket.is_s3() || bucket.proxy.count("UploadPart") >= 2, "{}", bucket.server);
     }
@@ -393,7 +393,7 @@ fn a_dry_run_writes_nothing_and_foretells_the_requests() {
     for bucket in everywhere("dry") {
         let parts = csv_parts(3, 36_000);
         bucket.put_parts("in/", "csv", &parts);
-        let arguments = ["merge", &bucket.at("in"), "-o", &bucket.at("out.csv")];
+        let arguments = ["merge", &bucket.at("in"), "-o", &bucket.at("out.csv"), "--on-server", "never"];
         let plan = json(&bucket.succeed(&[&arguments[..], &["--dry-run", "--json"]].concat()));
         let planning = bucket.proxy.total();
         assert_eq!(bucket.get("out.csv"), None, "{}", bucket.server);
