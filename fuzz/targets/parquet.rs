@@ -9,6 +9,7 @@ fuzz_target!(|bytes: &[u8]| {
     let store = store_of("job_2026-01-02T03-04-05Z_part0.parquet", bytes);
     let mut options = Options::default();
     options.threads = Some(1);
+    options.no_receipt = true;
     let read = rows(&store, &options).map(|batches| batches.iter().map(|batch| batch.num_rows() as u64).sum());
     let text = merge(&store, "out.csv", &options).map(|report| report.rows);
     let copied = merge(&store, "out.parquet", &options).map(|report| report.rows);

@@ -84,6 +84,7 @@ impl<T: ObjectStore> From<Arc<T>> for Connected {
 /// Goes with the request that begins a multipart upload, as an extension that object_store passes on unseen.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct UploadTicket {
+    #[cfg_attr(not(any(feature = "aws", feature = "gcp", feature = "azure")), expect(dead_code))]
     pub(super) only_if_absent: bool,
     id: Arc<Mutex<Option<String>>>,
 }
