@@ -212,7 +212,7 @@ fn last_row(tail: &[u8], line_end: LineEnd, header: &[String]) -> Option<bool> {
     let row = &text[start..];
     let quotes = memchr::memchr_iter(b'"', row).count();
     let counted = count_rows(row, header, &mut Vec::new());
-    (quotes % 2 == 0 && counted.is_ok_and(|counted| counted.rows == 1)).then_some(ended.is_none())
+    (quotes.is_multiple_of(2) && counted.is_ok_and(|counted| counted.rows == 1)).then_some(ended.is_none())
 }
 
 fn text_pieces(input: &Input, lacks_end: &[Option<bool>]) -> Vec<TextOnServer> {
@@ -296,7 +296,7 @@ fn row_group_spans(input: &Input, pieces: Vec<RowGroupPiece>, magic: Option<usiz
 async fn magic_of(input: &Input, pieces: &[RowGroupPiece]) -> Result<Option<usize>> {
     let Some(RowGroupPiece::Copy { part, row_group: 0 }) = pieces.first() else { return Ok(None) };
     let first = input.store.read(&input.parts[*part].object, 0..MAGIC.len() as u64).await?;
-    Ok((first == &MAGIC[..]).then_some(*part))
+    Ok((first == MAGIC[..]).then_some(*part))
 }
 
 /// The column chunks of a row group in the order of its columns.

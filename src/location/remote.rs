@@ -1,6 +1,7 @@
 //! Connects to an object store: scheme and bucket in, an [`ObjectStore`] out. Credentials come from each store's
 //! usual environment; nothing here is a secret.
 
+#[cfg(feature = "aws")]
 use super::copier::Copier;
 #[cfg(any(feature = "gcp", feature = "azure"))]
 use super::http::CheckedConnector;
@@ -218,10 +219,9 @@ pub(super) fn bad_store(error: &object_store::Error) -> Error {
 
 #[cfg(feature = "aws")]
 fn s3(bucket: &str, options: &StoreOptions) -> Result<Connected> {
-    let store = super::s3::S3::new(bucket, options);
-    let copier = (!options.no_sign_request).then(|| Copier::new(store.clone()));
-    let store = Arc::new(store);
-    Ok(Connected { uploads: Some(Arc::clone(&store) as _), store, copier })
+    let store = Arc::new(super::s3::S3::new(bucket, options));
+    let copier = (!options.no_sign_request).then(|| Copier::new((*store).clone()));
+    Ok(Connected { uploads: Some(Arc::clone(&store) as _), copier, store })
 }
 
 #[cfg(not(feature = "aws"))]

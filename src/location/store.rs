@@ -62,7 +62,6 @@ pub(crate) struct Store {
     root: Arc<str>,
     /// How objects are written.
     objects: Arc<ObjectOptions>,
-    copier: Option<Copier>,
 }
 
 /// A store, and what of it lies beyond the one trait of all stores.
@@ -71,7 +70,7 @@ pub(crate) struct Connected {
     pub(crate) store: Arc<dyn ObjectStore>,
     /// Reaches uploads by their ids, where the store has such.
     pub(crate) uploads: Option<Arc<dyn MultipartStore>>,
-    /// Has the store copy by itself, where it can.
+    /// Has the server copy, where it is one of S3 and requests are signed.
     pub(crate) copier: Option<Copier>,
 }
 
@@ -114,7 +113,7 @@ enum Backend {
 
 impl Store {
     pub(crate) fn local() -> Self {
-        Store { backend: Backend::Local, root: Arc::from(""), objects: Arc::default(), copier: None }
+        Store { backend: Backend::Local, root: Arc::from(""), objects: Arc::default() }
     }
 
     pub(crate) fn remote(store: Arc<dyn ObjectStore>, root: String) -> Self {
@@ -122,9 +121,7 @@ impl Store {
     }
 
     pub(crate) fn connected(connected: Connected, root: String) -> Self {
-        let copier = connected.copier.clone();
-        let backend = Backend::Remote(connected);
-        Store { backend, root: Arc::from(root), objects: Arc::default(), copier }
+        Store { backend: Backend::Remote(connected), root: Arc::from(root), objects: Arc::default() }
     }
 
     pub(crate) fn with_objects(self, objects: &ObjectOptions) -> Self {
@@ -135,9 +132,12 @@ impl Store {
         &self.objects
     }
 
-    /// What steers uploads piece by piece, where the store is one of S3 whose requests are signed.
+    /// Has the server copy, where it is one of S3 and requests are signed.
     pub(crate) fn copier(&self) -> Option<&Copier> {
-        self.copier.as_ref()
+        match &self.backend {
+            Backend::Local => None,
+            Backend::Remote(connected) => connected.copier.as_ref(),
+        }
     }
 
     pub(crate) fn is_local(&self) -> bool {

@@ -31,7 +31,7 @@ pub(crate) enum Sink {
     Local(LocalSink),
     Object(Box<ObjectSink>),
     Aside(Box<AsideSink>),
-    Server(ServerSink),
+    Server(Box<ServerSink>),
     Stream(Stream),
 }
 
@@ -118,7 +118,7 @@ impl Sink {
         sources: Sources,
     ) -> Result<Self> {
         journal::clear(&location.store).await;
-        ServerSink::create(location, options, limits, sources).await.map(Sink::Server)
+        ServerSink::create(location, options, limits, sources).await.map(|sink| Sink::Server(Box::new(sink)))
     }
 
     /// Appends a range of a part of the input, which the server copies; only for a sink made by [`Self::on_server`].
@@ -283,8 +283,7 @@ impl Sink {
             Sink::Object(sink) => sink.retract().await,
             Sink::Server(sink) => sink.retract().await,
             Sink::Aside(sink) => sink.object.retract().await,
-            // The one file of a merge: none is published behind it.
-            Sink::Server(_) | Sink::Stream(_) => {}
+            Sink::Stream(_) => {}
         }
     }
 

@@ -237,7 +237,7 @@ impl ObjectSink {
 }
 
 /// How often clearing away is tried, each time with the store's own repetitions.
-const ATTEMPTS: usize = 3;
+pub(super) const ATTEMPTS: usize = 3;
 
 /// Aborts an upload. One that stays all the same is left in the journal, for the next run.
 async fn abort_upload(mut upload: Box<dyn MultipartUpload>, noted: Option<journal::Noted>) {

@@ -37,6 +37,7 @@ fn small_parts_take_one_request_each_and_are_asked_for_together() {
 /// their requests take at least.
 #[test]
 #[ignore = "it measures, and proves nothing"]
+#[expect(clippy::print_stdout, reason = "what this is run for")]
 fn two_thousand_small_parts_are_timed() {
     let (bucket, expected) = far_away(2_000);
     for _ in 0..3 {

@@ -92,13 +92,14 @@ impl Experiments<'_> {
                 assert!(visible.is_none(), "{shown}: an error, and an output");
             }
         }
-        if let Fault::Status(status @ (403 | 404), _) = fault {
-            if times == FOREVER && !matches!(operation, "HeadObject") {
-                assert_eq!(code, if status == 403 { 8 } else { 3 }, "{shown}: {said}");
-                // At once: such an answer is not asked for again.
-                let asked = bucket.proxy.count(operation);
-                assert!(asked <= 4, "{shown}: asked {asked} times");
-            }
+        if let Fault::Status(status @ (403 | 404), _) = fault
+            && times == FOREVER
+            && !matches!(operation, "HeadObject")
+        {
+            assert_eq!(code, if status == 403 { 8 } else { 3 }, "{shown}: {said}");
+            // At once: such an answer is not asked for again.
+            let asked = bucket.proxy.count(operation);
+            assert!(asked <= 4, "{shown}: asked {asked} times");
         }
     }
 }
