@@ -69,6 +69,10 @@ struct Upload {
 
 impl ServerSink {
     /// Begins an upload.
+    #[cfg_attr(
+        not(feature = "aws"),
+        expect(unused_variables, reason = "without S3 there is no copier, so no upload")
+    )]
     pub(crate) async fn create(
         location: &Location,
         options: SinkOptions,
