@@ -642,19 +642,17 @@ async fn leave_to_server(plan: &mut Plan) -> Result<()> {
     let refused = |reason: &str| {
         Err(Error::Usage(format!("--on-server always: {reason}; --on-server auto merges it here then")))
     };
-    let target = match plan.outputs.as_slice() {
+    let copies = match (&plan.output, plan.outputs.as_slice()) {
         _ if asked == OnServer::Never => return Ok(()),
-        [PlannedOutput { target: Target::File(location), parts }]
-            if parts.len() == plan.input.parts.len() =>
-        {
-            Some(location).filter(|location| plan.input.store.copies_to(&location.store))
+        (Output::File(_), [PlannedOutput { target: Target::File(location), .. }]) => {
+            plan.input.store.copies_to(&location.store)
         }
-        _ => None,
+        _ => false,
     };
-    if target.is_none() {
+    if !copies {
         return match asked {
             OnServer::Always => {
-                refused("parts and one output must be in buckets of the same S3, and requests signed")
+                refused("parts and output must be in buckets of the same S3, and requests signed")
             }
             _ => Ok(()),
         };
@@ -1282,8 +1280,8 @@ impl Plan {
                 _ => false,
             });
             let parts = totals.copies + totals.sent + totals.reads + reads.count();
-            // Create, the last listing, a look before completing, one after it, and the receipt.
-            return parts as u64 + 6;
+            // Create, the last listing, a look for what must not be replaced, complete, and the receipt.
+            return parts as u64 + 4 + u64::from(!self.options.overwrite);
         }
         let pieces = |bytes: u64| bytes.div_ceil(crate::engine::TRANSFER_BYTES as u64);
         let reads: u64 = if self.input.store.is_local() {

@@ -12,20 +12,13 @@ use object_store::client::{HttpClient, HttpError, HttpErrorKind, HttpRequest, Ht
 use object_store::multipart::{MultipartStore, PartId};
 use object_store::path::Path;
 use object_store::signer::{HeaderMap, HeaderName, HeaderValue, Method, SignedUrlOptions, Signer};
-use object_store::{MultipartId, PutMultipartOptions, PutPayload, PutResult};
+use object_store::{BackoffConfig, MultipartId, PutMultipartOptions, PutPayload, PutResult};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
 /// How long a signature holds: longer than one request takes, with what it waits for on its way.
 const SIGNED_FOR: Duration = Duration::from_secs(900);
-/// As object_store has them: how often a request is sent again, for how long in all, and the first and the longest wait
-/// before that.
-const RETRIES: u32 = 10;
-const RETRY_FOR: Duration = Duration::from_secs(180);
-const FIRST_WAIT: Duration = Duration::from_millis(100);
-const LONGEST_WAIT: Duration = Duration::from_secs(15);
-
 /// What an error was doing where a store does not let itself be asked to copy.
 pub(crate) const COPYING: &str = "copying on the server";
 
@@ -140,7 +133,7 @@ impl Copier {
         query: &[(&str, String)],
         headers: &HeaderMap,
     ) -> Result<Answer, String> {
-        let began = Instant::now();
+        let (began, retry) = (Instant::now(), self.s3.retry());
         let (store, client) = self.s3.signing().await.map_err(|error| one_line(&error))?;
         let mut options = SignedUrlOptions::new()
             .with_query(query.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
@@ -162,10 +155,10 @@ impl Copier {
                 Ok(answer) => !answer.is_passing(),
                 Err((kind, _)) => matches!(kind, HttpErrorKind::Decode | HttpErrorKind::Unknown),
             };
-            if lasts || tries > RETRIES || began.elapsed() > RETRY_FOR {
+            if lasts || tries > retry.max_retries || began.elapsed() > retry.retry_timeout {
                 return answer.map_err(|(_, said)| said);
             }
-            tokio::time::sleep(wait_before(tries)).await;
+            tokio::time::sleep(wait_before(tries, &retry.backoff)).await;
         }
     }
 }
@@ -212,13 +205,13 @@ impl Answer {
     }
 }
 
-/// Twice as long each time, and at random up to half of it less, so that many that failed together do not return
-/// together.
-fn wait_before(retry: u32) -> Duration {
-    let longest = FIRST_WAIT.saturating_mul(1 << (retry - 1).min(10)).min(LONGEST_WAIT);
+/// Longer each time, and at random up to half of it less, so that many that failed together do not return together.
+fn wait_before(retry: usize, backoff: &BackoffConfig) -> Duration {
+    let times = backoff.base.powi(i32::try_from(retry - 1).unwrap_or(i32::MAX));
+    let longest = (backoff.init_backoff.as_secs_f64() * times).min(backoff.max_backoff.as_secs_f64());
     // The standard library seeds every `RandomState` from the system's randomness.
-    let random = RandomState::new().build_hasher().finish() % 1000;
-    longest / 2 + longest / 2 * u32::try_from(random).unwrap_or(0) / 1000
+    let random = RandomState::new().build_hasher().finish() as f64 / u64::MAX as f64;
+    Duration::from_secs_f64(longest / 2.0 * (1.0 + random))
 }
 
 /// A key as a header may carry it.
@@ -271,10 +264,12 @@ mod tests {
 
     #[test]
     fn waits_grow_and_are_bounded() {
-        for retry in 1..20 {
-            let longest = FIRST_WAIT.saturating_mul(1 << (retry - 1).min(10)).min(LONGEST_WAIT);
-            let wait = wait_before(retry);
+        let backoff = BackoffConfig::default();
+        let mut longest = backoff.init_backoff;
+        for retry in [1, 2, 3, 20, 2_000] {
+            let wait = wait_before(retry, &backoff);
             assert!(wait >= longest / 2 && wait <= longest, "{retry}: {wait:?}");
+            longest = if retry < 3 { longest * 2 } else { backoff.max_backoff };
         }
     }
 

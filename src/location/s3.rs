@@ -75,6 +75,11 @@ impl S3 {
         Ok((store, client))
     }
 
+    /// How often and how long a request is made again.
+    pub(super) fn retry(&self) -> object_store::RetryConfig {
+        super::remote::retry(&self.0.options)
+    }
+
     pub(super) fn bucket(&self) -> &str {
         &self.0.name
     }

@@ -366,9 +366,6 @@ pub(crate) struct Shaping {
     /// Read the output again and compare it with the source before it is published
     #[arg(long)]
     verify: bool,
-    /// Whether S3 copies the parts of a merge itself: auto, always, never [default: auto]
-    #[arg(long, value_name = "WHEN")]
-    on_server: Option<OnServer>,
     /// Write no receipt: neither into Parquet metadata nor as a file beside the output
     #[arg(long)]
     no_receipt: bool,
@@ -414,6 +411,10 @@ pub(crate) struct Merge {
     pub(crate) shaping: Shaping,
     #[command(flatten)]
     pub(crate) objects: Objects,
+    /// Whether S3 puts the output together out of the parts by itself, where both lie there: auto, always, never
+    /// [default: auto]
+    #[arg(long, value_name = "WHEN", help_heading = "Output")]
+    on_server: Option<OnServer>,
     // Known here only to be refused with a reason.
     #[arg(long, hide = true)]
     split_rows: Option<u64>,
@@ -622,7 +623,6 @@ impl Shaping {
         options.row_group_rows = self.row_group_rows;
         options.overwrite = self.overwrite;
         options.verify = self.verify;
-        options.on_server = self.on_server.unwrap_or_default();
         options.no_receipt = self.no_receipt;
         self.resources.apply(options);
     }
@@ -673,6 +673,7 @@ impl Merge {
         self.choosing.apply(&mut options)?;
         self.columns.apply(&mut options);
         self.shaping.apply(&mut options);
+        options.on_server = self.on_server.unwrap_or_default();
         Ok(options)
     }
 }
