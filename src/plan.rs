@@ -1280,8 +1280,8 @@ impl Plan {
                 _ => false,
             });
             let parts = totals.copies + totals.sent + totals.reads + reads.count();
-            // Create, the last listing, a look for what must not be replaced, complete, and the receipt.
-            return parts as u64 + 4 + u64::from(!self.options.overwrite);
+            // Create, the last listing, complete, which looks for what must not be replaced, and the receipt.
+            return parts as u64 + 4;
         }
         let pieces = |bytes: u64| bytes.div_ceil(crate::engine::TRANSFER_BYTES as u64);
         let reads: u64 = if self.input.store.is_local() {
