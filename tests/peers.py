@@ -215,7 +215,8 @@ def read_csv(path, end="\n"):
 
 
 def parts_of(folder):
-    names = [path.name for path in folder.iterdir()]
+    # Beside the parts lies their receipt.
+    names = [path.name for path in folder.iterdir() if "_part" in path.name]
     return [folder / name for name in sorted(names, key=lambda name: int(name.split("_part")[1].split(".")[0]))]
 
 
