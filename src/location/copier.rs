@@ -105,7 +105,8 @@ impl Copier {
             404 if answer.element("Code") != Some("NoSuchUpload") => {
                 Error::NotFound(format!("{COPYING} {}: no such object", object.url))
             }
-            401 | 403 | 405 | 501 => {
+            // 400: what is encrypted by a key of the user's own, say.
+            400 | 401 | 403 | 405 | 501 => {
                 Error::Denied { doing: COPYING, object: object.url.clone(), reason: answer.said() }
             }
             _ => failed(answer.said()),
@@ -164,12 +165,12 @@ impl Copier {
 }
 
 async fn send(client: &HttpClient, request: HttpRequest) -> Result<Answer, (HttpErrorKind, String)> {
-    let failed = |error: HttpError| (error.kind(), one_line(&error));
+    let failed = |error: HttpError| (error.kind(), without_queries(&one_line(&error)));
     let answer = client.execute(request).await.map_err(failed)?;
     let status = answer.status().as_u16();
     // An answer that breaks off is no answer.
     let body = answer.into_body().bytes().await;
-    let body = body.map_err(|error| (HttpErrorKind::Interrupted, one_line(&error)))?;
+    let body = body.map_err(|error| (HttpErrorKind::Interrupted, failed(error).1))?;
     let text = String::from_utf8_lossy(&body).into_owned();
     // S3 begins long answers with status 200 before it knows how they end.
     let is_error = (200..300).contains(&status) && element(&text, "Code").is_some();
@@ -212,6 +213,24 @@ fn wait_before(retry: usize, backoff: &BackoffConfig) -> Duration {
     // The standard library seeds every `RandomState` from the system's randomness.
     let random = RandomState::new().build_hasher().finish() as f64 / u64::MAX as f64;
     Duration::from_secs_f64(longest / 2.0 * (1.0 + random))
+}
+
+/// A text without what follows the question mark of a URL: there stands the signature, which is as good as a key while
+/// it holds.
+fn without_queries(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut is_query = false;
+    for c in text.chars() {
+        is_query = match c {
+            '?' => true,
+            ' ' | ')' | '"' | '\'' | '>' => false,
+            _ => is_query,
+        };
+        if !is_query {
+            shown.push(c);
+        }
+    }
+    shown
 }
 
 /// A key as a header may carry it.
@@ -271,6 +290,14 @@ mod tests {
             assert!(wait >= longest / 2 && wait <= longest, "{retry}: {wait:?}");
             longest = if retry < 3 { longest * 2 } else { backoff.max_backoff };
         }
+    }
+
+    #[test]
+    fn no_signature_is_shown() {
+        assert_eq!(
+            without_queries("sending to (http://h/b/k?a=1&X-Amz-Signature=f00) failed: http://h/?x#y is odd"),
+            "sending to (http://h/b/k) failed: http://h/ is odd"
+        );
     }
 
     #[test]

@@ -202,7 +202,7 @@ pub(super) fn retry(options: &StoreOptions) -> object_store::RetryConfig {
 }
 
 /// An environment variable that is set to something.
-#[cfg(any(feature = "gcp", feature = "azure"))]
+#[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
@@ -220,7 +220,10 @@ pub(super) fn bad_store(error: &object_store::Error) -> Error {
 #[cfg(feature = "aws")]
 fn s3(bucket: &str, options: &StoreOptions) -> Result<Connected> {
     let store = Arc::new(super::s3::S3::new(bucket, options));
-    let copier = (!options.no_sign_request).then(|| Copier::new((*store).clone()));
+    // With checksums of pieces an upload's end has to name that of each, which a copy does not tell in the way of
+    // object_store.
+    let can_copy = !options.no_sign_request && variable("AWS_CHECKSUM_ALGORITHM").is_none();
+    let copier = can_copy.then(|| Copier::new((*store).clone()));
     Ok(Connected { uploads: Some(Arc::clone(&store) as _), copier, store })
 }
 

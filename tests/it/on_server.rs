@@ -316,6 +316,7 @@ fn a_server_that_does_not_copy_is_no_failure() {
     for bucket in buckets("on-server-refused") {
         let expected = three(&bucket);
         for fault in [
+            Fault::Status(400, "InvalidRequest"),
             Fault::Status(403, "AccessDenied"),
             Fault::Status(501, "NotImplemented"),
             Fault::ErrorIn200("AccessDenied"),
@@ -371,14 +372,25 @@ fn a_copy_that_fails_now_and_then_is_asked_for_again() {
 }
 
 #[test]
+fn a_connection_that_keeps_breaking_is_told_without_the_signature() {
+    let bucket = bucket("on-server-secret");
+    three(&bucket);
+    bucket.proxy.fail("UploadPartCopy", Fault::Close, 100);
+    let flags = ["--on-server", "always", "--retry-timeout", "1s"];
+    let said = bucket.fail(8, &merge(&bucket, "csv", &flags));
+    assert!(said.contains("copying on the server"), "{said}");
+    assert!(!said.contains("Amz") && !said.contains("ignature"), "{said}");
+}
+
+#[test]
 fn a_copy_that_fails_for_good_leaves_nothing() {
     for bucket in buckets("on-server-fails") {
         three(&bucket);
         for before in 0..3 {
             bucket.proxy.fail("UploadPartCopy", Fault::Stall(Duration::ZERO), before);
-            bucket.proxy.fail("UploadPartCopy", Fault::Status(400, "InvalidRequest"), 1);
+            bucket.proxy.fail("UploadPartCopy", Fault::Status(404, "NoSuchUpload"), 1);
             let said = bucket.fail(8, &merge(&bucket, "csv", &[]));
-            assert!(said.contains("InvalidRequest") && said.contains("_part"), "{}: {said}", bucket.server);
+            assert!(said.contains("NoSuchUpload") && said.contains("_part"), "{}: {said}", bucket.server);
             assert_eq!(bucket.get("out.csv"), None, "{}", bucket.server);
             assert!(bucket.proxy.count("AbortMultipartUpload") > before, "{}", bucket.server);
             open_uploads_are(&bucket, 0);
