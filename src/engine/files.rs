@@ -7,19 +7,20 @@ use super::rows::{Context, encoded_rows, reencoded_rows, row_groups_of, rows};
 use super::text::{self, Cut, TextPiece};
 use super::{copy_bytes, copy_on_server, copy_row_groups};
 use crate::encode::parquet::{Assembler, EncodedRowGroup, Encoder, MAGIC, codec};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::location::ContentType;
 use crate::options::{Compression, Format, Split};
 use crate::plan::{
     Plan, PlannedOutput, PlannedPart, ROW_GROUP_ROWS, Recut, Strategy, Target, row_group_pieces,
 };
 use crate::receipt::{self, Receipt, ReceiptOutput};
-use crate::sink::{Sink, SinkOptions, Sources};
+use crate::sink::{Sink, SinkOptions, Sources, publish_all};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures::stream::BoxStream;
-use futures::{StreamExt, TryStreamExt};
+use futures::{StreamExt, TryStreamExt, stream};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A file that is written to the end and waits to be published.
 pub(crate) struct Finished {
@@ -27,6 +28,58 @@ pub(crate) struct Finished {
     pub(crate) file: WrittenFile,
     /// The books of a Parquet file that is read again: its receipt is to tell the digest.
     pub(crate) books: Option<Assembler>,
+}
+
+/// Writes files, so many at a time, and gives them in order. After a failure no more are begun, those that had begun are
+/// awaited, so that each clears itself away, and then the finished ones are.
+pub(crate) async fn write_each<T, F: Future<Output = Result<Finished>>>(
+    targets: impl IntoIterator<Item = T>,
+    at_once: usize,
+    write: impl Fn(T) -> F,
+) -> Result<Vec<Finished>> {
+    let has_failed = AtomicBool::new(false);
+    let mut written = stream::iter(targets)
+        .map(|target| {
+            let (write, has_failed) = (&write, &has_failed);
+            async move {
+                if has_failed.load(Ordering::Relaxed) {
+                    return Err(Error::Stopped);
+                }
+                let result = write(target).await;
+                has_failed.fetch_or(result.is_err(), Ordering::Relaxed);
+                result
+            }
+        })
+        .buffered(at_once);
+    let mut files = Vec::new();
+    let mut failure = None;
+    while let Some(result) = written.next().await {
+        match result {
+            Ok(file) => files.push(file),
+            Err(error) => {
+                failure.get_or_insert(error);
+            }
+        }
+    }
+    match failure {
+        None => Ok(files),
+        Some(error) => {
+            abort(&mut files).await;
+            Err(error)
+        }
+    }
+}
+
+/// Clears files away that will not be published.
+pub(crate) async fn abort(files: &mut [Finished]) {
+    for file in files {
+        file.sink.abort().await;
+    }
+}
+
+/// Brings files into sight, in order, or none of them.
+pub(crate) async fn publish(files: &mut [Finished]) -> Result<()> {
+    publish_all(files.iter_mut().map(|file| &mut file.sink).collect()).await
 }
 
 /// A file being written.
@@ -97,7 +150,7 @@ pub(crate) async fn write_output(context: &Context, plan: &Plan, output: &Planne
         // A pipe opens when somebody reads it, which may be never; nothing of ours is left where the wait is given up.
         Target::Device(_) => tokio::select! {
             file = created => file?,
-            () = super::stopped(context.stopped.clone()) => return Err(crate::Error::Stopped),
+            () = super::stopped(context.stopped.clone()) => return Err(Error::Stopped),
         },
         _ => created.await?,
     };
@@ -108,7 +161,7 @@ pub(crate) async fn write_output(context: &Context, plan: &Plan, output: &Planne
             fill(context, plan, output, &mut file).await?;
             file.sink.finish().await
         } => finished,
-        () = super::stopped(stopped) => Err(crate::Error::Stopped),
+        () = super::stopped(stopped) => Err(Error::Stopped),
     };
     file.close(finished).await
 }
@@ -219,7 +272,7 @@ async fn fill_on_server(
     file: &mut Open,
 ) -> Result<()> {
     let Some(merge) = &plan.on_server else {
-        return Err(crate::Error::Internal("a merge by the server that was not planned".into()));
+        return Err(Error::Internal("a merge by the server that was not planned".into()));
     };
     match plan.to {
         Format::Csv => {
@@ -241,7 +294,7 @@ async fn fill_on_server(
 fn books_of_copy(context: &Context, output: &PlannedOutput) -> Result<Assembler> {
     let first = context.input.parts.iter().find_map(PlannedPart::parquet);
     let Some(descriptor) = first.map(|metadata| metadata.file_metadata().schema_descr_ptr()) else {
-        return Err(crate::Error::Internal("no part has a footer".into()));
+        return Err(Error::Internal("no part has a footer".into()));
     };
     let (mut key_values, _) = receipt::key_values(&context.input, output.parts.clone());
     if context.input.parts[output.parts.clone()].iter().all(|part| part.parquet().is_none()) {
@@ -366,7 +419,7 @@ pub(crate) async fn write_recut(context: &Context, plan: &Plan, recut: &Recut) -
             }
             files.close().await
         } => written,
-        () = super::stopped(stopped) => Err(crate::Error::Stopped),
+        () = super::stopped(stopped) => Err(Error::Stopped),
     };
     match written {
         Ok(()) => Ok(files.finished),
@@ -374,9 +427,7 @@ pub(crate) async fn write_recut(context: &Context, plan: &Plan, recut: &Recut) -
             if let Some(mut open) = files.open.take() {
                 open.sink.abort().await;
             }
-            for file in &mut files.finished {
-                file.sink.abort().await;
-            }
+            abort(&mut files.finished).await;
             Err(error)
         }
     }

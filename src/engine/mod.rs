@@ -24,6 +24,7 @@ mod workers;
 pub(crate) use aggregates::look_for_aggregates;
 pub(crate) use budget::TRANSFER_BYTES;
 pub(crate) use copy_bytes::header as text_header;
+pub(crate) use files::{Finished, abort, publish, write_each};
 pub(crate) use jobs::Jobs;
 pub(crate) use progress::Progress;
 pub use progress::{Event, Report, WrittenFile};
@@ -34,16 +35,14 @@ use crate::existing::Done;
 use crate::location::Location;
 use crate::options::Options;
 use crate::plan::{self, Plan, column_summaries};
-use crate::sink::publish_all;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use files::{Finished, note_digest, write_output, write_recut};
+use files::{note_digest, write_output, write_recut};
 use futures::stream::BoxStream;
 use futures::{Stream, StreamExt, stream};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context as TaskContext, Poll};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
@@ -147,9 +146,7 @@ async fn write_and_publish(
         written => written?,
     };
     let proved = match prove(&context, &plan, &mut files).await {
-        Ok(digest) => {
-            publish_all(files.iter_mut().map(|file| &mut file.sink).collect()).await.map(|()| digest)
-        }
+        Ok(digest) => publish(&mut files).await.map(|()| digest),
         Err(error) => Err(error),
     };
     let digest = match proved {
@@ -215,35 +212,7 @@ async fn write_all(context: &Context, plan: &Plan) -> Result<Vec<Finished>> {
     }
     let largest = plan.input.parts.iter().map(|part| part.object.size).max().unwrap_or(0).max(1);
     let at_once = (context.budget.chunk as u64 / largest).clamp(1, CONCURRENT_FILES as u64) as usize;
-    let has_failed = AtomicBool::new(false);
-    let mut written = stream::iter(&plan.outputs)
-        .map(|output| async {
-            if has_failed.load(Ordering::Relaxed) {
-                return Err(Error::Stopped);
-            }
-            let result = write_output(context, plan, output).await;
-            has_failed.fetch_or(result.is_err(), Ordering::Relaxed);
-            result
-        })
-        .buffered(at_once);
-    let mut files = Vec::with_capacity(plan.outputs.len());
-    let mut failure = None;
-    // After a failure those that had begun are still awaited, so that each clears itself away.
-    while let Some(result) = written.next().await {
-        match result {
-            Ok(file) => files.push(file),
-            Err(error) => {
-                failure.get_or_insert(error);
-            }
-        }
-    }
-    match failure {
-        None => Ok(files),
-        Some(error) => {
-            abort(&mut files).await;
-            Err(error)
-        }
-    }
+    write_each(&plan.outputs, at_once, |output| write_output(context, plan, output)).await
 }
 
 /// All that must hold before anything is published; gives the digest of the rows where the output was read again.
@@ -273,12 +242,6 @@ async fn prove(context: &Context, plan: &Plan, files: &mut [Finished]) -> Result
         biased;
         () = stopped(context.stopped.clone()) => Err(Error::Stopped),
         proved = proofs => proved,
-    }
-}
-
-async fn abort(files: &mut [Finished]) {
-    for file in files {
-        file.sink.abort().await;
     }
 }
 

@@ -6,7 +6,7 @@ use super::layout::Layout;
 use super::options::SampleOptions;
 use crate::encode::csv::write_header;
 use crate::encode::parquet::{Assembler, Encoder, MAGIC, codec};
-use crate::engine::{Jobs, Progress, TRANSFER_BYTES, WrittenFile, stopped};
+use crate::engine::{Finished, Jobs, Progress, TRANSFER_BYTES, WrittenFile, stopped, write_each};
 use crate::error::{Error, Result};
 use crate::location::{ContentType, Location};
 use crate::options::{Compression, Format};
@@ -16,7 +16,6 @@ use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::watch;
 
 /// Bytes of text that one job makes, about: small enough that its buffer is used again rather than mapped anew.
@@ -27,12 +26,6 @@ const ROW_GROUP_CELLS: usize = 8 * ROW_GROUP_ROWS as usize;
 const CONCURRENT_PARTS: u64 = 16;
 /// Bytes of small objects that are held at once, to be put by one request each.
 const HELD_BYTES: usize = 4 * TRANSFER_BYTES;
-
-/// A file that is written to the end and waits to be published.
-pub(super) struct Finished {
-    pub(super) sink: Sink,
-    pub(super) file: WrittenFile,
-}
 
 /// How rows become bytes.
 #[derive(Clone)]
@@ -124,38 +117,7 @@ impl Parts {
         let largest = (self.layout.series / self.targets.len().max(1) as u64).max(1);
         // Two at least, so that one is generated while another is brought to rest.
         let at_once = (self.piece / largest).clamp(2, CONCURRENT_PARTS) as usize;
-        let has_failed = AtomicBool::new(false);
-        let mut written = stream::iter(0..self.targets.len())
-            .map(|part| {
-                let has_failed = &has_failed;
-                async move {
-                    if has_failed.load(Ordering::Relaxed) {
-                        return Err(Error::Stopped);
-                    }
-                    let result = self.write_part(part).await;
-                    has_failed.fetch_or(result.is_err(), Ordering::Relaxed);
-                    result
-                }
-            })
-            .buffered(at_once);
-        let mut files = Vec::with_capacity(self.targets.len());
-        let mut failure = None;
-        // After a failure those that had begun are still awaited, so that each clears itself away.
-        while let Some(result) = written.next().await {
-            match result {
-                Ok(file) => files.push(file),
-                Err(error) => {
-                    failure.get_or_insert(error);
-                }
-            }
-        }
-        match failure {
-            None => Ok(files),
-            Some(error) => {
-                abort(&mut files).await;
-                Err(error)
-            }
-        }
+        write_each(0..self.targets.len(), at_once, |part| self.write_part(part)).await
     }
 
     async fn write_part(&self, part: usize) -> Result<Finished> {
@@ -271,7 +233,8 @@ pub(super) async fn marker(target: &Location) -> Result<Finished> {
 
 async fn create(target: &Location, options: SinkOptions) -> Result<Finished> {
     let sink = Sink::create(&Target::File(target.clone()), options).await?;
-    Ok(Finished { sink, file: WrittenFile { file: target.to_string(), bytes: 0, rows: Some(0) } })
+    let file = WrittenFile { file: target.to_string(), bytes: 0, rows: Some(0) };
+    Ok(Finished { sink, file, books: None })
 }
 
 async fn append(file: &mut Finished, pieces: Vec<Bytes>) -> Result<()> {
@@ -291,17 +254,6 @@ async fn close(mut file: Finished, written: Result<()>) -> Result<Finished> {
             file.sink.abort().await;
             Err(error)
         }
-    }
-}
-
-/// Brings finished files into sight, one after the other, or none of them.
-pub(super) async fn publish(files: &mut [Finished]) -> Result<()> {
-    crate::sink::publish_all(files.iter_mut().map(|file| &mut file.sink).collect()).await
-}
-
-pub(super) async fn abort(files: &mut [Finished]) {
-    for file in files {
-        file.sink.abort().await;
     }
 }
 

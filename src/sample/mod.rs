@@ -11,14 +11,14 @@ mod series;
 
 pub use options::{Frequency, Quantile, SampleOptions};
 
-use crate::engine::{Event, Progress, WrittenFile, attend};
+use crate::engine::{Event, Progress, WrittenFile, abort, attend, publish};
 use crate::error::{Error, Result};
 use crate::listing;
 use crate::location::Location;
 use crate::naming::{Kind, PartName, Pattern};
 use crate::options::Format;
 use crate::plan::{ColumnSummary, column_summaries};
-use files::{Parts, abort, marker, publish};
+use files::{Parts, marker};
 use layout::Layout;
 use serde::Serialize;
 use std::collections::HashSet;

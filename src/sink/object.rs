@@ -192,11 +192,7 @@ impl ObjectSink {
 
     /// The store's identifier of the published object; where the store gave none, what a look at it says.
     pub(crate) async fn identity(&self) -> Result<(Option<String>, Option<DateTime<Utc>>)> {
-        if self.e_tag.is_some() {
-            return Ok((self.e_tag.clone(), None));
-        }
-        let found = self.location.store.head(&self.location.path).await?;
-        Ok(found.map_or((None, None), |object| (object.e_tag, object.modified)))
+        identity_of(self.e_tag.as_ref(), &self.location).await
     }
 
     fn not_published(&self, error: &object_store::Error) -> Error {
@@ -259,6 +255,18 @@ pub(super) fn not_published(error: &object_store::Error, shown: &str, overwrite:
         }
         _ => store_error("writing", shown, error),
     }
+}
+
+/// What a store calls a published object; where it gave no tag, what a look at the object says.
+pub(super) async fn identity_of(
+    e_tag: Option<&String>,
+    location: &Location,
+) -> Result<(Option<String>, Option<DateTime<Utc>>)> {
+    if e_tag.is_some() {
+        return Ok((e_tag.cloned(), None));
+    }
+    let found = location.store.head(&location.path).await?;
+    Ok(found.map_or((None, None), |object| (object.e_tag, object.modified)))
 }
 
 /// Whether an object of this size and mark is there.

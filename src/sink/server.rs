@@ -1,7 +1,7 @@
 //! An object of S3 that the server puts together: ranges of the parts that it copies, and what is sent between them.
 //! Shown when the upload is completed, like any.
 
-use super::object::{ATTEMPTS, MARK, is_marked, not_published, random_mark};
+use super::object::{ATTEMPTS, MARK, identity_of, is_marked, not_published, random_mark};
 use super::{SinkOptions, journal};
 use crate::engine::Progress;
 use crate::error::{Error, Result};
@@ -239,11 +239,7 @@ impl ServerSink {
 
     /// What the store calls the published object.
     pub(crate) async fn identity(&self) -> Result<(Option<String>, Option<DateTime<Utc>>)> {
-        if self.e_tag.is_some() {
-            return Ok((self.e_tag.clone(), None));
-        }
-        let found = self.location.store.head(&self.location.path).await?;
-        Ok(found.map_or((None, None), |object| (object.e_tag, object.modified)))
+        identity_of(self.e_tag.as_ref(), &self.location).await
     }
 
     pub(crate) async fn abort(&mut self) {

@@ -147,8 +147,7 @@ impl Column {
     }
 
     pub(crate) fn push_null(&mut self) {
-        self.valid.resize(self.rows, true);
-        self.valid.push(false);
+        mark_null(&mut self.valid, self.rows);
         self.rows += 1;
         match &mut self.values {
             Values::Text(texts) | Values::Timestamp { texts, .. } => texts.push_null(),
@@ -174,8 +173,7 @@ impl Column {
                         None => match double::parse(cell) {
                             Some(value) => values.push(value),
                             None if typing.is_null(cell, CellType::Double) => {
-                                self.valid.resize(values.len(), true);
-                                self.valid.push(false);
+                                mark_null(&mut self.valid, values.len());
                                 values.push(0.0);
                             }
                             None => return None,
@@ -188,8 +186,7 @@ impl Column {
                 texts.reserve(rows);
                 for cell in cells.iter() {
                     if cell.is_empty() {
-                        self.valid.resize(texts.keys().len(), true);
-                        self.valid.push(false);
+                        mark_null(&mut self.valid, texts.keys().len());
                         texts.push_null();
                     } else {
                         texts.push(cell);
@@ -201,8 +198,7 @@ impl Column {
                 texts.reserve(rows);
                 for cell in cells.iter() {
                     if cell.is_empty() {
-                        self.valid.resize(texts.keys().len(), true);
-                        self.valid.push(false);
+                        mark_null(&mut self.valid, texts.keys().len());
                         texts.push_null();
                     } else if texts.push(cell) {
                         values.push(parse_time(cell, *zone).ok()?);
@@ -302,6 +298,12 @@ impl Column {
             Values::Date(values) => Arc::new(Date32Array::new(values.into(), nulls)),
         })
     }
+}
+
+/// Notes that a row is a null, and that those since the last null are none.
+fn mark_null(valid: &mut Vec<bool>, row: usize) {
+    valid.resize(row, true);
+    valid.push(false);
 }
 
 fn parse_time(cell: &[u8], zone: Zone) -> Result<i64, BadCell> {
