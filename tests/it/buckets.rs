@@ -147,7 +147,8 @@ impl Bucket {
     /// Runs the binary, which must succeed; gives what it printed.
     pub(crate) fn succeed<S: AsRef<std::ffi::OsStr>>(&self, arguments: &[S]) -> Vec<u8> {
         let output = self.run(arguments);
-        assert!(output.status.success(), "{}: {}", self.server, String::from_utf8_lossy(&output.stderr));
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{}: {}: {said}", self.server, output.status);
         output.stdout
     }
 

@@ -28,8 +28,10 @@ fn main() -> ExitCode {
         match runtime {
             Ok(runtime) => {
                 let code = runtime.block_on(dispatch(cli));
-                // A write into a pipe that nobody reads never ends: it must not keep a signal from ending the process.
-                runtime.shutdown_background();
+                // A write into a pipe that nobody reads never ends: it must not keep a signal from ending the process. So
+                // nothing is waited for here, and no thread detached either: until version 2.42 the C library may read
+                // what a thread that is just ending has given back (its bug 19951).
+                std::mem::forget(runtime);
                 code
             }
             Err(error) => report(&Error::Internal(format!("no threads: {error}")), 0),
