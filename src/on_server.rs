@@ -153,8 +153,9 @@ fn rows_are_needed(
 /// Looks at the first and the last row of every part that may be copied unread. Gives for each of those whether its
 /// last line lacks its end, or what is odd.
 async fn look_at_ends(input: &Input) -> Result<Result<Vec<Option<bool>>, String>> {
-    let ends = stream::iter(&input.parts)
-        .map(|part| async move {
+    let ends = stream::iter(0..input.parts.len())
+        .map(|index| async move {
+            let part = &input.parts[index];
             match part.csv_head() {
                 Some(head) if is_copied(part, head) => look_at_end(input, part, head).await.map(Some),
                 _ => Ok(None),

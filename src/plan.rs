@@ -974,9 +974,10 @@ fn refuse_existing(plan: &Plan, existing: &Existing) -> Result<()> {
 }
 
 /// Refuses to replace the parts of a run that was cut anew by fewer ones: the others would stay beside them.
-pub(crate) async fn refuse_stale<'a>(plan: &Plan, written: impl Iterator<Item = &'a str>) -> Result<()> {
+pub(crate) async fn refuse_stale(plan: &Plan, written: &[&str]) -> Result<()> {
     let Some(recut) = plan.recut.as_ref().filter(|_| plan.options.overwrite) else { return Ok(()) };
-    let new: HashSet<&str> = written.map(|file| file.rsplit('/').next().unwrap_or_default()).collect();
+    let names = written.iter().map(|file| file.rsplit('/').next().unwrap_or_default());
+    let new: HashSet<&str> = names.collect();
     let there = match listing::list(&recut.folder.as_folder()).await {
         Ok(listing) => listing.objects,
         Err(Error::NotFound(_)) => return Ok(()),

@@ -146,10 +146,10 @@ pub(crate) async fn probe_each(store: &Store, objects: &[Object]) -> Result<Vec<
         blocking(move || Ok(objects.iter().map(|object| reader.probe(object)).collect())).await?
     } else {
         // In whatever order they come, so that a slow one keeps no other from being asked for.
-        let mut probes: Vec<(usize, Result<Probe>)> = stream::iter(objects.iter().enumerate())
-            .map(|(index, object)| {
+        let mut probes: Vec<(usize, Result<Probe>)> = stream::iter(0..objects.len())
+            .map(|index| {
                 let reader = Reader { store: store.clone(), runtime: runtime.clone() };
-                let object = object.clone();
+                let object = objects[index].clone();
                 blocking(move || Ok((index, reader.probe(&object))))
             })
             .buffer_unordered(CONCURRENT_HEADS)

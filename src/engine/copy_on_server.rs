@@ -30,8 +30,9 @@ pub(crate) async fn write_text(
     });
     let longest = longest.max().unwrap_or(0).max(1);
     let at_once = (context.budget.prefetch as u64 / longest).clamp(1, CONCURRENT_PARTS as u64) as usize;
-    let mut pieces = stream::iter(&merge.text)
-        .map(|piece| async move {
+    let mut pieces = stream::iter(0..merge.text.len())
+        .map(|index| async move {
+            let piece = &merge.text[index];
             let read = match piece {
                 TextOnServer::Read { part } => Some(read_small(context, *part).await?),
                 _ => None,

@@ -17,6 +17,7 @@ use crate::receipt::{self, Receipt, ReceiptOutput};
 use crate::sink::{Sink, SinkOptions, Sources, publish_all};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt, stream};
 use std::sync::Arc;
@@ -32,20 +33,20 @@ pub(crate) struct Finished {
 
 /// Writes files, so many at a time, and gives them in order. After a failure no more are begun, those that had begun are
 /// awaited, so that each clears itself away, and then the finished ones are.
-pub(crate) async fn write_each<T, F: Future<Output = Result<Finished>>>(
-    targets: impl IntoIterator<Item = T>,
+pub(crate) async fn write_each<'a>(
+    count: usize,
     at_once: usize,
-    write: impl Fn(T) -> F,
+    write: impl Fn(usize) -> BoxFuture<'a, Result<Finished>>,
 ) -> Result<Vec<Finished>> {
-    let has_failed = AtomicBool::new(false);
-    let mut written = stream::iter(targets)
-        .map(|target| {
-            let (write, has_failed) = (&write, &has_failed);
+    let has_failed = &AtomicBool::new(false);
+    let mut written = stream::iter(0..count)
+        .map(|index| {
+            let writing = write(index);
             async move {
                 if has_failed.load(Ordering::Relaxed) {
                     return Err(Error::Stopped);
                 }
-                let result = write(target).await;
+                let result = writing.await;
                 has_failed.fetch_or(result.is_err(), Ordering::Relaxed);
                 result
             }

@@ -38,8 +38,9 @@ use crate::plan::{self, Plan, column_summaries};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use files::{note_digest, write_output, write_recut};
+use futures::future::BoxFuture;
 use futures::stream::BoxStream;
-use futures::{Stream, StreamExt, stream};
+use futures::{FutureExt, Stream, StreamExt, stream};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -93,7 +94,7 @@ pub async fn run_until(
     let (stopper, stopped) = watch::channel(false);
     let total = plan.input.bytes();
     let progress = Arc::new(Progress::by_part(plan.input.parts.len()));
-    let work = Box::pin(write_and_publish(plan, Arc::clone(&progress), stopped));
+    let work = begin(plan, Arc::clone(&progress), stopped);
     let report = attend(work, stopper, &progress, total, stop, &mut on_event).await?;
     for file in &report.outputs {
         on_event(Event::Published { path: file.file.clone() });
@@ -128,6 +129,15 @@ pub(crate) async fn attend<T>(
     result
 }
 
+/// The work of a run, of a type that programs which use the library need not look into: its own nests too deep for them.
+fn begin(
+    plan: Plan,
+    progress: Arc<Progress>,
+    stopped: watch::Receiver<bool>,
+) -> BoxFuture<'static, Result<Report>> {
+    write_and_publish(plan, progress, stopped).boxed()
+}
+
 async fn write_and_publish(
     plan: Plan,
     progress: Arc<Progress>,
@@ -141,7 +151,7 @@ async fn write_and_publish(
             warnings.push(format!("{error}; the merge was done here"));
             plan = plan.done_here();
             context.progress.reset();
-            Box::pin(write_all(&context, &plan)).await?
+            write_all(&context, &plan).await?
         }
         written => written?,
     };
@@ -206,13 +216,14 @@ fn nothing_done(plan: &Plan, done: &Done) -> Report {
 const CONCURRENT_FILES: usize = 16;
 
 /// Writes every file of the output, none of which can be seen yet.
-async fn write_all(context: &Context, plan: &Plan) -> Result<Vec<Finished>> {
+fn write_all<'a>(context: &'a Context, plan: &'a Plan) -> BoxFuture<'a, Result<Vec<Finished>>> {
     if let Some(recut) = &plan.recut {
-        return write_recut(context, plan, recut).await;
+        return write_recut(context, plan, recut).boxed();
     }
     let largest = plan.input.parts.iter().map(|part| part.object.size).max().unwrap_or(0).max(1);
     let at_once = (context.budget.chunk as u64 / largest).clamp(1, CONCURRENT_FILES as u64) as usize;
-    write_each(&plan.outputs, at_once, |output| write_output(context, plan, output)).await
+    let write = |index: usize| write_output(context, plan, &plan.outputs[index]).boxed();
+    write_each(plan.outputs.len(), at_once, write).boxed()
 }
 
 /// All that must hold before anything is published; gives the digest of the rows where the output was read again.
@@ -233,7 +244,8 @@ async fn prove(context: &Context, plan: &Plan, files: &mut [Finished]) -> Result
             }
             file.sink.release().await?;
         }
-        plan::refuse_stale(plan, files.iter().map(|file| file.file.file.as_str())).await?;
+        let written: Vec<&str> = files.iter().map(|file| file.file.file.as_str()).collect();
+        plan::refuse_stale(plan, &written).await?;
         proof::unchanged(plan).await?;
         Ok(digest)
     };

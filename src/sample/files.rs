@@ -13,7 +13,7 @@ use crate::options::{Compression, Format};
 use crate::plan::{ROW_GROUP_ROWS, Target};
 use crate::sink::{Sink, SinkOptions};
 use bytes::Bytes;
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use std::ops::Range;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -117,7 +117,7 @@ impl Parts {
         let largest = (self.layout.series / self.targets.len().max(1) as u64).max(1);
         // Two at least, so that one is generated while another is brought to rest.
         let at_once = (self.piece / largest).clamp(2, CONCURRENT_PARTS) as usize;
-        write_each(0..self.targets.len(), at_once, |part| self.write_part(part)).await
+        write_each(self.targets.len(), at_once, |part| self.write_part(part).boxed()).await
     }
 
     async fn write_part(&self, part: usize) -> Result<Finished> {

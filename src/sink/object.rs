@@ -14,6 +14,7 @@ use object_store::{
 };
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
+use sync_wrapper::SyncWrapper;
 use tokio::task::{JoinHandle, JoinSet};
 
 /// Pieces that are on their way at the same time.
@@ -40,7 +41,8 @@ pub(crate) struct ObjectSink {
     piece: usize,
     /// The request that begins the upload: it goes on where its sender is stopped, as its answer is needed to abort.
     beginning: Option<JoinHandle<object_store::Result<Box<dyn MultipartUpload>>>>,
-    upload: Option<Box<dyn MultipartUpload>>,
+    /// Wrapped, so that a run can move from thread to thread with its sinks borrowed.
+    upload: Option<SyncWrapper<Box<dyn MultipartUpload>>>,
     ticket: UploadTicket,
     noted: Option<journal::Noted>,
     pieces: usize,
@@ -114,7 +116,7 @@ impl ObjectSink {
         }
         if let Some(upload) = &mut self.upload {
             // Ends with its request; dropped, and so cancelled, with the set.
-            self.under_way.spawn(upload.put_part(payload));
+            self.under_way.spawn(upload.get_mut().put_part(payload));
         }
         self.pieces += 1;
         if self.pieces.is_multiple_of(PIECES_UNTIL_DOUBLED) {
@@ -129,7 +131,7 @@ impl ObjectSink {
         let begun = beginning.await;
         self.beginning = None;
         let begun = begun.map_err(|error| Error::Internal(format!("an upload ended early: {error}")))?;
-        self.upload = Some(begun.map_err(|error| self.failed(&error))?);
+        self.upload = Some(SyncWrapper::new(begun.map_err(|error| self.failed(&error))?));
         let id = self.ticket.id();
         self.noted = id.and_then(|id| journal::note(&self.location.store, &self.location.path, id));
         Ok(())
@@ -161,7 +163,7 @@ impl ObjectSink {
             if !self.options.overwrite && crate::plan::exists(&self.location).await? {
                 return Err(Error::OutputExists { path: shown });
             }
-            match upload.complete().await {
+            match upload.get_mut().complete().await {
                 Ok(put) => self.e_tag = put.e_tag,
                 Err(_) if self.is_there().await => {}
                 Err(error) => return Err(self.not_published(&error)),
@@ -227,7 +229,7 @@ impl ObjectSink {
         self.under_way.shutdown().await;
         let _ = self.begun().await;
         if let Some(upload) = self.upload.take() {
-            abort_upload(upload, self.noted.take()).await;
+            abort_upload(upload.into_inner(), self.noted.take()).await;
         }
     }
 }
@@ -291,7 +293,7 @@ impl Drop for ObjectSink {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         let noted = self.noted.take();
         if let Some(upload) = self.upload.take() {
-            runtime.spawn(abort_upload(upload, noted));
+            runtime.spawn(abort_upload(upload.into_inner(), noted));
         } else if let Some(beginning) = self.beginning.take() {
             runtime.spawn(async move {
                 if let Ok(Ok(upload)) = beginning.await {
