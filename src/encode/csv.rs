@@ -1,10 +1,10 @@
 //! A `RecordBatch` to CSV text: takes typed columns, gives bytes as an export would hold them: LF, quotes only where
 //! needed, timestamps in UTC, doubles as Java prints them, nulls as empty cells.
 
+use super::printer::Printer;
 use crate::error::{Error, Result};
-use crate::value::append;
-use crate::value::double::{write_java, write_java_f32};
-use crate::value::time::{TimestampFormatter, Unit, Zone, write_date};
+use crate::value::double::{self, write_java, write_java_f32};
+use crate::value::time::{DATE_LEN, TimestampFormatter, Unit, Zone, write_date, write_fraction};
 use arrow::array::cast::AsArray;
 use arrow::array::types::{
     Decimal128Type, Decimal256Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
@@ -55,7 +55,8 @@ pub(crate) fn write_header(schema: &Schema, out: &mut Vec<u8>) {
     out.push(b'\n');
 }
 
-/// Appends the rows of a batch whose schema has passed [`check_schema`].
+/// Appends the rows of a batch whose schema has passed [`check_schema`]. After an error what is behind `out`'s old end is
+/// not to be used.
 pub(crate) fn write_rows(batch: &RecordBatch, file: &str, out: &mut Vec<u8>) -> Result<()> {
     let schema = batch.schema();
     let mut columns = batch
@@ -76,17 +77,20 @@ pub(crate) fn write_rows(batch: &RecordBatch, file: &str, out: &mut Vec<u8>) -> 
         .remedy("write Parquet")
         .into());
     }
+    let mut printer = Printer::new(out);
     for row in 0..batch.num_rows() {
         for (i, column) in columns.iter_mut().enumerate() {
             if i > 0 {
-                out.push(b',');
+                printer.byte(b',');
             }
-            column.write(row, out).map_err(|problem| {
-                Error::from(Error::data(file, problem).column(schema.field(i).name()).remedy("write Parquet"))
-            })?;
+            if let Err(problem) = column.print(row, &mut printer) {
+                let error = Error::data(file, problem).column(schema.field(i).name());
+                return Err(error.remedy("write Parquet").into());
+            }
         }
-        out.push(b'\n');
+        printer.byte(b'\n');
     }
+    printer.finish();
     Ok(())
 }
 
@@ -112,7 +116,10 @@ pub(crate) fn to_text(array: &ArrayRef, column: &str, file: &str) -> Result<Arra
             Values::LargeText(array) => array.value(row),
             _ => {
                 buffer.clear();
-                cells.write(row, &mut buffer).map_err(|problem| Error::data(file, problem).column(column))?;
+                cells
+                    .values
+                    .write(row, &mut buffer)
+                    .map_err(|problem| Error::data(file, problem).column(column))?;
                 std::str::from_utf8(&buffer)
                     .map_err(|error| Error::Internal(format!("printed text: {error}")))?
             }
@@ -228,18 +235,45 @@ impl Cells {
         Ok(Cells { nulls: array.logical_nulls(), values })
     }
 
-    #[inline]
-    fn write(&mut self, row: usize, out: &mut Vec<u8>) -> Result<(), &'static str> {
+    /// Prints a cell. What exports are full of is inlined into the loop over rows.
+    #[inline(always)]
+    fn print(&mut self, row: usize, out: &mut Printer<'_>) -> Result<(), &'static str> {
         if self.nulls.as_ref().is_some_and(|nulls| nulls.is_null(row)) {
             return Ok(());
         }
         match &mut self.values {
-            Values::Empty => {}
-            Values::Text { array, is_plain: true } => append(array.value(row).as_bytes(), out),
-            Values::Text { array, .. } => write_text(array.value(row).as_bytes(), true, out),
-            Values::Keys { keys, texts, is_plain: true } => {
-                append(texts.value(keys[row] as usize).as_bytes(), out)
+            Values::Double(values) if double::is_plain(values[row]) => {
+                out.text(zmij::Buffer::new().format_finite(values[row]).as_bytes());
             }
+            Values::Text { array, is_plain: true } => out.text(array.value(row).as_bytes()),
+            Values::Keys { keys, texts, is_plain: true } => {
+                out.text(texts.value(keys[row] as usize).as_bytes());
+            }
+            Values::Timestamp { values, unit, zone, formatter } => {
+                let text = formatter.text(values[row], *unit).ok_or(FAR_TIMESTAMP)?;
+                out.word(text.date, DATE_LEN);
+                out.word(&text.time, text.time.len());
+                if text.nanos != 0 {
+                    out.with(|out| write_fraction(text.nanos, out));
+                }
+                if *zone == Zone::Utc {
+                    out.byte(b'Z');
+                }
+            }
+            values => out.with(|out| values.write(row, out))?,
+        }
+        Ok(())
+    }
+}
+
+const FAR_TIMESTAMP: &str = "a timestamp outside the years 0 to 9999";
+
+impl Values {
+    /// Appends a value, which is no null.
+    fn write(&mut self, row: usize, out: &mut Vec<u8>) -> Result<(), &'static str> {
+        match self {
+            Values::Empty => {}
+            Values::Text { array, .. } => write_text(array.value(row).as_bytes(), true, out),
             Values::Keys { keys, texts, .. } => {
                 write_text(texts.value(keys[row] as usize).as_bytes(), true, out)
             }
@@ -262,7 +296,7 @@ impl Cells {
             }
             Values::Timestamp { values, unit, zone, formatter } => {
                 if !formatter.write(values[row], *unit, *zone, out) {
-                    return Err("a timestamp outside the years 0 to 9999");
+                    return Err(FAR_TIMESTAMP);
                 }
             }
             Values::Decimal128(array) => out.extend_from_slice(array.value_as_string(row).as_bytes()),

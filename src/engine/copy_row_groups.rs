@@ -9,12 +9,14 @@ use crate::encode::parquet::{Assembler, Encoder, codec_of, page_indexes};
 use crate::error::{Error, Result};
 use crate::guard::guard;
 use crate::location::{Object, blocking, open_local, read_local};
+use crate::on_server::chunk_ranges;
 use crate::plan::{PlannedPart, RowGroupPiece};
 use crate::sink::Sink;
 use futures::{StreamExt, TryStreamExt, stream};
 use parquet::DecodeResult;
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataPushDecoder};
 use std::fs::File;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Writes the pieces in order behind what the sink has; the assembler keeps the books. Gives the rows written.
@@ -126,7 +128,7 @@ async fn copy(
         return copy_locally(context, object, metadata, row_group, sink).await;
     }
     // Column by column: chunks need not lie in order or without gaps.
-    let pieces: Vec<(usize, std::ops::Range<u64>, bool)> = metadata
+    let pieces: Vec<(usize, Range<u64>, bool)> = metadata
         .row_group(row_group)
         .columns()
         .iter()
@@ -195,15 +197,27 @@ async fn copy_locally(
     let opened = object.clone();
     let copy = async {
         let file = blocking(move || open_local(&opened)).await?;
-        for chunk in metadata.row_group(row_group).columns() {
-            let (start, length) = chunk.byte_range();
-            sink.copy(&file, object, start..start + length).await?;
+        for range in joined(chunk_ranges(metadata.row_group(row_group))) {
+            let length = range.end - range.start;
+            sink.copy(&file, object, range).await?;
             context.progress.add_bytes(length);
         }
         Ok(())
     };
     // Nothing is published before both are done, so neither waits for the other.
     tokio::try_join!(check, copy).map(|_| ())
+}
+
+/// Ranges of which each that begins where the one before ends was joined to it.
+fn joined(ranges: impl Iterator<Item = Range<u64>>) -> Vec<Range<u64>> {
+    let mut joined: Vec<Range<u64>> = Vec::new();
+    for range in ranges {
+        match joined.last_mut() {
+            Some(last) if last.end == range.start => last.end = range.end,
+            _ => joined.push(range),
+        }
+    }
+    joined
 }
 
 /// Bytes read at once of pages that have checksums.
@@ -240,4 +254,16 @@ fn check_pages(
     } else {
         walker.finish()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_are_joined_only_where_they_touch_in_order() {
+        let ranges = [4..10, 10..12, 13..20, 20..30, 2..4];
+        assert_eq!(joined(ranges.into_iter()), [4..12, 13..30, 2..4]);
+        assert_eq!(joined(std::iter::empty()), []);
+    }
 }

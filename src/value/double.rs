@@ -237,12 +237,18 @@ fn divide_by_power_of_ten(digits: u64, q: usize) -> Option<f64> {
     Some(f64::from_bits((((1022 + 52 + exponent) as u64) << 52) + rounded))
 }
 
+/// Whether Java prints a number as `zmij` does: no exponent, at least one digit after the point.
+#[inline(always)]
+pub(crate) fn is_plain(value: f64) -> bool {
+    let magnitude = value.abs();
+    (1e-3..1e7).contains(&magnitude) || magnitude == 0.0
+}
+
 /// Appends what Java's `Double.toString` gives for `value`.
 #[inline]
 pub(crate) fn write_java(value: f64, out: &mut Vec<u8>) {
     let magnitude = value.abs();
-    if (1e-3..1e7).contains(&magnitude) || magnitude == 0.0 {
-        // Here both print alike: no exponent, at least one digit after the point.
+    if is_plain(value) {
         append(zmij::Buffer::new().format_finite(value).as_bytes(), out);
     } else if value.is_nan() {
         out.extend_from_slice(b"NaN");

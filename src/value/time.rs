@@ -2,7 +2,7 @@
 //!
 //! [`parse_timestamp`] and [`parse_date`] take a cell and give what an Arrow array holds: microseconds or days since
 //! 1970-01-01. [`write_timestamp`] and [`write_date`] take those and append the text. [`TimestampFormatter`] does
-//! what [`write_timestamp`] does, faster where days repeat.
+//! what [`write_timestamp`] does, faster where days come again.
 //!
 //! The calendar is the proleptic Gregorian, the years are 0000 to 9999. The time zone of the machine is never looked at, a
 //! text without a zone is never given one, and blanks are not trimmed.
@@ -207,21 +207,40 @@ pub(crate) fn write_date(days: i32, out: &mut Vec<u8>) -> bool {
     true
 }
 
-/// Writes timestamps, and remembers the text of the last day.
+/// Days whose text is remembered. An item's series covers some months, and the next one begins where it did.
+const KNOWN_DAYS: usize = 256;
+
+/// Writes timestamps, and remembers the texts of the last days.
 #[derive(Debug)]
 pub(crate) struct TimestampFormatter {
-    day: i64,
-    date: [u8; 10],
+    /// Days and their texts, by the last bits of their number.
+    days: Box<[(i64, DateText); KNOWN_DAYS]>,
+}
+
+/// `yyyy-MM-ddT`, and anything up to a whole word.
+type DateText = [u8; 16];
+
+/// Bytes of [`DateText`] that count.
+pub(crate) const DATE_LEN: usize = 11;
+
+/// The text of a timestamp in words that are stored one behind the other.
+pub(crate) struct TimestampText<'a> {
+    pub(crate) date: &'a DateText,
+    /// `HH:mm:ss`
+    pub(crate) time: [u8; 8],
+    /// What is left of the second.
+    pub(crate) nanos: u32,
 }
 
 impl TimestampFormatter {
     pub(crate) fn new() -> TimestampFormatter {
-        TimestampFormatter { day: 0, date: *b"1970-01-01" }
+        // No place but the first holds a day that is looked for there.
+        TimestampFormatter { days: Box::new([(0, *b"1970-01-01T     "); KNOWN_DAYS]) }
     }
 
-    /// Does what [`write_timestamp`] does, whatever was written before.
-    #[inline]
-    pub(crate) fn write(&mut self, value: i64, unit: Unit, zone: Zone, out: &mut Vec<u8>) -> bool {
+    /// `None` where the year is not within 0000 to 9999.
+    #[inline(never)]
+    pub(crate) fn text(&mut self, value: i64, unit: Unit) -> Option<TimestampText<'_>> {
         // Each unit has a branch of its own, where the compiler knows the divisor.
         let (seconds, nanos) = match unit {
             Unit::Second => (value, 0),
@@ -230,30 +249,34 @@ impl TimestampFormatter {
             Unit::Nano => (value.div_euclid(1_000_000_000), value.rem_euclid(1_000_000_000)),
         };
         let day = seconds.div_euclid(SECONDS_OF_DAY);
-        if day != self.day {
+        let known = &mut self.days[day as usize % KNOWN_DAYS];
+        if day != known.0 {
             if !(FIRST_DAY..=LAST_DAY).contains(&day) {
-                return false;
+                return None;
             }
-            self.day = day;
-            self.date = date_text(day);
+            known.0 = day;
+            known.1[..10].copy_from_slice(&date_text(day));
         }
-
         let second_of_day = seconds.rem_euclid(SECONDS_OF_DAY) as u32;
-        let [y0, y1, y2, y3, _, m0, m1, _, d0, d1] = self.date;
-        let ([h0, h1], [i0, i1]) = (pair(second_of_day / 3600), pair(second_of_day / 60 % 60));
-        let [s0, s1] = pair(second_of_day % 60);
-        let text =
-            [y0, y1, y2, y3, b'-', m0, m1, b'-', d0, d1, b'T', h0, h1, b':', i0, i1, b':', s0, s1, b'Z'];
-        match (nanos, zone) {
-            (0, Zone::Utc) => out.extend_from_slice(&text),
-            (0, Zone::None) => out.extend_from_slice(&text[..19]),
-            (_, _) => {
-                out.extend_from_slice(&text[..19]);
-                write_fraction(nanos as u32, out);
-                if zone == Zone::Utc {
-                    out.push(b'Z');
-                }
-            }
+        // In a register: bytes that are stored one by one cannot be loaded as a word soon after.
+        let two = |number| u64::from(u16::from_le_bytes(pair(number)));
+        let colons = u64::from(b':') << 16 | u64::from(b':') << 40;
+        let (hour, minute, second) = (second_of_day / 3600, second_of_day / 60 % 60, second_of_day % 60);
+        let time = two(hour) | two(minute) << 24 | two(second) << 48 | colons;
+        Some(TimestampText { date: &known.1, time: time.to_le_bytes(), nanos: nanos as u32 })
+    }
+
+    /// Does what [`write_timestamp`] does, whatever was written before.
+    #[inline]
+    pub(crate) fn write(&mut self, value: i64, unit: Unit, zone: Zone, out: &mut Vec<u8>) -> bool {
+        let Some(text) = self.text(value, unit) else { return false };
+        out.extend_from_slice(&text.date[..DATE_LEN]);
+        out.extend_from_slice(&text.time);
+        if text.nanos != 0 {
+            write_fraction(text.nanos, out);
+        }
+        if zone == Zone::Utc {
+            out.push(b'Z');
         }
         true
     }
@@ -265,8 +288,9 @@ impl Default for TimestampFormatter {
     }
 }
 
+/// Appends the fraction of a second, in the fewest of 3, 6 or 9 digits.
 #[cold]
-fn write_fraction(nanos: u32, out: &mut Vec<u8>) {
+pub(crate) fn write_fraction(nanos: u32, out: &mut Vec<u8>) {
     let mut text = *b".000000000";
     let mut rest = nanos;
     for digit in text[1..].iter_mut().rev() {
