@@ -2,6 +2,7 @@
 //! parts are read, what the columns are, how it will be done and why, and where it goes. Writes nothing.
 
 use crate::decode::csv::{CellType, Layout, Typing};
+use crate::encode::parquet::codec;
 use crate::error::{Error, Escaped, Result};
 use crate::existing::{self, Done, Existing};
 use crate::export::{self, Export, Found, Part};
@@ -20,6 +21,7 @@ use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use std::fmt;
+use std::mem::discriminant;
 use std::sync::Arc;
 
 /// Rows of a row group where nothing else was asked for.
@@ -719,8 +721,7 @@ pub(crate) fn compression(output: &Output, to: Format, options: &Options) -> Res
         },
         _ => None,
     };
-    let same_codec =
-        |a: Compression, b: Compression| std::mem::discriminant(&a) == std::mem::discriminant(&b);
+    let same_codec = |a: Compression, b: Compression| discriminant(&a) == discriminant(&b);
     match (options.compression, said) {
         (None, said) => Ok(said.unwrap_or(Compression::None)),
         (Some(Compression::Snappy | Compression::Lz4), _) => {
@@ -752,6 +753,15 @@ fn strategy(input: &Input, to: Format, options: &Options) -> (Strategy, String) 
     }
 }
 
+/// Whether every column chunk has this codec already. Footers carry no level, so one that was asked for is not known.
+fn is_compressed_so(input: &Input, asked: Compression) -> bool {
+    let has_level = matches!(asked, Compression::Zstd(Some(_)) | Compression::Gzip(Some(_)));
+    let Ok(wanted) = codec(asked) else { return false };
+    let footers = input.parts.iter().filter_map(PlannedPart::parquet);
+    let mut chunks = footers.flat_map(|footer| footer.row_groups()).flat_map(RowGroupMetaData::columns);
+    !has_level && chunks.all(|chunk| discriminant(&chunk.compression()) == discriminant(&wanted))
+}
+
 fn why_not_copied(input: &Input, options: &Options) -> Option<String> {
     let asked = [
         (options.source_columns, "--source-columns adds columns"),
@@ -759,7 +769,10 @@ fn why_not_copied(input: &Input, options: &Options) -> Option<String> {
         (options.all_strings, "--all-strings changes columns"),
         (options.row_group_rows.is_some(), "--row-group-rows cuts row groups anew"),
         (options.split.is_some(), "the output is cut anew"),
-        (options.compression.is_some(), "--compression encodes pages anew"),
+        (
+            options.compression.is_some_and(|asked| !is_compressed_so(input, asked)),
+            "--compression encodes pages anew",
+        ),
     ];
     if let Some((_, why)) = asked.into_iter().find(|(is_asked, _)| *is_asked) {
         return Some(why.to_owned());

@@ -4,7 +4,7 @@
 use super::chain::{Chain, Shared};
 use super::http::CheckedConnector;
 use super::remote::{StoreOptions, client_options};
-use super::store::carried;
+use super::store::{carried, is_refusal, one_line};
 use crate::error::{Error, Result};
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -60,8 +60,37 @@ impl S3 {
         &self,
         items: impl FnOnce(&AmazonS3) -> BoxStream<'static, object_store::Result<T>> + Send + 'static,
     ) -> BoxStream<'static, object_store::Result<T>> {
-        let s3 = self.clone();
-        stream::once(async move { s3.store().await.map(items) }).try_flatten().boxed()
+        let (s3, told) = (self.clone(), self.clone());
+        let items = stream::once(async move { s3.store().await.map(items) }).try_flatten();
+        let tell = move |error| {
+            let told = told.clone();
+            async move { Err(told.told(error).await) }
+        };
+        items.or_else(tell).boxed()
+    }
+
+    async fn tell<T>(&self, done: object_store::Result<T>) -> object_store::Result<T> {
+        match done {
+            Ok(value) => Ok(value),
+            Err(error) => Err(self.told(error).await),
+        }
+    }
+
+    /// A refusal tells where the credentials come from that were refused.
+    async fn told(&self, error: object_store::Error) -> object_store::Error {
+        if !is_refusal(&error) {
+            return error;
+        }
+        let with = match self.0.options.no_sign_request {
+            true => "no credentials".to_owned(),
+            // They were there for the request, so they are at hand.
+            false => match self.0.chain.source().await {
+                Ok(source) => format!("credentials from {source}"),
+                Err(_) => return error,
+            },
+        };
+        let source = Box::new(Refused { with, reason: one_line(&error) });
+        object_store::Error::Generic { store: "S3", source }
     }
 
     async fn store(&self) -> object_store::Result<&AmazonS3> {
@@ -172,7 +201,7 @@ impl Bucket {
         *request.uri_mut() = url.parse().map_err(|error| failed(format!("{url} is no URL: {error}")))?;
         let client =
             ReqwestConnector::default().connect(client).map_err(|error| super::remote::bad_store(&error))?;
-        let answer = client.execute(request).await.map_err(|error| failed(super::store::one_line(&error)))?;
+        let answer = client.execute(request).await.map_err(|error| failed(one_line(&error)))?;
         if let Some(region) =
             answer.headers().get("x-amz-bucket-region").and_then(|region| region.to_str().ok())
         {
@@ -202,6 +231,14 @@ fn from_environment() -> AmazonS3Builder {
     builder
 }
 
+/// A request that was refused.
+#[derive(Debug, thiserror::Error)]
+#[error("with {with}: {reason}")]
+struct Refused {
+    with: String,
+    reason: String,
+}
+
 impl fmt::Display for S3 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "S3({})", self.0.name)
@@ -216,7 +253,8 @@ impl ObjectStore for S3 {
         payload: PutPayload,
         options: PutOptions,
     ) -> object_store::Result<PutResult> {
-        self.store().await?.put_opts(path, payload, options).await
+        let done = self.store().await?.put_opts(path, payload, options).await;
+        self.tell(done).await
     }
 
     async fn put_multipart_opts(
@@ -224,15 +262,18 @@ impl ObjectStore for S3 {
         path: &Path,
         options: PutMultipartOptions,
     ) -> object_store::Result<Box<dyn MultipartUpload>> {
-        self.store().await?.put_multipart_opts(path, options).await
+        let done = self.store().await?.put_multipart_opts(path, options).await;
+        self.tell(done).await
     }
 
     async fn get_opts(&self, path: &Path, options: GetOptions) -> object_store::Result<GetResult> {
-        self.store().await?.get_opts(path, options).await
+        let done = self.store().await?.get_opts(path, options).await;
+        self.tell(done).await
     }
 
     async fn get_ranges(&self, path: &Path, ranges: &[Range<u64>]) -> object_store::Result<Vec<Bytes>> {
-        self.store().await?.get_ranges(path, ranges).await
+        let done = self.store().await?.get_ranges(path, ranges).await;
+        self.tell(done).await
     }
 
     fn delete_stream(
@@ -257,7 +298,8 @@ impl ObjectStore for S3 {
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> object_store::Result<ListResult> {
-        self.store().await?.list_with_delimiter(prefix).await
+        let done = self.store().await?.list_with_delimiter(prefix).await;
+        self.tell(done).await
     }
 
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> object_store::Result<()> {

@@ -356,13 +356,10 @@ pub(crate) fn store_error(doing: &'static str, object: &str, error: &object_stor
     }
     let text = one_line(error);
     let object = object.to_owned();
-    // Errors of a list are always `Generic`, whatever the status was, so the text has to be asked.
     let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
     match error {
         Raw::NotFound { .. } => Error::NotFound(format!("{doing} {object}: not found")),
-        Raw::PermissionDenied { .. } | Raw::Unauthenticated { .. } => {
-            Error::Denied { doing, object, reason: text }
-        }
+        error if is_refusal(error) => Error::Denied { doing, object, reason: text },
         Raw::AlreadyExists { .. } => Error::OutputExists { path: object },
         Raw::Precondition { .. } | Raw::NotModified { .. } => {
             Error::data(&object, "the object changed while it was read")
@@ -372,17 +369,23 @@ pub(crate) fn store_error(doing: &'static str, object: &str, error: &object_stor
         _ if says(&["status code: 404", "NoSuchBucket", "NoSuchKey"]) => {
             Error::NotFound(format!("{doing} {object}: no such bucket or object"))
         }
-        _ if says(&[
-            "status code: 401",
-            "status code: 403",
-            "AccessDenied",
-            "InvalidAccessKeyId",
-            "CredentialsError",
-        ]) =>
-        {
-            Error::Denied { doing, object, reason: text }
-        }
         _ => Error::Store { doing, object, reason: text },
+    }
+}
+
+/// Whether a store refuses the request, as opposed to failing at it.
+pub(super) fn is_refusal(error: &object_store::Error) -> bool {
+    use object_store::Error as Raw;
+    const WORDS: [&str; 5] =
+        ["status code: 401", "status code: 403", "AccessDenied", "InvalidAccessKeyId", "CredentialsError"];
+    match error {
+        Raw::PermissionDenied { .. } | Raw::Unauthenticated { .. } => true,
+        // Errors of a list are always of this kind, whatever the status was, so the text has to be asked.
+        Raw::Generic { .. } => {
+            let text = one_line(error);
+            WORDS.iter().any(|word| text.contains(word))
+        }
+        _ => false,
     }
 }
 

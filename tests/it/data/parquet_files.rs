@@ -96,6 +96,23 @@ fn every_codec_is_read_and_copied() {
 }
 
 #[test]
+fn pages_that_have_the_codec_that_is_asked_for_are_copied() {
+    let properties = WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::default()));
+    let scratch = Scratch::of_parts("parquet", &[parquet_file(&rows(0, 500), properties.build())]);
+    for (asked, expected) in [
+        ("zstd", "copy-row-groups"),
+        // The level of what is there is not known.
+        ("zstd:3", "transcode"),
+        ("snappy", "transcode"),
+        ("none", "transcode"),
+    ] {
+        let chosen = strategy(&scratch, &format!("merge in -o out/x.parquet --compression {asked}")).0;
+        assert_eq!(chosen, expected, "{asked}");
+    }
+    same_columns(&scratch.merged_parquet("--compression zstd"), &rows(0, 500));
+}
+
+#[test]
 fn pages_of_the_second_version_are_read_and_copied() {
     let batch = rows(0, 500);
     let properties = WriterProperties::builder()
