@@ -16,6 +16,7 @@ use object_store::memory::InMemory;
 use object_store::path::Path as Key;
 use object_store::{ObjectStore, ObjectStoreExt};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::basic::Compression as Codec;
 use proptest::prelude::*;
 use std::io::Read;
 use std::path::PathBuf;
@@ -159,6 +160,24 @@ fn rows_of(bytes: Bytes) -> (RecordBatch, Vec<i64>) {
     (joined(&schema, &batches), groups)
 }
 
+/// The codec of every column chunk.
+fn codecs_of(bytes: Bytes) -> Vec<Codec> {
+    let builder = ParquetRecordBatchReaderBuilder::try_new(bytes).expect("a footer");
+    let chunks = builder.metadata().row_groups().iter().flat_map(|group| group.columns());
+    chunks.map(|chunk| chunk.compression()).collect()
+}
+
+fn is_codec(found: Codec, asked: Compression) -> bool {
+    matches!(
+        (found, asked),
+        (Codec::UNCOMPRESSED, Compression::None)
+            | (Codec::SNAPPY, Compression::Snappy)
+            | (Codec::ZSTD(_), Compression::Zstd(_))
+            | (Codec::GZIP(_), Compression::Gzip(_))
+            | (Codec::LZ4_RAW, Compression::Lz4)
+    )
+}
+
 fn joined(schema: &SchemaRef, batches: &[RecordBatch]) -> RecordBatch {
     // The parquet crate keeps the file's key-value pairs in the schema: not part of the rows.
     let schema = Arc::new(Schema::new(schema.fields().clone()));
@@ -278,9 +297,17 @@ proptest! {
     ) {
         let place = Place::with(is_local, &cut.parts(&table));
         let report = place.merge("parts", "out/merged.parquet", &options)?;
-        let is_reshaped = options.row_group_rows.is_some() || options.compression.is_some();
-        prop_assert_eq!(report.strategy, if is_reshaped { Way::Transcode } else { Way::CopyRowGroups });
         prop_assert_eq!(report.rows, Some(table.rows.len() as u64));
+        let codecs = codecs_of(place.read("out/merged.parquet"));
+        match (options.row_group_rows, options.compression) {
+            (Some(_), _) => prop_assert_eq!(report.strategy, Way::Transcode),
+            (None, None) => prop_assert_eq!(report.strategy, Way::CopyRowGroups),
+            // Pages that have the codec already are copied.
+            (None, Some(_)) => prop_assert!(matches!(report.strategy, Way::Transcode | Way::CopyRowGroups)),
+        }
+        if let Some(asked) = options.compression {
+            prop_assert!(codecs.iter().all(|codec| is_codec(*codec, asked)), "{:?}", codecs);
+        }
         let (found, groups) = rows_of(place.read("out/merged.parquet"));
         same_rows(&found, &table.batch())?;
         check_row_groups(&groups, options.row_group_rows)?;
