@@ -1,10 +1,10 @@
 //! A `RecordBatch` to CSV text: takes typed columns, gives bytes as an export would hold them: LF, quotes only where
 //! needed, timestamps in UTC, doubles as Java prints them, nulls as empty cells.
 
-use super::printer::Printer;
 use crate::error::{Error, Result};
-use crate::value::double::{self, write_java, write_java_f32};
-use crate::value::time::{DATE_LEN, TimestampFormatter, Unit, Zone, write_date, write_fraction};
+use crate::value::double::{print_java, write_java, write_java_f32};
+use crate::value::printer::Printer;
+use crate::value::time::{TimestampFormatter, Unit, Zone, write_date};
 use arrow::array::cast::AsArray;
 use arrow::array::types::{
     Decimal128Type, Decimal256Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
@@ -242,22 +242,14 @@ impl Cells {
             return Ok(());
         }
         match &mut self.values {
-            Values::Double(values) if double::is_plain(values[row]) => {
-                out.text(zmij::Buffer::new().format_finite(values[row]).as_bytes());
-            }
+            Values::Double(values) => print_java(values[row], out),
             Values::Text { array, is_plain: true } => out.text(array.value(row).as_bytes()),
             Values::Keys { keys, texts, is_plain: true } => {
                 out.text(texts.value(keys[row] as usize).as_bytes());
             }
             Values::Timestamp { values, unit, zone, formatter } => {
-                let text = formatter.text(values[row], *unit).ok_or(FAR_TIMESTAMP)?;
-                out.word(text.date, DATE_LEN);
-                out.word(&text.time, text.time.len());
-                if text.nanos != 0 {
-                    out.with(|out| write_fraction(text.nanos, out));
-                }
-                if *zone == Zone::Utc {
-                    out.byte(b'Z');
+                if !formatter.print(values[row], *unit, *zone, out) {
+                    return Err(FAR_TIMESTAMP);
                 }
             }
             values => out.with(|out| values.write(row, out))?,

@@ -2,4 +2,3 @@
 
 pub(crate) mod csv;
 pub(crate) mod parquet;
-mod printer;

@@ -3,7 +3,8 @@
 use super::layout::{Cells, Layout};
 use super::series::Series;
 use crate::error::{Error, Result};
-use crate::value::double::write_java;
+use crate::value::double::print_java;
+use crate::value::printer::Printer;
 use crate::value::time::Zone;
 use arrow::array::{ArrayRef, Float64Builder, RecordBatch, StringBuilder, TimestampMicrosecondArray};
 use arrow::datatypes::SchemaRef;
@@ -13,29 +14,28 @@ use std::sync::Arc;
 /// The rows of these series as CSV.
 pub(super) fn text(layout: &Layout, seed: u64, numbers: Range<u64>, out: &mut Vec<u8>) {
     let mut series = Series::default();
+    let mut out = Printer::new(out);
     for number in numbers {
         series.draw(layout, seed, number);
         for row in 0..layout.rows {
-            for column in &layout.columns {
+            for (i, column) in layout.columns.iter().enumerate() {
+                if i > 0 {
+                    out.byte(b',');
+                }
                 match &column.cells {
-                    Cells::Item => out.extend_from_slice(series.item.as_bytes()),
-                    Cells::Dimension(i) => out.extend_from_slice(series.dimensions[*i].as_bytes()),
-                    Cells::Words(texts) | Cells::Times { texts, .. } => {
-                        out.extend_from_slice(texts[row].as_bytes());
-                    }
+                    Cells::Item => out.text(series.item.as_bytes()),
+                    Cells::Dimension(i) => out.text(series.dimensions[*i].as_bytes()),
+                    Cells::Words(texts) | Cells::Times { texts, .. } => out.text(texts[row].as_bytes()),
                     Cells::Value(i) => match series.values[*i][row] {
-                        value if value.is_nan() => out.extend_from_slice(b"not defined"),
-                        value => write_java(value, out),
+                        value if value.is_nan() => out.text(b"not defined"),
+                        value => print_java(value, &mut out),
                     },
                 }
-                out.push(b',');
             }
-            // The last comma makes room.
-            if let Some(last) = out.last_mut() {
-                *last = b'\n';
-            }
+            out.byte(b'\n');
         }
     }
+    out.finish();
 }
 
 /// A column being filled.

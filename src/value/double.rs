@@ -5,7 +5,7 @@
 //! decimal that is read back as the same number. Nothing here allocates (except the output's growth), panics, trims
 //! blanks, or knows about nulls.
 
-use super::append;
+use super::printer::Printer;
 use std::io::Write;
 
 /// The number in `cell`: an optional sign, digits with an optional point, an optional exponent; or one of `NaN`,
@@ -239,17 +239,26 @@ fn divide_by_power_of_ten(digits: u64, q: usize) -> Option<f64> {
 
 /// Whether Java prints a number as `zmij` does: no exponent, at least one digit after the point.
 #[inline(always)]
-pub(crate) fn is_plain(value: f64) -> bool {
+fn is_plain(value: f64) -> bool {
     let magnitude = value.abs();
     (1e-3..1e7).contains(&magnitude) || magnitude == 0.0
 }
 
+/// Prints what [`write_java`] appends, for loops over many cells.
+#[inline(always)]
+pub(crate) fn print_java(value: f64, out: &mut Printer<'_>) {
+    if is_plain(value) {
+        out.text(zmij::Buffer::new().format_finite(value).as_bytes());
+    } else {
+        out.with(|out| write_java(value, out));
+    }
+}
+
 /// Appends what Java's `Double.toString` gives for `value`.
-#[inline]
 pub(crate) fn write_java(value: f64, out: &mut Vec<u8>) {
     let magnitude = value.abs();
     if is_plain(value) {
-        append(zmij::Buffer::new().format_finite(value).as_bytes(), out);
+        out.extend_from_slice(zmij::Buffer::new().format_finite(value).as_bytes());
     } else if value.is_nan() {
         out.extend_from_slice(b"NaN");
     } else if value.is_infinite() {

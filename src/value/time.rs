@@ -7,6 +7,8 @@
 //! The calendar is the proleptic Gregorian, the years are 0000 to 9999. The time zone of the machine is never looked at, a
 //! text without a zone is never given one, and blanks are not trimmed.
 
+use super::printer::Printer;
+
 /// Whether a text says how its clock relates to UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Zone {
@@ -221,15 +223,15 @@ pub(crate) struct TimestampFormatter {
 type DateText = [u8; 16];
 
 /// Bytes of [`DateText`] that count.
-pub(crate) const DATE_LEN: usize = 11;
+const DATE_LEN: usize = 11;
 
 /// The text of a timestamp in words that are stored one behind the other.
-pub(crate) struct TimestampText<'a> {
-    pub(crate) date: &'a DateText,
+struct TimestampText<'a> {
+    date: &'a DateText,
     /// `HH:mm:ss`
-    pub(crate) time: [u8; 8],
+    time: [u8; 8],
     /// What is left of the second.
-    pub(crate) nanos: u32,
+    nanos: u32,
 }
 
 impl TimestampFormatter {
@@ -240,7 +242,7 @@ impl TimestampFormatter {
 
     /// `None` where the year is not within 0000 to 9999.
     #[inline(never)]
-    pub(crate) fn text(&mut self, value: i64, unit: Unit) -> Option<TimestampText<'_>> {
+    fn text(&mut self, value: i64, unit: Unit) -> Option<TimestampText<'_>> {
         // Each unit has a branch of its own, where the compiler knows the divisor.
         let (seconds, nanos) = match unit {
             Unit::Second => (value, 0),
@@ -266,8 +268,22 @@ impl TimestampFormatter {
         Some(TimestampText { date: &known.1, time: time.to_le_bytes(), nanos: nanos as u32 })
     }
 
-    /// Does what [`write_timestamp`] does, whatever was written before.
-    #[inline]
+    /// Does what [`write_timestamp`] does, whatever was printed before.
+    #[inline(always)]
+    pub(crate) fn print(&mut self, value: i64, unit: Unit, zone: Zone, out: &mut Printer<'_>) -> bool {
+        let Some(text) = self.text(value, unit) else { return false };
+        out.word(text.date, DATE_LEN);
+        out.word(&text.time, text.time.len());
+        if text.nanos != 0 {
+            out.with(|out| write_fraction(text.nanos, out));
+        }
+        if zone == Zone::Utc {
+            out.byte(b'Z');
+        }
+        true
+    }
+
+    /// As [`Self::print`], where there is no printer.
     pub(crate) fn write(&mut self, value: i64, unit: Unit, zone: Zone, out: &mut Vec<u8>) -> bool {
         let Some(text) = self.text(value, unit) else { return false };
         out.extend_from_slice(&text.date[..DATE_LEN]);
@@ -290,7 +306,7 @@ impl Default for TimestampFormatter {
 
 /// Appends the fraction of a second, in the fewest of 3, 6 or 9 digits.
 #[cold]
-pub(crate) fn write_fraction(nanos: u32, out: &mut Vec<u8>) {
+fn write_fraction(nanos: u32, out: &mut Vec<u8>) {
     let mut text = *b".000000000";
     let mut rest = nanos;
     for digit in text[1..].iter_mut().rev() {
