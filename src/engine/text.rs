@@ -65,8 +65,8 @@ pub(crate) fn text(
 
 fn print(batch: &RecordBatch, file: &str, pool: &Pool) -> Result<TextPiece> {
     let mut text = pool.take();
-    crate::encode::csv::write_rows(batch, file, &mut text)?;
-    Ok(TextPiece { bytes: pool.lend(text), rows: batch.num_rows() as u64 })
+    let len = crate::encode::csv::write_rows(batch, file, &mut text, 0)?;
+    Ok(TextPiece { bytes: pool.lend(text, len), rows: batch.num_rows() as u64 })
 }
 
 /// What stands between two files of an output that is cut anew.

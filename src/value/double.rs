@@ -5,7 +5,8 @@
 //! decimal that is read back as the same number. Nothing here allocates (except the output's growth), panics, trims
 //! blanks, or knows about nulls.
 
-use super::printer::Printer;
+use super::printer::{Printer, WORD};
+use super::shortest::write_plain;
 use std::io::Write;
 
 /// The number in `cell`: an optional sign, digits with an optional point, an optional exponent; or one of `NaN`,
@@ -237,34 +238,29 @@ fn divide_by_power_of_ten(digits: u64, q: usize) -> Option<f64> {
     Some(f64::from_bits((((1022 + 52 + exponent) as u64) << 52) + rounded))
 }
 
-/// Whether Java prints a number as `zmij` does: no exponent, at least one digit after the point.
-#[inline(always)]
-fn is_plain(value: f64) -> bool {
-    let magnitude = value.abs();
-    (1e-3..1e7).contains(&magnitude) || magnitude == 0.0
-}
-
 /// Prints what [`write_java`] appends, for loops over many cells.
 #[inline(always)]
 pub(crate) fn print_java(value: f64, out: &mut Printer<'_>) {
-    if is_plain(value) {
-        out.text(zmij::Buffer::new().format_finite(value).as_bytes());
-    } else {
-        out.with(|out| write_java(value, out));
+    match out.made_room().and_then(|room| write_plain(value, room)) {
+        Some(len) => out.wrote(len),
+        None => {
+            let mut text = Vec::with_capacity(WORD);
+            write_java(value, &mut text);
+            out.text(&text);
+        }
     }
 }
 
 /// Appends what Java's `Double.toString` gives for `value`.
 pub(crate) fn write_java(value: f64, out: &mut Vec<u8>) {
-    let magnitude = value.abs();
-    if is_plain(value) {
-        out.extend_from_slice(zmij::Buffer::new().format_finite(value).as_bytes());
+    let mut room = [0; WORD];
+    if let Some(len) = write_plain(value, &mut room) {
+        out.extend_from_slice(&room[..len]);
     } else if value.is_nan() {
         out.extend_from_slice(b"NaN");
     } else if value.is_infinite() {
         out.extend_from_slice(infinity(value.is_sign_negative()));
-    } else if !write_scientific(zmij::Buffer::new().format_finite(value), magnitude < f64::MIN_POSITIVE, out)
-    {
+    } else if !write_scientific(zmij::Buffer::new().format_finite(value), value.is_subnormal(), out) {
         // Writing to a vector cannot fail.
         let _ = write!(out, "{value:.1E}");
     }

@@ -6,4 +6,5 @@
 
 pub(crate) mod double;
 pub(crate) mod printer;
+pub(crate) mod shortest;
 pub(crate) mod time;

@@ -8,26 +8,45 @@
 const STEP: usize = 4096;
 
 /// The widest word that is stored at once.
-const WORD: usize = 32;
+pub(crate) const WORD: usize = 32;
 
-/// Appends to a vector. What was printed is in the vector after [`Printer::finish`].
+/// Writes over a vector from some place on, and makes it longer where it must.
 pub(crate) struct Printer<'a> {
-    /// Up to `at` what was printed, behind it anything.
+    /// Up to `at` what counts, behind it anything.
     out: &'a mut Vec<u8>,
     at: usize,
 }
 
 impl<'a> Printer<'a> {
     #[inline(always)]
-    pub(crate) fn new(out: &'a mut Vec<u8>) -> Self {
-        let at = out.len();
+    pub(crate) fn new(out: &'a mut Vec<u8>, at: usize) -> Self {
         Printer { out, at }
     }
 
-    /// The room behind what was printed.
+    /// Where the text ends. What is in the vector behind it is to be cut off or written over.
+    #[inline(always)]
+    pub(crate) fn end(self) -> usize {
+        self.at
+    }
+
     #[inline(always)]
     fn room(&mut self) -> Option<&mut [u8; WORD]> {
         self.out.get_mut(self.at..)?.first_chunk_mut()
+    }
+
+    /// Room for a short text, which [`Self::wrote`] appends.
+    #[inline(always)]
+    pub(crate) fn made_room(&mut self) -> Option<&mut [u8; WORD]> {
+        if self.room().is_none() {
+            self.at = append(self.out, self.at, b"");
+        }
+        self.room()
+    }
+
+    /// Appends the first bytes of [`Self::made_room`].
+    #[inline(always)]
+    pub(crate) fn wrote(&mut self, len: usize) {
+        self.at += len.min(WORD);
     }
 
     /// Appends the first `len` bytes of a word.
@@ -39,7 +58,7 @@ impl<'a> Printer<'a> {
                 *room = *word;
                 self.at += len;
             }
-            None => self.at = append_and_make_room(self.out, self.at, &word[..len]),
+            None => self.at = append(self.out, self.at, &word[..len]),
         }
     }
 
@@ -48,42 +67,36 @@ impl<'a> Printer<'a> {
         self.word(&[byte], 1);
     }
 
-    /// Appends a text, a short one without a call: two words that overlap hold any from their own length to twice that.
+    /// Appends a text, a short one without a call.
     #[inline(always)]
     pub(crate) fn text(&mut self, text: &[u8]) {
-        match self.room() {
-            Some(room) if text.len() <= WORD => {
-                if !(store::<16>(text, room) || store::<8>(text, room) || store::<4>(text, room)) {
-                    for (place, byte) in room.iter_mut().zip(text) {
-                        *place = *byte;
-                    }
-                }
-                self.at += text.len();
-            }
-            _ => self.at = append_and_make_room(self.out, self.at, text),
+        match self.room().is_some_and(|room| put_short(text, room)) {
+            true => self.at += text.len(),
+            false => self.at = append(self.out, self.at, text),
         }
     }
+}
 
-    /// Has something appended that takes a vector.
-    #[inline(always)]
-    pub(crate) fn with<T>(&mut self, append: impl FnOnce(&mut Vec<u8>) -> T) -> T {
-        self.out.truncate(self.at);
-        let given = append(self.out);
-        self.at = self.out.len();
-        given
+/// Writes a text that is no longer than a word to the word's start: two words that overlap hold any text from their own
+/// length to twice that. Else gives false.
+#[inline(always)]
+pub(crate) fn put_short(text: &[u8], room: &mut [u8; WORD]) -> bool {
+    if text.len() > WORD {
+        return false;
     }
-
-    #[inline(always)]
-    pub(crate) fn finish(self) {
-        self.out.truncate(self.at);
+    if !(store::<16>(text, room) || store::<8>(text, room) || store::<4>(text, room)) {
+        for (place, byte) in room.iter_mut().zip(text) {
+            *place = *byte;
+        }
     }
+    true
 }
 
 /// Stores a text of N to 2 N bytes at the start of a place for words.
 #[inline(always)]
 fn store<const N: usize>(text: &[u8], room: &mut [u8; WORD]) -> bool {
     let (Some(first), Some(last)) = (text.first_chunk::<N>(), text.last_chunk::<N>()) else { return false };
-    let (Some(start), true) = (room.first_chunk_mut(), text.len() <= WORD) else { return false };
+    let Some(start) = room.first_chunk_mut() else { return false };
     *start = *first;
     if let Some(end) = room[..text.len()].last_chunk_mut() {
         *end = *last;
@@ -91,15 +104,17 @@ fn store<const N: usize>(text: &[u8], room: &mut [u8; WORD]) -> bool {
     true
 }
 
-/// Gives the position behind the text. Takes the position by value: a printer that lends itself to a call lives in memory.
+/// Gives the position behind the text, where there is room for a word. Takes the position by value: a printer that lends
+/// itself to a call lives in memory.
 #[cold]
 #[inline(never)]
-fn append_and_make_room(out: &mut Vec<u8>, at: usize, text: &[u8]) -> usize {
-    out.truncate(at);
-    out.extend_from_slice(text);
-    let at = out.len();
-    out.resize(at + STEP, 0);
-    at
+fn append(out: &mut Vec<u8>, at: usize, text: &[u8]) -> usize {
+    let end = at + text.len();
+    if end + WORD > out.len() {
+        out.resize(end + STEP, 0);
+    }
+    out[at..end].copy_from_slice(text);
+    end
 }
 
 #[cfg(test)]
@@ -111,21 +126,23 @@ mod tests {
         #[test]
         fn texts_of_any_length_are_appended_whole(
             before in prop::collection::vec(any::<u8>(), 0..100),
+            behind in prop::collection::vec(any::<u8>(), 0..10_000),
             texts in prop::collection::vec(
                 (prop::collection::vec(any::<u8>(), 0..80), 0..4), 0..300
             ),
         ) {
-            let (mut out, mut expected) = (before.clone(), before);
-            let mut printer = Printer::new(&mut out);
+            let (mut out, mut expected) = ([before.clone(), behind].concat(), before);
+            let mut printer = Printer::new(&mut out, expected.len());
             for (text, how) in &texts {
                 match (how, text.first_chunk::<20>()) {
                     (0, Some(word)) => {
                         printer.word(word, text.len() % 21);
                         expected.extend_from_slice(&word[..text.len() % 21]);
                     }
-                    (1, _) => {
-                        printer.with(|out| out.extend_from_slice(text));
-                        expected.extend_from_slice(text);
+                    (1, Some(word)) => {
+                        printer.made_room().expect("room")[..20].copy_from_slice(word);
+                        printer.wrote(text.len() % 21);
+                        expected.extend_from_slice(&word[..text.len() % 21]);
                     }
                     (2, _) => {
                         printer.byte(text.len() as u8);
@@ -137,7 +154,8 @@ mod tests {
                     }
                 }
             }
-            printer.finish();
+            let end = printer.end();
+            out.truncate(end);
             prop_assert_eq!(out, expected);
         }
     }

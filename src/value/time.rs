@@ -7,7 +7,7 @@
 //! The calendar is the proleptic Gregorian, the years are 0000 to 9999. The time zone of the machine is never looked at, a
 //! text without a zone is never given one, and blanks are not trimmed.
 
-use super::printer::Printer;
+use super::printer::WORD;
 
 /// Whether a text says how its clock relates to UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -225,31 +225,17 @@ type DateText = [u8; 16];
 /// Bytes of [`DateText`] that count.
 const DATE_LEN: usize = 11;
 
-/// The text of a timestamp in words that are stored one behind the other.
-struct TimestampText<'a> {
-    date: &'a DateText,
-    /// `HH:mm:ss`
-    time: [u8; 8],
-    /// What is left of the second.
-    nanos: u32,
-}
-
 impl TimestampFormatter {
     pub(crate) fn new() -> TimestampFormatter {
         // No place but the first holds a day that is looked for there.
         TimestampFormatter { days: Box::new([(0, *b"1970-01-01T     "); KNOWN_DAYS]) }
     }
 
-    /// `None` where the year is not within 0000 to 9999.
-    #[inline(never)]
-    fn text(&mut self, value: i64, unit: Unit) -> Option<TimestampText<'_>> {
-        // Each unit has a branch of its own, where the compiler knows the divisor.
-        let (seconds, nanos) = match unit {
-            Unit::Second => (value, 0),
-            Unit::Milli => (value.div_euclid(1_000), value.rem_euclid(1_000) * 1_000_000),
-            Unit::Micro => (value.div_euclid(MICROS), value.rem_euclid(MICROS) * 1_000),
-            Unit::Nano => (value.div_euclid(1_000_000_000), value.rem_euclid(1_000_000_000)),
-        };
+    /// Writes what [`write_timestamp`] appends, whatever was written before, and gives its length; behind it there may be
+    /// anything. `None` where the year is not within 0000 to 9999.
+    #[inline(always)]
+    pub(crate) fn put(&mut self, value: i64, unit: Unit, zone: Zone, room: &mut [u8; WORD]) -> Option<usize> {
+        let (seconds, nanos) = whole_seconds(value, unit);
         let day = seconds.div_euclid(SECONDS_OF_DAY);
         let known = &mut self.days[day as usize % KNOWN_DAYS];
         if day != known.0 {
@@ -259,43 +245,45 @@ impl TimestampFormatter {
             known.0 = day;
             known.1[..10].copy_from_slice(&date_text(day));
         }
+        room[..16].copy_from_slice(&known.1);
         let second_of_day = seconds.rem_euclid(SECONDS_OF_DAY) as u32;
         // In a register: bytes that are stored one by one cannot be loaded as a word soon after.
         let two = |number| u64::from(u16::from_le_bytes(pair(number)));
         let colons = u64::from(b':') << 16 | u64::from(b':') << 40;
         let (hour, minute, second) = (second_of_day / 3600, second_of_day / 60 % 60, second_of_day % 60);
         let time = two(hour) | two(minute) << 24 | two(second) << 48 | colons;
-        Some(TimestampText { date: &known.1, time: time.to_le_bytes(), nanos: nanos as u32 })
-    }
-
-    /// Does what [`write_timestamp`] does, whatever was printed before.
-    #[inline(always)]
-    pub(crate) fn print(&mut self, value: i64, unit: Unit, zone: Zone, out: &mut Printer<'_>) -> bool {
-        let Some(text) = self.text(value, unit) else { return false };
-        out.word(text.date, DATE_LEN);
-        out.word(&text.time, text.time.len());
-        if text.nanos != 0 {
-            out.with(|out| write_fraction(text.nanos, out));
+        room[DATE_LEN..DATE_LEN + 8].copy_from_slice(&time.to_le_bytes());
+        let mut len = DATE_LEN + 8;
+        if nanos != 0 {
+            len += put_fraction(nanos, room[len..].first_chunk_mut()?);
         }
         if zone == Zone::Utc {
-            out.byte(b'Z');
+            *room.get_mut(len)? = b'Z';
+            len += 1;
         }
-        true
+        Some(len)
     }
 
-    /// As [`Self::print`], where there is no printer.
+    /// Appends what [`Self::put`] writes.
     pub(crate) fn write(&mut self, value: i64, unit: Unit, zone: Zone, out: &mut Vec<u8>) -> bool {
-        let Some(text) = self.text(value, unit) else { return false };
-        out.extend_from_slice(&text.date[..DATE_LEN]);
-        out.extend_from_slice(&text.time);
-        if text.nanos != 0 {
-            write_fraction(text.nanos, out);
-        }
-        if zone == Zone::Utc {
-            out.push(b'Z');
-        }
-        true
+        let mut room = [0; WORD];
+        let len = self.put(value, unit, zone, &mut room);
+        out.extend_from_slice(&room[..len.unwrap_or(0)]);
+        len.is_some()
     }
+}
+
+/// Whole seconds, rounded down, and the nanoseconds above them.
+#[inline(always)]
+fn whole_seconds(value: i64, unit: Unit) -> (i64, u32) {
+    // Each unit has a branch of its own, where the compiler knows the divisor.
+    let (seconds, nanos) = match unit {
+        Unit::Second => (value, 0),
+        Unit::Milli => (value.div_euclid(1_000), value.rem_euclid(1_000) * 1_000_000),
+        Unit::Micro => (value.div_euclid(MICROS), value.rem_euclid(MICROS) * 1_000),
+        Unit::Nano => (value.div_euclid(1_000_000_000), value.rem_euclid(1_000_000_000)),
+    };
+    (seconds, nanos as u32)
 }
 
 impl Default for TimestampFormatter {
@@ -304,21 +292,20 @@ impl Default for TimestampFormatter {
     }
 }
 
-/// Appends the fraction of a second, in the fewest of 3, 6 or 9 digits.
+/// Writes the fraction of a second, in the fewest of 3, 6 or 9 digits, and gives its length.
 #[cold]
-fn write_fraction(nanos: u32, out: &mut Vec<u8>) {
-    let mut text = *b".000000000";
+fn put_fraction(nanos: u32, room: &mut [u8; 10]) -> usize {
+    *room = *b".000000000";
     let mut rest = nanos;
-    for digit in text[1..].iter_mut().rev() {
+    for digit in room[1..].iter_mut().rev() {
         *digit = b'0' + (rest % 10) as u8;
         rest /= 10;
     }
-    let len = match nanos {
-        _ if nanos.is_multiple_of(1_000_000) => 3,
-        _ if nanos.is_multiple_of(1_000) => 6,
-        _ => 9,
-    };
-    out.extend_from_slice(&text[..=len]);
+    match nanos {
+        _ if nanos.is_multiple_of(1_000_000) => 4,
+        _ if nanos.is_multiple_of(1_000) => 7,
+        _ => 10,
+    }
 }
 
 /// The `yyyy-MM-dd` of a day from `FIRST_DAY` to `LAST_DAY`; `days_from_civil` backwards, after Neri and Schneider,

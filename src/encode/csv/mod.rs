@@ -1,8 +1,10 @@
 //! A `RecordBatch` to CSV text: takes typed columns, gives bytes as an export would hold them: LF, quotes only where
 //! needed, timestamps in UTC, doubles as Java prints them, nulls as empty cells.
 
+mod block;
+
 use crate::error::{Error, Result};
-use crate::value::double::{print_java, write_java, write_java_f32};
+use crate::value::double::{write_java, write_java_f32};
 use crate::value::printer::Printer;
 use crate::value::time::{TimestampFormatter, Unit, Zone, write_date};
 use arrow::array::cast::AsArray;
@@ -16,6 +18,7 @@ use arrow::array::{
 use arrow::buffer::{NullBuffer, ScalarBuffer};
 use arrow::compute::cast;
 use arrow::datatypes::{ArrowPrimitiveType, DataType, Field, Schema, TimeUnit};
+use block::Block;
 
 /// Refuses a schema that CSV cannot hold, naming the column.
 pub(crate) fn check_schema(schema: &Schema, file: &str) -> Result<()> {
@@ -55,9 +58,9 @@ pub(crate) fn write_header(schema: &Schema, out: &mut Vec<u8>) {
     out.push(b'\n');
 }
 
-/// Appends the rows of a batch whose schema has passed [`check_schema`]. After an error what is behind `out`'s old end is
-/// not to be used.
-pub(crate) fn write_rows(batch: &RecordBatch, file: &str, out: &mut Vec<u8>) -> Result<()> {
+/// Writes the rows of a batch whose schema has passed [`check_schema`] over what is in `out` from `at` on, and gives their
+/// end; what is behind it, or after an error behind `at`, is not to be used.
+pub(crate) fn write_rows(batch: &RecordBatch, file: &str, out: &mut Vec<u8>, at: usize) -> Result<usize> {
     let schema = batch.schema();
     let mut columns = batch
         .columns()
@@ -77,21 +80,32 @@ pub(crate) fn write_rows(batch: &RecordBatch, file: &str, out: &mut Vec<u8>) -> 
         .remedy("write Parquet")
         .into());
     }
-    let mut printer = Printer::new(out);
-    for row in 0..batch.num_rows() {
-        for (i, column) in columns.iter_mut().enumerate() {
-            if i > 0 {
-                printer.byte(b',');
-            }
-            if let Err(problem) = column.print(row, &mut printer) {
-                let error = Error::data(file, problem).column(schema.field(i).name());
-                return Err(error.remedy("write Parquet").into());
+    let last = columns.len().saturating_sub(1);
+    let mut blocks = vec![Block::new(); columns.len()];
+    let mut long = Vec::new();
+    let mut printer = Printer::new(out, at);
+    for start in (0..batch.num_rows()).step_by(block::ROWS) {
+        let rows = start..batch.num_rows().min(start + block::ROWS);
+        for (i, (column, block)) in columns.iter_mut().zip(&mut blocks).enumerate() {
+            block.fill(column, rows.clone(), if i == last { b'\n' } else { b',' });
+        }
+        for row in 0..rows.len() {
+            for (i, block) in blocks.iter().enumerate() {
+                if let Some((cell, len)) = block.cell(row) {
+                    printer.word(cell, len);
+                    continue;
+                }
+                long.clear();
+                if let Err(problem) = columns[i].values.write(rows.start + row, &mut long) {
+                    let error = Error::data(file, problem).column(schema.field(i).name());
+                    return Err(error.remedy("write Parquet").into());
+                }
+                long.push(block.separator());
+                printer.text(&long);
             }
         }
-        printer.byte(b'\n');
     }
-    printer.finish();
-    Ok(())
+    Ok(printer.end())
 }
 
 /// A column as the text its cells would have, without quotes.
@@ -234,28 +248,6 @@ impl Cells {
         };
         Ok(Cells { nulls: array.logical_nulls(), values })
     }
-
-    /// Prints a cell. What exports are full of is inlined into the loop over rows.
-    #[inline(always)]
-    fn print(&mut self, row: usize, out: &mut Printer<'_>) -> Result<(), &'static str> {
-        if self.nulls.as_ref().is_some_and(|nulls| nulls.is_null(row)) {
-            return Ok(());
-        }
-        match &mut self.values {
-            Values::Double(values) => print_java(values[row], out),
-            Values::Text { array, is_plain: true } => out.text(array.value(row).as_bytes()),
-            Values::Keys { keys, texts, is_plain: true } => {
-                out.text(texts.value(keys[row] as usize).as_bytes());
-            }
-            Values::Timestamp { values, unit, zone, formatter } => {
-                if !formatter.print(values[row], *unit, *zone, out) {
-                    return Err(FAR_TIMESTAMP);
-                }
-            }
-            values => out.with(|out| values.write(row, out))?,
-        }
-        Ok(())
-    }
 }
 
 const FAR_TIMESTAMP: &str = "a timestamp outside the years 0 to 9999";
@@ -343,8 +335,9 @@ mod tests {
         let fields =
             vec![Field::new("row", DataType::Int32, false), Field::new("x", array.data_type().clone(), true)];
         let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), vec![rows, array]).expect("a batch");
-        let mut out = Vec::new();
-        write_rows(&batch, "f", &mut out).expect("CSV can hold it");
+        let mut out = b"old".to_vec();
+        let end = write_rows(&batch, "f", &mut out, 0).expect("CSV can hold it");
+        out.truncate(end);
         let text = String::from_utf8(out).expect("text");
         text.split_terminator('\n')
             .map(|line| line.split_once(',').expect("two cells").1.to_owned())
@@ -413,6 +406,6 @@ mod tests {
     fn a_null_in_a_lone_column_is_refused() {
         let array: ArrayRef = Arc::new(StringArray::from(vec![Some("a"), None]));
         let batch = RecordBatch::try_from_iter_with_nullable([("x", array, true)]).expect("a batch");
-        assert!(write_rows(&batch, "f", &mut Vec::new()).is_err());
+        assert!(write_rows(&batch, "f", &mut Vec::new(), 0).is_err());
     }
 }
