@@ -16,6 +16,7 @@ mod progress;
 mod proof;
 mod receipts;
 mod row_group_reader;
+mod row_group_workers;
 mod row_groups;
 mod rows;
 mod text;

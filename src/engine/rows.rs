@@ -1,13 +1,13 @@
 //! The rows of all parts, decoded, as one ordered stream of batches.
 
-use super::budget::{BATCH_ROWS, Budget};
+use super::budget::Budget;
 use super::chunks::{Chunk, Text, TextPart};
 use super::jobs::Jobs;
 use super::progress::Progress;
-use super::row_group_reader::RowGroupReader;
+use super::row_group_workers::row_groups_worked;
 use super::workers::{Worker, in_order};
 use crate::decode::csv::Decoder;
-use crate::decode::parquet::{Texts, align, decode_row_group, with_keys};
+use crate::decode::parquet::Texts;
 use crate::encode::parquet::{EncodedRows, Encoder};
 use crate::error::{DataError, Error, Result};
 use crate::options::Options;
@@ -16,10 +16,9 @@ use crate::probe::LineEnd;
 use arrow::array::RecordBatch;
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt, stream};
-use parquet::file::metadata::RowGroupMetaData;
 use std::ops::Range;
 use std::sync::Arc;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 
 /// What every stage of a run needs.
 #[derive(Clone)]
@@ -217,112 +216,6 @@ pub(crate) fn row_group_rows(
     groups: Vec<(usize, usize)>,
 ) -> BoxStream<'static, Result<RecordBatch>> {
     row_groups_worked(context, groups, Texts::Whole, || |batch, _url: &str| Ok(batch))
-}
-
-/// Decodes row groups in order, as many at a time as there are threads, and makes something of each batch where it
-/// was decoded.
-pub(crate) fn row_groups_worked<T, W, M>(
-    context: &Context,
-    groups: Vec<(usize, usize)>,
-    texts: Texts,
-    worker: M,
-) -> BoxStream<'static, Result<T>>
-where
-    T: Send + 'static,
-    W: FnMut(RecordBatch, &str) -> Result<T> + Send + 'static,
-    M: Fn() -> W + Send + 'static,
-{
-    let context = context.clone();
-    let threads = context.budget.threads;
-    stream::iter(groups)
-        .map(move |(part, group)| std::future::ready(start_decoder(&context, (part, group), texts, worker())))
-        .buffered(threads)
-        .flat_map(|receiver| {
-            stream::unfold(receiver, |mut receiver| async {
-                receiver.recv().await.map(|batch| (batch, receiver))
-            })
-        })
-        .boxed()
-}
-
-fn start_decoder<T: Send + 'static>(
-    context: &Context,
-    place: (usize, usize),
-    texts: Texts,
-    mut work: impl FnMut(RecordBatch, &str) -> Result<T> + Send + 'static,
-) -> mpsc::Receiver<Result<T>> {
-    // A row group whose turn has not come yet is decoded ahead as far as memory allows: else its thread would idle.
-    let (sender, receiver) = mpsc::channel(context.budget.row_group / context.budget.batch);
-    let context = context.clone();
-    let runtime = tokio::runtime::Handle::current();
-    // Ends with the row group, with an error, or when nobody takes its batches any more.
-    tokio::task::spawn_blocking(move || {
-        if let Err(error) = decode_group(&context, &runtime, place, texts, &mut work, &sender) {
-            let _ = sender.blocking_send(Err(error));
-        }
-    });
-    receiver
-}
-
-fn decode_group<T>(
-    context: &Context,
-    runtime: &tokio::runtime::Handle,
-    (part, group): (usize, usize),
-    texts: Texts,
-    work: &mut impl FnMut(RecordBatch, &str) -> Result<T>,
-    sender: &mpsc::Sender<Result<T>>,
-) -> Result<()> {
-    let planned = &context.input.parts[part];
-    let Contents::Parquet { reader, columns } = &planned.contents else {
-        return Err(Error::Internal("row groups of a part that is no Parquet".into()));
-    };
-    let metadata = reader.metadata().row_group(group);
-    let bytes =
-        RowGroupReader::open(&context.input.store, &planned.object, metadata, context.budget, runtime)?;
-    context.progress.add_bytes(u64::try_from(metadata.compressed_size()).unwrap_or(0));
-    let batch_rows = batch_rows(metadata, context.budget.batch);
-    let url = planned.object.url.as_str();
-    let failure = bytes.failure();
-    let (reader, schema) = match texts {
-        Texts::Whole => (reader.clone(), Arc::clone(&context.input.schema)),
-        Texts::Keys => with_keys(reader, group, columns, &context.input.schema),
-    };
-    let mut batches =
-        decode_row_group(url, bytes, reader, group, batch_rows).map_err(|error| failure.behind(error))?;
-    let mut rows = 0;
-    let mut next = || {
-        let batch = batches.next().transpose().map_err(|error| failure.behind(error))?;
-        let batch =
-            batch.map(|batch| align(&batch, columns, &planned.constants, &schema, url)).transpose()?;
-        Ok::<_, Error>(match batch {
-            Some(batch) => Some((batch.num_rows(), work(batch, url)?)),
-            None => None,
-        })
-    };
-    while let Some((more, worked)) = context.jobs.run_here(runtime, &mut next)?? {
-        rows += more as i64;
-        context.progress.add_rows(more as u64);
-        if sender.blocking_send(Ok(worked)).is_err() {
-            return Ok(());
-        }
-    }
-    if rows != metadata.num_rows() {
-        return Err(Error::data(
-            url,
-            format!("row group {group} holds {rows} rows, the footer says {}", metadata.num_rows()),
-        )
-        .remedy("fetch or export the part again")
-        .into());
-    }
-    Ok(())
-}
-
-/// Rows that make a batch of about so many bytes. What Parquet stores once is repeated when it is decoded, so a row is
-/// taken for larger than the footer says.
-fn batch_rows(metadata: &RowGroupMetaData, bytes: usize) -> usize {
-    let stored = metadata.total_byte_size().max(0) / metadata.num_rows().max(1);
-    let decoded = stored as usize + 16 * metadata.num_columns();
-    (bytes / decoded.max(1)).clamp(64, BATCH_ROWS)
 }
 
 /// Cuts a stream of batches so that a batch never crosses a multiple of `rows`.

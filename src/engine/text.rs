@@ -1,7 +1,8 @@
 //! CSV text on its way out: pieces of whole rows, cut into files and compressed.
 
 use super::pool::Pool;
-use super::rows::{Context, row_groups_of, row_groups_worked, rows};
+use super::row_group_workers::row_groups_worked;
+use super::rows::{Context, row_groups_of, rows};
 use crate::decode::csv::{Fields, whole_records};
 use crate::decode::parquet::Texts;
 use crate::error::{Error, Result};
