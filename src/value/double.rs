@@ -146,9 +146,9 @@ fn long_decimal(text: &[u8]) -> Option<Decimal> {
     let fraction_len = len - (point + 1);
 
     let integer = (head ^ ZEROS) << 8 << (56 - 8 * point);
-    let middle_len = fraction_len.saturating_sub(8).min(8);
-    let middle = (middle ^ ZEROS) & !LOW_BYTES[8 - middle_len];
-    let last = (last ^ ZEROS) & !LOW_BYTES[8 - fraction_len.min(8)];
+    let [middle_digits, last_digits] = *FRACTION_BYTES.get(fraction_len)?;
+    let middle = (middle ^ ZEROS) & middle_digits;
+    let last = (last ^ ZEROS) & last_digits;
     if !(are_digits(integer) && are_digits(middle) && are_digits(last)) {
         return None;
     }
@@ -183,6 +183,17 @@ const LOW_BYTES: [u64; 9] = {
         n += 1;
     }
     masks
+};
+
+/// Which of the last sixteen bytes are digits of a fraction of so many, in two words.
+const FRACTION_BYTES: [[u64; 2]; DIGITS_IN_U64 + 1] = {
+    let mut bytes = [[u64::MAX; 2]; DIGITS_IN_U64 + 1];
+    let mut len = 0;
+    while len < 16 {
+        bytes[len] = if len <= 8 { [0, !LOW_BYTES[8 - len]] } else { [!LOW_BYTES[16 - len], u64::MAX] };
+        len += 1;
+    }
+    bytes
 };
 
 /// Where the first `.` among eight bytes is.
@@ -226,15 +237,16 @@ fn divide_by_power_of_ten(digits: u64, q: usize) -> Option<f64> {
     // The reciprocal is too small by less than one in its last place, so the true quotient, in units of `top`'s last
     // bit, lies in [top, top + 2).
     let top = (product >> 64) as u64;
-    let dropped = 11 - top.leading_zeros();
-    let half = 1_u64 << (dropped - 1);
-    let remainder = top & (2 * half - 1);
-    if remainder == half || remainder == half - 1 {
+    // Two factors with their highest bit set lose one place at most; with the place, [top, top + 4).
+    let lost = top.leading_zeros();
+    let top = top << lost;
+    let remainder = top & 0x7FF;
+    if (0x400 - 3..=0x400).contains(&remainder) {
         return None;
     }
     // From 2^52 to 2^53, far from the ends of the exponents. The highest bit adds itself to the exponent.
-    let rounded = (top >> dropped) + u64::from(remainder > half);
-    let exponent = 64 + dropped as i32 - shift as i32 - reciprocal.scale;
+    let rounded = (top >> 11) + (remainder >> 10);
+    let exponent = 75 - (shift + lost) as i32 - reciprocal.scale;
     Some(f64::from_bits((((1022 + 52 + exponent) as u64) << 52) + rounded))
 }
 
