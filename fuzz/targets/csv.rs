@@ -3,7 +3,7 @@
 
 use arrow::array::{Array, RecordBatch, cast::AsArray};
 use forecast_export::Options;
-use forecast_export_fuzz::{bytes, merge, rows, store_of};
+use forecast_export_fuzz::{bytes, initialize, merge, rows, store_of};
 use libfuzzer_sys::fuzz_target;
 use std::collections::HashSet;
 
@@ -38,7 +38,7 @@ fn cells(batches: &[RecordBatch]) -> Vec<Vec<String>> {
     batches.iter().flat_map(|batch| (0..batch.num_rows()).map(|at| row(batch, at)).collect::<Vec<_>>()).collect()
 }
 
-fuzz_target!(|text: &[u8]| {
+fuzz_target!(init: initialize(), |text: &[u8]| {
     let store = store_of("job_2026-01-02T03-04-05Z_part0.csv", text);
     let mut options = Options::default();
     options.all_strings = true;

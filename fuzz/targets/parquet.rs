@@ -2,10 +2,10 @@
 #![no_main]
 
 use forecast_export::Options;
-use forecast_export_fuzz::{merge, rows, store_of};
+use forecast_export_fuzz::{initialize, merge, rows, store_of};
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|bytes: &[u8]| {
+fuzz_target!(init: initialize(), |bytes: &[u8]| {
     let store = store_of("job_2026-01-02T03-04-05Z_part0.parquet", bytes);
     let mut options = Options::default();
     options.threads = Some(1);
