@@ -361,10 +361,11 @@ impl<T> std::ops::Deref for Dense<'_, T> {
 /// How many values are looked at to see whether they repeat.
 const LOOKED_AT: usize = 256;
 
-/// Whether three of four values of so many bytes come again, going by some of them.
+/// Whether three of four values of so many bytes, eight at most, come again, going by some of them.
 fn repeat(bytes: &[u8], width: usize) -> bool {
     let step = (bytes.len() / width / LOOKED_AT).max(1);
-    let mut seen: Vec<&[u8]> = bytes.chunks_exact(width).step_by(step).collect();
+    let word = |value: &[u8]| value.iter().fold(0, |word, byte| word << 8 | u64::from(*byte));
+    let mut seen: Vec<u64> = bytes.chunks_exact(width).step_by(step).map(word).collect();
     let count = seen.len();
     seen.sort_unstable();
     seen.dedup();
