@@ -270,7 +270,10 @@ fn prefetch(store: &Store, parts: &[TextPart], budget: Budget) -> Fetched {
     for part in parts.iter().filter(|part| part.head.whole.is_none()) {
         let mut at = if part.head.wrapping == Wrapping::Plain { part.head.body } else { 0 };
         while at < part.object.size {
-            let end = part.object.size.min(at + (TRANSFER_BYTES.min(budget.prefetch)) as u64);
+            // Up to a multiple of that size: stores keep objects in pieces of 8 or 16 MiB mostly, and a range across two
+            // costs them both.
+            let piece = TRANSFER_BYTES.min(budget.prefetch) as u64;
+            let end = part.object.size.min((at / piece + 1) * piece);
             ranges.push((part.object.clone(), at..end));
             at = end;
         }
