@@ -87,7 +87,7 @@ impl PageWalker {
             (parse_header(&self.header), self.header.len())
         };
         match parsed {
-            Parsed::Header { length, size, checksum } => {
+            Parsed::Header { length, size, checksum, .. } => {
                 self.header.clear();
                 self.page = Some(Page { left: size, checksum: checksum.map(|crc| (crc, Hasher::new())) });
                 let rest = &bytes[length - before..];
@@ -106,8 +106,17 @@ impl PageWalker {
     }
 }
 
+/// The bytes that a page is said to have before compression, by the header that these bytes begin with; `None` where
+/// that is not whole.
+pub(crate) fn unpacked_size(bytes: &[u8]) -> Option<u64> {
+    match parse_header(bytes) {
+        Parsed::Header { unpacked, .. } => Some(unpacked),
+        _ => None,
+    }
+}
+
 enum Parsed {
-    Header { length: usize, size: u64, checksum: Option<u32> },
+    Header { length: usize, size: u64, unpacked: u64, checksum: Option<u32> },
     Incomplete,
     Damaged(&'static str),
 }
@@ -115,13 +124,14 @@ enum Parsed {
 /// Reads the few fields of a `PageHeader` that copying needs, in Thrift's compact protocol.
 fn parse_header(bytes: &[u8]) -> Parsed {
     let mut thrift = Thrift { bytes, position: 0 };
-    let (mut size, mut checksum, mut kind) = (None, None, None);
+    let (mut size, mut unpacked, mut checksum, mut kind) = (None, None, None, None);
     let mut id = 0i64;
     let outcome = (|| -> Result<(), Stop> {
         while let Some((field_type, field_id)) = thrift.field(id)? {
             id = field_id;
             match (field_id, field_type) {
                 (1, 5) => kind = Some(thrift.zigzag()?),
+                (2, 5) => unpacked = Some(thrift.zigzag()?),
                 (3, 5) => size = Some(thrift.zigzag()?),
                 (4, 5) => checksum = Some(thrift.zigzag()?),
                 _ => thrift.skip(field_type, 0)?,
@@ -135,6 +145,7 @@ fn parse_header(bytes: &[u8]) -> Parsed {
         (Ok(()), Some(0..=3), Some(size @ 0..=0x7fff_ffff)) => Parsed::Header {
             length: thrift.position,
             size: size as u64,
+            unpacked: unpacked.and_then(|size| u64::try_from(size).ok()).unwrap_or(0),
             // Stored signed, meant as 32 bits.
             checksum: checksum.map(|crc| crc as u32),
         },

@@ -1,6 +1,7 @@
 //! The bytes of one row group, wherever they lie, as the Parquet decoder asks for them.
 
 use super::budget::Budget;
+use crate::decode::pages::unpacked_size;
 use crate::error::{Error, Result};
 use crate::location::{Object, Store, open_local, read_local};
 use bytes::Bytes;
@@ -15,6 +16,9 @@ use tokio::runtime::Handle;
 
 /// Bytes read at once for one column of a row group that is too large to be fetched whole.
 const WINDOW_BYTES: u64 = 1024 * 1024;
+
+/// Bytes of a page before compression, at most.
+const MAX_PAGE_BYTES: u64 = 256 * 1024 * 1024;
 
 #[derive(Clone)]
 pub(crate) struct RowGroupReader {
@@ -114,8 +118,19 @@ impl Length for RowGroupReader {
 impl ChunkReader for RowGroupReader {
     type T = Window;
 
+    /// Only the headers of pages are read this way. The decoder makes room for what a header promises, so that is
+    /// looked at before.
     fn get_read(&self, start: u64) -> parquet::errors::Result<Window> {
-        Ok(Window { reader: self.clone(), position: start, held: Bytes::new() })
+        let mut window = Window { reader: self.clone(), position: start, held: Bytes::new() };
+        let checked = window.fill().and_then(|()| match unpacked_size(&window.held) {
+            Some(size) if size > MAX_PAGE_BYTES => {
+                let problem = format!("a page of {size} bytes: at most 256 MiB are read at once");
+                Err(Error::data(&self.object.url, problem).remedy("write the file with smaller pages").into())
+            }
+            _ => Ok(()),
+        });
+        checked.map_err(|error| ParquetError::General(self.failure.keep(error)))?;
+        Ok(window)
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> parquet::errors::Result<Bytes> {
@@ -131,20 +146,26 @@ pub(crate) struct Window {
     held: Bytes,
 }
 
+impl Window {
+    /// Reads on; nothing at the end.
+    fn fill(&mut self) -> Result<()> {
+        let end = match &self.reader.source {
+            Source::Held(from, bytes) => from + bytes.len() as u64,
+            Source::Local(_) => self.reader.object.size.min(self.position.saturating_add(4096)),
+            Source::Remote(..) => self.reader.object.size.min(self.position.saturating_add(WINDOW_BYTES)),
+        };
+        if self.position < end {
+            self.held = self.reader.read(self.position..end)?;
+            self.position = end;
+        }
+        Ok(())
+    }
+}
+
 impl Read for Window {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         if self.held.is_empty() {
-            let end = match &self.reader.source {
-                Source::Held(from, bytes) => from + bytes.len() as u64,
-                Source::Local(_) => self.reader.object.size.min(self.position + 4096),
-                Source::Remote(..) => self.reader.object.size.min(self.position + WINDOW_BYTES),
-            };
-            if self.position >= end {
-                return Ok(0);
-            }
-            let read = self.reader.read(self.position..end);
-            self.held = read.map_err(|error| std::io::Error::other(self.reader.failure.keep(error)))?;
-            self.position = end;
+            self.fill().map_err(|error| std::io::Error::other(self.reader.failure.keep(error)))?;
         }
         let length = buffer.len().min(self.held.len());
         buffer[..length].copy_from_slice(&self.held.split_to(length));

@@ -22,6 +22,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
+/// For less than this a further thread is not worth its start; and many small files at a time need not many each.
+const BYTES_OF_A_THREAD: usize = 256 * 1024;
+
 /// Decodes row groups, given by part and place, and makes something of each batch where it was decoded; every thread has a
 /// worker of its own.
 pub(crate) fn row_groups_worked<T, W>(
@@ -34,7 +37,12 @@ where
     T: Send + 'static,
     W: FnMut(RecordBatch, &str) -> Result<T> + Send + 'static,
 {
-    let threads = groups.len().min(context.budget.threads);
+    let size = |(part, group): &(usize, usize)| {
+        let metadata = context.input.parts[*part].parquet()?;
+        usize::try_from(metadata.row_group(*group).compressed_size()).ok()
+    };
+    let bytes = groups.iter().filter_map(size).fold(0, usize::saturating_add);
+    let threads = groups.len().min(context.budget.threads).min(1 + bytes / BYTES_OF_A_THREAD);
     let ahead = (context.budget.row_group / context.budget.batch).max(threads);
     let count = groups.len();
     let shared = Arc::new(Shared::new(groups, threads, ahead));

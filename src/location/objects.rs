@@ -198,7 +198,8 @@ impl ObjectOptions {
     /// What an object of this content says about itself.
     pub(crate) fn attributes(&self, content: ContentType) -> Attributes {
         let mut attributes = Attributes::from_iter([(Attribute::ContentType, content.0)]);
-        if let Some(class) = &self.storage_class {
+        // A receipt is read by every later run: it does not go to an archive with the file that it speaks of.
+        if let Some(class) = self.storage_class.as_ref().filter(|_| content != ContentType::JSON) {
             attributes.insert(Attribute::StorageClass, class.clone().into());
         }
         attributes
@@ -225,8 +226,9 @@ impl ContentType {
         })
     }
 
-    /// Of an object without contents that only marks something.
+    /// Of a receipt.
     pub(crate) const JSON: ContentType = ContentType("application/json");
+    /// Of an object without contents that only marks something.
     pub(crate) const MARKER: ContentType = ContentType("application/octet-stream");
 }
 
@@ -282,6 +284,16 @@ mod tests {
             let options = ObjectOptions { kms_key_id: Some(key.into()), ..ObjectOptions::default() };
             assert!(options.check().is_err(), "{key}");
         }
+    }
+
+    #[test]
+    fn receipts_stay_where_they_can_be_read() {
+        let options = ObjectOptions { storage_class: Some("GLACIER".into()), ..Default::default() };
+        let class = |content| {
+            options.attributes(content).get(&Attribute::StorageClass).map(|class| class.to_string())
+        };
+        let file = ContentType::of(Format::Csv, Compression::None);
+        assert_eq!((class(file), class(ContentType::JSON)), (Some("GLACIER".to_owned()), None));
     }
 
     #[test]

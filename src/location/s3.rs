@@ -8,6 +8,7 @@ use super::store::{carried, is_refusal, one_line};
 use crate::error::{Error, Result};
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures::FutureExt;
 use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey, S3ConditionalPut};
 use object_store::client::{HttpClient, HttpConnector, HttpRequest, HttpRequestBody, ReqwestConnector};
@@ -15,7 +16,7 @@ use object_store::multipart::{MultipartStore, PartId};
 use object_store::path::Path;
 use object_store::{
     ClientOptions, CopyOptions, GetOptions, GetResult, ListResult, MultipartId, MultipartUpload, ObjectMeta,
-    ObjectStore, PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions,
+    ObjectStore, PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions, UploadPart,
 };
 use std::fmt;
 use std::ops::Range;
@@ -245,6 +246,31 @@ impl fmt::Display for S3 {
     }
 }
 
+/// An upload whose refusals tell of the credentials too.
+#[derive(Debug)]
+struct Upload {
+    upload: Box<dyn MultipartUpload>,
+    s3: S3,
+}
+
+#[async_trait]
+impl MultipartUpload for Upload {
+    fn put_part(&mut self, data: PutPayload) -> UploadPart {
+        let (part, s3) = (self.upload.put_part(data), self.s3.clone());
+        async move { s3.tell(part.await).await }.boxed()
+    }
+
+    async fn complete(&mut self) -> object_store::Result<PutResult> {
+        let done = self.upload.complete().await;
+        self.s3.tell(done).await
+    }
+
+    async fn abort(&mut self) -> object_store::Result<()> {
+        let done = self.upload.abort().await;
+        self.s3.tell(done).await
+    }
+}
+
 #[async_trait]
 impl ObjectStore for S3 {
     async fn put_opts(
@@ -263,7 +289,8 @@ impl ObjectStore for S3 {
         options: PutMultipartOptions,
     ) -> object_store::Result<Box<dyn MultipartUpload>> {
         let done = self.store().await?.put_multipart_opts(path, options).await;
-        self.tell(done).await
+        let upload = self.tell(done).await?;
+        Ok(Box::new(Upload { upload, s3: self.clone() }))
     }
 
     async fn get_opts(&self, path: &Path, options: GetOptions) -> object_store::Result<GetResult> {

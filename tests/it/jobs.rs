@@ -528,7 +528,7 @@ fn a_signal_ends_the_waiting() {
 
 /// A file of the Lambda example.
 fn example(name: &str) -> String {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/lambda").join(name);
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(name);
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
@@ -569,7 +569,7 @@ fn references(value: &Value, found: &mut Vec<String>) {
 
 #[test]
 fn the_examples_rule_lets_through_the_events_that_are_understood_and_no_others() {
-    let pattern: Value = serde_json::from_str(&example("event-pattern.json")).expect("JSON");
+    let pattern: Value = serde_json::from_str(&example("lambda/event-pattern.json")).expect("JSON");
     let passes = |text: String| matches(&pattern, &serde_json::from_str(&text).expect("JSON"));
     for (.., arn, detail_type) in KINDS {
         assert!(passes(event(detail_type, arn, "ACTIVE")), "{detail_type}");
@@ -582,7 +582,7 @@ fn the_examples_rule_lets_through_the_events_that_are_understood_and_no_others()
     }
     assert!(!passes(event("Forecast Dataset Import Job State Change", ARN, "ACTIVE")));
 
-    let template: Value = serde_json::from_str(&example("template.json")).expect("JSON");
+    let template: Value = serde_json::from_str(&example("lambda/template.json")).expect("JSON");
     assert_eq!(template["Resources"]["Rule"]["Properties"]["EventPattern"], pattern);
     let mut names = Vec::new();
     references(&template, &mut names);
@@ -597,6 +597,96 @@ fn the_examples_rule_lets_through_the_events_that_are_understood_and_no_others()
     for (operation, ..) in KINDS {
         assert!(allowed.contains(&format!("\"forecast:{operation}\"")), "{operation}");
     }
+}
+
+/// What a path such as `$.Job.Arn` leads to.
+fn at_path<'a>(data: &'a Value, path: &Value) -> &'a Value {
+    let path = path.as_str().expect("a path").trim_start_matches("$.");
+    path.split('.').fold(data, |data, name| &data[name])
+}
+
+/// A state's parameters, with what their paths lead to.
+fn resolved(parameters: &Value, data: &Value) -> Value {
+    let Value::Object(members) = parameters else { return parameters.clone() };
+    let resolve = |(name, value): (&String, &Value)| match name.strip_suffix(".$") {
+        Some(name) => (name.to_owned(), at_path(data, value).clone()),
+        None => (name.clone(), resolved(value, data)),
+    };
+    members.iter().map(resolve).collect::<serde_json::Map<_, _>>().into()
+}
+
+/// Goes through a state machine of Step Functions; gives the states that it came to, and the parameters of its last task.
+fn walked(
+    machine: &Value,
+    input: &Value,
+    mut task: impl FnMut(&str, &Value) -> Value,
+) -> (Vec<String>, Value) {
+    let (mut data, mut parameters, mut visited) = (input.clone(), Value::Null, Vec::new());
+    let mut name = machine["StartAt"].as_str();
+    while let Some(current) = name {
+        visited.push(current.to_owned());
+        let state = &machine["States"][current];
+        let mut next = &state["Next"];
+        match state["Type"].as_str() {
+            Some("Task") => {
+                parameters = resolved(&state["Parameters"], &data);
+                let answer = task(state["Resource"].as_str().expect("a resource"), &parameters);
+                if let Some(member) = state["ResultPath"].as_str().and_then(|path| path.strip_prefix("$.")) {
+                    data[member] = answer;
+                }
+            }
+            Some("Choice") => {
+                let choices = state["Choices"].as_array().expect("choices");
+                let is_met = |choice: &&Value| at_path(&data, &choice["Variable"]) == &choice["StringEquals"];
+                next = choices.iter().find(is_met).map_or(&state["Default"], |choice| &choice["Next"]);
+            }
+            Some("Wait" | "Fail") => {}
+            other => panic!("{current} is of the type {other:?}"),
+        }
+        name = next.as_str();
+    }
+    (visited, parameters)
+}
+
+#[test]
+fn the_examples_state_machine_waits_for_the_export_and_has_it_merged() {
+    let machine: Value = serde_json::from_str(&example("step-functions/state-machine.json")).expect("JSON");
+    let input = json!({
+        "ForecastArn": "arn:aws:forecast:eu-west-1:123456789012:forecast/sales_forecast",
+        "ForecastExportJobName": "sales",
+        "Destination": {"S3Config": {"Path": "s3://b/e", "RoleArn": "arn:aws:iam::1:role/forecast"}},
+    });
+    let walk = |statuses: &[&str]| {
+        let mut statuses = statuses.iter();
+        walked(&machine, &input, |resource, asked| match resource.rsplit(':').next() {
+            Some("createForecastExportJob") => {
+                assert_eq!(asked, &input);
+                json!({"ForecastExportJobArn": ARN})
+            }
+            Some("describeForecastExportJob") => {
+                assert_eq!(asked, &json!({"ForecastExportJobArn": ARN}));
+                json!({"Status": statuses.next().expect("asked no more than needed")})
+            }
+            _ => Value::Null,
+        })
+    };
+    let (visited, merge) = walk(&["CREATE_PENDING", "CREATE_IN_PROGRESS", "ACTIVE"]);
+    assert_eq!(visited.iter().filter(|state| *state == "Wait").count(), 3);
+    assert_eq!(visited.last().map(String::as_str), Some("Merge"));
+    for status in ["CREATE_FAILED", "CREATE_STOPPED", "DELETE_IN_PROGRESS"] {
+        assert_eq!(walk(&[status]).0.last().map(String::as_str), Some("Not exported"), "{status}");
+    }
+
+    // What the function is called with is an event that the program understands.
+    let bucket = bucket("states");
+    let parts = csv_parts(2, 2);
+    bucket.put_parts("e/", "csv", &parts);
+    let service = statuses(&bucket.at("e"), &["ACTIVE"]);
+    let mut command = bucket.command(&["merge", "--event", "-", "-o", &bucket.at("merged/sales.csv")]);
+    command.env("AWS_ENDPOINT_URL_FORECAST", &service.endpoint);
+    let output = with_event(command, &merge["Payload"].to_string());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(bucket.get("merged/sales.csv").as_deref(), Some(&merged(&parts)[..]));
 }
 
 #[test]

@@ -1,6 +1,11 @@
 //! Sizes that mean harm: beyond a bound they are an error, not an allocation.
 
+use arrow::array::{ArrayRef, RecordBatch, StringArray};
+use parquet::arrow::ArrowWriter;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use std::io::{Seek, SeekFrom, Write};
+use std::sync::Arc;
 
 use crate::scratch::{RUN, Scratch};
 
@@ -56,4 +61,24 @@ fn a_footer_of_half_a_gigabyte_is_an_error_before_it_is_read() {
     file.write_all(b"PAR1").expect("written");
     let said = scratch.fails("merge in -o out.parquet", 5);
     assert!(said.contains("claims") && said.contains("256 MiB at most"), "{said}");
+}
+
+#[test]
+fn a_page_that_promises_too_much_is_an_error_before_it_is_unpacked() {
+    // A text of 257 MiB, a few kilobytes packed.
+    let text: ArrayRef = Arc::new(StringArray::from(vec!["a".repeat(257 << 20)]));
+    let batch = RecordBatch::try_from_iter([("item_id", text)]).expect("a batch");
+    let properties = WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        .set_dictionary_enabled(false)
+        .set_statistics_enabled(EnabledStatistics::None)
+        .build();
+    let mut part = Vec::new();
+    let mut writer = ArrowWriter::try_new(&mut part, batch.schema(), Some(properties)).expect("a writer");
+    writer.write(&batch).expect("written");
+    writer.close().expect("closed");
+    assert!(part.len() < 1 << 20, "{} bytes", part.len());
+    let scratch = Scratch::of_parts("parquet", &[part]);
+    let said = scratch.fails("merge in -o out.csv --to csv", 5);
+    assert!(said.contains("at most 256 MiB are read at once") && said.contains("smaller pages"), "{said}");
 }

@@ -98,6 +98,10 @@ impl Experiments<'_> {
             && operation != "HeadObject"
         {
             assert_eq!(code, if status == 403 { 8 } else { 3 }, "{shown}: {said}");
+            assert!(
+                status != 403 || said.contains("credentials from environment variables"),
+                "{shown}: {said}"
+            );
             // At once: such an answer is not asked for again.
             let asked = bucket.proxy.count(operation);
             assert!(asked <= 4, "{shown}: asked {asked} times");
