@@ -369,6 +369,16 @@ pub(crate) fn store_error(doing: &'static str, object: &str, error: &object_stor
         _ if says(&["status code: 404", "NoSuchBucket", "NoSuchKey"]) => {
             Error::NotFound(format!("{doing} {object}: no such bucket or object"))
         }
+        // S3 answers with a redirect that leads nowhere, or names the region that the signature should have been for.
+        _ if says(&[
+            "incorrectly configured region",
+            "PermanentRedirect",
+            "AuthorizationHeaderMalformed",
+        ]) =>
+        {
+            let hint = "the bucket is in another region than was given: without one it is found";
+            Error::Store { doing, object, reason: format!("{text}; {hint}") }
+        }
         _ => Error::Store { doing, object, reason: text },
     }
 }

@@ -480,6 +480,23 @@ fn a_bucket_is_asked_for_its_region_where_none_is_given() {
 }
 
 #[test]
+fn a_wrong_region_says_what_helps() {
+    let malformed = "<Error><Code>AuthorizationHeaderMalformed</Code><Region>eu-west-3</Region></Error>";
+    for answer in [Answer::status(301, ""), Answer::status(400, malformed)] {
+        let service = FakeService::start(move |_, _| answer.clone());
+        let mut command = binary();
+        command
+            .args(["ls", "s3://bucket/exports", "--region", "us-east-1", "--endpoint-url", &service.endpoint])
+            .env("HOME", "/nonexistent")
+            .env("AWS_ACCESS_KEY_ID", KEY)
+            .env("AWS_SECRET_ACCESS_KEY", SECRET);
+        let (code, said) = failure(&command.output().expect("the binary starts"));
+        assert_eq!(code, 8, "{said}");
+        assert!(said.contains("the bucket is in another region than was given"), "{said}");
+    }
+}
+
+#[test]
 fn the_more_special_endpoint_goes_before_the_more_general_one() {
     let setup = Setup::new("endpoints");
     let there = &setup.bucket.proxy.endpoint;

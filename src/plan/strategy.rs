@@ -1,0 +1,183 @@
+//! How rows get from the parts to the output, and why in this way: takes what the parts hold and what is asked for.
+
+use super::input::{Input, PlannedPart};
+use crate::encode::parquet::codec;
+use crate::options::{Compression, Format, Options};
+use parquet::arrow::ArrowSchemaConverter;
+use parquet::file::metadata::RowGroupMetaData;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::mem::discriminant;
+
+/// Rows of a row group where nothing else was asked for.
+pub(crate) const ROW_GROUP_ROWS: u64 = 262_144;
+
+/// A row group with fewer rows than this, and fewer bytes than [`SMALL_ROW_GROUP_BYTES`], is too small to keep where
+/// it has a neighbour of its kind: readers pay for each one.
+const SMALL_ROW_GROUP_ROWS: i64 = 65_536;
+const SMALL_ROW_GROUP_BYTES: i64 = 4 * 1024 * 1024;
+
+/// How the bytes get from the parts to the output, cheapest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Strategy {
+    /// The server puts the output together out of the parts it has: text of CSV, row groups of Parquet.
+    CopyOnServer,
+    /// CSV to CSV: the text of the rows is copied.
+    CopyBytes,
+    /// Parquet to Parquet: column chunks are copied, row groups too small to keep are encoded anew.
+    CopyRowGroups,
+    /// Rows are decoded and encoded.
+    Transcode,
+}
+
+impl fmt::Display for Strategy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Strategy::CopyOnServer => "copy on the server",
+            Strategy::CopyBytes => "copy bytes",
+            Strategy::CopyRowGroups => "copy row groups",
+            Strategy::Transcode => "transcode",
+        })
+    }
+}
+
+/// A run of neighbouring row groups of the input and what becomes of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum RowGroupPiece {
+    Copy {
+        part: usize,
+        row_group: usize,
+    },
+    /// Too small to keep: their rows become one row group.
+    Reencode(Vec<(usize, usize)>),
+}
+
+pub(super) fn strategy(input: &Input, to: Format, options: &Options) -> (Strategy, String) {
+    let because = |strategy, why: &str| (strategy, why.to_owned());
+    match (input.format, to) {
+        (Format::Csv, Format::Csv) if options.source_columns => {
+            because(Strategy::Transcode, "--source-columns adds cells to every row")
+        }
+        (Format::Csv, Format::Csv) if !input.is_uniform => because(
+            Strategy::Transcode,
+            "headers or line ends differ, so rows are aligned; cells stay as they are",
+        ),
+        (Format::Csv, Format::Csv) => because(Strategy::CopyBytes, "CSV to CSV, all parts have one header"),
+        (Format::Parquet, Format::Parquet) => match why_not_copied(input, options) {
+            Some(why) => (Strategy::Transcode, why),
+            None => because(Strategy::CopyRowGroups, "Parquet to Parquet, all parts have one schema"),
+        },
+        (from, to) => (Strategy::Transcode, format!("{from} to {to}")),
+    }
+}
+
+/// Whether every column chunk has this codec already. Footers carry no level, so one that was asked for is not known.
+fn is_compressed_so(input: &Input, asked: Compression) -> bool {
+    let has_level = matches!(asked, Compression::Zstd(Some(_)) | Compression::Gzip(Some(_)));
+    let Ok(wanted) = codec(asked) else { return false };
+    let footers = input.parts.iter().filter_map(PlannedPart::parquet);
+    let mut chunks = footers.flat_map(|footer| footer.row_groups()).flat_map(RowGroupMetaData::columns);
+    !has_level && chunks.all(|chunk| discriminant(&chunk.compression()) == discriminant(&wanted))
+}
+
+fn why_not_copied(input: &Input, options: &Options) -> Option<String> {
+    let asked = [
+        (options.source_columns, "--source-columns adds columns"),
+        (!options.types.is_empty(), "--type changes columns"),
+        (options.all_strings, "--all-strings changes columns"),
+        (options.row_group_rows.is_some(), "--row-group-rows cuts row groups anew"),
+        (options.split.is_some(), "the output is cut anew"),
+        (
+            options.compression.is_some_and(|asked| !is_compressed_so(input, asked)),
+            "--compression encodes pages anew",
+        ),
+    ];
+    if let Some((_, why)) = asked.into_iter().find(|(is_asked, _)| *is_asked) {
+        return Some(why.to_owned());
+    }
+    let mut footers = input.parts.iter().filter_map(PlannedPart::parquet);
+    let first = footers.next()?;
+    let schema = first.file_metadata().schema_descr();
+    let differs = footers.any(|other| {
+        let other = other.file_metadata().schema_descr();
+        other.root_schema().get_fields() != schema.root_schema().get_fields()
+    });
+    differs.then(|| "the parts' Parquet schemas differ in form".to_owned())
+}
+
+/// An option that was given but changes nothing.
+pub(super) fn idle_option(strategy: Strategy, to: Format, options: &Options) -> Option<&'static str> {
+    match (strategy, to) {
+        (Strategy::CopyBytes, _) if !options.types.is_empty() => {
+            Some("--type has no effect: CSV to CSV copies text")
+        }
+        (Strategy::CopyBytes, _) if !options.nulls.is_empty() => {
+            Some("--null has no effect: CSV to CSV copies text")
+        }
+        (_, Format::Csv) if options.row_group_rows.is_some() => Some("--row-group-rows has no effect on CSV"),
+        _ => None,
+    }
+}
+
+/// The row groups of the given parts in order, and what becomes of each.
+pub(crate) fn row_group_pieces(input: &Input, parts: std::ops::Range<usize>) -> Vec<RowGroupPiece> {
+    let can_reencode = can_reencode(input);
+    let mut pieces = Vec::new();
+    let mut run: Vec<(usize, usize)> = Vec::new();
+    let (mut rows, mut bytes) = (0, 0);
+    let mut close = |run: &mut Vec<(usize, usize)>| match run.as_slice() {
+        [] => {}
+        &[(part, row_group)] => {
+            pieces.push(RowGroupPiece::Copy { part, row_group });
+            run.clear();
+        }
+        _ => pieces.push(RowGroupPiece::Reencode(std::mem::take(run))),
+    };
+    for part in parts {
+        let Some(metadata) = input.parts[part].parquet() else { continue };
+        for (row_group, group) in metadata.row_groups().iter().enumerate() {
+            if group.num_rows() == 0 {
+                continue;
+            }
+            let small = can_reencode && is_small(group);
+            let size = group.total_byte_size().max(0);
+            let full = rows + group.num_rows() > ROW_GROUP_ROWS as i64 || bytes + size > 64 * 1024 * 1024;
+            if !small || full {
+                close(&mut run);
+                (rows, bytes) = (0, 0);
+            }
+            run.push((part, row_group));
+            (rows, bytes) = (rows + group.num_rows(), bytes + size);
+            if !small {
+                close(&mut run);
+                (rows, bytes) = (0, 0);
+            }
+        }
+    }
+    close(&mut run);
+    pieces
+}
+
+fn is_small(group: &RowGroupMetaData) -> bool {
+    group.num_rows() < SMALL_ROW_GROUP_ROWS && group.compressed_size() < SMALL_ROW_GROUP_BYTES
+}
+
+/// Whether what the encoder writes for the rows has the very form of the input's column chunks: INT96, say, has not.
+fn can_reencode(input: &Input) -> bool {
+    let Some(metadata) = input.parts.iter().find_map(PlannedPart::parquet) else { return false };
+    let ours = crate::guard::guard(|| ArrowSchemaConverter::new().convert(&input.schema));
+    let theirs = metadata.file_metadata().schema_descr();
+    ours.is_ok_and(|ours| {
+        ours.num_columns() == theirs.num_columns()
+            && ours.columns().iter().zip(theirs.columns()).all(|(a, b)| {
+                a.path() == b.path()
+                    && a.physical_type() == b.physical_type()
+                    && a.type_length() == b.type_length()
+                    && a.max_def_level() == b.max_def_level()
+                    && a.max_rep_level() == b.max_rep_level()
+                    && a.logical_type_ref() == b.logical_type_ref()
+            })
+    })
+}
