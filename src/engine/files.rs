@@ -241,15 +241,17 @@ async fn fill_csv(context: &Context, plan: &Plan, output: &PlannedOutput, file: 
         return Ok(());
     }
     let jobs = context.jobs.clone();
-    let mut pieces = text::text(context, plan.strategy, output.parts.clone())
+    let pieces = text::text(context, plan.strategy, output.parts.clone())
         .map(move |piece| {
             let jobs = jobs.clone();
             async move { compress_piece(&jobs, piece?, compression).await }
         })
         .buffered(context.budget.window);
-    while let Some(piece) = pieces.try_next().await? {
-        file.rows += piece.rows;
-        file.write(piece.bytes).await?;
+    // What is ready is written at once: each write is a thread's waking.
+    let mut pieces = pieces.try_ready_chunks(context.budget.window);
+    while let Some(ready) = pieces.try_next().await.map_err(|error| error.1)? {
+        file.rows += ready.iter().map(|piece| piece.rows).sum::<u64>();
+        file.write_all(ready.into_iter().map(|piece| piece.bytes).collect()).await?;
     }
     Ok(())
 }
