@@ -183,27 +183,25 @@ impl Column {
                 self.rows = values.len();
             }
             Values::Text(texts) if !has_nulls => {
-                texts.reserve(rows);
-                for cell in cells.iter() {
+                let valid = &mut self.valid;
+                texts.extend(cells.iter(), |row, cell| {
                     if cell.is_empty() {
-                        mark_null(&mut self.valid, texts.keys().len());
-                        texts.push_null();
-                    } else {
-                        texts.push(cell);
+                        mark_null(valid, row);
                     }
-                }
+                    Some(())
+                })?;
                 self.rows = texts.keys().len();
             }
             Values::Timestamp { texts, values, zone } if !has_nulls => {
-                texts.reserve(rows);
-                for cell in cells.iter() {
+                let valid = &mut self.valid;
+                texts.extend(cells.iter(), |row, cell| {
                     if cell.is_empty() {
-                        mark_null(&mut self.valid, texts.keys().len());
-                        texts.push_null();
-                    } else if texts.push(cell) {
+                        mark_null(valid, row);
+                    } else {
                         values.push(parse_time(cell, *zone).ok()?);
                     }
-                }
+                    Some(())
+                })?;
                 self.rows = texts.keys().len();
             }
             _ => {

@@ -9,8 +9,7 @@ pub(crate) struct Dictionary {
     bytes: Vec<u8>,
     /// Where each text ends in `bytes`.
     ends: Vec<u32>,
-    /// For each text the one that came after it last time.
-    successors: Vec<u32>,
+    known: Vec<Known>,
     /// One for each row; that of a null means nothing.
     keys: Vec<u32>,
     previous: u32,
@@ -18,12 +17,19 @@ pub(crate) struct Dictionary {
     hasher: RandomState,
 }
 
+/// What is looked at of a text that may come again.
+struct Known {
+    shape: Shape,
+    /// The text that came after it last time.
+    successor: u32,
+}
+
 impl Dictionary {
     pub(crate) fn new() -> Self {
         Dictionary {
             bytes: Vec::new(),
             ends: Vec::new(),
-            successors: Vec::new(),
+            known: Vec::new(),
             keys: Vec::new(),
             previous: 0,
             table: HashTable::new(),
@@ -54,37 +60,78 @@ impl Dictionary {
         (0..self.ends.len() as u32).map(|key| self.text(key))
     }
 
-    /// Makes room for rows.
-    pub(crate) fn reserve(&mut self, rows: usize) {
-        self.keys.reserve(rows);
+    /// Adds a row; `true` where its text was not known.
+    pub(crate) fn push(&mut self, cell: &[u8]) -> bool {
+        let (key, is_new) = match self.likely(self.previous, cell) {
+            Some(key) => (key, false),
+            None => self.other(cell),
+        };
+        self.previous = key;
+        self.keys.push(key);
+        is_new
     }
 
-    /// Adds a row; `true` where its text was not known.
+    /// Adds rows; `odd` is told the row and the cell of each that is empty, which gets a key that means nothing, and of
+    /// each whose text was not known, and ends it all with `None`.
     #[inline(always)]
-    pub(crate) fn push(&mut self, cell: &[u8]) -> bool {
-        if let Some(&successor) = self.successors.get(self.previous as usize) {
-            if are_equal(self.text(self.previous), cell) {
-                self.keys.push(self.previous);
-                return false;
+    pub(crate) fn extend<'a>(
+        &mut self,
+        cells: impl ExactSizeIterator<Item = &'a [u8]>,
+        mut odd: impl FnMut(usize, &'a [u8]) -> Option<()>,
+    ) -> Option<()> {
+        // Room for all at once, and the previous key in a register: a row would wait for what the one before stored.
+        let mut keys = std::mem::take(&mut self.keys);
+        let before = keys.len();
+        keys.resize(before + cells.len(), 0);
+        let mut previous = self.previous;
+        let mut fits = Some(());
+        for (row, (slot, cell)) in keys[before..].iter_mut().zip(cells).enumerate() {
+            if cell.is_empty() {
+                fits = odd(before + row, cell);
+            } else if let Some(key) = self.likely(previous, cell) {
+                previous = key;
+                *slot = key;
+            } else {
+                self.previous = previous;
+                let (key, is_new) = self.other(cell);
+                previous = key;
+                *slot = key;
+                if is_new {
+                    fits = odd(before + row, cell);
+                }
             }
-            if are_equal(self.text(successor), cell) {
-                self.previous = successor;
-                self.keys.push(successor);
-                return false;
+            if fits.is_none() {
+                break;
             }
         }
-        self.push_other(cell)
+        self.previous = previous;
+        self.keys = keys;
+        fits
     }
 
+    /// The key of a cell, where its text is the previous one or the one that came after that last time.
+    #[inline(always)]
+    fn likely(&self, previous: u32, cell: &[u8]) -> Option<u32> {
+        let shape = Shape::of(cell);
+        let known = self.known.get(previous as usize)?;
+        if known.shape.is(&shape) && (shape.is_whole() || self.text(previous) == cell) {
+            return Some(previous);
+        }
+        let successor = known.successor;
+        let known = self.known.get(successor as usize)?;
+        (known.shape.is(&shape) && (shape.is_whole() || self.text(successor) == cell)).then_some(successor)
+    }
+
+    /// The key of any text, and whether it is new.
     #[inline(never)]
-    fn push_other(&mut self, cell: &[u8]) -> bool {
+    fn other(&mut self, cell: &[u8]) -> (u32, bool) {
         let hash = self.hasher.hash_one(cell);
         let known = self.table.find(hash, |key| self.text(*key) == cell).copied();
         let key = known.unwrap_or_else(|| {
             let key = self.ends.len() as u32;
             self.bytes.extend_from_slice(cell);
             self.ends.push(self.bytes.len() as u32);
-            self.successors.push(0);
+            self.known.push(Known { shape: Shape::of(cell), successor: 0 });
             let Dictionary { table, hasher, bytes, ends, .. } = self;
             table.insert_unique(hash, key, |key| {
                 let key = *key as usize;
@@ -93,10 +140,8 @@ impl Dictionary {
             });
             key
         });
-        self.successors[self.previous as usize] = key;
-        self.previous = key;
-        self.keys.push(key);
-        known.is_none()
+        self.known[self.previous as usize].successor = key;
+        (key, known.is_none())
     }
 
     /// Adds a row without a text.
@@ -120,36 +165,52 @@ impl Dictionary {
                 self.table.retain(|key| *key < kept)
             }
             self.ends.truncate(texts);
-            self.successors.truncate(texts);
-            self.successors.iter_mut().filter(|key| **key >= kept).for_each(|key| *key = 0);
+            self.known.truncate(texts);
+            self.known
+                .iter_mut()
+                .filter(|known| known.successor >= kept)
+                .for_each(|known| known.successor = 0);
             self.bytes.truncate(self.ends.last().map_or(0, |end| *end as usize));
             self.previous = 0;
         }
     }
 }
 
-/// Compares without a call, which would cost more than the comparison: two words that overlap hold any text from
-/// their own length to twice that.
-#[inline(always)]
-fn are_equal(a: &[u8], b: &[u8]) -> bool {
-    if a.len() != b.len() {
-        return false;
+/// A text as it is compared, without a call, which would cost more than the comparison: two words that overlap hold any
+/// text from their own length to twice that.
+#[derive(Clone, Copy)]
+struct Shape {
+    first: u128,
+    last: u128,
+    length: u32,
+}
+
+impl Shape {
+    #[inline(always)]
+    fn of(text: &[u8]) -> Self {
+        let shape = |first, last| Shape { first, last, length: text.len() as u32 };
+        if let (Some(first), Some(last)) = (text.first_chunk::<16>(), text.last_chunk::<16>()) {
+            return shape(u128::from_ne_bytes(*first), u128::from_ne_bytes(*last));
+        }
+        if let (Some(first), Some(last)) = (text.first_chunk::<8>(), text.last_chunk::<8>()) {
+            return shape(u64::from_ne_bytes(*first).into(), u64::from_ne_bytes(*last).into());
+        }
+        if let (Some(first), Some(last)) = (text.first_chunk::<4>(), text.last_chunk::<4>()) {
+            return shape(u32::from_ne_bytes(*first).into(), u32::from_ne_bytes(*last).into());
+        }
+        shape(text.iter().fold(0, |word, byte| word << 8 | u128::from(*byte)), 0)
     }
-    if let (Some(a0), Some(a1), Some(b0), Some(b1)) =
-        (a.first_chunk::<16>(), a.last_chunk::<16>(), b.first_chunk::<16>(), b.last_chunk::<16>())
-    {
-        let differs = (u128::from_ne_bytes(*a0) ^ u128::from_ne_bytes(*b0))
-            | (u128::from_ne_bytes(*a1) ^ u128::from_ne_bytes(*b1));
-        return differs == 0 && (a.len() <= 32 || a == b);
+
+    /// Whether it says all of the text.
+    #[inline(always)]
+    fn is_whole(&self) -> bool {
+        self.length <= 32
     }
-    if let (Some(a0), Some(a1), Some(b0), Some(b1)) =
-        (a.first_chunk::<8>(), a.last_chunk::<8>(), b.first_chunk::<8>(), b.last_chunk::<8>())
-    {
-        let differs = (u64::from_ne_bytes(*a0) ^ u64::from_ne_bytes(*b0))
-            | (u64::from_ne_bytes(*a1) ^ u64::from_ne_bytes(*b1));
-        return differs == 0;
+
+    #[inline(always)]
+    fn is(&self, other: &Shape) -> bool {
+        self.length == other.length && (self.first ^ other.first) | (self.last ^ other.last) == 0
     }
-    a == b
 }
 
 #[cfg(test)]
@@ -159,14 +220,52 @@ mod tests {
 
     proptest! {
         #[test]
-        fn texts_are_equal_where_their_bytes_are(a in "[ab]{0,40}", at in 0usize..40) {
+        fn a_text_is_taken_for_known_only_where_each_byte_is(a in "[ab]{1,40}", at in 0usize..40) {
+            let is_known = |b: &str| {
+                let mut dictionary = Dictionary::new();
+                dictionary.push(a.as_bytes());
+                dictionary.likely(0, b.as_bytes()).is_some()
+            };
+            prop_assert!(is_known(&a));
             let mut b = a.clone();
-            prop_assert!(are_equal(a.as_bytes(), b.as_bytes()));
             if at < b.len() {
                 b.replace_range(at..=at, "c");
-                prop_assert!(!are_equal(a.as_bytes(), b.as_bytes()));
+                prop_assert!(!is_known(&b));
             }
-            prop_assert!(!are_equal(a.as_bytes(), [a.as_bytes(), b"a"].concat().as_slice()));
+            b = format!("{a}a");
+            prop_assert!(!is_known(&b));
+            prop_assert!(!is_known(&a[1..]));
+        }
+
+        #[test]
+        fn rows_added_together_are_those_added_one_by_one(
+            rows in prop::collection::vec("[ab]{0,2}", 0..200), at in 0usize..200
+        ) {
+            let (mut one_by_one, mut together) = (Dictionary::new(), Dictionary::new());
+            // In quotes an empty cell is a text, and comes by another way.
+            one_by_one.push(b"");
+            together.push(b"");
+            let mut odd = Vec::new();
+            for (row, text) in rows.iter().enumerate() {
+                if text.is_empty() {
+                    one_by_one.push_null();
+                    odd.push(row + 1);
+                } else if one_by_one.push(text.as_bytes()) {
+                    odd.push(row + 1);
+                }
+            }
+            let mut told = Vec::new();
+            let (first, second) = rows.split_at(at.min(rows.len()));
+            for rows in [first, second] {
+                let added = together.extend(rows.iter().map(|row| row.as_bytes()), |row, _| {
+                    told.push(row);
+                    Some(())
+                });
+                prop_assert_eq!(added, Some(()));
+            }
+            prop_assert_eq!(together.keys(), one_by_one.keys());
+            prop_assert!(together.texts().eq(one_by_one.texts()));
+            prop_assert_eq!(told, odd);
         }
 
         #[test]

@@ -246,7 +246,7 @@ struct Cells<'a> {
 
 impl<'a> Cells<'a> {
     #[inline(always)]
-    fn iter(self) -> impl Iterator<Item = &'a [u8]> {
+    fn iter(self) -> impl ExactSizeIterator<Item = &'a [u8]> {
         let Cells { block, ends, width, field, trim } = self;
         let trim = if field + 1 == width { trim } else { 0 };
         let mut line = 0;

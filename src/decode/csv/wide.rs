@@ -128,7 +128,10 @@ mod tests {
                 commas: mask(b','), line_ends: mask(b'\n'), quotes: mask(b'"'), returns: mask(b'\r')
             };
             prop_assert_eq!(masks::<false>(bytes), expected);
-            prop_assert_eq!(run(Find(bytes)).0, expected);
+            let (found, is_wide) = run(Find(bytes));
+            prop_assert_eq!(found, expected);
+            // Compiled for such processors, as for Miri, nothing else is left to take.
+            prop_assert!(is_wide || !cfg!(target_feature = "avx2"));
         }
     }
 }

@@ -237,7 +237,7 @@ impl ChunkEncoder {
     }
 
     fn doubles(&mut self, levels: Levels<'_>, values: &[f64]) -> Result<EncodedColumn> {
-        self.fixed(levels, values, |values| Bounds::of_doubles(values.iter().copied()))
+        self.fixed(levels, values, Bounds::of_doubles)
     }
 
     /// Numbers mostly differ, so a dictionary of them would only cost; a look at some of them tells.
