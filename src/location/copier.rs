@@ -7,7 +7,6 @@ use super::s3::S3;
 use super::store::{changed, one_line};
 use super::{Object, Store};
 use crate::error::{Error, Result};
-use object_store::aws::AmazonS3;
 use object_store::client::{HttpClient, HttpError, HttpErrorKind, HttpRequest, HttpRequestBody};
 use object_store::multipart::{MultipartStore, PartId};
 use object_store::path::Path;
@@ -38,16 +37,12 @@ impl Copier {
         self.s3.is_beside(&other.s3)
     }
 
-    async fn store(&self) -> object_store::Result<&AmazonS3> {
-        self.s3.signing().await.map(|(store, _)| store)
-    }
-
     pub(crate) async fn begin(
         &self,
         path: &Path,
         options: PutMultipartOptions,
     ) -> object_store::Result<MultipartId> {
-        self.store().await?.create_multipart_opts(path, options).await
+        self.s3.create_multipart_opts(path, options).await
     }
 
     /// Sends a piece; pieces are counted from 0.
@@ -58,7 +53,7 @@ impl Copier {
         piece: usize,
         payload: PutPayload,
     ) -> object_store::Result<PartId> {
-        self.store().await?.put_part(path, id, piece, payload).await
+        self.s3.put_part(path, id, piece, payload).await
     }
 
     /// Has a piece copied out of an object of the bucket `from`, as long as that is still the object that was listed.
@@ -107,7 +102,11 @@ impl Copier {
             }
             // 400: what is encrypted by a key of the user's own, say.
             400 | 401 | 403 | 405 | 501 => {
-                Error::Denied { doing: COPYING, object: object.url.clone(), reason: answer.said() }
+                let reason = match answer.status {
+                    401 | 403 => self.s3.refused(&answer.said()).await,
+                    _ => answer.said(),
+                };
+                Error::Denied { doing: COPYING, object: object.url.clone(), reason }
             }
             _ => failed(answer.said()),
         })
@@ -120,11 +119,11 @@ impl Copier {
         id: &MultipartId,
         pieces: Vec<PartId>,
     ) -> object_store::Result<PutResult> {
-        self.store().await?.complete_multipart(path, id, pieces).await
+        self.s3.complete_multipart(path, id, pieces).await
     }
 
     pub(crate) async fn abort(&self, path: &Path, id: &MultipartId) -> object_store::Result<()> {
-        self.store().await?.abort_multipart(path, id).await
+        self.s3.abort_multipart(path, id).await
     }
 
     /// Signs and sends a PUT without a body until it is answered for good; the error is the last failure in words.
@@ -193,9 +192,11 @@ impl Answer {
         (200..300).contains(&self.status)
     }
 
-    /// Whether a later try may fare better.
+    /// Whether a later try may fare better; a success that does not say what it made was cut off on its way.
     fn is_passing(&self) -> bool {
-        self.element("Code") == Some("RequestTimeout") || matches!(self.status, 408 | 429 | 500 | 502..=599)
+        (self.is_success() && self.element("ETag").is_none())
+            || self.element("Code") == Some("RequestTimeout")
+            || matches!(self.status, 408 | 429 | 500 | 502..=599)
     }
 
     fn said(&self) -> String {
@@ -278,6 +279,7 @@ mod tests {
     fn what_is_not_implemented_is_not_asked_for_again() {
         assert!(!answer(501, "<Error><Code>NotImplemented</Code></Error>").is_passing());
         assert!(answer(503, "").is_passing() && answer(500, "").is_passing() && answer(429, "").is_passing());
+        assert!(answer(200, "<CopyPartResult><ETag>&quot;a&qu").is_passing());
         assert!(!answer(412, "").is_passing() && !answer(400, "").is_passing());
     }
 

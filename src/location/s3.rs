@@ -82,16 +82,20 @@ impl S3 {
         if !is_refusal(&error) {
             return error;
         }
-        let with = match self.0.options.no_sign_request {
-            true => "no credentials".to_owned(),
-            // They were there for the request, so they are at hand.
-            false => match self.0.chain.source().await {
-                Ok(source) => format!("credentials from {source}"),
-                Err(_) => return error,
-            },
-        };
-        let source = Box::new(Refused { with, reason: one_line(&error) });
-        object_store::Error::Generic { store: "S3", source }
+        let reason = self.refused(&one_line(&error)).await;
+        object_store::Error::Generic { store: "S3", source: Box::new(Refused(reason)) }
+    }
+
+    /// What was said of a request that was refused, behind where its credentials come from.
+    pub(super) async fn refused(&self, said: &str) -> String {
+        if self.0.options.no_sign_request {
+            return format!("with no credentials: {said}");
+        }
+        match self.0.chain.source().await {
+            Ok(source) => format!("with credentials from {source}: {said}"),
+            // They were there for the request, so this is not to be expected.
+            Err(_) => said.to_owned(),
+        }
     }
 
     async fn store(&self) -> object_store::Result<&AmazonS3> {
@@ -234,11 +238,8 @@ fn from_environment() -> AmazonS3Builder {
 
 /// A request that was refused.
 #[derive(Debug, thiserror::Error)]
-#[error("with {with}: {reason}")]
-struct Refused {
-    with: String,
-    reason: String,
-}
+#[error("{0}")]
+struct Refused(String);
 
 impl fmt::Display for S3 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -338,11 +339,12 @@ impl ObjectStore for S3 {
     }
 }
 
-/// Uploads by their ids, of which the one use is to abort what a killed run left.
+/// Uploads by their ids: those that the server puts together, and those that a killed run left.
 #[async_trait]
 impl MultipartStore for S3 {
     async fn create_multipart(&self, path: &Path) -> object_store::Result<MultipartId> {
-        self.store().await?.create_multipart(path).await
+        let done = self.store().await?.create_multipart(path).await;
+        self.tell(done).await
     }
 
     async fn create_multipart_opts(
@@ -350,7 +352,8 @@ impl MultipartStore for S3 {
         path: &Path,
         options: PutMultipartOptions,
     ) -> object_store::Result<MultipartId> {
-        self.store().await?.create_multipart_opts(path, options).await
+        let done = self.store().await?.create_multipart_opts(path, options).await;
+        self.tell(done).await
     }
 
     async fn put_part(
@@ -360,7 +363,8 @@ impl MultipartStore for S3 {
         part: usize,
         data: PutPayload,
     ) -> object_store::Result<PartId> {
-        self.store().await?.put_part(path, id, part, data).await
+        let done = self.store().await?.put_part(path, id, part, data).await;
+        self.tell(done).await
     }
 
     async fn complete_multipart(
@@ -369,10 +373,12 @@ impl MultipartStore for S3 {
         id: &MultipartId,
         parts: Vec<PartId>,
     ) -> object_store::Result<PutResult> {
-        self.store().await?.complete_multipart(path, id, parts).await
+        let done = self.store().await?.complete_multipart(path, id, parts).await;
+        self.tell(done).await
     }
 
     async fn abort_multipart(&self, path: &Path, id: &MultipartId) -> object_store::Result<()> {
-        self.store().await?.abort_multipart(path, id).await
+        let done = self.store().await?.abort_multipart(path, id).await;
+        self.tell(done).await
     }
 }

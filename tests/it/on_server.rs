@@ -336,6 +336,7 @@ fn a_server_that_does_not_copy_is_no_failure() {
         bucket.proxy.fail("UploadPartCopy", Fault::Status(403, "AccessDenied"), 1);
         let said = bucket.fail(8, &merge(&bucket, "csv", &["--on-server", "always"]));
         assert!(said.contains("copying on the server") && said.contains("AccessDenied"), "{said}");
+        assert!(said.contains("with credentials from environment variables"), "{said}");
         open_uploads_are(&bucket, 0);
     }
 }

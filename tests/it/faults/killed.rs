@@ -50,6 +50,22 @@ fn ways() -> Vec<Way> {
     ]
 }
 
+/// Ways that only buckets have: the server puts the output together.
+fn ways_on_server() -> Vec<Way> {
+    let way = |name, extension, parts, target| Way {
+        name,
+        command: "merge",
+        extension,
+        parts,
+        target,
+        flags: &["--on-server", "always"],
+    };
+    vec![
+        way("CSV on the server", "csv", [csv_parts(2, 33_000), csv_parts(1, 50)].concat(), "out.csv"),
+        way("Parquet on the server", "parquet", parquet_parts(3, 72_000, 36_000), "out.parquet"),
+    ]
+}
+
 fn kills() -> usize {
     std::env::var("FORECAST_EXPORT_KILLS").map_or(10, |text| text.parse().expect("a number"))
 }
@@ -131,7 +147,7 @@ fn upload_ids(bucket: &Bucket, operations: &[&str]) -> BTreeSet<String> {
 fn a_killed_run_leaves_nothing_or_the_whole_object_and_its_upload_is_aborted_by_the_next() {
     let (mut total, mut cut_short, mut aborted) = (0, 0, 0);
     for bucket in buckets("killed") {
-        for (number, way) in ways().into_iter().enumerate() {
+        for (number, way) in ways().into_iter().chain(ways_on_server()).enumerate() {
             let what = format!("{}, {}", bucket.server, way.name);
             let (source, folder) = (format!("in{number}"), format!("out{number}/"));
             for (number, part) in way.parts.iter().enumerate() {
@@ -163,7 +179,7 @@ fn a_killed_run_leaves_nothing_or_the_whole_object_and_its_upload_is_aborted_by_
                 assert!(outputs().iter().all(|(name, bytes)| expected.get(name) == Some(bytes)), "{what}");
                 complete(&mut command(&["--overwrite"]), &what);
                 assert!(outputs() == expected, "{what}: {:?}", outputs().keys());
-                let begun = upload_ids(&bucket, &["UploadPart"]);
+                let begun = upload_ids(&bucket, &["UploadPart", "UploadPartCopy"]);
                 let aborts = upload_ids(&bucket, &["AbortMultipartUpload"]);
                 let ended = &aborts | &upload_ids(&bucket, &["CompleteMultipartUpload"]);
                 assert!(begun.is_subset(&ended), "{what}: {begun:?} {ended:?}");

@@ -33,11 +33,15 @@ fn faults() -> Vec<Fault> {
 fn applies(operation: &str, fault: Fault) -> bool {
     let has_body = matches!(
         operation,
-        "ListObjectsV2" | "GetObject" | "CreateMultipartUpload" | "CompleteMultipartUpload"
+        "ListObjectsV2"
+            | "GetObject"
+            | "CreateMultipartUpload"
+            | "UploadPartCopy"
+            | "CompleteMultipartUpload"
     );
     // In a listing or a part a byte that is another one cannot be told from what is stored: that is for TLS to notice.
     if let Fault::FlipByte(_) = fault {
-        return matches!(operation, "CreateMultipartUpload" | "CompleteMultipartUpload");
+        return matches!(operation, "CreateMultipartUpload" | "UploadPartCopy" | "CompleteMultipartUpload");
     }
     has_body || !matches!(fault, Fault::CutBody(_) | Fault::ShortenBody(_) | Fault::ErrorIn200(_))
 }
@@ -45,6 +49,13 @@ fn applies(operation: &str, fault: Fault) -> bool {
 /// Whether one such fault has to pass unnoticed: S3 asks for another try, or the request can be made again.
 fn must_recover(operation: &str, fault: Fault) -> bool {
     match fault {
+        // A copy that is refused is done through this machine, and any other is asked for again.
+        Fault::Status(status, _) if operation == "UploadPartCopy" => status != 404,
+        Fault::ErrorIn200(_) | Fault::CutBody(_) | Fault::ShortenBody(_) | Fault::Reset
+            if operation == "UploadPartCopy" =>
+        {
+            true
+        }
         Fault::Status(status, _) => status >= 429,
         // A write whose answer is lost is looked for before it counts as failed.
         Fault::Close | Fault::LoseAnswer => true,
@@ -62,12 +73,13 @@ struct Experiments<'a> {
 }
 
 impl Experiments<'_> {
-    fn try_one(&mut self, operation: &'static str, fault: Fault, times: usize) {
+    fn try_one(&mut self, operation: &'static str, fault: Fault, before: usize, times: usize) {
         let bucket = self.bucket;
-        let shown = format!("{}: {operation}: {fault:?}, {times} times", bucket.server);
+        let shown = format!("{}: {operation}: {fault:?}, {times} times after {before}", bucket.server);
         bucket.delete("out.csv");
         bucket.proxy.clear_log();
         bucket.proxy.clear_faults();
+        bucket.proxy.fail(operation, Fault::Stall(Duration::ZERO), before);
         bucket.proxy.fail(operation, fault, times);
         let arguments =
             ["merge", &bucket.at("in"), "-o", &bucket.at("out.csv"), "--memory", "16MB", "--no-receipt"];
@@ -92,10 +104,11 @@ impl Experiments<'_> {
                 assert!(visible.is_none(), "{shown}: an error, and an output");
             }
         }
-        // No HeadObject is ever about a part.
+        // No HeadObject is ever about a part, and a copy that is refused is done through this machine.
         if let Fault::Status(status @ (403 | 404), _) = fault
             && times == FOREVER
             && operation != "HeadObject"
+            && (operation, status) != ("UploadPartCopy", 403)
         {
             assert_eq!(code, if status == 403 { 8 } else { 3 }, "{shown}: {said}");
             assert!(
@@ -109,19 +122,21 @@ impl Experiments<'_> {
     }
 }
 
-fn every_fault(operations: &[&'static str], rows: usize) -> (usize, usize) {
+/// At the first request of each operation, and at every later one of which there are `requests`.
+fn every_fault(operations: &[(&'static str, usize)], parts: &[Vec<u8>]) -> (usize, usize) {
     let (mut count, mut recovered) = (0, 0);
     for bucket in buckets("wire") {
-        let parts = csv_parts(2, rows);
-        bucket.put_parts("in/", "csv", &parts);
+        bucket.put_parts("in/", "csv", parts);
         let mut experiments =
-            Experiments { bucket: &bucket, expected: merged(&parts), count: 0, recovered: 0 };
-        for operation in operations {
+            Experiments { bucket: &bucket, expected: merged(parts), count: 0, recovered: 0 };
+        for &(operation, requests) in operations {
             for fault in faults().into_iter().filter(|fault| applies(operation, *fault)) {
                 // Waiting for the end of all tries depends on us, not on the server.
                 let often = if bucket.server == "s3s-fs" { &[1, 2, FOREVER][..] } else { &[1, 2] };
-                for &times in often {
-                    experiments.try_one(operation, fault, times);
+                for (before, &times) in
+                    (0..requests).flat_map(|before| often.iter().map(move |times| (before, times)))
+                {
+                    experiments.try_one(operation, fault, before, times);
                 }
             }
         }
@@ -134,14 +149,31 @@ fn every_fault(operations: &[&'static str], rows: usize) -> (usize, usize) {
 #[test]
 #[expect(clippy::print_stderr, reason = "the number of experiments is a result")]
 fn whatever_happens_to_a_small_merge_its_output_is_right_or_there_is_none() {
-    let (count, recovered) = every_fault(&["ListObjectsV2", "GetObject", "HeadObject", "PutObject"], 50);
+    let operations = ["ListObjectsV2", "GetObject", "HeadObject", "PutObject"].map(|name| (name, 1));
+    let (count, recovered) = every_fault(&operations, &csv_parts(2, 50));
     eprintln!("{count} experiments, {recovered} recovered");
 }
 
 #[test]
 #[expect(clippy::print_stderr, reason = "the number of experiments is a result")]
 fn whatever_happens_to_an_upload_its_output_is_right_or_there_is_none() {
-    let operations = ["CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload"];
-    let (count, recovered) = every_fault(&operations, 9_000);
+    let operations = ["CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload"].map(|name| (name, 1));
+    let (count, recovered) = every_fault(&operations, &csv_parts(2, 9_000));
+    eprintln!("{count} experiments, {recovered} recovered");
+}
+
+#[test]
+#[expect(clippy::print_stderr, reason = "the number of experiments is a result")]
+fn whatever_happens_to_a_merge_on_the_server_its_output_is_right_or_there_is_none() {
+    // Two parts that are copied and one that is sent.
+    let parts = [csv_parts(2, 27_500), csv_parts(1, 50)].concat();
+    let operations = [
+        ("CreateMultipartUpload", 1),
+        ("UploadPartCopy", 2),
+        ("UploadPart", 1),
+        ("GetObject", 1),
+        ("CompleteMultipartUpload", 1),
+    ];
+    let (count, recovered) = every_fault(&operations, &parts);
     eprintln!("{count} experiments, {recovered} recovered");
 }
