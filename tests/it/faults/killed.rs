@@ -145,49 +145,56 @@ fn upload_ids(bucket: &Bucket, operations: &[&str]) -> BTreeSet<String> {
 #[test]
 #[expect(clippy::print_stderr, reason = "the number of experiments is a result")]
 fn a_killed_run_leaves_nothing_or_the_whole_object_and_its_upload_is_aborted_by_the_next() {
-    let (mut total, mut cut_short, mut aborted) = (0, 0, 0);
-    for bucket in buckets("killed") {
-        for (number, way) in ways().into_iter().chain(ways_on_server()).enumerate() {
-            let what = format!("{}, {}", bucket.server, way.name);
-            let (source, folder) = (format!("in{number}"), format!("out{number}/"));
-            for (number, part) in way.parts.iter().enumerate() {
-                bucket.put(&format!("{source}/{}", part_name(number, way.extension)), part.clone());
-            }
-            let target = bucket.at(&format!("{folder}{}", way.target.trim_end_matches("out/")));
-            let source = bucket.at(&source);
-            let command = |more: &[&str]| {
-                let arguments = [way.command, &source, "-o", &target, "--memory", "16MB", "--no-receipt"];
-                bucket.command(&[&arguments[..], way.flags, more].concat())
-            };
-            let outputs = || -> BTreeMap<String, Vec<u8>> {
-                let names = bucket.keys().into_iter().filter(|name| name.starts_with(&folder));
-                names
-                    .into_iter()
-                    .filter_map(|name| Some((name.clone(), bucket.get(&name)?.to_vec())))
-                    .collect()
-            };
-            let takes = complete(&mut command(&[]), &what);
-            let expected = outputs();
-            assert!(!expected.is_empty(), "{what}");
-            for _ in 0..kills() {
-                expected.keys().for_each(|name| bucket.delete(name));
-                bucket.proxy.clear_log();
-                cut_short += usize::from(kill(&mut command(&[]), random(takes)));
-                total += 1;
-                // What was sent last may still be on its way to the server.
-                std::thread::sleep(Duration::from_millis(50));
-                assert!(outputs().iter().all(|(name, bytes)| expected.get(name) == Some(bytes)), "{what}");
-                complete(&mut command(&["--overwrite"]), &what);
-                assert!(outputs() == expected, "{what}: {:?}", outputs().keys());
-                let begun = upload_ids(&bucket, &["UploadPart", "UploadPartCopy"]);
-                let aborts = upload_ids(&bucket, &["AbortMultipartUpload"]);
-                let ended = &aborts | &upload_ids(&bucket, &["CompleteMultipartUpload"]);
-                assert!(begun.is_subset(&ended), "{what}: {begun:?} {ended:?}");
-                aborted += aborts.len();
-            }
-        }
-    }
+    // Beside each other: much of the time is waiting for servers.
+    let (total, cut_short, aborted) = std::thread::scope(|scope| {
+        let running: Vec<_> =
+            buckets("killed").into_iter().map(|bucket| scope.spawn(move || kill_into(&bucket))).collect();
+        let done = running.into_iter().map(|thread| thread.join().expect("every experiment holds"));
+        done.fold((0, 0, 0), |sum, more| (sum.0 + more.0, sum.1 + more.1, sum.2 + more.2))
+    });
     eprintln!(
         "{total} runs into buckets, {cut_short} killed at work, {aborted} uploads aborted by the next run"
     );
+}
+
+/// Kills runs into a bucket; gives how many, how many of them at work, and how many uploads the next runs aborted.
+fn kill_into(bucket: &Bucket) -> (usize, usize, usize) {
+    let (mut total, mut cut_short, mut aborted) = (0, 0, 0);
+    for (number, way) in ways().into_iter().chain(ways_on_server()).enumerate() {
+        let what = format!("{}, {}", bucket.server, way.name);
+        let (source, folder) = (format!("in{number}"), format!("out{number}/"));
+        for (number, part) in way.parts.iter().enumerate() {
+            bucket.put(&format!("{source}/{}", part_name(number, way.extension)), part.clone());
+        }
+        let target = bucket.at(&format!("{folder}{}", way.target.trim_end_matches("out/")));
+        let source = bucket.at(&source);
+        let command = |more: &[&str]| {
+            let arguments = [way.command, &source, "-o", &target, "--memory", "16MB", "--no-receipt"];
+            bucket.command(&[&arguments[..], way.flags, more].concat())
+        };
+        let outputs = || -> BTreeMap<String, Vec<u8>> {
+            let names = bucket.keys().into_iter().filter(|name| name.starts_with(&folder));
+            names.into_iter().filter_map(|name| Some((name.clone(), bucket.get(&name)?.to_vec()))).collect()
+        };
+        let takes = complete(&mut command(&[]), &what);
+        let expected = outputs();
+        assert!(!expected.is_empty(), "{what}");
+        for _ in 0..kills() {
+            expected.keys().for_each(|name| bucket.delete(name));
+            bucket.proxy.clear_log();
+            cut_short += usize::from(kill(&mut command(&[]), random(takes)));
+            total += 1;
+            // What was sent last may still be on its way to the server.
+            std::thread::sleep(Duration::from_millis(50));
+            assert!(outputs().iter().all(|(name, bytes)| expected.get(name) == Some(bytes)), "{what}");
+            complete(&mut command(&["--overwrite"]), &what);
+            assert!(outputs() == expected, "{what}: {:?}", outputs().keys());
+            let begun = upload_ids(bucket, &["UploadPart", "UploadPartCopy"]);
+            let aborts = upload_ids(bucket, &["AbortMultipartUpload"]);
+            let ended = &aborts | &upload_ids(bucket, &["CompleteMultipartUpload"]);
+            assert!(begun.is_subset(&ended), "{what}: {begun:?} {ended:?}");
+            aborted += aborts.len();
+        }
+    }
+    (total, cut_short, aborted)
 }
