@@ -1,6 +1,9 @@
 //! Copier to S3 beyond what object_store offers: a piece that the server copies out of another object, and an end that
 //! never replaces an object. Takes what object_store signs, sends it with a client of its own, and asks again where a
 //! failure may not last. Never decides what is uploaded.
+//!
+//! Not by aws-sdk-s3: 20,000 such requests, 16 at once, to a server that answers at once took 0.87 s and 45 microseconds
+//! of CPU each this way, and 2.2 s and 112 microseconds by version 1.157 of the SDK, which is minutes more to compile.
 
 use super::http::{element, status_of};
 use super::s3::S3;
