@@ -143,14 +143,21 @@ pub(crate) async fn probe_each(store: &Store, objects: &[Object]) -> Result<Vec<
     let mut probes: Vec<Result<Probe>> = if store.is_local() {
         let objects = objects.to_vec();
         let reader = Reader { store: store.clone(), runtime };
-        blocking(move || Ok(objects.iter().map(|object| reader.probe(object)).collect())).await?
+        let probe = move |object: &Object| reader.probe(object, reader.read(object, first_range(object))?);
+        blocking(move || Ok(objects.iter().map(probe).collect())).await?
     } else {
         // In whatever order they come, so that a slow one keeps no other from being asked for.
         let mut probes: Vec<(usize, Result<Probe>)> = stream::iter(0..objects.len())
             .map(|index| {
                 let reader = Reader { store: store.clone(), runtime: runtime.clone() };
                 let object = objects[index].clone();
-                blocking(move || Ok((index, reader.probe(&object))))
+                // Most parts take no second read, so no thread waits for the first.
+                async move {
+                    match store.read(&object, first_range(&object)).await {
+                        Ok(first) => blocking(move || Ok((index, reader.probe(&object, first)))).await,
+                        Err(error) => Ok((index, Err(error))),
+                    }
+                }
             })
             .buffer_unordered(CONCURRENT_HEADS)
             .try_collect()
@@ -170,6 +177,20 @@ pub(crate) async fn probe_each(store: &Store, objects: &[Object]) -> Result<Vec<
     Ok(probes)
 }
 
+/// Whether a part is looked at from its end, where the footer of a Parquet file is.
+fn starts_at_end(object: &Object) -> bool {
+    object.size > HEAD_BYTES && matches!(Format::of_name(&object.url), Some((Format::Parquet, _)))
+}
+
+/// What is read of a part before anything is known of it.
+fn first_range(object: &Object) -> std::ops::Range<u64> {
+    match object.size {
+        size if starts_at_end(object) => size - NEAR_BYTES..size,
+        size if size > HEAD_BYTES => 0..NEAR_BYTES,
+        size => 0..size,
+    }
+}
+
 /// Reads ranges of objects from a thread that may block.
 pub(crate) struct Reader {
     pub(crate) store: Store,
@@ -186,19 +207,18 @@ impl Reader {
         Ok(buffer.into())
     }
 
-    fn probe(&self, object: &Object) -> Result<Probe> {
-        let size = object.size;
-        let named_parquet = matches!(Format::of_name(&object.url), Some((Format::Parquet, _)));
-        let near = if size > HEAD_BYTES { NEAR_BYTES } else { size };
-        if named_parquet && size > HEAD_BYTES {
-            let tail = self.read(object, size - near..size)?;
-            if is_parquet(&tail[tail.len() - 4..]) {
-                return self.parquet(object, tail);
+    /// Looks at a part of which the first range was read.
+    fn probe(&self, object: &Object, first: Bytes) -> Result<Probe> {
+        let mut head = first;
+        if starts_at_end(object) {
+            if is_parquet(&head[head.len() - 4..]) {
+                return self.parquet(object, head);
             }
+            head = self.read(object, 0..NEAR_BYTES)?;
         }
-        let head = self.read(object, 0..near)?;
         if is_parquet(&head) {
-            let tail = if size > HEAD_BYTES { self.read(object, size - near..size)? } else { head };
+            let size = object.size;
+            let tail = if size > HEAD_BYTES { self.read(object, size - NEAR_BYTES..size)? } else { head };
             return self.parquet(object, tail);
         }
         self.csv(object, head)
