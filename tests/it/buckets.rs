@@ -2,8 +2,10 @@
 //! through the proxy; what a test puts and looks at by itself is not.
 
 use std::env;
+use std::panic::resume_unwind;
 use std::process::{Command, Output};
 use std::sync::Arc;
+use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -42,6 +44,18 @@ enum Home {
 /// A new bucket on every S3 server.
 pub(crate) fn buckets(name_hint: &str) -> Vec<Bucket> {
     servers::servers().into_iter().map(|server| Bucket::on(server, name_hint)).collect()
+}
+
+/// Does the same in a new bucket on every S3 server, beside each other: much of the time is waiting for servers.
+pub(crate) fn beside_each_other<T: Send>(name_hint: &str, on_one: impl Fn(&Bucket) -> T + Sync) -> Vec<T> {
+    let on_one = &on_one;
+    thread::scope(|scope| {
+        let running: Vec<_> =
+            buckets(name_hint).into_iter().map(|bucket| scope.spawn(move || on_one(&bucket))).collect();
+        let done = running.into_iter().map(ScopedJoinHandle::join);
+        // What an assertion said stays the last word of the test.
+        done.map(|result| result.unwrap_or_else(|panic| resume_unwind(panic))).collect()
+    })
 }
 
 /// A new place on every server there is, of S3 or not.
@@ -250,7 +264,7 @@ impl Bucket {
         let began = Instant::now();
         while self.proxy.count(operation) < requests {
             assert!(began.elapsed() < Duration::from_secs(60), "{}: no {operation} came", self.server);
-            std::thread::sleep(Duration::from_millis(10));
+            thread::sleep(Duration::from_millis(10));
         }
     }
 }

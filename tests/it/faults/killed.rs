@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::operations::parquet_parts;
-use crate::buckets::{Bucket, buckets, csv_parts, part_name};
+use crate::buckets::{Bucket, beside_each_other, csv_parts, part_name};
 use crate::fixtures::{self, failure};
 use crate::scratch::Scratch;
 
@@ -145,13 +145,9 @@ fn upload_ids(bucket: &Bucket, operations: &[&str]) -> BTreeSet<String> {
 #[test]
 #[expect(clippy::print_stderr, reason = "the number of experiments is a result")]
 fn a_killed_run_leaves_nothing_or_the_whole_object_and_its_upload_is_aborted_by_the_next() {
-    // Beside each other: much of the time is waiting for servers.
-    let (total, cut_short, aborted) = std::thread::scope(|scope| {
-        let running: Vec<_> =
-            buckets("killed").into_iter().map(|bucket| scope.spawn(move || kill_into(&bucket))).collect();
-        let done = running.into_iter().map(|thread| thread.join().expect("every experiment holds"));
-        done.fold((0, 0, 0), |sum, more| (sum.0 + more.0, sum.1 + more.1, sum.2 + more.2))
-    });
+    let done = beside_each_other("killed", kill_into);
+    let (total, cut_short, aborted) =
+        done.into_iter().fold((0, 0, 0), |sum, more| (sum.0 + more.0, sum.1 + more.1, sum.2 + more.2));
     eprintln!(
         "{total} runs into buckets, {cut_short} killed at work, {aborted} uploads aborted by the next run"
     );
