@@ -17,7 +17,7 @@ use crate::receipt::{self, Receipt, ReceiptOutput};
 use crate::sink::{Sink, SinkOptions, Sources, publish_all};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, join};
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt, stream};
 use std::sync::Arc;
@@ -189,8 +189,12 @@ async fn fill(context: &Context, plan: &Plan, output: &PlannedOutput, file: &mut
             let encoder = Encoder::new(&context.input.schema, codec(plan.compression)?)?;
             let mut groups = row_groups(context, plan, output, &encoder);
             let mut parquet = ParquetFile::begin(context, output.parts.clone(), &encoder, file).await?;
-            while let Some(group) = groups.try_next().await? {
-                parquet.add(group, file).await?;
+            let mut next = groups.try_next().await?;
+            while let Some(group) = next {
+                // A stream does nothing while nobody asks: so the next one is made while this one is written.
+                let (written, made) = join(parquet.add(group, file), groups.try_next()).await;
+                written?;
+                next = made?;
             }
             seal(context, plan, output, parquet.assembler, file).await
         }
@@ -249,9 +253,13 @@ async fn fill_csv(context: &Context, plan: &Plan, output: &PlannedOutput, file: 
         .buffered(context.budget.window);
     // What is ready is written at once: each write is a thread's waking.
     let mut pieces = pieces.try_ready_chunks(context.budget.window);
-    while let Some(ready) = pieces.try_next().await.map_err(|error| error.1)? {
+    let mut next = pieces.try_next().await.map_err(|error| error.1)?;
+    while let Some(ready) = next {
         file.rows += ready.iter().map(|piece| piece.rows).sum::<u64>();
-        file.write_all(ready.into_iter().map(|piece| piece.bytes).collect()).await?;
+        let ready = ready.into_iter().map(|piece| piece.bytes).collect();
+        let (written, made) = join(file.write_all(ready), pieces.try_next()).await;
+        written?;
+        next = made.map_err(|error| error.1)?;
     }
     Ok(())
 }

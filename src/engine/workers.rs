@@ -74,10 +74,23 @@ struct Thread<T> {
 impl<T: Send + 'static> Thread<T> {
     fn run<W: Worker<Output = T>>(self, mut worker: W) {
         let mut chunk = Chunk::default();
+        let mut done = None;
         loop {
-            // A permit comes before a chunk: so the one whose turn it is always has one.
-            let Ok(permit) = self.runtime.block_on(Arc::clone(&self.window).acquire_owned()) else { return };
+            // A permit comes before a chunk: so the one whose turn it is always has one. While there are any, what is done
+            // is sent after the next chunk was cut: whom it wakes may take our core, and nobody shall wait for a lock that
+            // we then hold.
+            let permit = match Arc::clone(&self.window).try_acquire_owned() {
+                Ok(permit) => permit,
+                Err(_) => {
+                    self.send(&mut done);
+                    match self.runtime.block_on(Arc::clone(&self.window).acquire_owned()) {
+                        Ok(permit) => permit,
+                        Err(_) => return,
+                    }
+                }
+            };
             let (number, cut) = self.cut(&mut chunk);
+            self.send(&mut done);
             let result = match cut {
                 Ok(false) => return,
                 Ok(true) => {
@@ -88,9 +101,14 @@ impl<T: Send + 'static> Thread<T> {
             if result.is_err() {
                 self.lock().text = None;
             }
-            if self.sender.send((number, result, permit)).is_err() {
-                return;
-            }
+            done = Some((number, result, permit));
+        }
+    }
+
+    fn send(&self, done: &mut Option<Sent<T>>) {
+        if let Some(done) = done.take() {
+            // Where nobody takes it the window is closed, too.
+            let _ = self.sender.send(done);
         }
     }
 

@@ -172,3 +172,52 @@ fn whatever_happens_to_a_merge_on_the_server_its_output_is_right_or_there_is_non
     let (count, recovered) = every_fault(&operations, &parts);
     eprintln!("{count} experiments, {recovered} recovered");
 }
+
+/// Lets a run fail whose abort then meets a fault; the run after it is undisturbed.
+fn fail_to_abort(bucket: &Bucket, operation: &'static str, fault: Fault, times: usize, expected: &[u8]) {
+    let shown = format!("{}: {operation}: an abort meets {fault:?}, {times} times", bucket.server);
+    let arguments = [
+        "merge",
+        &bucket.at("in"),
+        "-o",
+        &bucket.at("out.csv"),
+        "--memory",
+        "16MB",
+        "--no-receipt",
+        "--retry-timeout",
+        "1s",
+    ];
+    bucket.proxy.fail(operation, Fault::Status(404, "NoSuchUpload"), 1);
+    bucket.proxy.fail("AbortMultipartUpload", fault, times);
+    let output =
+        bucket.command(&arguments).env("AWS_READ_TIMEOUT", "1s").output().expect("the binary starts");
+    let (code, said) = failure(&output);
+    // Why the run failed is what is told, not what became of clearing away.
+    assert_eq!(code, 8, "{shown}: {said}");
+    assert!(said.contains("NoSuchUpload"), "{shown}: {said}");
+    assert_eq!(bucket.get("out.csv"), None, "{shown}");
+    bucket.proxy.clear_faults();
+    bucket.succeed(&arguments[..7]);
+    assert!(bucket.get("out.csv").as_deref() == Some(expected), "{shown}: a wrong file");
+    // An upload that the store says it does not know is not asked about again.
+    if !matches!(fault, Fault::Status(404, _)) {
+        assert_eq!(bucket.open_uploads().unwrap_or(0), 0, "{shown}");
+    }
+    bucket.delete("out.csv");
+}
+
+#[test]
+fn an_upload_whose_abort_fails_is_aborted_by_the_next_run() {
+    let on_server = [csv_parts(2, 27_500), csv_parts(1, 50)].concat();
+    for (operation, parts) in [("UploadPart", csv_parts(2, 9_000)), ("UploadPartCopy", on_server)] {
+        let expected = merged(&parts);
+        beside_each_other("abort", |bucket| {
+            bucket.put_parts("in/", "csv", &parts);
+            for fault in faults().into_iter().filter(|fault| applies("AbortMultipartUpload", *fault)) {
+                for times in [1, FOREVER] {
+                    fail_to_abort(bucket, operation, fault, times, &expected);
+                }
+            }
+        });
+    }
+}
