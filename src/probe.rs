@@ -151,9 +151,12 @@ pub(crate) async fn probe_each(store: &Store, objects: &[Object]) -> Result<Vec<
             .map(|index| {
                 let reader = Reader { store: store.clone(), runtime: runtime.clone() };
                 let object = objects[index].clone();
-                // Most parts take no second read, so no thread waits for the first.
                 async move {
                     match store.read(&object, first_range(&object)).await {
+                        // All of a small part is there: that is no work to wake a thread for.
+                        Ok(first) if first.len() as u64 == object.size => {
+                            Ok((index, reader.probe(&object, first)))
+                        }
                         Ok(first) => blocking(move || Ok((index, reader.probe(&object, first)))).await,
                         Err(error) => Ok((index, Err(error))),
                     }
@@ -280,7 +283,8 @@ impl Reader {
                 Some(probe) => return Ok(probe),
                 // The header goes on beyond what was read.
                 None if is_whole => return Ok(Probe::Empty),
-                None if raw.len() as u64 >= MAX_HEADER_BYTES => {
+                // Nothing is left to read, or enough was.
+                None if raw_is_whole || raw.len() as u64 >= MAX_HEADER_BYTES => {
                     return Err(Error::data(
                         &object.url,
                         "no line end within the first mebibyte: no CSV header",

@@ -7,11 +7,11 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use std::io::{Seek, SeekFrom, Write};
 use std::sync::Arc;
 
+use crate::buckets::bucket;
 use crate::scratch::{RUN, Scratch};
 
-/// A part of one record that is a few kilobytes packed and has no end in sight unpacked.
-fn bomb(extension: &str) -> Vec<u8> {
-    let header = b"item_id,date,p50\n";
+/// A part whose last line is a few kilobytes packed and has no end in sight unpacked.
+fn bomb(extension: &str, header: &[u8]) -> Vec<u8> {
     let a = vec![b'a'; 1 << 20];
     let fill = |out: &mut dyn Write| {
         out.write_all(header).expect("written");
@@ -34,7 +34,7 @@ fn bomb(extension: &str) -> Vec<u8> {
 #[test]
 fn a_record_without_end_is_an_error_where_it_passes_its_bound() {
     for extension in ["csv.gz", "csv.zst"] {
-        let scratch = Scratch::of_parts(extension, &[bomb(extension)]);
+        let scratch = Scratch::of_parts(extension, &[bomb(extension, b"item_id,date,p50\n")]);
         for target in ["out.csv", "out.parquet"] {
             let said = scratch.fails(&format!("merge in -o {target}"), 5);
             assert!(said.contains("longer than 64 MiB"), "{said}");
@@ -47,6 +47,16 @@ fn a_header_without_end_is_an_error_where_it_passes_its_bound() {
     let scratch = Scratch::csv(&[vec![b'a'; 3 << 20]]);
     let said = scratch.fails("merge in -o out.csv", 5);
     assert!(said.contains("no line end within the first mebibyte"), "{said}");
+    for extension in ["csv.gz", "csv.zst"] {
+        let part = bomb(extension, b"item_id,");
+        let scratch = Scratch::of_parts(extension, std::slice::from_ref(&part));
+        let said = scratch.fails("merge in -o out.csv", 5);
+        assert!(said.contains("no line end within the first mebibyte"), "{said}");
+        let bucket = bucket("header");
+        bucket.put_parts("in/", extension, &[part]);
+        let said = bucket.fail(5, &["merge", &bucket.at("in"), "-o", "-"]);
+        assert!(said.contains("no line end within the first mebibyte"), "{said}");
+    }
 }
 
 #[test]
