@@ -15,25 +15,31 @@ pub(crate) struct Listing {
 
 /// Lists a folder with the folders below it, one file, or what a glob in the last segment matches.
 pub(crate) async fn list(location: &Location) -> Result<Listing> {
+    list_between(location, &[]).await
+}
+
+/// As [`list`], where so many objects are known that their listing has several pages: what lies between two of the
+/// `marks`, which are keys in ascending order, is asked for beside the rest.
+pub(crate) async fn list_between(location: &Location, marks: &[&str]) -> Result<Listing> {
     let mut listing = match location.store.object_store() {
         None => {
             let location = location.clone();
             crate::location::blocking(move || list_local(&location)).await?
         }
-        Some(_) => list_remote(location).await?,
+        Some(_) => list_remote(location, marks).await?,
     };
     listing.objects.sort_by(|a, b| a.key.cmp(&b.key));
     Ok(listing)
 }
 
-async fn list_remote(location: &Location) -> Result<Listing> {
+async fn list_remote(location: &Location, marks: &[&str]) -> Result<Listing> {
     let Some(store) = location.store.object_store() else {
         return Err(Error::Internal("no object store".into()));
     };
     let (folder, last) = location.split();
     let glob = Glob::new(last);
     if !glob.is_literal() {
-        let found = location.store.list_remote(store, folder).await?;
+        let found = location.store.list_remote(store, folder, marks).await?;
         let skip = if folder.is_empty() { 0 } else { folder.len() + 1 };
         let objects = found
             .into_iter()
@@ -45,7 +51,7 @@ async fn list_remote(location: &Location) -> Result<Listing> {
             .collect();
         return Ok(Listing { objects: without_markers(objects), is_single_file: false });
     }
-    let mut objects = without_markers(location.store.list_remote(store, &location.path).await?);
+    let mut objects = without_markers(location.store.list_remote(store, &location.path, marks).await?);
     // The marker of this folder itself.
     objects.retain(|object| object.key != location.path);
     if objects.is_empty()

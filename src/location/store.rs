@@ -8,11 +8,12 @@ use super::objects::ObjectOptions;
 use crate::error::{Error, Result};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use futures::TryStreamExt;
+use futures::{StreamExt, TryStreamExt, stream};
 use object_store::multipart::MultipartStore;
 use object_store::path::Path;
 use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt};
 use serde::Serialize;
+use std::cmp::Ordering;
 use std::fs::File;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
@@ -165,20 +166,59 @@ impl Store {
         format!("{}{key}", self.root)
     }
 
-    /// All objects below a folder of an object store, unordered. `folder` is whole segments: `x` never lists `x2/`.
+    /// All objects below a folder of an object store, unordered. `folder` is whole segments: `x` never lists `x2/`. What
+    /// lies between two of the ascending `marks` is asked for beside the rest, where the store lists in that order.
     pub(crate) async fn list_remote(
         &self,
         store: &Arc<dyn ObjectStore>,
         folder: &str,
+        marks: &[&str],
     ) -> Result<Vec<Object>> {
-        let shown = self.url(folder);
-        let prefix = self.path(folder)?;
-        let found: Vec<_> = store
-            .list((!folder.is_empty()).then_some(&prefix))
+        // S3 does, but for its directory buckets.
+        let is_in_order = self.copier().is_some() && !self.root.ends_with("--x-s3/");
+        let marks = if is_in_order { marks } else { &[] };
+        let owned = || marks.iter().map(|&mark| Some(mark.to_owned()));
+        let starts = std::iter::once(None).chain(owned());
+        let spans: Vec<_> = starts.zip(owned().chain(std::iter::once(None))).collect();
+        let spans: Vec<_> = stream::iter(spans)
+            .map(|(after, last)| self.clone().list_span(Arc::clone(store), folder.to_owned(), after, last))
+            .buffered(CONCURRENT_LISTINGS)
             .try_collect()
-            .await
-            .map_err(|error| store_error("listing", &shown, &error))?;
-        Ok(found.into_iter().map(|meta| self.object(meta)).collect())
+            .await?;
+        Ok(spans.into_iter().flatten().collect())
+    }
+
+    /// The objects below a folder after one key and up to another.
+    async fn list_span(
+        self,
+        store: Arc<dyn ObjectStore>,
+        folder: String,
+        after: Option<String>,
+        last: Option<String>,
+    ) -> Result<Vec<Object>> {
+        let shown = self.url(&folder);
+        let prefix = self.path(&folder)?;
+        let prefix = (!folder.is_empty()).then_some(&prefix);
+        let mut listed = match after {
+            None => store.list(prefix),
+            Some(after) => store.list_with_offset(prefix, &self.path(&after)?),
+        };
+        let mut objects = Vec::new();
+        while let Some(meta) =
+            listed.try_next().await.map_err(|error| store_error("listing", &shown, &error))?
+        {
+            let object = self.object(meta);
+            let to_last = last.as_ref().map(|last| object.key.cmp(last));
+            if to_last == Some(Ordering::Greater) {
+                break;
+            }
+            objects.push(object);
+            // Another page would begin with the next span.
+            if to_last == Some(Ordering::Equal) {
+                break;
+            }
+        }
+        Ok(objects)
     }
 
     /// One object, or `None` where there is none of that name.
@@ -304,6 +344,9 @@ fn is_same(listed: &Object, answered: &object_store::ObjectMeta) -> bool {
     };
     same_version && listed.size == answered.size
 }
+
+/// Pages of a listing that are asked for at once.
+const CONCURRENT_LISTINGS: usize = 16;
 
 /// How often a range is asked for when its answers are too short or too long.
 const READS_UNTIL_WHOLE: usize = 3;

@@ -115,7 +115,12 @@ impl Input {
 /// [`Error::NotFound`] where the location does not exist, [`Error::Denied`] or [`Error::Store`] where it cannot be
 /// listed.
 pub async fn find(source: &Location, pattern: &Pattern) -> Result<Found> {
-    let listing = listing::list(source).await?;
+    find_between(source, pattern, &[]).await
+}
+
+/// As [`find`], with marks for the listing of a place that was listed before.
+pub(crate) async fn find_between(source: &Location, pattern: &Pattern, marks: &[&str]) -> Result<Found> {
+    let listing = listing::list_between(source, marks).await?;
     if listing.is_single_file {
         let exports = listing.objects.into_iter().map(|object| export::single(object, pattern)).collect();
         return Ok(Found { exports, ..Found::default() });

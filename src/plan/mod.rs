@@ -7,6 +7,7 @@ mod strategy;
 mod summary;
 
 pub use input::find;
+pub(crate) use input::find_between;
 pub(crate) use input::{
     Chosen, Contents, Input, PlannedPart, choose, column_names, input, look, rows_missing,
 };

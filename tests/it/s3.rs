@@ -4,12 +4,15 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
 
 use super::buckets::{Bucket, buckets, csv_parts, everywhere, merged, part_name, range};
 use super::fixtures;
+use super::proxy::Fault;
 
 const MIB: u64 = 1024 * 1024;
 
@@ -65,6 +68,44 @@ fn a_listing_of_more_than_a_thousand_objects_is_read_page_by_page() {
         assert_eq!(found["exports"][0]["parts"][1_049]["number"], 1_049, "{}", bucket.server);
         if bucket.is_s3() {
             assert_eq!(bucket.proxy.count("ListObjectsV2"), 2, "{}", bucket.server);
+            look_again(&bucket);
+        }
+    }
+}
+
+/// The last look at 1,050 parts asks for both of its pages at once, and still notices what came and what went.
+fn look_again(bucket: &Bucket) {
+    let merge = ["merge", &bucket.at("x"), "-o", &bucket.at("out.csv"), "--no-receipt"];
+    bucket.proxy.clear_log();
+    bucket.succeed(&merge);
+    let listings = bucket.proxy.requests("ListObjectsV2");
+    let starts: Vec<bool> = listings.iter().map(|listing| listing.target.contains("start-after=")).collect();
+    assert_eq!(starts.len(), 4, "{}: {listings:?}", bucket.server);
+    assert_eq!(starts[2..].iter().filter(|is_span| **is_span).count(), 1, "{}: {listings:?}", bucket.server);
+    bucket.delete("out.csv");
+
+    let mut keys: Vec<String> = (0..1_050).map(|number| format!("x/{}", part_name(number, "csv"))).collect();
+    keys.sort();
+    let another = format!("x/{}", part_name(1_050, "csv"));
+    for (what, key) in [("added", &another), ("removed", &keys[989]), ("removed", &keys[990])] {
+        bucket.proxy.clear_log();
+        bucket.proxy.fail("GetObject", Fault::Stall(Duration::ZERO), 1_049);
+        bucket.proxy.fail("GetObject", Fault::Stall(Duration::from_secs(2)), 1);
+        let mut command = bucket.command(&merge);
+        let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the binary starts");
+        bucket.wait_for_some("GetObject", 1_050);
+        let before = bucket.get(key);
+        match what {
+            "added" => bucket.put(key, "item_id,date,p50\n"),
+            _ => bucket.delete(key),
+        }
+        let (code, said) = fixtures::failure(&child.wait_with_output().expect("the binary ends"));
+        assert_eq!(code, 5, "{}: {said}", bucket.server);
+        assert!(said.contains(key) && said.contains(what), "{}: {said}", bucket.server);
+        assert_eq!(bucket.get("out.csv"), None, "{}", bucket.server);
+        match before {
+            Some(part) => bucket.put(key, part),
+            None => bucket.delete(key),
         }
     }
 }
