@@ -228,6 +228,23 @@ impl Bucket {
         self.runtime.block_on(all).expect("the server takes objects");
     }
 
+    /// Reads parts and forgets them, so many at a time, by way of `endpoint`.
+    pub(crate) fn read_many(&self, prefix: &str, parts: usize, at_once: usize, endpoint: &str) {
+        let store = self.test_server().store(self.url.trim_start_matches("s3://"));
+        let store = store.with_endpoint(endpoint).build().expect("the options are complete");
+        let reads = futures::stream::iter(0..parts).map(|number| {
+            let (key, store) = (path(&format!("{prefix}{}", part_name(number, "csv"))), &store);
+            async move { store.get(&key).await?.bytes().await.map(drop) }
+        });
+        let all = reads.buffer_unordered(at_once).try_collect::<Vec<_>>();
+        self.runtime.block_on(all).expect("the server gives objects");
+    }
+
+    /// The server itself, past the proxy.
+    pub(crate) fn endpoint(&self) -> &str {
+        &self.test_server().endpoint
+    }
+
     /// A signed request without a body, past the proxy, which must succeed; gives headers and text.
     pub(crate) fn ask(&self, method: Method, key: &str, query: &[(&str, &str)]) -> (HeaderMap, String) {
         let answer = self.test_server().ask(method, self.url.trim_start_matches("s3://"), key, query);
