@@ -159,7 +159,10 @@ pub(crate) fn group(objects: Vec<Object>, pattern: &Pattern) -> Found {
     found.exports = groups
         .into_iter()
         .map(|((folder, kind, job, run), mut parts)| {
-            parts.sort_by(|a, b| a.name.cmp(&b.name));
+            // The rest of their names is what they have in common.
+            let place =
+                |part: &Part| part.name.as_ref().map(|name| (name.number(), name.as_str().to_owned()));
+            parts.sort_by_cached_key(place);
             let (gaps, doubles) = inspect(&parts, pattern.gaps());
             Export { folder, kind, job, run, parts, gaps, doubles }
         })

@@ -8,6 +8,7 @@ use crate::location::{Object, Store, blocking, open_local, read_local};
 use crate::options::Format;
 use crate::value::time::{Zone, parse_timestamp};
 use bytes::Bytes;
+use futures::future::try_join_all;
 use futures::{StreamExt, TryStreamExt, stream};
 use parquet::DecodeResult;
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataPushDecoder};
@@ -27,6 +28,8 @@ const KEPT_BYTES: u64 = 16 * 1024 * 1024;
 /// Heads that are read at once from a store. Far away nearly all of their time is waiting: twice as many at once take
 /// half as long, and what they hold is 64 times 64 KiB at most.
 const CONCURRENT_HEADS: usize = 64;
+/// Heads of local files that are not worth a further thread.
+const LOCAL_HEADS: usize = 64;
 
 /// What a part's first and last bytes say.
 #[derive(Debug, Clone)]
@@ -141,10 +144,16 @@ pub(crate) async fn probe(store: &Store, objects: &[Object]) -> Result<Vec<Probe
 pub(crate) async fn probe_each(store: &Store, objects: &[Object]) -> Result<Vec<Result<Probe>>> {
     let runtime = tokio::runtime::Handle::current();
     let mut probes: Vec<Result<Probe>> = if store.is_local() {
-        let objects = objects.to_vec();
-        let reader = Reader { store: store.clone(), runtime };
-        let probe = move |object: &Object| reader.probe(object, reader.read(object, first_range(object))?);
-        blocking(move || Ok(objects.iter().map(probe).collect())).await?
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let share = objects.len().div_ceil(threads).max(LOCAL_HEADS);
+        let shares = objects.chunks(share).map(|objects| {
+            let objects = objects.to_vec();
+            let reader = Reader { store: store.clone(), runtime: runtime.clone() };
+            let probe =
+                move |object: &Object| reader.probe(object, reader.read(object, first_range(object))?);
+            blocking(move || Ok(objects.iter().map(probe).collect::<Vec<_>>()))
+        });
+        try_join_all(shares).await?.into_iter().flatten().collect()
     } else {
         // In whatever order they come, so that a slow one keeps no other from being asked for.
         let mut probes: Vec<(usize, Result<Probe>)> = stream::iter(0..objects.len())
