@@ -160,14 +160,17 @@ pub(crate) fn group(objects: Vec<Object>, pattern: &Pattern) -> Found {
         .into_iter()
         .map(|((folder, kind, job, run), mut parts)| {
             // The rest of their names is what they have in common.
-            let place =
-                |part: &Part| part.name.as_ref().map(|name| (name.number(), name.as_str().to_owned()));
-            parts.sort_by_cached_key(place);
+            parts.sort_by(|a, b| place(a).cmp(&place(b)));
             let (gaps, doubles) = inspect(&parts, pattern.gaps());
             Export { folder, kind, job, run, parts, gaps, doubles }
         })
         .collect();
     found
+}
+
+/// What orders the parts of a run; the text decides between names that say the same.
+fn place(part: &Part) -> Option<(PartNumber, &str)> {
+    part.name.as_ref().map(|name| (name.number(), name.as_str()))
 }
 
 /// A file that was named by itself: it is read alone, whatever its name.

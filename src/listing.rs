@@ -19,7 +19,7 @@ pub(crate) async fn list(location: &Location) -> Result<Listing> {
 }
 
 /// As [`list`], where so many objects are known that their listing has several pages: what lies between two of the
-/// `marks`, which are keys in ascending order, is asked for beside the rest.
+/// `marks`, which are keys in ascending order, is asked for beside the rest. For stores that list in that order.
 pub(crate) async fn list_between(location: &Location, marks: &[&str]) -> Result<Listing> {
     let mut listing = match location.store.object_store() {
         None => {

@@ -79,6 +79,11 @@ pub struct Selection {
     pub expect_rows: Option<u64>,
 }
 
+/// Threads that the machine runs at once; one where it does not tell.
+pub(crate) fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
 /// Which run, where there are several.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum RunChoice {

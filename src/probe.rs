@@ -5,7 +5,7 @@ use crate::decode::csv::{FieldEnd, Fields, lines, whole_records};
 use crate::error::{Error, Result};
 use crate::guard::guard;
 use crate::location::{Object, Store, blocking, open_local, read_local};
-use crate::options::Format;
+use crate::options::{Format, cores};
 use crate::value::time::{Zone, parse_timestamp};
 use bytes::Bytes;
 use futures::future::try_join_all;
@@ -144,8 +144,7 @@ pub(crate) async fn probe(store: &Store, objects: &[Object]) -> Result<Vec<Probe
 pub(crate) async fn probe_each(store: &Store, objects: &[Object]) -> Result<Vec<Result<Probe>>> {
     let runtime = tokio::runtime::Handle::current();
     let mut probes: Vec<Result<Probe>> = if store.is_local() {
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let share = objects.len().div_ceil(threads).max(LOCAL_HEADS);
+        let share = objects.len().div_ceil(cores()).max(LOCAL_HEADS);
         let shares = objects.chunks(share).map(|objects| {
             let objects = objects.to_vec();
             let reader = Reader { store: store.clone(), runtime: runtime.clone() };

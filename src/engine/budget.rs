@@ -1,6 +1,6 @@
 //! How much of what is held at once: every buffer and queue of a run takes its bound from here.
 
-use crate::options::Options;
+use crate::options::{Options, cores};
 
 const MIB: usize = 1024 * 1024;
 
@@ -38,11 +38,7 @@ impl Budget {
     /// Shares out what the user allows.
     pub(crate) fn new(options: &Options) -> Self {
         let memory = usize::try_from(options.memory.unwrap_or(DEFAULT_MEMORY)).unwrap_or(usize::MAX);
-        let threads = options
-            .threads
-            .or_else(|| std::thread::available_parallelism().ok().map(usize::from))
-            .unwrap_or(1)
-            .max(1);
+        let threads = options.threads.unwrap_or_else(cores).max(1);
         Budget {
             threads,
             window: threads + 1,

@@ -2,6 +2,7 @@
 //! allows.
 
 use crate::error::{Error, Result};
+use crate::options::cores;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
@@ -15,8 +16,7 @@ impl Jobs {
     pub(crate) fn new(threads: usize) -> Self {
         // One more where jobs may have all cores: two of them may have to share one for a while, as the scheduler has it,
         // and another core would wait for the place that one of them holds. It is 4 % of the time from CSV to Parquet.
-        let cores = std::thread::available_parallelism().map_or(usize::MAX, usize::from);
-        let places = if threads > 1 && threads >= cores { threads + 1 } else { threads };
+        let places = if threads > 1 && threads >= cores() { threads + 1 } else { threads };
         Jobs { permits: Arc::new(Semaphore::new(places)) }
     }
 

@@ -79,16 +79,11 @@ impl<T: Send + 'static> Thread<T> {
             // A permit comes before a chunk: so the one whose turn it is always has one. While there are any, what is done
             // is sent after the next chunk was cut: whom it wakes may take our core, and nobody shall wait for a lock that
             // we then hold.
-            let permit = match Arc::clone(&self.window).try_acquire_owned() {
-                Ok(permit) => permit,
-                Err(_) => {
-                    self.send(&mut done);
-                    match self.runtime.block_on(Arc::clone(&self.window).acquire_owned()) {
-                        Ok(permit) => permit,
-                        Err(_) => return,
-                    }
-                }
-            };
+            let permit = Arc::clone(&self.window).try_acquire_owned().or_else(|_| {
+                self.send(&mut done);
+                self.runtime.block_on(Arc::clone(&self.window).acquire_owned())
+            });
+            let Ok(permit) = permit else { return };
             let (number, cut) = self.cut(&mut chunk);
             self.send(&mut done);
             let result = match cut {

@@ -166,17 +166,19 @@ impl Store {
         format!("{}{key}", self.root)
     }
 
+    /// Whether listings come in the order of keys and may begin after any: S3's do, but for directory buckets.
+    pub(crate) fn lists_in_order(&self) -> bool {
+        self.copier().is_some() && !self.root.ends_with("--x-s3/")
+    }
+
     /// All objects below a folder of an object store, unordered. `folder` is whole segments: `x` never lists `x2/`. What
-    /// lies between two of the ascending `marks` is asked for beside the rest, where the store lists in that order.
+    /// lies between two of the ascending `marks` is asked for beside the rest: the store must list in that order.
     pub(crate) async fn list_remote(
         &self,
         store: &Arc<dyn ObjectStore>,
         folder: &str,
         marks: &[&str],
     ) -> Result<Vec<Object>> {
-        // S3 does, but for its directory buckets.
-        let is_in_order = self.copier().is_some() && !self.root.ends_with("--x-s3/");
-        let marks = if is_in_order { marks } else { &[] };
         let owned = || marks.iter().map(|&mark| Some(mark.to_owned()));
         let starts = std::iter::once(None).chain(owned());
         let spans: Vec<_> = starts.zip(owned().chain(std::iter::once(None))).collect();

@@ -9,7 +9,7 @@ use crate::encode::parquet::{Assembler, Encoder, MAGIC, codec};
 use crate::engine::{Finished, Jobs, Progress, TRANSFER_BYTES, WrittenFile, stopped, write_each};
 use crate::error::{Error, Result};
 use crate::location::{ContentType, Location};
-use crate::options::{Compression, Format};
+use crate::options::{Compression, Format, cores};
 use crate::plan::{ROW_GROUP_ROWS, Target};
 use crate::sink::{Sink, SinkOptions};
 use bytes::Bytes;
@@ -61,11 +61,7 @@ impl Parts {
         progress: Arc<Progress>,
         stopped: watch::Receiver<bool>,
     ) -> Result<Self> {
-        let threads = options
-            .threads
-            .or_else(|| std::thread::available_parallelism().ok().map(usize::from))
-            .unwrap_or(1)
-            .max(1);
+        let threads = options.threads.unwrap_or_else(cores).max(1);
         let row_bytes = row_bytes(&layout, options.seed);
         // Rows are cut by what they are, never by the threads there are: a sample is the same everywhere.
         let piece_rows = match options.to {

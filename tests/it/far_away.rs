@@ -14,21 +14,20 @@ const LATENCY: Duration = Duration::from_millis(30);
 /// As in `probe`: heads that are read at once.
 const AT_ONCE: usize = 64;
 
-/// A bucket with parts of some 4 kB that is far away from now on, and their merge.
-fn far_away(parts: usize) -> (Bucket, Vec<u8>) {
-    let bucket = bucket("far-away");
-    let parts = csv_parts(parts, 20);
+/// Parts of some 4 kB.
+fn small_parts(count: usize) -> Vec<Vec<u8>> {
+    let parts = csv_parts(count, 20);
     assert!(parts.iter().all(|part| (3_500..4_500).contains(&part.len())), "{}", parts[0].len());
-    bucket.put_many("in/", &parts);
-    bucket.proxy.delay_all(LATENCY);
-    (bucket, merged(&parts))
+    parts
 }
 
 #[test]
 fn small_parts_take_one_request_each_and_are_asked_for_together() {
-    let (bucket, expected) = far_away(400);
+    let (bucket, parts) = (bucket("far-away"), small_parts(400));
+    bucket.put_many("in/", &parts);
+    bucket.proxy.delay_all(LATENCY);
     bucket.succeed(&["merge", &bucket.at("in"), "-o", &bucket.at("out.csv")]);
-    assert!(bucket.get("out.csv").as_deref() == Some(&expected[..]));
+    assert!(bucket.get("out.csv").as_deref() == Some(&merged(&parts)[..]));
     let reads = bucket.proxy.requests("GetObject");
     // The parts, and a look for a receipt.
     assert!((400..=401).contains(&reads.len()), "{}", reads.len());
@@ -169,7 +168,7 @@ fn is_whole(answer: &[u8]) -> bool {
 #[test]
 #[ignore = "it measures, and proves nothing"]
 fn two_thousand_small_parts_are_timed() {
-    let parts = csv_parts(2_000, 20);
+    let parts = small_parts(2_000);
     for bucket in buckets("far-away") {
         bucket.put_many("in/", &parts);
         let relay = Relay::start(bucket.endpoint(), LATENCY);

@@ -162,8 +162,7 @@ fn race(
     bucket.proxy.fail(operation, Fault::Stall(Duration::from_millis(700)), 2);
     let target = bucket.at(&format!("{operation}-{round}.csv"));
     let start = || {
-        let mut command =
-            bucket.command(&["merge", &bucket.at("in"), "-o", &target, "--memory", "16MB", "--no-receipt"]);
+        let mut command = bucket.merge_in_pieces(&target);
         command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the binary starts")
     };
     let (first, second) = (start(), start());
@@ -198,15 +197,7 @@ fn an_object_that_came_after_the_last_look_is_not_replaced_by_an_upload() {
         let parts = csv_parts(2, 9_000);
         bucket.put_parts("in/", "csv", &parts);
         bucket.proxy.fail("CompleteMultipartUpload", Fault::Stall(Duration::from_secs(2)), 1);
-        let mut command = bucket.command(&[
-            "merge",
-            &bucket.at("in"),
-            "-o",
-            &bucket.at("out.csv"),
-            "--memory",
-            "16MB",
-            "--no-receipt",
-        ]);
+        let mut command = bucket.merge_in_pieces(&bucket.at("out.csv"));
         let run = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the binary starts");
         bucket.wait_for("CompleteMultipartUpload");
         bucket.put("out.csv", "another's");
@@ -244,15 +235,7 @@ fn a_signal_while_an_upload_begins_aborts_it() {
     for bucket in buckets("begins") {
         bucket.put_parts("in/", "csv", &csv_parts(2, 9_000));
         bucket.proxy.fail("CreateMultipartUpload", Fault::Stall(Duration::from_secs(1)), 1);
-        let mut command = bucket.command(&[
-            "merge",
-            &bucket.at("in"),
-            "-o",
-            &bucket.at("out.csv"),
-            "--memory",
-            "16MB",
-            "--no-receipt",
-        ]);
+        let mut command = bucket.merge_in_pieces(&bucket.at("out.csv"));
         let run = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the binary starts");
         bucket.wait_for("CreateMultipartUpload");
         let sent =

@@ -81,12 +81,11 @@ impl Experiments<'_> {
         bucket.proxy.clear_faults();
         bucket.proxy.fail(operation, Fault::Stall(Duration::ZERO), before);
         bucket.proxy.fail(operation, fault, times);
-        let arguments =
-            ["merge", &bucket.at("in"), "-o", &bucket.at("out.csv"), "--memory", "16MB", "--no-receipt"];
         // Short only where it is waited for: on a busy machine a server alone may take seconds to answer.
         let tries_end_after = if times == FOREVER { "1s" } else { "60s" };
         let answers_within = if matches!(fault, Fault::Stall(_)) { "1s" } else { "30s" };
-        let mut command = bucket.command(&[&arguments[..], &["--retry-timeout", tries_end_after]].concat());
+        let mut command = bucket.merge_in_pieces(&bucket.at("out.csv"));
+        command.args(["--retry-timeout", tries_end_after]);
         let output = command.env("AWS_READ_TIMEOUT", answers_within).output().expect("the binary starts");
         bucket.proxy.clear_faults();
         let (code, said) = failure(&output);
@@ -182,29 +181,20 @@ fn fail_to_abort(
     expected: &[u8],
 ) {
     let shown = format!("{}: {operation}: an abort meets {fault:?}, {times} times", bucket.server);
-    let arguments = [
-        "merge",
-        &bucket.at("in"),
-        "-o",
-        &bucket.at("out.csv"),
-        "--memory",
-        "16MB",
-        "--no-receipt",
-        "--retry-timeout",
-        "1s",
-    ];
+    let merge = || bucket.merge_in_pieces(&bucket.at("out.csv"));
     let open_before = bucket.open_uploads();
     bucket.proxy.fail(operation, Fault::Status(status, why), 1);
     bucket.proxy.fail("AbortMultipartUpload", fault, times);
-    let output =
-        bucket.command(&arguments).env("AWS_READ_TIMEOUT", "1s").output().expect("the binary starts");
-    let (code, said) = failure(&output);
+    let mut failing = merge();
+    failing.args(["--retry-timeout", "1s"]).env("AWS_READ_TIMEOUT", "1s");
+    let (code, said) = failure(&failing.output().expect("the binary starts"));
     // Why the run failed is what is told, not what became of clearing away.
     assert_eq!(code, 8, "{shown}: {said}");
     assert!(said.contains(why), "{shown}: {said}");
     assert_eq!(bucket.get("out.csv"), None, "{shown}");
     bucket.proxy.clear_faults();
-    bucket.succeed(&arguments[..7]);
+    let (code, said) = failure(&merge().output().expect("the binary starts"));
+    assert_eq!(code, 0, "{shown}: {said}");
     assert!(bucket.get("out.csv").as_deref() == Some(expected), "{shown}: a wrong file");
     // An upload that the store says it does not know is not asked about again.
     if !matches!(fault, Fault::Status(404, _)) {
