@@ -1,15 +1,13 @@
 //! What lies at a location, looked at but not judged: every export with its parts, gaps and doubles, and what else is
 //! there. The data behind `ls` and `schema`.
 
-use crate::error::{Error, Result};
-use crate::export::{Export, Gap};
-use crate::location::{Location, Store};
-use crate::naming::{Kind, PartNumber};
-use crate::options::{Format, Options, RunChoice};
-use crate::plan::{self, ColumnSummary, PlannedPart, column_names, column_summaries, find};
-use crate::probe::{Probe, probe_each};
-use crate::receipt::{self, ReceiptSummary};
-use crate::schema::kind_of;
+use crate::model::{
+    ColumnSummary, Error, Format, Kind, Options, PartNumber, Result, RunChoice, column_summaries, kind_of,
+};
+use crate::plan::{ReceiptSummary, receipt};
+use crate::source::{Export, Gap, PlannedPart, Probe, column_names, find, probe_each};
+use crate::store::{Location, Store};
+
 use futures::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 
@@ -124,7 +122,7 @@ pub async fn inventory(source: &Location, options: &Options) -> Result<Inventory
     {
         return Err(Error::NotFound(format!("{source} is empty: no export was found")));
     }
-    let glob = options.select.job.as_deref().map(crate::location::Glob::new);
+    let glob = options.select.job.as_deref().map(crate::store::Glob::new);
     let format = options.select.format;
     let mut chosen = found.exports;
     chosen.retain(|export| glob.as_ref().is_none_or(|glob| glob.matches(&export.job)));
@@ -140,7 +138,7 @@ pub async fn inventory(source: &Location, options: &Options) -> Result<Inventory
             exports.push(summary);
         }
     }
-    let files = |objects: Vec<crate::Object>| {
+    let files = |objects: Vec<crate::store::Object>| {
         objects.into_iter().map(|object| FileSummary { file: object.url, bytes: object.size }).collect()
     };
     let receipts = read_receipts(&source.store, found.receipts).await?;
@@ -157,7 +155,7 @@ pub async fn inventory(source: &Location, options: &Options) -> Result<Inventory
 const CONCURRENT_RECEIPTS: usize = 16;
 
 /// What is named like a receipt and is none is left out.
-async fn read_receipts(store: &Store, objects: Vec<crate::Object>) -> Result<Vec<ReceiptSummary>> {
+async fn read_receipts(store: &Store, objects: Vec<crate::store::Object>) -> Result<Vec<ReceiptSummary>> {
     let read = stream::iter(objects)
         .map(|object| async move {
             let receipt = receipt::read(store, &object.key).await?;
@@ -262,7 +260,7 @@ async fn receipt_of(store: &Store, part: &PlannedPart, is_alone: bool) -> Result
 /// As [`plan()`](crate::plan()); parts that differ are an [`Error::Data`] that names file and column, unless columns
 /// are aligned by name.
 pub async fn schema(source: &Location, options: &Options) -> Result<SchemaSummary> {
-    let input = plan::input(source, options, |_| false).await?;
+    let input = crate::source::input(source, options, |_| false).await?;
     let receipt = match input.parts.as_slice() {
         [] => None,
         [first, ..] => receipt_of(&source.store, first, input.parts.len() == 1).await?,

@@ -41,54 +41,52 @@
 //!
 //! # How it is built
 //!
-//! One way through, left to right; a module knows only what is to its left: `location`, `listing`, `naming` and
-//! `export` say what is there; `probe`, `schema` and `plan` what will happen; `decode`, `encode` and `sink` turn bytes
-//! into rows and back; `engine` does it; `verify` and `receipt` prove and note what was done; `jobs` finds the export
-//! of a job.
+//! One way through, left to right; a room imports only from rooms to its left, which a test keeps:
+//!
+//! ```text
+//! model | codec | store | source | sink | plan | engine | verify | run
+//! words | bytes | where | what   | out  | what | doing  | proof  | all of it
+//!       | <->   | things| is     |      | will |        |        |
+//!       | rows  | lie   | there  |      | happen        |        |
+//! ```
+//!
+//! Beside the flow: `inventory` lists what lies at a location, `sample` writes a synthetic export, and `jobs` finds the
+//! export of a job by Forecast's API.
 
-mod decode;
-mod encode;
+mod codec;
 mod engine;
-mod error;
-mod existing;
-mod export;
-mod guard;
 mod inventory;
 #[cfg(feature = "forecast")]
 mod jobs;
-mod listing;
-mod location;
-mod naming;
-mod on_server;
-mod options;
+mod model;
 mod plan;
-mod probe;
-mod receipt;
+mod run;
 mod sample;
-mod schema;
 mod sink;
-mod upload_parts;
-mod value;
+mod source;
+mod store;
 mod verify;
 
-pub use engine::{Event, Report, Rows, WrittenFile, read, run, run_until};
-pub use error::{DataError, Error, Escaped, Result};
-pub use export::{Export, Found, Gap, Part};
+pub use engine::{Rows, read};
 pub use inventory::{
     ExportSummary, FileSummary, Inventory, PartState, PartSummary, SchemaSummary, inventory, schema,
 };
 #[cfg(feature = "forecast")]
 pub use jobs::{Job, JobArn, JobEvent, JobKind, JobStatus, Poll, WaitOptions, describe, wait_until};
-pub use location::{Encryption, Location, Object, ObjectOptions, StoreOptions};
-pub use naming::{GapRule, Kind, PartName, PartNumber, Pattern, Preset, RunStamp};
-pub use options::{
-    ColumnType, Compression, Format, OnServer, Options, RunChoice, SchemaMode, Selection, Split,
-    parse_duration, parse_size,
+pub use model::{
+    ColumnSummary, ColumnType, Compression, DataError, Difference, DifferenceKind, Error, Escaped, Event,
+    Format, GapRule, Kind, OnServer, Options, PartName, PartNumber, Pattern, Preset, Result, RunChoice,
+    RunStamp, SchemaMode, Selection, Split, Strategy, WrittenFile, parse_duration, parse_size,
 };
-pub use plan::{ColumnSummary, Output, Plan, PlanSummary, PlannedPartSummary, Strategy, find, plan};
-pub use receipt::{Receipt, ReceiptOptions, ReceiptOutput, ReceiptSource, ReceiptSummary};
+pub use plan::{
+    Output, Plan, PlanSummary, PlannedPartSummary, Receipt, ReceiptOptions, ReceiptOutput, ReceiptSource,
+    ReceiptSummary, plan,
+};
+pub use run::{Report, run, run_until};
 pub use sample::{Frequency, Quantile, SampleOptions, SampleReport, sample, sample_until};
-pub use verify::{Difference, DifferenceKind, VerifyReport, verify, verify_until};
+pub use source::{Export, Found, Gap, Part, find};
+pub use store::{Encryption, Location, Object, ObjectOptions, StoreOptions};
+pub use verify::{VerifyReport, verify, verify_until};
 
 /// The examples of the README are run as tests.
 #[cfg(doctest)]

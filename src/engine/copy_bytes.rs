@@ -1,29 +1,18 @@
 //! CSV to CSV by bytes: no cell is rewritten, but every row is counted and checked for its number of fields.
 
-use super::chunks::Chunk;
-use super::progress::Progress;
-use super::rows::{Checked, Context, line_end, worked};
+use super::context::Context;
+use super::rows::{Checked, worked};
 use super::text::TextPiece;
 use super::workers::Worker;
-use crate::decode::csv::count_rows;
-use crate::error::{Error, Result};
-use crate::plan::{Contents, Input};
+use crate::codec::csv::count_rows;
+use crate::model::{Error, Progress, Result};
 use crate::sink::PositionedFile;
+use crate::source::{Chunk, Contents, Input};
+
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use std::ops::Range;
 use std::sync::Arc;
-
-/// The header line of the first part that has one, with its line end.
-pub(crate) fn header(input: &Input) -> Vec<u8> {
-    let mut header = input
-        .parts
-        .iter()
-        .find_map(|part| part.csv_head())
-        .map_or(Vec::new(), |head| head.header_line.to_vec());
-    header.extend_from_slice(line_end(input).bytes());
-    header
-}
 
 /// The text of the rows of the given parts, in order.
 pub(crate) fn text(context: &Context, parts: Range<usize>) -> BoxStream<'static, Result<TextPiece>> {

@@ -1,14 +1,14 @@
 //! Merges that the server puts together: the pieces of a plan are told to the sink, which has them copied, and only
 //! what is too small for that passes through here.
 
+use super::context::Context;
 use super::copy_row_groups::{reencode, with_page_index};
-use super::rows::Context;
-use crate::decode::csv::count_rows;
-use crate::encode::parquet::{Assembler, MAGIC, page_indexes};
-use crate::error::{DataError, Error, Result};
-use crate::on_server::{ServerMerge, TextOnServer, chunk_ranges};
-use crate::plan::{RowGroupPiece, row_group_pieces};
+use crate::codec::csv::count_rows;
+use crate::codec::parquet::{Assembler, MAGIC, chunk_ranges, page_indexes};
+use crate::model::{DataError, Error, Result};
+use crate::plan::{RowGroupPiece, ServerMerge, TextOnServer, row_group_pieces};
 use crate::sink::Sink;
+
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 
@@ -85,7 +85,7 @@ async fn read_small(context: &Context, part: usize) -> Result<(Vec<Bytes>, u64)>
     let is_ended = matches!(text.last(), None | Some(b'\n' | b'\r'));
     let mut bytes = vec![text];
     if !is_ended {
-        bytes.push(Bytes::from_static(super::rows::line_end(&context.input).bytes()));
+        bytes.push(Bytes::from_static(crate::source::line_end(&context.input).bytes()));
     }
     Ok((bytes, rows))
 }

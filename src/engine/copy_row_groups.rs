@@ -1,17 +1,17 @@
 //! Parquet to Parquet: column chunks are copied byte by byte, their pages checked on the way; row groups too small to
 //! keep are decoded and encoded into full ones.
 
-use super::budget::TRANSFER_BYTES;
+use super::context::Context;
 use super::row_groups::{Full, assembled, encoded};
-use super::rows::{Context, reencoded_rows, row_group_rows};
-use crate::decode::pages::PageWalker;
-use crate::encode::parquet::{Assembler, Encoder, codec_of, page_indexes};
-use crate::error::{Error, Result};
-use crate::guard::guard;
-use crate::location::{Object, blocking, open_local, read_local};
-use crate::on_server::chunk_ranges;
-use crate::plan::{PlannedPart, RowGroupPiece};
+use super::rows::{reencoded_rows, row_group_rows};
+use crate::codec::guard;
+use crate::codec::parquet::{Assembler, Encoder, PageWalker, chunk_ranges, codec_of, page_indexes};
+use crate::model::{Error, Result, TRANSFER_BYTES};
+use crate::plan::RowGroupPiece;
 use crate::sink::Sink;
+use crate::source::PlannedPart;
+use crate::store::{Object, blocking, open_local, read_local};
+
 use futures::{StreamExt, TryStreamExt, stream};
 use parquet::DecodeResult;
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataPushDecoder};
@@ -61,7 +61,7 @@ pub(super) async fn reencode(
     let mut groups = if encoder.encodes_batches() {
         assembled(reencoded_rows(context, groups, &encoder), bytes, encoder, jobs, ahead)
     } else {
-        let full = Full { rows: crate::plan::ROW_GROUP_ROWS, bytes, boundary: None };
+        let full = Full { rows: crate::model::ROW_GROUP_ROWS, bytes, boundary: None };
         encoded(row_group_rows(context, groups), full, encoder, jobs, ahead)
     };
     let mut rows = 0;

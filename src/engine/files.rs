@@ -1,20 +1,18 @@
 //! Files of the output, from the first byte to the last: each function writes one or more of them and gives them back
 //! finished but not published.
 
-use super::progress::WrittenFile;
+use super::context::Context;
 use super::row_groups::{Full, assembled, encoded};
-use super::rows::{Context, encoded_rows, reencoded_rows, row_groups_of, rows};
-use super::text::{self, Cut, TextPiece};
-use super::{copy_bytes, copy_on_server, copy_row_groups};
-use crate::encode::parquet::{Assembler, EncodedRowGroup, Encoder, MAGIC, codec};
-use crate::error::{Error, Result};
-use crate::location::ContentType;
-use crate::options::{Compression, Format, Split};
-use crate::plan::{
-    Plan, PlannedOutput, PlannedPart, ROW_GROUP_ROWS, Recut, Strategy, Target, row_group_pieces,
-};
-use crate::receipt::{self, Receipt, ReceiptOutput};
-use crate::sink::{Sink, SinkOptions, Sources, publish_all};
+use super::rows::{encoded_rows, reencoded_rows, row_groups_of, rows};
+use super::text::{Cut, TextPiece};
+use super::{copy_bytes, copy_on_server, copy_row_groups, text};
+use crate::codec::parquet::{Assembler, EncodedRowGroup, Encoder, MAGIC, codec};
+use crate::model::{Compression, Error, Format, ROW_GROUP_ROWS, Result, Split, Strategy, WrittenFile};
+use crate::plan::{Plan, PlannedOutput, Receipt, ReceiptOutput, Recut, receipt, row_group_pieces};
+use crate::sink::{Sink, SinkOptions, Sources, Target, publish_all};
+use crate::source::PlannedPart;
+use crate::store::ContentType;
+
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures::future::{BoxFuture, join};
@@ -151,7 +149,7 @@ pub(crate) async fn write_output(context: &Context, plan: &Plan, output: &Planne
         // A pipe opens when somebody reads it, which may be never; nothing of ours is left where the wait is given up.
         Target::Device(_) => tokio::select! {
             file = created => file?,
-            () = super::stopped(context.stopped.clone()) => return Err(Error::Stopped),
+            () = crate::model::stopped(context.stopped.clone()) => return Err(Error::Stopped),
         },
         _ => created.await?,
     };
@@ -162,7 +160,7 @@ pub(crate) async fn write_output(context: &Context, plan: &Plan, output: &Planne
             fill(context, plan, output, &mut file).await?;
             file.sink.finish().await
         } => finished,
-        () = super::stopped(stopped) => Err(Error::Stopped),
+        () = crate::model::stopped(stopped) => Err(Error::Stopped),
     };
     file.close(finished).await
 }
@@ -173,7 +171,7 @@ fn sink_options(context: &Context, plan: &Plan, parts: &[PlannedPart]) -> SinkOp
     let expected_bytes =
         if plan.to == Format::Csv && context.input.format == Format::Parquet { bytes * 6 } else { bytes };
     let files = plan.outputs.len().max(1);
-    let hold = (context.budget.prefetch / files).min(super::TRANSFER_BYTES);
+    let hold = (context.budget.prefetch / files).min(crate::model::TRANSFER_BYTES);
     let (overwrite, reread) = (plan.options.overwrite, plan.options.verify);
     let content = ContentType::of(plan.to, plan.compression);
     SinkOptions { overwrite, expected_bytes, hold, reread, content }
@@ -265,7 +263,7 @@ async fn fill_csv(context: &Context, plan: &Plan, output: &PlannedOutput, file: 
 }
 
 async fn compress_piece(
-    jobs: &super::jobs::Jobs,
+    jobs: &super::threads::Jobs,
     piece: TextPiece,
     compression: Compression,
 ) -> Result<TextPiece> {
@@ -430,7 +428,7 @@ pub(crate) async fn write_recut(context: &Context, plan: &Plan, recut: &Recut) -
             }
             files.close().await
         } => written,
-        () = super::stopped(stopped) => Err(Error::Stopped),
+        () = crate::model::stopped(stopped) => Err(Error::Stopped),
     };
     match written {
         Ok(()) => Ok(files.finished),

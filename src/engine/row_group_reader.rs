@@ -1,9 +1,9 @@
 //! The bytes of one row group, wherever they lie, as the Parquet decoder asks for them.
 
-use super::budget::Budget;
-use crate::decode::pages::unpacked_size;
-use crate::error::{Error, Result};
-use crate::location::{Object, Store, open_local, read_local};
+use crate::codec::parquet::{byte_range, unpacked_size};
+use crate::model::{Budget, Error, Result};
+use crate::store::{Object, Store, open_local, read_local};
+
 use bytes::Bytes;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::RowGroupMetaData;
@@ -52,14 +52,6 @@ enum Source {
     Held(u64, Bytes),
     /// A row group too large to hold: each column is read on its own, window by window.
     Remote(Store, Handle),
-}
-
-/// The bytes of a file that the column chunks of a row group lie in.
-pub(crate) fn byte_range(group: &RowGroupMetaData) -> Range<u64> {
-    let ranges = || group.columns().iter().map(|column| column.byte_range());
-    let start = ranges().map(|(start, _)| start).min().unwrap_or(0);
-    let end = ranges().map(|(start, length)| start + length).max().unwrap_or(0);
-    start..end
 }
 
 impl RowGroupReader {

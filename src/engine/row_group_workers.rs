@@ -4,13 +4,13 @@
 //! that is not done, and a thread begins another one only where it would wait for its turn. So little is made ahead of
 //! its turn, and what a thread allocates it soon frees itself.
 
-use super::budget::BATCH_ROWS;
+use super::context::Context;
 use super::row_group_reader::{ReadFailure, RowGroupReader};
-use super::rows::Context;
-use crate::decode::parquet::{RowGroupBatches, Texts, align, decode_row_group, with_keys};
-use crate::error::{Error, Result};
-use crate::guard::panic_text;
-use crate::plan::{Contents, PlannedPart};
+use crate::codec::panic_text;
+use crate::codec::parquet::{RowGroupBatches, Texts, align, decode_row_group, with_keys};
+use crate::model::{BATCH_ROWS, Error, Result};
+use crate::source::{Contents, PlannedPart};
+
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use futures::StreamExt;

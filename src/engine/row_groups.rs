@@ -1,10 +1,10 @@
 //! Encoded row groups on their way out: rows are gathered until a row group is full, and encoded by jobs, several at
 //! a time, in order.
 
-use super::jobs::Jobs;
-use crate::encode::parquet::{EncodedRowGroup, EncodedRows, Encoder};
-use crate::error::Result;
-use crate::plan::ROW_GROUP_ROWS;
+use super::threads::Jobs;
+use crate::codec::parquet::{EncodedRowGroup, EncodedRows, Encoder};
+use crate::model::{ROW_GROUP_ROWS, Result};
+
 use arrow::array::RecordBatch;
 use futures::stream::BoxStream;
 use futures::{StreamExt, stream};

@@ -1,53 +1,24 @@
 //! The rows of all parts, decoded, as one ordered stream of batches.
 
-use super::budget::Budget;
-use super::chunks::{Chunk, Text, TextPart};
-use super::jobs::Jobs;
-use super::progress::Progress;
+use super::context::Context;
 use super::row_group_workers::row_groups_worked;
 use super::workers::{Worker, in_order};
-use crate::decode::csv::Decoder;
-use crate::decode::parquet::Texts;
-use crate::encode::parquet::{EncodedRows, Encoder};
-use crate::error::{DataError, Error, Result};
-use crate::options::Options;
-use crate::plan::{Contents, Input, PlannedPart};
-use crate::probe::LineEnd;
+use crate::codec::csv::Decoder;
+use crate::codec::parquet::{EncodedRows, Encoder, Texts};
+use crate::model::{DataError, Error, Progress, Result};
+use crate::source::{Chunk, Contents, Input, PlannedPart, Text, TextPart, line_end};
+
 use arrow::array::RecordBatch;
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt, stream};
 use std::ops::Range;
 use std::sync::Arc;
-use tokio::sync::watch;
-
-/// What every stage of a run needs.
-#[derive(Clone)]
-pub(crate) struct Context {
-    pub(crate) input: Arc<Input>,
-    pub(crate) budget: Budget,
-    pub(crate) jobs: Jobs,
-    pub(crate) progress: Arc<Progress>,
-    /// Becomes true when the run shall stop.
-    pub(crate) stopped: watch::Receiver<bool>,
-}
-
-impl Context {
-    pub(crate) fn new(
-        input: &Arc<Input>,
-        options: &Options,
-        progress: Arc<Progress>,
-        stopped: watch::Receiver<bool>,
-    ) -> Self {
-        let budget = Budget::new(options);
-        Context { input: Arc::clone(input), budget, jobs: Jobs::new(budget.threads), progress, stopped }
-    }
-}
 
 /// Decodes the given parts, in order.
 pub(crate) fn rows(context: &Context, parts: Range<usize>) -> BoxStream<'static, Result<RecordBatch>> {
     match context.input.format {
-        crate::options::Format::Csv => csv_rows(context, parts),
-        crate::options::Format::Parquet => parquet_rows(context, parts),
+        crate::model::Format::Csv => csv_rows(context, parts),
+        crate::model::Format::Parquet => parquet_rows(context, parts),
     }
 }
 
@@ -149,11 +120,6 @@ pub(crate) fn worked<T: Send + 'static, W: Worker<Output = Checked<T>>>(
             std::future::ready(Some(checked.and_then(|checked| counter.resolve(&input, checked))))
         })
         .boxed()
-}
-
-/// The line end of the parts; LF where none of them has a line.
-pub(crate) fn line_end(input: &Input) -> LineEnd {
-    input.parts.iter().find_map(|part| part.csv_head()?.line_end).unwrap_or(LineEnd::Lf)
 }
 
 /// Decodes chunks; what is made of the rows is up to the caller.

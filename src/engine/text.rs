@@ -1,13 +1,14 @@
 //! CSV text on its way out: pieces of whole rows, cut into files and compressed.
 
+use super::context::Context;
 use super::pool::Pool;
 use super::row_group_workers::row_groups_worked;
-use super::rows::{Context, row_groups_of, rows};
-use crate::decode::csv::{Fields, whole_records};
-use crate::decode::parquet::Texts;
-use crate::error::{Error, Result};
-use crate::options::{Compression, Format, Split};
-use crate::plan::{Plan, Strategy};
+use super::rows::{row_groups_of, rows};
+use crate::codec::csv::{Fields, whole_records};
+use crate::codec::parquet::Texts;
+use crate::model::{Compression, Error, Format, Result, Split, Strategy};
+use crate::plan::Plan;
+
 use arrow::array::RecordBatch;
 use bytes::Bytes;
 use futures::stream::BoxStream;
@@ -25,10 +26,10 @@ pub(crate) struct TextPiece {
 /// The header line of every file of the output.
 pub(crate) fn header(context: &Context, plan: &Plan) -> Vec<u8> {
     if plan.strategy == Strategy::CopyBytes {
-        return super::copy_bytes::header(&context.input);
+        return crate::source::header(&context.input);
     }
     let mut header = Vec::new();
-    crate::encode::csv::write_header(&context.input.schema, &mut header);
+    crate::codec::csv::write_header(&context.input.schema, &mut header);
     header
 }
 
@@ -66,7 +67,7 @@ pub(crate) fn text(
 
 fn print(batch: &RecordBatch, file: &str, pool: &Pool) -> Result<TextPiece> {
     let mut text = pool.take();
-    let len = crate::encode::csv::write_rows(batch, file, &mut text, 0)?;
+    let len = crate::codec::csv::write_rows(batch, file, &mut text, 0)?;
     Ok(TextPiece { bytes: pool.lend(text, len), rows: batch.num_rows() as u64 })
 }
 

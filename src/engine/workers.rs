@@ -1,10 +1,11 @@
 //! Threads that work on text: each takes the next chunk, reading it into memory of its own, and works on it while it
 //! is in its core's cache. What they give leaves in the order of the text.
 
-use super::chunks::{Chunk, Text};
-use super::rows::Context;
-use crate::error::{Error, Result};
-use crate::guard::panic_text;
+use super::context::Context;
+use crate::codec::panic_text;
+use crate::model::{Error, Result};
+use crate::source::{Chunk, Text};
+
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use std::collections::BTreeMap;

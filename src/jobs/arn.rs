@@ -1,6 +1,7 @@
 //! The names of export jobs: takes an ARN apart and says which kind of job it names.
 
-use crate::error::{Error, Result};
+use crate::model::{Error, Result};
+
 use serde::{Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;
@@ -93,7 +94,7 @@ impl FromStr for JobArn {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let bad = |why: &str| Error::Usage(format!("\"{}\" {why}", crate::Escaped(text)));
+        let bad = |why: &str| Error::Usage(format!("\"{}\" {why}", crate::model::Escaped(text)));
         const EXAMPLE: &str = "is no ARN of an export job, such as \
                                arn:aws:forecast:REGION:ACCOUNT:forecast-export-job/FORECAST/JOB";
         if text.chars().count() > LONGEST {
@@ -118,7 +119,7 @@ impl FromStr for JobArn {
             let known: Vec<&str> = JobKind::ALL.iter().map(|(_, name, _)| *name).collect();
             return Err(bad(&format!(
                 "names a {}, which exports nothing; known are {}",
-                crate::Escaped(resource_type),
+                crate::model::Escaped(resource_type),
                 known.join(", ")
             )));
         };

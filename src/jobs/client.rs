@@ -1,9 +1,9 @@
 //! One question to the Forecast API: describes a job through the SDK, whichever of the four kinds it is.
 
 use super::arn::{JobArn, JobKind};
-use crate::error::{Error, Result};
-use crate::location::StoreOptions;
-use crate::options::Format;
+use crate::model::{Error, Format, Result};
+use crate::store::StoreOptions;
+
 use aws_sdk_forecast::Client;
 use aws_sdk_forecast::config::Region;
 use aws_sdk_forecast::config::retry::RetryConfig;
@@ -193,7 +193,7 @@ impl Describer {
             Some("CSV") => Some(Format::Csv),
             Some("PARQUET") => Some(Format::Parquet),
             Some(other) => {
-                let other = crate::Escaped(other);
+                let other = crate::model::Escaped(other);
                 return Err(Error::Incomplete(format!("{} has the unknown format {other}", self.arn)));
             }
         };
@@ -219,7 +219,7 @@ impl Describer {
         let doing = "describing";
         let code = error.code().unwrap_or_default();
         let reason = match error.message() {
-            Some(message) => format!("{code}: {}", crate::Escaped(message)),
+            Some(message) => format!("{code}: {}", crate::model::Escaped(message)),
             None => shown(error),
         };
         let passing =
@@ -258,7 +258,7 @@ impl Describer {
 
 /// An error of the SDK with its causes, which alone say what happened.
 fn shown<E: std::error::Error + 'static>(error: &SdkError<E>) -> String {
-    crate::location::one_line(error)
+    crate::store::one_line(error)
 }
 
 fn instant(time: &DateTime) -> Option<chrono::DateTime<chrono::Utc>> {

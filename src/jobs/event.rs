@@ -2,7 +2,8 @@
 
 use super::arn::{JobArn, JobKind};
 use super::client::JobStatus;
-use crate::error::{Error, Result};
+use crate::model::{Error, Result};
+
 use serde::Deserialize;
 
 /// An event of one of the four kinds of export.
@@ -56,10 +57,13 @@ impl JobEvent {
         let text = |value: Option<String>| value.unwrap_or_default();
         let (source, detail_type) = (text(event.source), text(event.detail_type));
         if source != "aws.forecast" {
-            return Err(refused(&format!("its source is \"{}\", not aws.forecast", crate::Escaped(&source))));
+            return Err(refused(&format!(
+                "its source is \"{}\", not aws.forecast",
+                crate::model::Escaped(&source)
+            )));
         }
         let Some((kind, ..)) = JobKind::ALL.into_iter().find(|(.., name)| *name == detail_type) else {
-            let detail_type = crate::Escaped(&detail_type);
+            let detail_type = crate::model::Escaped(&detail_type);
             return Err(refused(&format!("its detail-type is \"{detail_type}\", which is about no export")));
         };
         let Some(Detail { arn: Some(arn), status: Some(status), message }) = event.detail else {

@@ -14,9 +14,8 @@ pub use client::{Job, JobStatus, describe};
 pub use event::JobEvent;
 pub use wait::{Poll, WaitOptions, wait_until};
 
-use crate::error::{Error, Escaped, Result};
-use crate::location::{Location, StoreOptions};
-use crate::options::{RunChoice, Selection};
+use crate::model::{Error, Escaped, Result, RunChoice, Selection};
+use crate::store::{Location, StoreOptions};
 
 impl Job {
     /// Where the export lies, and what chooses its run there: the newest of this job's name and format, unless

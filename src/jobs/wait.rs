@@ -2,8 +2,9 @@
 
 use super::arn::JobArn;
 use super::client::{Describer, Failure, Job, JobStatus};
-use crate::error::{Error, Result};
-use crate::location::StoreOptions;
+use crate::model::{Error, Result};
+use crate::store::StoreOptions;
+
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 use tokio::time::Instant;

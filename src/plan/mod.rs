@@ -1,54 +1,38 @@
 //! What will happen: takes a source, an output and options, gives a [`Plan`], a value that says in which order which
 //! parts are read, what the columns are, how it will be done and why, and where it goes. Writes nothing.
 
-mod input;
+mod decided;
+mod existing;
+mod on_server;
 mod output;
+pub(crate) mod receipt;
+mod refuse;
 mod strategy;
 mod summary;
 
-pub use input::find;
-pub(crate) use input::find_between;
-pub(crate) use input::{
-    Chosen, Contents, Input, PlannedPart, choose, column_names, input, look, rows_missing,
-};
+pub use decided::Plan;
+pub(crate) use existing::Done;
+pub(crate) use on_server::{ServerMerge, TextOnServer};
 pub use output::Output;
-pub(crate) use output::{PlannedOutput, Recut, Target, compression, exists, is_device, refuse_stale};
-use output::{asked_format, is_written_straight, outputs, refuse_existing};
-pub use strategy::Strategy;
-pub(crate) use strategy::{ROW_GROUP_ROWS, RowGroupPiece, row_group_pieces};
-use strategy::{idle_option, strategy};
-use summary::type_named;
-pub use summary::{ColumnSummary, PlanSummary, PlannedPartSummary};
-pub(crate) use summary::{column_summaries, type_name};
+pub(crate) use output::{PlannedOutput, Recut, is_device};
+pub use receipt::{Receipt, ReceiptOptions, ReceiptOutput, ReceiptSource, ReceiptSummary};
+pub(crate) use refuse::refuse_stale;
+pub(crate) use strategy::{RowGroupPiece, row_group_pieces};
+pub use summary::{PlanSummary, PlannedPartSummary};
 
-use crate::decode::csv::Typing;
-use crate::error::{Error, Result};
-use crate::existing::{self, Done};
-use crate::location::{COPYING, Location};
-use crate::on_server::{self, ServerMerge};
-use crate::options::{Compression, Format, OnServer, Options};
-use crate::receipt::{self, Made, ReceiptOptions};
+use crate::codec::csv::Typing;
+use crate::model::{
+    ColumnSummary, Compression, Error, Format, OnServer, Options, Result, Strategy, type_named,
+};
+use crate::sink::Target;
+use crate::source::{Chosen, Contents, Input, PlannedPart, choose, look};
+use crate::store::Location;
+use output::{asked_format, compression, is_written_straight, outputs};
+use refuse::refuse_existing;
+use strategy::{idle_option, strategy};
+
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use std::sync::Arc;
-
-/// Everything that was decided, before anything is written. Its `Display` is the dry run.
-pub struct Plan {
-    pub(crate) input: Arc<Input>,
-    pub(crate) to: Format,
-    pub(crate) compression: Compression,
-    pub(crate) strategy: Strategy,
-    pub(crate) why: String,
-    pub(crate) outputs: Vec<PlannedOutput>,
-    /// How the server does it, where it does.
-    pub(crate) on_server: Option<ServerMerge>,
-    /// Where a conversion that is cut anew makes its files, named from this part's name.
-    pub(crate) recut: Option<Recut>,
-    pub(crate) options: Options,
-    pub(crate) source: Location,
-    pub(crate) output: Output,
-    /// The output is there already, as a run would write it.
-    pub(crate) done: Option<Done>,
-}
 
 /// Decides everything: reads names, heads and footers, writes nothing.
 ///
@@ -79,7 +63,7 @@ pub async fn plan(source: &Location, output: &Output, options: &Options) -> Resu
     let compression = compression(output, to, options)?;
     if to == Format::Csv {
         let file = input.parts.first().map_or("", |part| part.object.url.as_str());
-        crate::encode::csv::check_schema(&input.schema, file)?;
+        crate::codec::csv::check_schema(&input.schema, file)?;
     }
     let (strategy, why) = strategy(&input, to, options);
     let (outputs, recut) = outputs(&input, output, to, compression, options)?;
@@ -182,74 +166,4 @@ async fn leave_to_server(plan: &mut Plan) -> Result<()> {
         Err(_) => {}
     }
     Ok(())
-}
-
-impl Plan {
-    /// What a receipt is made of; `rows_of` tells the rows of parts that have no footer.
-    pub(crate) fn made<'a>(
-        &'a self,
-        parts: std::ops::Range<usize>,
-        digest: Option<String>,
-        rows_of: &'a dyn Fn(usize) -> Option<u64>,
-    ) -> Made<'a> {
-        Made {
-            input: &self.input,
-            parts,
-            strategy: self.strategy,
-            options: ReceiptOptions::new(self.to, &self.compression.to_string(), &self.options),
-            columns: column_summaries(&self.input.schema),
-            digest,
-            rows_of,
-        }
-    }
-
-    /// Whether the output is there already, as its receipt says: a run does nothing.
-    pub fn is_up_to_date(&self) -> bool {
-        self.done.is_some()
-    }
-
-    /// The format of the output.
-    pub fn to(&self) -> Format {
-        self.to
-    }
-
-    /// How it will be done.
-    pub fn strategy(&self) -> Strategy {
-        self.strategy
-    }
-
-    /// The columns of the output.
-    pub fn schema(&self) -> &SchemaRef {
-        &self.input.schema
-    }
-
-    /// Bytes of all parts.
-    pub fn bytes(&self) -> u64 {
-        self.input.bytes()
-    }
-
-    /// Rows of all parts, where their footers or a receipt tell.
-    pub fn rows(&self) -> Option<u64> {
-        self.done.as_ref().and_then(|done| done.receipt.rows).or_else(|| self.input.rows())
-    }
-
-    /// What is odd, but no error.
-    pub fn warnings(&self) -> &[String] {
-        &self.input.warnings
-    }
-
-    /// Whether a run that ended in this error is made anew without the server's help.
-    pub(crate) fn is_done_here_after(&self, error: &Error) -> bool {
-        let is_refused = matches!(error, Error::Denied { doing: COPYING, .. });
-        is_refused && self.on_server.is_some() && self.options.on_server != OnServer::Always
-    }
-
-    /// The same without the server's help.
-    pub(crate) fn done_here(self) -> Plan {
-        let strategy = match self.to {
-            Format::Csv => Strategy::CopyBytes,
-            Format::Parquet => Strategy::CopyRowGroups,
-        };
-        Plan { strategy, on_server: None, ..self }
-    }
 }

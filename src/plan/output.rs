@@ -1,16 +1,12 @@
 //! Where a plan writes: takes an output as it is named, gives the files that there will be, and refuses those that stand in
 //! the way.
 
-use super::Plan;
-use super::input::Input;
-use crate::error::{Error, Escaped, Result};
-use crate::existing::Existing;
-use crate::export::{self, Part};
-use crate::listing;
-use crate::location::{Location, Object};
-use crate::options::{Compression, Format, Options, Split};
+use crate::model::{Compression, Error, Escaped, Format, Options, Result, Split};
+use crate::sink::Target;
+use crate::source::{Input, Part, export};
+use crate::store::Location;
+
 use std::collections::HashSet;
-use std::fmt;
 use std::mem::discriminant;
 
 /// Where the output goes.
@@ -59,27 +55,9 @@ pub(crate) struct PlannedOutput {
 }
 
 #[derive(Debug, Clone)]
-pub(crate) enum Target {
-    Stdout,
-    /// A device or pipe: written straight, nothing to publish.
-    Device(String),
-    File(Location),
-}
-
-impl fmt::Display for Target {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Target::Stdout => f.write_str("standard output"),
-            Target::Device(path) => f.write_str(path),
-            Target::File(location) => write!(f, "{location}"),
-        }
-    }
-}
-
-#[derive(Debug, Clone)]
 pub(crate) struct Recut {
     pub(crate) folder: Location,
-    pub(crate) like: crate::naming::PartName,
+    pub(crate) like: crate::model::PartName,
     pub(crate) extension: &'static str,
     pub(crate) split: Split,
 }
@@ -205,7 +183,7 @@ const MAX_NAME: usize = 255;
 /// The new parts are named after the old ones, whose names came from a store: one that could lead out of the folder,
 /// or mislead whoever sees it, is refused before anything is written.
 fn check_name(folder: &Location, name: &str) -> Result<()> {
-    let misleads = |c: char| c == '/' || c.is_control() || crate::error::is_override(c);
+    let misleads = |c: char| c == '/' || c.is_control() || crate::model::is_override(c);
     let is_bad = matches!(name, "" | "." | "..") || name.contains(misleads);
     if is_bad || (folder.is_local() && name.len() > MAX_NAME) {
         let mut shown: String = name.chars().take(80).collect();
@@ -218,104 +196,4 @@ fn check_name(folder: &Location, name: &str) -> Result<()> {
         )));
     }
     Ok(())
-}
-
-/// Refuses an output that exists, and a folder in which old parts of the same run would stay beside the new ones.
-pub(super) fn refuse_existing(plan: &Plan, existing: &Existing) -> Result<()> {
-    for planned in &plan.outputs {
-        let Target::File(location) = &planned.target else { continue };
-        for part in &plan.input.parts {
-            if location.store.url(&location.path) == part.object.url
-                && location.is_local() == plan.input.store.is_local()
-            {
-                return Err(Error::Usage(format!(
-                    "{location} is one of the parts that are read; name another output"
-                )));
-            }
-        }
-    }
-    let (there, folder) = match (existing, &plan.output) {
-        (Existing::File(_), Output::File(location)) if !plan.options.overwrite => {
-            return Err(Error::OutputExists { path: location.to_string() });
-        }
-        (Existing::Folder(there), Output::Folder(folder)) => (there, folder),
-        _ => return Ok(()),
-    };
-    let new: HashSet<&str> = plan
-        .outputs
-        .iter()
-        .filter_map(|planned| match &planned.target {
-            Target::File(location) => Some(location.split().1),
-            _ => None,
-        })
-        .collect();
-    for (object, is_of_run) in in_folder(plan, folder, there) {
-        let is_replaced = new.contains(object.file_name());
-        if is_replaced && !plan.options.overwrite {
-            return Err(Error::OutputExists { path: object.url.clone() });
-        }
-        // How many new parts there will be is not known yet where a run is cut anew.
-        let is_known = plan.recut.is_none() || !plan.options.overwrite;
-        if is_of_run && !is_replaced && is_known {
-            return Err(stays(object));
-        }
-        if is_of_run && plan.input.parts.iter().any(|part| part.object.url == object.url) {
-            return Err(Error::Usage(format!(
-                "{} is one of the parts that are read; name another folder",
-                object.url
-            )));
-        }
-    }
-    Ok(())
-}
-
-/// Refuses to replace the parts of a run that was cut anew by fewer ones: the others would stay beside them.
-pub(crate) async fn refuse_stale(plan: &Plan, written: &[&str]) -> Result<()> {
-    let Some(recut) = plan.recut.as_ref().filter(|_| plan.options.overwrite) else { return Ok(()) };
-    let names = written.iter().map(|file| file.rsplit('/').next().unwrap_or_default());
-    let new: HashSet<&str> = names.collect();
-    let there = match listing::list(&recut.folder.as_folder()).await {
-        Ok(listing) => listing.objects,
-        Err(Error::NotFound(_)) => return Ok(()),
-        Err(error) => return Err(error),
-    };
-    let stale = |(object, is_of_run): &(&Object, bool)| *is_of_run && !new.contains(object.file_name());
-    match in_folder(plan, &recut.folder, &there).find(stale) {
-        Some((stale, _)) => Err(stays(stale)),
-        None => Ok(()),
-    }
-}
-
-fn stays(object: &Object) -> Error {
-    Error::OutputExists {
-        path: format!(
-            "{} belongs to the same run and would stay beside the new parts: remove it first; it",
-            object.url
-        ),
-    }
-}
-
-/// The objects right in the folder of a conversion, and whether each is a part of a run that is converted.
-fn in_folder<'a>(
-    plan: &'a Plan,
-    folder: &'a Location,
-    there: &'a [Object],
-) -> impl Iterator<Item = (&'a Object, bool)> {
-    let runs: Vec<(&str, Option<&crate::naming::RunStamp>)> =
-        plan.input.exports.iter().map(|export| (export.job.as_str(), export.run.as_ref())).collect();
-    there.iter().filter(|object| object.folder() == folder.path || folder.path.is_empty()).map(
-        move |object| {
-            let name = plan.options.select.pattern.parse(object.folder(), object.file_name());
-            (object, name.is_some_and(|name| runs.contains(&(name.job(), name.run()))))
-        },
-    )
-}
-
-pub(crate) async fn exists(location: &Location) -> Result<bool> {
-    if location.is_local() && std::fs::metadata(&location.path).is_ok_and(|meta| meta.is_dir()) {
-        return Err(Error::Usage(format!(
-            "{location} is a folder; name a file, or use convert for part files"
-        )));
-    }
-    Ok(location.store.head(&location.path).await?.is_some())
 }

@@ -1,47 +1,17 @@
 //! How rows get from the parts to the output, and why in this way: takes what the parts hold and what is asked for.
 
-use super::input::{Input, PlannedPart};
-use crate::encode::parquet::codec;
-use crate::options::{Compression, Format, Options};
+use crate::codec::parquet::codec;
+use crate::model::{Compression, Format, Options, ROW_GROUP_ROWS, Strategy};
+use crate::source::{Input, PlannedPart};
+
 use parquet::arrow::ArrowSchemaConverter;
 use parquet::file::metadata::RowGroupMetaData;
-use serde::{Deserialize, Serialize};
-use std::fmt;
 use std::mem::discriminant;
-
-/// Rows of a row group where nothing else was asked for.
-pub(crate) const ROW_GROUP_ROWS: u64 = 262_144;
 
 /// A row group with fewer rows than this, and fewer bytes than [`SMALL_ROW_GROUP_BYTES`], is too small to keep where
 /// it has a neighbour of its kind: readers pay for each one.
 const SMALL_ROW_GROUP_ROWS: i64 = 65_536;
 const SMALL_ROW_GROUP_BYTES: i64 = 4 * 1024 * 1024;
-
-/// How the bytes get from the parts to the output, cheapest first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
-pub enum Strategy {
-    /// The server puts the output together out of the parts it has: text of CSV, row groups of Parquet.
-    CopyOnServer,
-    /// CSV to CSV: the text of the rows is copied.
-    CopyBytes,
-    /// Parquet to Parquet: column chunks are copied, row groups too small to keep are encoded anew.
-    CopyRowGroups,
-    /// Rows are decoded and encoded.
-    Transcode,
-}
-
-impl fmt::Display for Strategy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Strategy::CopyOnServer => "copy on the server",
-            Strategy::CopyBytes => "copy bytes",
-            Strategy::CopyRowGroups => "copy row groups",
-            Strategy::Transcode => "transcode",
-        })
-    }
-}
 
 /// A run of neighbouring row groups of the input and what becomes of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -167,7 +137,7 @@ fn is_small(group: &RowGroupMetaData) -> bool {
 /// Whether what the encoder writes for the rows has the very form of the input's column chunks: INT96, say, has not.
 fn can_reencode(input: &Input) -> bool {
     let Some(metadata) = input.parts.iter().find_map(PlannedPart::parquet) else { return false };
-    let ours = crate::guard::guard(|| ArrowSchemaConverter::new().convert(&input.schema));
+    let ours = crate::codec::guard(|| ArrowSchemaConverter::new().convert(&input.schema));
     let theirs = metadata.file_metadata().schema_descr();
     ours.is_ok_and(|ours| {
         ours.num_columns() == theirs.num_columns()

@@ -1,14 +1,13 @@
 //! A plan as it is shown: plain data, and as text.
 
-use super::Plan;
-use super::input::PlannedPart;
-use super::output::{Output, PlannedOutput, Target};
-use super::strategy::Strategy;
-use crate::naming::Kind;
-use crate::on_server;
-use crate::options::{Format, Split};
-use arrow::datatypes::{DataType, Schema};
-use serde::{Deserialize, Serialize};
+use super::decided::Plan;
+use super::on_server;
+use super::output::{Output, PlannedOutput};
+use crate::model::{ColumnSummary, Format, Kind, Split, Strategy, column_summaries};
+use crate::sink::Target;
+use crate::source::PlannedPart;
+
+use serde::Serialize;
 use std::fmt;
 
 /// A plan as data: what `--dry-run --json` prints. Field names are stable.
@@ -69,70 +68,6 @@ pub struct PlannedPartSummary {
     pub bytes: u64,
     /// Rows, where they are known.
     pub rows: Option<u64>,
-}
-
-/// A column in a summary.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct ColumnSummary {
-    /// Its name.
-    pub name: String,
-    /// Its type, in Arrow's words.
-    #[serde(rename = "type")]
-    pub data_type: String,
-    /// Whether it may hold nulls.
-    pub nullable: bool,
-}
-
-pub(crate) fn column_summaries(schema: &Schema) -> Vec<ColumnSummary> {
-    schema
-        .fields()
-        .iter()
-        .map(|field| ColumnSummary {
-            name: field.name().clone(),
-            data_type: type_name(field.data_type()),
-            nullable: field.is_nullable(),
-        })
-        .collect()
-}
-
-/// A type in the words of `--type` where it has them, else in Arrow's.
-pub(crate) fn type_name(data_type: &DataType) -> String {
-    use arrow::datatypes::TimeUnit;
-    match data_type {
-        DataType::Utf8 => "string".into(),
-        DataType::Float64 => "double".into(),
-        DataType::Int64 => "int64".into(),
-        DataType::Boolean => "boolean".into(),
-        DataType::Date32 => "date".into(),
-        DataType::Timestamp(unit, zone) => {
-            let unit = match unit {
-                TimeUnit::Second => "s",
-                TimeUnit::Millisecond => "ms",
-                TimeUnit::Microsecond => "us",
-                TimeUnit::Nanosecond => "ns",
-            };
-            match zone {
-                Some(zone) => format!("timestamp({unit}, {zone})"),
-                None => format!("timestamp({unit})"),
-            }
-        }
-        other => other.to_string(),
-    }
-}
-
-/// The type that [`type_name`] has this name for; text for any other.
-pub(super) fn type_named(name: &str) -> DataType {
-    use arrow::datatypes::TimeUnit;
-    match name {
-        "double" => DataType::Float64,
-        "int64" => DataType::Int64,
-        "boolean" => DataType::Boolean,
-        "date" => DataType::Date32,
-        "timestamp(us)" => DataType::Timestamp(TimeUnit::Microsecond, None),
-        "timestamp(us, UTC)" => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
-        _ => DataType::Utf8,
-    }
 }
 
 impl Plan {
@@ -203,7 +138,7 @@ impl Plan {
             // Create, the last listing, complete, which looks for what must not be replaced, and the receipt.
             return parts as u64 + 4;
         }
-        let pieces = |bytes: u64| bytes.div_ceil(crate::engine::TRANSFER_BYTES as u64);
+        let pieces = |bytes: u64| bytes.div_ceil(crate::model::TRANSFER_BYTES as u64);
         let reads: u64 = if self.input.store.is_local() {
             0
         } else {
@@ -252,7 +187,7 @@ const SHOWN: usize = 20;
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        use crate::error::Escaped;
+        use crate::model::Escaped;
         let plan = self.summary();
         let title = if plan.job.is_empty() { plan.source.as_str() } else { plan.job.as_str() };
         write!(f, "{}", Escaped(title))?;

@@ -2,10 +2,9 @@
 
 use super::layout::{Cells, Layout};
 use super::series::Series;
-use crate::error::{Error, Result};
-use crate::value::double::print_java;
-use crate::value::printer::Printer;
-use crate::value::time::Zone;
+use crate::codec::value::{Printer, Zone, print_java};
+use crate::model::{Error, Result};
+
 use arrow::array::{ArrayRef, Float64Builder, RecordBatch, StringBuilder, TimestampMicrosecondArray};
 use arrow::datatypes::SchemaRef;
 use std::ops::Range;
@@ -110,7 +109,7 @@ fn repeat(text: &str, rows: usize, builder: &mut StringBuilder) {
 mod tests {
     use super::super::options::SampleOptions;
     use super::*;
-    use crate::naming::Kind;
+    use crate::model::Kind;
 
     #[test]
     fn text_and_batch_hold_the_same_values() {
@@ -122,7 +121,7 @@ mod tests {
             let batch = batch(&layout, &layout.schema(), 1, 0..layout.series).expect("a batch");
             let mut printed = Vec::new();
             let end =
-                crate::encode::csv::write_rows(&batch, "sample", &mut printed, 0).expect("CSV can hold it");
+                crate::codec::csv::write_rows(&batch, "sample", &mut printed, 0).expect("CSV can hold it");
             printed.truncate(end);
             let expected = String::from_utf8(expected).expect("text").replace("not defined", "");
             assert_eq!(String::from_utf8(printed).expect("text"), expected, "{kind}");

@@ -4,14 +4,15 @@
 use super::encode;
 use super::layout::Layout;
 use super::options::SampleOptions;
-use crate::encode::csv::write_header;
-use crate::encode::parquet::{Assembler, Encoder, MAGIC, codec};
-use crate::engine::{Finished, Jobs, Progress, TRANSFER_BYTES, WrittenFile, stopped, write_each};
-use crate::error::{Error, Result};
-use crate::location::{ContentType, Location};
-use crate::options::{Compression, Format, cores};
-use crate::plan::{ROW_GROUP_ROWS, Target};
-use crate::sink::{Sink, SinkOptions};
+use crate::codec::csv::write_header;
+use crate::codec::parquet::{Assembler, Encoder, MAGIC, codec};
+use crate::engine::{Finished, Jobs, write_each};
+use crate::model::{
+    Compression, Error, Format, Progress, ROW_GROUP_ROWS, Result, TRANSFER_BYTES, WrittenFile, cores, stopped,
+};
+use crate::sink::{Sink, SinkOptions, Target};
+use crate::store::{ContentType, Location};
+
 use bytes::Bytes;
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use std::ops::Range;

@@ -2,11 +2,11 @@
 //! gives a [`Layout`]. Draws no values.
 
 use super::options::{Quantile, SampleOptions};
-use crate::decode::csv::CellType;
-use crate::error::{Error, Result};
-use crate::naming::Kind;
-use crate::schema;
-use crate::value::time::{TimestampFormatter, Unit, Zone};
+use crate::codec::csv::CellType;
+use crate::codec::value::{TimestampFormatter, Unit, Zone};
+use crate::model::{Error, Kind, Result};
+use crate::source::schema;
+
 use arrow::datatypes::SchemaRef;
 
 /// Windows of a backtest.

@@ -11,15 +11,15 @@ mod series;
 
 pub use options::{Frequency, Quantile, SampleOptions};
 
-use crate::engine::{Event, Progress, WrittenFile, abort, attend, publish};
-use crate::error::{Error, Result};
-use crate::listing;
-use crate::location::Location;
-use crate::naming::{Kind, PartName, Pattern};
-use crate::options::Format;
-use crate::plan::{ColumnSummary, column_summaries};
+use crate::engine::{abort, publish};
+use crate::model::{
+    ColumnSummary, Error, Event, Format, Kind, PartName, Pattern, Progress, Result, WrittenFile, attend,
+    column_summaries,
+};
+use crate::store::{Location, listing};
 use files::{Parts, marker};
 use layout::Layout;
+
 use serde::Serialize;
 use std::collections::HashSet;
 use std::future::Future;

@@ -1,8 +1,7 @@
 //! What a synthetic export shall look like: plain data with defaults, checked against the service's own limits.
 
-use crate::error::{Error, Result};
-use crate::naming::{Kind, RunStamp};
-use crate::options::{Compression, Format};
+use crate::model::{Compression, Error, Format, Kind, Result, RunStamp};
+
 use chrono::{Days, Months, NaiveDate, NaiveDateTime, TimeDelta};
 use std::fmt;
 use std::str::FromStr;

@@ -4,7 +4,8 @@
 
 use super::layout::{AGGREGATE, ATTRIBUTES, Layout, WINDOWS};
 use super::options::Quantile;
-use crate::naming::Kind;
+use crate::model::Kind;
+
 use std::fmt::Write;
 
 /// Random numbers: SplitMix64 by Steele, Lea and Flood (2014).
@@ -239,7 +240,7 @@ mod tests {
                         undefined += 1;
                         continue;
                     }
-                    crate::value::double::write_java(value, &mut text);
+                    crate::codec::value::write_java(value, &mut text);
                     text.push(b'\n');
                 }
             }

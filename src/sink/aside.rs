@@ -3,9 +3,9 @@
 
 use super::local::LocalSink;
 use super::object::ObjectSink;
-use crate::engine::TRANSFER_BYTES;
-use crate::error::{Error, Result};
-use crate::location::blocking;
+use crate::model::{Error, Result, TRANSFER_BYTES};
+use crate::store::blocking;
+
 use bytes::Bytes;
 use std::fs::File;
 use std::io::Read;

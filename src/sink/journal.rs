@@ -6,7 +6,8 @@
 //! `$XDG_STATE_HOME/forecast-export`, else in `~/.local/state/forecast-export`; where there is neither, as in many
 //! containers, nothing is noted.
 
-use crate::location::Store;
+use crate::store::Store;
+
 use object_store::path::Path;
 use serde::{Deserialize, Serialize};
 use std::fs::File;

@@ -1,8 +1,9 @@
 //! A local file: written to a temporary beside it, synced, and moved into place in one step.
 
 use super::folder::{Folder, SUFFIX};
-use crate::error::{Error, Result};
-use crate::location::{Location, Object, blocking, changed};
+use crate::model::{Error, Result};
+use crate::store::{Location, Object, blocking, changed};
+
 use bytes::Bytes;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -41,7 +42,7 @@ impl PositionedFile {
 
 impl LocalSink {
     pub(crate) fn create(location: &Location, overwrite: bool) -> Result<Self> {
-        let shown = super::shown(location);
+        let shown = super::target::shown(location);
         let path = PathBuf::from(&location.path);
         let folder = folder_of(&path);
         let held = Folder::open(folder).map_err(|error| creation(&folder.display().to_string(), error))?;
@@ -71,7 +72,7 @@ impl LocalSink {
         let held = Folder::open(&folder).map_err(failed)?;
         let temporary = Builder::new().suffix(SUFFIX).tempfile_in(&folder).map_err(failed)?;
         let (file, temporary) = temporary.into_parts();
-        let (path, shown) = (temporary.to_path_buf(), super::shown(location));
+        let (path, shown) = (temporary.to_path_buf(), super::target::shown(location));
         Ok(LocalSink {
             path,
             shown,

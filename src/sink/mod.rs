@@ -7,19 +7,21 @@ mod journal;
 mod local;
 mod object;
 mod server;
+mod target;
 
-use crate::error::{Error, Result};
-use crate::location::{ContentType, Location, Object, blocking};
-use crate::plan::Target;
-use crate::upload_parts::Limits;
-use aside::AsideSink;
-use bytes::Bytes;
-use chrono::{DateTime, Utc};
-use local::LocalSink;
 pub(crate) use local::PositionedFile;
+pub(crate) use server::Sources;
+pub(crate) use target::{SinkOptions, Target};
+
+use crate::model::{Error, Result};
+use crate::store::{Limits, Location, Object, blocking};
+use aside::AsideSink;
+use local::LocalSink;
 use object::ObjectSink;
 use server::ServerSink;
-pub(crate) use server::Sources;
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use std::fs::File;
 use std::io::Write;
 use std::ops::Range;
@@ -58,20 +60,6 @@ impl WriteAll for std::io::Stdout {
         lock.write_all(bytes)?;
         lock.flush()
     }
-}
-
-/// How a sink treats what is there, and how much it may hold.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct SinkOptions {
-    pub(crate) overwrite: bool,
-    /// Bytes the output will have, about; the pieces of an upload are sized by it.
-    pub(crate) expected_bytes: u64,
-    /// An object up to this size is held and written by one request.
-    pub(crate) hold: usize,
-    /// The bytes can be read again before they are published.
-    pub(crate) reread: bool,
-    /// What an object says it holds.
-    pub(crate) content: ContentType,
 }
 
 impl Sink {
@@ -316,9 +304,4 @@ pub(crate) async fn publish_all(mut sinks: Vec<&mut Sink>) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// What people are shown for a place that is written to.
-fn shown(location: &Location) -> String {
-    location.to_string()
 }

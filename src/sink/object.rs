@@ -1,10 +1,11 @@
 //! An object: uploaded in pieces, which a store shows only when the upload is completed; a small one is held and put
 //! by one request.
 
-use super::{SinkOptions, journal};
-use crate::engine::TRANSFER_BYTES;
-use crate::error::{Error, Result};
-use crate::location::{Location, UploadTicket, store_error};
+use super::journal;
+use super::target::SinkOptions;
+use crate::model::{Error, Result, TRANSFER_BYTES};
+use crate::store::{Location, UploadTicket, store_error};
+
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use object_store::path::Path;
@@ -76,7 +77,7 @@ impl ObjectSink {
     }
 
     fn failed(&self, error: &object_store::Error) -> Error {
-        store_error("writing", &super::shown(&self.location), error)
+        store_error("writing", &super::target::shown(&self.location), error)
     }
 
     pub(crate) async fn write(&mut self, mut bytes: Bytes) -> Result<()> {
@@ -157,10 +158,10 @@ impl ObjectSink {
     }
 
     pub(crate) async fn publish(&mut self) -> Result<String> {
-        let shown = super::shown(&self.location);
+        let shown = super::target::shown(&self.location);
         if let Some(upload) = &mut self.upload {
             // The condition is asked for on S3 only, so elsewhere the look before is the last moment to notice.
-            if !self.options.overwrite && crate::plan::exists(&self.location).await? {
+            if !self.options.overwrite && crate::store::exists(&self.location).await? {
                 return Err(Error::OutputExists { path: shown });
             }
             match upload.get_mut().complete().await {
@@ -198,7 +199,7 @@ impl ObjectSink {
     }
 
     fn not_published(&self, error: &object_store::Error) -> Error {
-        not_published(error, &super::shown(&self.location), self.options.overwrite)
+        not_published(error, &super::target::shown(&self.location), self.options.overwrite)
     }
 
     /// Takes a published object out of sight again, unless it may have replaced another or was replaced itself.

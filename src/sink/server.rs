@@ -1,13 +1,13 @@
 //! An object of S3 that the server puts together: ranges of the parts that it copies, and what is sent between them.
 //! Shown when the upload is completed, like any.
 
+use super::journal;
 use super::object::{ATTEMPTS, MARK, identity_of, is_marked, not_published, random_mark};
-use super::{SinkOptions, journal};
-use crate::engine::Progress;
-use crate::error::{Error, Result};
-use crate::location::{Copier, Location, UploadTicket, store_error};
-use crate::plan::Input;
-use crate::upload_parts::{Cutter, Limits, Own, Span, UploadPart};
+use super::target::SinkOptions;
+use crate::model::{Error, Progress, Result};
+use crate::source::Input;
+use crate::store::{Copier, Cutter, Limits, Location, Own, Span, UploadPart, UploadTicket, store_error};
+
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use object_store::multipart::PartId;
@@ -86,7 +86,7 @@ impl ServerSink {
         };
         let (copier, from) = (copier.clone(), from.clone());
         let path = location.store.path(&location.path)?;
-        let shown = super::shown(location);
+        let shown = super::target::shown(location);
         let mark = random_mark();
         let objects = location.store.objects();
         let mut attributes = objects.attributes(options.content);
@@ -206,7 +206,7 @@ impl ServerSink {
         }
         let Upload { copier, path, id, shown, .. } = &*self.upload;
         // Servers exist that ignore the condition of the completion.
-        if !self.overwrite && crate::plan::exists(&self.location).await? {
+        if !self.overwrite && crate::store::exists(&self.location).await? {
             return Err(Error::OutputExists { path: shown.clone() });
         }
         match copier.complete(path, id, parts).await {

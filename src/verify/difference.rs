@@ -3,50 +3,10 @@
 use super::digest::Form;
 use super::walk::Parting;
 use crate::engine::{Context, rows};
-use crate::error::{Escaped, Result};
-use crate::plan::{Input, PlannedPart};
+use crate::model::{Difference, DifferenceKind, Result};
+use crate::source::{Input, PlannedPart};
+
 use futures::TryStreamExt;
-use serde::Serialize;
-use std::fmt;
-
-/// The first place where an output and its source differ. Its `Display` is what people are told.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
-pub struct Difference {
-    /// What differs.
-    pub kind: DifferenceKind,
-    /// The row, counted from 1 over all parts; `None` where columns differ.
-    pub row: Option<u64>,
-    /// The part of the source; `None` where the source has ended.
-    pub part: Option<String>,
-    /// The row within the part, from 1; a header is no row.
-    pub part_row: Option<u64>,
-    /// The file of the output; `None` where the output has ended.
-    pub file: Option<String>,
-    /// The row within that file, from 1.
-    pub file_row: Option<u64>,
-    /// The column's name; where columns differ, the source's name of it.
-    pub column: Option<String>,
-    /// The source's cell as text, or the name and type of its column; `None` for null and where there is none.
-    pub source_value: Option<String>,
-    /// The output's cell as text, or the name and type of its column; `None` for null and where there is none.
-    pub output_value: Option<String>,
-}
-
-/// What differs first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
-pub enum DifferenceKind {
-    /// The names, order or types of columns.
-    Columns,
-    /// A cell.
-    Cell,
-    /// The output ends before a row of the source.
-    RowMissing,
-    /// The source ends before a row of the output.
-    RowExtra,
-}
 
 /// The first column in which two sets of files differ by name or type.
 pub(super) fn of_columns(source: &Input, output: &Input) -> Option<Difference> {
@@ -56,7 +16,7 @@ pub(super) fn of_columns(source: &Input, output: &Input) -> Option<Difference> {
         _ => true,
     })?;
     let shown = |field: &arrow::datatypes::FieldRef| {
-        format!("{} {}", field.name(), crate::plan::type_name(field.data_type()))
+        format!("{} {}", field.name(), crate::model::type_name(field.data_type()))
     };
     let first = |input: &Input| input.parts.first().map(|part| part.object.url.clone());
     Some(Difference {
@@ -128,64 +88,6 @@ async fn place(context: &Context, row: u64) -> Result<Option<(String, u64)>> {
 /// The rows of a part, where its footer tells.
 fn known_rows(part: &PlannedPart) -> Option<u64> {
     part.parquet().and_then(|metadata| u64::try_from(metadata.file_metadata().num_rows()).ok())
-}
-
-/// A cell for people: cut, escaped, in quotes; null without.
-struct Shown<'a>(&'a Option<String>);
-
-impl fmt::Display for Shown<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            None => f.write_str("null"),
-            Some(text) => {
-                let cut: String = text.chars().take(80).collect();
-                let more = if cut.len() < text.len() { "…" } else { "" };
-                write!(f, "\"{}{more}\"", Escaped(&cut))
-            }
-        }
-    }
-}
-
-impl fmt::Display for Difference {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = |name: &Option<String>| Escaped(name.as_deref().unwrap_or_default()).to_string();
-        let (part, file, column) = (name(&self.part), name(&self.file), name(&self.column));
-        let row = self.row.unwrap_or(0);
-        let part_row = self.part_row.unwrap_or(0);
-        match self.kind {
-            DifferenceKind::Columns => {
-                let column_of = |value: &Option<String>| match value {
-                    Some(text) => Escaped(text).to_string(),
-                    None => "no column".to_owned(),
-                };
-                write!(
-                    f,
-                    "column {column}: {} in {part} and {} in {file}; read the source with the options the output \
-                     was written with",
-                    column_of(&self.source_value),
-                    column_of(&self.output_value)
-                )
-            }
-            DifferenceKind::Cell => write!(
-                f,
-                "row {row}, column {column}: {} in {part}, row {part_row}, and {} in {file}, row {}",
-                Shown(&self.source_value),
-                Shown(&self.output_value),
-                self.file_row.unwrap_or(0)
-            ),
-            DifferenceKind::RowMissing => {
-                write!(
-                    f,
-                    "row {row} is missing: it is in {part}, row {part_row}, and the output ends before it"
-                )
-            }
-            DifferenceKind::RowExtra => write!(
-                f,
-                "row {row} is too many: it is in {file}, row {}, and the source ends before it",
-                self.file_row.unwrap_or(0)
-            ),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
 //! The digest of a table: one value for its columns and all of its rows in order, the same whatever files hold them.
 //! Takes batches, gives canonical bytes and their BLAKE3; `docs/DIGEST.md` is the definition, for others to recompute.
 
-use crate::decode::csv::CellType;
-use crate::encode::csv::to_text;
-use crate::error::{Error, Result};
-use crate::value::time::Zone;
+use crate::codec::csv::{CellType, to_text};
+use crate::codec::value::Zone;
+use crate::model::{Error, Result};
+
 use arrow::array::cast::AsArray;
 use arrow::array::{Array, ArrayRef, RecordBatch};
 use arrow::datatypes::{
@@ -47,7 +47,7 @@ impl Form {
             Timestamp(TimeUnit::Nanosecond, _) => Form::Text,
             Timestamp(_, Some(_)) => Form::Timestamp(Zone::Utc),
             Timestamp(_, None) => Form::Timestamp(Zone::None),
-            other if crate::encode::csv::can_hold(other) => Form::Text,
+            other if crate::codec::csv::can_hold(other) => Form::Text,
             _ => Form::Bytes,
         }
     }

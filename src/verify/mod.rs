@@ -7,21 +7,21 @@ mod difference;
 mod digest;
 mod walk;
 
-pub use difference::{Difference, DifferenceKind};
+use crate::engine::Context;
+use crate::model::{
+    ColumnSummary, Difference, Error, Event, Format, Options, Progress, Result, RunChoice, Selection, attend,
+    column_summaries, stopped,
+};
+use crate::source::{self, Export, Input, Part, export};
+use crate::store::{Location, Store};
+use walk::Walked;
 
-use crate::engine::{Context, Event, Progress, attend, stopped};
-use crate::error::{Error, Result};
-use crate::export::{self, Export, Part};
-use crate::location::{Location, Store};
-use crate::options::{Format, Options, RunChoice, Selection};
-use crate::plan::{self, ColumnSummary, Input, column_summaries};
 use arrow::datatypes::SchemaRef;
 use serde::Serialize;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::watch;
-use walk::Walked;
 
 /// `--memory` where it was not given, shared by both sides.
 const DEFAULT_MEMORY: u64 = 256_000_000;
@@ -120,7 +120,7 @@ pub async fn verify_until(
     if let (Some(expected), None) = (options.select.expect_rows, &difference)
         && rows != expected
     {
-        return Err(plan::rows_missing(rows, expected));
+        return Err(source::rows_missing(rows, expected));
     }
     Ok(VerifyReport {
         output: output.to_string(),
@@ -142,8 +142,8 @@ async fn look_at_both(
     source: &Location,
     options: &Options,
 ) -> Result<(Arc<Input>, Arc<Input>)> {
-    let input = Arc::new(plan::input(source, options, |_| false).await?);
-    let found = plan::find(output, &options.select.pattern).await?;
+    let input = Arc::new(source::input(source, options, |_| false).await?);
+    let found = source::find(output, &options.select.pattern).await?;
     // A file that was named by itself, or a folder that holds nothing else, needs no choice.
     let exports = match found.exports.as_slice() {
         [only] if only.doubles.is_empty() => vec![only.clone()],
@@ -192,8 +192,8 @@ pub(crate) async fn look_at_output(
     // What means null in a source of text does so in a copy of it.
     let nulls = if source.format == Format::Csv { options.nulls.clone() } else { Vec::new() };
     let reading = Options { schema: options.schema, nulls, ..Options::default() };
-    let chosen = plan::Chosen { exports, warnings: Vec::new() };
-    let mut files = plan::look(store, chosen, &reading, |_| true).await?;
+    let chosen = source::Chosen { exports, warnings: Vec::new() };
+    let mut files = source::look(store, chosen, &reading, |_| true).await?;
     retype(&mut files, &source.schema);
     Ok(files)
 }
@@ -203,7 +203,7 @@ fn retype(files: &mut Input, like: &SchemaRef) {
     if files.format == Format::Csv {
         let cell_type = |name: &str| {
             let field = like.field_with_name(name);
-            field.map_or(crate::decode::csv::CellType::String, |field| {
+            field.map_or(crate::codec::csv::CellType::String, |field| {
                 digest::Form::of(field.data_type()).cell_type()
             })
         };
@@ -251,7 +251,7 @@ pub(crate) async fn compare(
 
 /// Files that were not named like parts, in order, as an export.
 pub(crate) fn export_of(parts: Vec<Part>) -> Vec<Export> {
-    let kind = crate::naming::Kind::Forecast;
+    let kind = crate::model::Kind::Forecast;
     let (folder, job) = (String::new(), String::new());
     vec![Export { folder, kind, job, run: None, parts, gaps: Vec::new(), doubles: Vec::new() }]
 }

@@ -3,7 +3,8 @@
 
 use super::digest::{BLOCK_ROWS, BlockHash, Digest, Form, append_block, append_column, forms, hash};
 use crate::engine::{Context, rows};
-use crate::error::{Error, Result};
+use crate::model::{Error, Result};
+
 use arrow::array::{Array, ArrayRef, RecordBatch};
 use arrow::datatypes::SchemaRef;
 use futures::stream::BoxStream;
@@ -222,7 +223,7 @@ fn shown(cell: &ArrayRef, column: &str) -> Option<String> {
     if cell.is_null(0) {
         return None;
     }
-    Some(match crate::encode::csv::to_text(cell, column, "") {
+    Some(match crate::codec::csv::to_text(cell, column, "") {
         Ok(text) => text.as_string::<i32>().value(0).to_owned(),
         Err(_) => arrow::util::display::array_value_to_string(cell, 0).unwrap_or_default(),
     })

@@ -1,0 +1,193 @@
+//! One Arrow column ready to be printed: takes an array, and writes any of its rows as the text of a CSV cell.
+
+use crate::codec::value::{TimestampFormatter, Unit, Zone, write_date, write_java, write_java_f32};
+use crate::model::{Error, Result};
+use arrow::array::cast::AsArray;
+use arrow::array::types::{
+    Decimal128Type, Decimal256Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
+    UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+};
+use arrow::array::{Array, ArrayRef, LargeStringArray, PrimitiveArray, StringArray};
+use arrow::buffer::{NullBuffer, ScalarBuffer};
+use arrow::compute::cast;
+use arrow::datatypes::{ArrowPrimitiveType, DataType, Field, TimeUnit};
+
+/// One column, ready to print any of its rows.
+pub(super) struct Cells {
+    pub(super) nulls: Option<NullBuffer>,
+    pub(super) values: Values,
+}
+
+pub(super) enum Values {
+    Empty,
+    /// `is_plain`: no cell needs quotes.
+    Text {
+        array: StringArray,
+        is_plain: bool,
+    },
+    LargeText(LargeStringArray),
+    /// Texts by their place among the distinct ones.
+    Keys {
+        keys: ScalarBuffer<i32>,
+        texts: StringArray,
+        is_plain: bool,
+    },
+    Boolean(arrow::array::BooleanArray),
+    Signed(ScalarBuffer<i64>),
+    Unsigned(ScalarBuffer<u64>),
+    Double(ScalarBuffer<f64>),
+    Float(ScalarBuffer<f32>),
+    Date(ScalarBuffer<i32>),
+    Timestamp {
+        values: ScalarBuffer<i64>,
+        unit: Unit,
+        zone: Zone,
+        formatter: TimestampFormatter,
+    },
+    Decimal128(PrimitiveArray<Decimal128Type>),
+    Decimal256(PrimitiveArray<Decimal256Type>),
+}
+
+fn widened<T: ArrowPrimitiveType, W>(array: &dyn Array) -> ScalarBuffer<W>
+where
+    T::Native: Into<W>,
+    W: arrow::datatypes::ArrowNativeType,
+{
+    array.as_primitive::<T>().values().iter().map(|value| (*value).into()).collect()
+}
+
+impl Cells {
+    pub(super) fn new(array: &ArrayRef, field: &Field) -> Result<Self> {
+        let converted = |to: &DataType| {
+            cast(array, to).map_err(|error| {
+                Error::Internal(format!("column {} cannot be read as {to}: {error}", field.name()))
+            })
+        };
+        let values = match array.data_type() {
+            DataType::Dictionary(key, values) if **key == DataType::Int32 && **values == DataType::Utf8 => {
+                let dictionary = array.as_dictionary::<Int32Type>();
+                let texts = dictionary.values().as_string::<i32>().clone();
+                Values::Keys { keys: dictionary.keys().values().clone(), is_plain: is_plain(&texts), texts }
+            }
+            DataType::Dictionary(_, values) => return Cells::new(&converted(values)?, field),
+            DataType::Utf8View => return Cells::new(&converted(&DataType::Utf8)?, field),
+            DataType::Float16 => return Cells::new(&converted(&DataType::Float32)?, field),
+            DataType::Date64 => return Cells::new(&converted(&DataType::Date32)?, field),
+            DataType::Decimal32(precision, scale) | DataType::Decimal64(precision, scale) => {
+                return Cells::new(&converted(&DataType::Decimal128(*precision, *scale))?, field);
+            }
+            DataType::Null => Values::Empty,
+            DataType::Utf8 => {
+                let array = array.as_string::<i32>().clone();
+                Values::Text { is_plain: is_plain(&array), array }
+            }
+            DataType::LargeUtf8 => Values::LargeText(array.as_string().clone()),
+            DataType::Boolean => Values::Boolean(array.as_boolean().clone()),
+            DataType::Int8 => Values::Signed(widened::<Int8Type, _>(array)),
+            DataType::Int16 => Values::Signed(widened::<Int16Type, _>(array)),
+            DataType::Int32 => Values::Signed(widened::<Int32Type, _>(array)),
+            DataType::Int64 => Values::Signed(array.as_primitive::<Int64Type>().values().clone()),
+            DataType::UInt8 => Values::Unsigned(widened::<UInt8Type, _>(array)),
+            DataType::UInt16 => Values::Unsigned(widened::<UInt16Type, _>(array)),
+            DataType::UInt32 => Values::Unsigned(widened::<UInt32Type, _>(array)),
+            DataType::UInt64 => Values::Unsigned(array.as_primitive::<UInt64Type>().values().clone()),
+            DataType::Float64 => Values::Double(array.as_primitive::<Float64Type>().values().clone()),
+            DataType::Float32 => Values::Float(array.as_primitive::<Float32Type>().values().clone()),
+            DataType::Date32 => {
+                Values::Date(array.as_primitive::<arrow::array::types::Date32Type>().values().clone())
+            }
+            DataType::Timestamp(unit, zone) => {
+                let plain = converted(&DataType::Int64)?;
+                Values::Timestamp {
+                    values: plain.as_primitive::<Int64Type>().values().clone(),
+                    unit: match unit {
+                        TimeUnit::Second => Unit::Second,
+                        TimeUnit::Millisecond => Unit::Milli,
+                        TimeUnit::Microsecond => Unit::Micro,
+                        TimeUnit::Nanosecond => Unit::Nano,
+                    },
+                    // Whatever the zone's name, the value counts from the epoch in UTC.
+                    zone: if zone.is_some() { Zone::Utc } else { Zone::None },
+                    formatter: TimestampFormatter::new(),
+                }
+            }
+            DataType::Decimal128(_, _) => Values::Decimal128(array.as_primitive().clone()),
+            DataType::Decimal256(_, _) => Values::Decimal256(array.as_primitive().clone()),
+            other => return Err(Error::Internal(format!("column {} has the type {other}", field.name()))),
+        };
+        Ok(Cells { nulls: array.logical_nulls(), values })
+    }
+}
+
+const FAR_TIMESTAMP: &str = "a timestamp outside the years 0 to 9999";
+
+impl Values {
+    /// Appends a value, which is no null.
+    pub(super) fn write(&mut self, row: usize, out: &mut Vec<u8>) -> Result<(), &'static str> {
+        match self {
+            Values::Empty => {}
+            Values::Text { array, .. } => write_text(array.value(row).as_bytes(), true, out),
+            Values::Keys { keys, texts, .. } => {
+                write_text(texts.value(keys[row] as usize).as_bytes(), true, out)
+            }
+            Values::LargeText(array) => write_text(array.value(row).as_bytes(), true, out),
+            Values::Boolean(array) => {
+                out.extend_from_slice(if array.value(row) { b"true" } else { b"false" })
+            }
+            Values::Signed(values) => {
+                out.extend_from_slice(itoa::Buffer::new().format(values[row]).as_bytes())
+            }
+            Values::Unsigned(values) => {
+                out.extend_from_slice(itoa::Buffer::new().format(values[row]).as_bytes())
+            }
+            Values::Double(values) => write_java(values[row], out),
+            Values::Float(values) => write_java_f32(values[row], out),
+            Values::Date(values) => {
+                if !write_date(values[row], out) {
+                    return Err("a date outside the years 0 to 9999");
+                }
+            }
+            Values::Timestamp { values, unit, zone, formatter } => {
+                if !formatter.write(values[row], *unit, *zone, out) {
+                    return Err(FAR_TIMESTAMP);
+                }
+            }
+            Values::Decimal128(array) => out.extend_from_slice(array.value_as_string(row).as_bytes()),
+            Values::Decimal256(array) => out.extend_from_slice(array.value_as_string(row).as_bytes()),
+        }
+        Ok(())
+    }
+}
+
+/// Whether no text of a column needs quotes, not even for being empty.
+fn is_plain(texts: &StringArray) -> bool {
+    let offsets = texts.value_offsets();
+    let bytes = &texts.value_data()[offsets[0] as usize..offsets[offsets.len() - 1] as usize];
+    memchr::memchr3(b',', b'"', b'\n', bytes).is_none()
+        && memchr::memchr2(b'\r', b'\xef', bytes).is_none()
+        && offsets.windows(2).enumerate().all(|(row, ends)| ends[0] < ends[1] || texts.is_null(row))
+}
+
+/// Appends a cell of text, in quotes where it holds a delimiter, a quote or a line end, or where it is empty and
+/// `quote_empty` says that an empty cell would mean null.
+pub(super) fn write_text(text: &[u8], quote_empty: bool, out: &mut Vec<u8>) {
+    if text.is_empty() {
+        if quote_empty {
+            out.extend_from_slice(b"\"\"");
+        }
+        return;
+    }
+    let is_mark = quote_empty && text.starts_with(b"\xef\xbb\xbf");
+    if !is_mark && !text.iter().any(|byte| matches!(byte, b',' | b'"' | b'\n' | b'\r')) {
+        out.extend_from_slice(text);
+        return;
+    }
+    out.push(b'"');
+    for byte in text {
+        if *byte == b'"' {
+            out.push(b'"');
+        }
+        out.push(*byte);
+    }
+    out.push(b'"');
+}

@@ -1,0 +1,288 @@
+//! One column being read: takes cells, gives an Arrow array.
+
+use super::dictionary::Dictionary;
+use super::layout::{CellType, Cells, Typing};
+use crate::codec::value::{Zone, double, time};
+use crate::model::{Error, Result};
+
+use arrow::array::{
+    ArrayRef, BooleanArray, Date32Array, Float64Array, Int64Array, StringArray, TimestampMicrosecondArray,
+};
+use arrow::buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// Why a cell does not fit its column.
+pub(crate) type BadCell = &'static str;
+
+/// One column being read.
+pub(crate) struct Column {
+    values: Values,
+    rows: usize,
+    /// Which rows are no nulls, up to the last null: all behind that are none.
+    valid: Vec<bool>,
+}
+
+/// The values of a column; a null has one too, which means nothing.
+pub(crate) enum Values {
+    Text(Dictionary),
+    /// `values` are those of the dictionary's texts.
+    Timestamp {
+        texts: Dictionary,
+        values: Vec<i64>,
+        zone: Zone,
+    },
+    Double(Vec<f64>),
+    Int64(Vec<i64>),
+    Boolean(Vec<bool>),
+    Date(Vec<i32>),
+}
+
+/// A point in a column to which it can go back.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Mark {
+    rows: usize,
+    texts: usize,
+}
+
+impl Column {
+    pub(crate) fn new(cell_type: CellType) -> Self {
+        let values = match cell_type {
+            CellType::String => Values::Text(Dictionary::new()),
+            CellType::Double => Values::Double(Vec::new()),
+            CellType::Int64 => Values::Int64(Vec::new()),
+            CellType::Boolean => Values::Boolean(Vec::new()),
+            CellType::Date => Values::Date(Vec::new()),
+            CellType::Timestamp(zone) => {
+                Values::Timestamp { texts: Dictionary::new(), values: Vec::new(), zone }
+            }
+        };
+        Column { values, rows: 0, valid: Vec::new() }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.rows
+    }
+
+    pub(crate) fn values(&self) -> &Values {
+        &self.values
+    }
+
+    /// Which rows are no nulls; `None` where no row is one.
+    pub(crate) fn valid(&self) -> Option<Cow<'_, [bool]>> {
+        if self.valid.is_empty() {
+            return None;
+        }
+        if self.valid.len() == self.rows {
+            return Some(Cow::Borrowed(&self.valid));
+        }
+        let mut valid = self.valid.clone();
+        valid.resize(self.rows, true);
+        Some(Cow::Owned(valid))
+    }
+
+    pub(crate) fn mark(&self) -> Mark {
+        let texts = match &self.values {
+            Values::Text(texts) | Values::Timestamp { texts, .. } => texts.len(),
+            _ => 0,
+        };
+        Mark { rows: self.rows, texts }
+    }
+
+    /// Forgets all rows, and keeps the memory.
+    pub(crate) fn clear(&mut self) {
+        self.go_back(Mark { rows: 0, texts: 0 });
+    }
+
+    /// Goes back to a mark.
+    pub(crate) fn go_back(&mut self, mark: Mark) {
+        let rows = mark.rows;
+        self.rows = rows;
+        self.valid.truncate(rows);
+        if !self.valid.contains(&false) {
+            self.valid.clear();
+        }
+        match &mut self.values {
+            Values::Text(texts) => texts.truncate(rows, mark.texts),
+            Values::Timestamp { texts, values, .. } => {
+                texts.truncate(rows, mark.texts);
+                values.truncate(mark.texts);
+            }
+            Values::Double(values) => values.truncate(rows),
+            Values::Int64(values) => values.truncate(rows),
+            Values::Boolean(values) => values.truncate(rows),
+            Values::Date(values) => values.truncate(rows),
+        }
+    }
+
+    pub(crate) fn push_null(&mut self) {
+        mark_null(&mut self.valid, self.rows);
+        self.rows += 1;
+        match &mut self.values {
+            Values::Text(texts) | Values::Timestamp { texts, .. } => texts.push_null(),
+            Values::Double(values) => values.push(0.0),
+            Values::Int64(values) => values.push(0),
+            Values::Boolean(values) => values.push(false),
+            Values::Date(values) => values.push(0),
+        }
+    }
+
+    /// Adds the cells of a block; `None` at the first that does not fit, and then rows may be missing.
+    #[inline(always)]
+    pub(super) fn extend(&mut self, cells: Cells<'_>, typing: &Typing) -> Option<()> {
+        let rows = cells.ends.len() / cells.width;
+        // A text that means null comes before all else.
+        let has_nulls = !typing.nulls.is_empty();
+        match &mut self.values {
+            Values::Double(values) if !has_nulls => {
+                values.reserve(rows);
+                for cell in cells.iter() {
+                    match double::parse_plain(cell) {
+                        Some(value) => values.push(value),
+                        None => match double::parse(cell) {
+                            Some(value) => values.push(value),
+                            None if typing.is_null(cell, CellType::Double) => {
+                                mark_null(&mut self.valid, values.len());
+                                values.push(0.0);
+                            }
+                            None => return None,
+                        },
+                    }
+                }
+                self.rows = values.len();
+            }
+            Values::Text(texts) if !has_nulls => {
+                let valid = &mut self.valid;
+                texts.extend(cells.iter(), |row, cell| {
+                    if cell.is_empty() {
+                        mark_null(valid, row);
+                    }
+                    Some(())
+                })?;
+                self.rows = texts.keys().len();
+            }
+            Values::Timestamp { texts, values, zone } if !has_nulls => {
+                let valid = &mut self.valid;
+                texts.extend(cells.iter(), |row, cell| {
+                    if cell.is_empty() {
+                        mark_null(valid, row);
+                    } else {
+                        values.push(parse_time(cell, *zone).ok()?);
+                    }
+                    Some(())
+                })?;
+                self.rows = texts.keys().len();
+            }
+            _ => {
+                let cell_type = self.cell_type();
+                for cell in cells.iter() {
+                    if typing.is_null(cell, cell_type) {
+                        self.push_null();
+                    } else {
+                        self.push(cell).ok()?;
+                    }
+                }
+            }
+        }
+        Some(())
+    }
+
+    fn cell_type(&self) -> CellType {
+        match &self.values {
+            Values::Text(_) => CellType::String,
+            Values::Timestamp { zone, .. } => CellType::Timestamp(*zone),
+            Values::Double(_) => CellType::Double,
+            Values::Int64(_) => CellType::Int64,
+            Values::Boolean(_) => CellType::Boolean,
+            Values::Date(_) => CellType::Date,
+        }
+    }
+
+    /// Adds a cell that is no null.
+    pub(crate) fn push(&mut self, cell: &[u8]) -> Result<(), BadCell> {
+        match &mut self.values {
+            Values::Text(texts) => {
+                texts.push(cell);
+            }
+            Values::Double(values) => {
+                values.push(double::parse(cell).ok_or("not a number that fits a double")?)
+            }
+            Values::Int64(values) => values.push(parse_int(cell).ok_or("not a whole number of 64 bits")?),
+            Values::Boolean(values) => values.push(match cell {
+                b"true" => true,
+                b"false" => false,
+                _ => return Err("neither true nor false"),
+            }),
+            Values::Date(values) => values.push(time::parse_date(cell).ok_or("not a date yyyy-MM-dd")?),
+            Values::Timestamp { texts, values, zone } => {
+                if texts.push(cell) {
+                    match parse_time(cell, *zone) {
+                        Ok(value) => values.push(value),
+                        Err(problem) => {
+                            let (rows, texts_before) = (self.rows, values.len());
+                            texts.truncate(rows, texts_before);
+                            return Err(problem);
+                        }
+                    }
+                }
+            }
+        }
+        self.rows += 1;
+        Ok(())
+    }
+
+    /// The column as an Arrow array.
+    pub(crate) fn finish(self) -> Result<ArrayRef> {
+        let nulls = self.valid().map(|valid| NullBuffer::from(&*valid));
+        Ok(match self.values {
+            Values::Text(texts) => {
+                let mut bytes = Vec::new();
+                let mut offsets = Vec::with_capacity(self.rows + 1);
+                offsets.push(0);
+                for (row, key) in texts.keys().iter().enumerate() {
+                    if nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row)) {
+                        bytes.extend_from_slice(texts.text(*key));
+                    }
+                    // Every text stood in the chunk, which is far below 2 GiB: see `engine::chunks`.
+                    offsets.push(bytes.len() as i32);
+                }
+                let offsets = OffsetBuffer::new(ScalarBuffer::from(offsets));
+                let array = StringArray::try_new(offsets, Buffer::from_vec(bytes), nulls);
+                Arc::new(array.map_err(|error| Error::Internal(format!("a column of text: {error}")))?)
+            }
+            Values::Timestamp { texts, values, zone } => {
+                let of = |key: &u32| values.get(*key as usize).copied().unwrap_or(0);
+                let values: Vec<i64> = texts.keys().iter().map(of).collect();
+                let array = TimestampMicrosecondArray::new(values.into(), nulls);
+                match zone {
+                    Zone::Utc => Arc::new(array.with_timezone("UTC")),
+                    Zone::None => Arc::new(array),
+                }
+            }
+            Values::Double(values) => Arc::new(Float64Array::new(values.into(), nulls)),
+            Values::Int64(values) => Arc::new(Int64Array::new(values.into(), nulls)),
+            Values::Boolean(values) => Arc::new(BooleanArray::new(values.into(), nulls)),
+            Values::Date(values) => Arc::new(Date32Array::new(values.into(), nulls)),
+        })
+    }
+}
+
+/// Notes that a row is a null, and that those since the last null are none.
+fn mark_null(valid: &mut Vec<bool>, row: usize) {
+    valid.resize(row, true);
+    valid.push(false);
+}
+
+fn parse_time(cell: &[u8], zone: Zone) -> Result<i64, BadCell> {
+    let (value, found) = time::parse_timestamp(cell).ok_or("not a timestamp yyyy-MM-ddTHH:mm:ssZ")?;
+    match (zone, found) {
+        (Zone::Utc, Zone::None) => Err("a timestamp without zone in a column that has zones"),
+        (Zone::None, Zone::Utc) => Err("a timestamp with zone in a column that has none"),
+        _ => Ok(value),
+    }
+}
+
+/// An optional sign and digits, nothing else.
+fn parse_int(cell: &[u8]) -> Option<i64> {
+    std::str::from_utf8(cell).ok()?.parse().ok()
+}

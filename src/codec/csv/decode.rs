@@ -1,0 +1,318 @@
+//! CSV text to a `RecordBatch`: takes whole records, gives typed columns; a bad record is an error that names line,
+//! column, value and remedy.
+//!
+//! Two ways lead to the same answer. The fast one finds every delimiter of a segment first and then reads column by
+//! column; it takes segments without quotes whose rows all have the header's number of fields. Whatever it does not
+//! understand, an error too, is left to the general one, [`Fields`], record by record.
+
+use super::column::{Column, Mark};
+use super::fields::{Field, FieldEnd, Fields};
+use super::index::{Regular, blocks, regular};
+use super::layout::{CellType, Cells, Layout, Typing};
+use super::simd::{self, Job};
+use crate::model::{DataError, Error, Result};
+
+use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
+use memchr::memchr_iter;
+use std::sync::Arc;
+
+/// Reads segments into columns; what these hold is reused after [`Self::clear`].
+pub(crate) struct Decoder {
+    typing: Arc<Typing>,
+    columns: Vec<Column>,
+    rows: usize,
+    /// Positions of delimiters and line ends, reused from segment to segment.
+    ends: Vec<u32>,
+}
+
+/// An error in a segment: where in it, counted from the segment's start.
+#[derive(Debug)]
+pub(crate) struct SegmentError {
+    /// Line ends before the record.
+    pub(crate) lines: u64,
+    pub(crate) error: Box<DataError>,
+}
+
+impl Decoder {
+    pub(crate) fn new(typing: &Arc<Typing>) -> Self {
+        let columns = typing.types.iter().map(|cell_type| Column::new(*cell_type)).collect();
+        Decoder { typing: Arc::clone(typing), columns, rows: 0, ends: Vec::new() }
+    }
+
+    /// Forgets all rows.
+    pub(crate) fn clear(&mut self) {
+        self.rows = 0;
+        self.columns.iter_mut().for_each(Column::clear);
+    }
+
+    pub(crate) fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    pub(crate) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Adds the records of a segment, which starts and ends with a whole record; the last line end may be missing.
+    /// `constants` are the cells of the columns that say where a row came from. Gives the number of lines.
+    pub(crate) fn append(
+        &mut self,
+        segment: &[u8],
+        layout: &Layout,
+        constants: &[Option<String>],
+    ) -> Result<u64, SegmentError> {
+        let marks: Vec<Mark> = self.columns.iter().map(Column::mark).collect();
+        let (rows, lines) = match self.append_fast(segment, layout) {
+            // Nothing but rows, one a line.
+            Some(rows) => (rows, rows as u64),
+            None => {
+                // Columns may differ in length after a half-done fast pass.
+                for (column, mark) in self.columns.iter_mut().zip(marks) {
+                    column.go_back(mark);
+                }
+                (self.append_general(segment, layout)?, lines(segment))
+            }
+        };
+        self.rows += rows;
+        let first = self.columns.len() - self.typing.constants;
+        for (column, constant) in self.columns[first..].iter_mut().zip(constants) {
+            while column.len() < self.rows {
+                match constant {
+                    Some(text) => column.push(text.as_bytes()).map_err(|problem| SegmentError {
+                        lines: 0,
+                        error: Box::new(Error::data("", problem)),
+                    })?,
+                    None => column.push_null(),
+                }
+            }
+        }
+        Ok(lines)
+    }
+
+    /// Takes a segment without quotes, all rows of which are as long as the header; else `None`, and columns may
+    /// have grown unevenly.
+    fn append_fast(&mut self, segment: &[u8], layout: &Layout) -> Option<usize> {
+        simd::run(Fast { decoder: self, segment, layout })
+    }
+
+    fn append_general(&mut self, segment: &[u8], layout: &Layout) -> Result<usize, SegmentError> {
+        let width = layout.header.len();
+        let mut column_of: Vec<Option<usize>> = vec![None; width];
+        for (column, field) in layout.fields.iter().enumerate() {
+            if let Some(field) = field {
+                column_of[*field] = Some(column);
+            }
+        }
+        let (mut rows, mut position, mut record) = (0, 0, 0);
+        for field in Fields::new(segment) {
+            if position == 0 {
+                record = field.start;
+            }
+            let failed = |error| SegmentError { lines: lines(&segment[..record]), error };
+            if field.end == FieldEnd::OpenQuote {
+                let name = layout.header.get(position).map_or("", String::as_str);
+                return Err(failed(open_quote(name, &field.text())));
+            }
+            if let Some(Some(column)) = column_of.get(position) {
+                // A row that is cut short often ends in half a cell: then its width says more than that cell.
+                self.push_cell(*column, &field).map_err(|bad| {
+                    failed(match fields_of_first(&segment[record..]) {
+                        found if found == width => bad,
+                        found => wrong_width(found, width),
+                    })
+                })?;
+            }
+            position += 1;
+            if field.end != FieldEnd::Delimiter {
+                if position != width {
+                    return Err(failed(wrong_width(position, width)));
+                }
+                rows += 1;
+                position = 0;
+            }
+        }
+        for (column, field) in self.columns.iter_mut().zip(&layout.fields) {
+            if field.is_none() {
+                (0..rows).for_each(|_| column.push_null());
+            }
+        }
+        Ok(rows)
+    }
+
+    fn push_cell(&mut self, column: usize, field: &Field<'_>) -> Result<(), Box<DataError>> {
+        let cell_type = self.typing.types[column];
+        let text = field.text();
+        // Quotes make an empty cell the empty string; a text that means null means it in quotes too.
+        if self.typing.is_null(&text, cell_type) && !(field.is_quoted && text.is_empty()) {
+            self.columns[column].push_null();
+            return Ok(());
+        }
+        let problem = match std::str::from_utf8(&text) {
+            Ok(_) => self.columns[column].push(&text).err(),
+            Err(_) => Some("invalid UTF-8"),
+        };
+        match problem {
+            None => Ok(()),
+            Some(problem) => {
+                Err(bad_cell(problem, self.typing.schema.field(column).name(), &text, cell_type))
+            }
+        }
+    }
+
+    /// The rows as a batch; none are left.
+    pub(crate) fn finish(&mut self) -> Result<RecordBatch> {
+        let fresh = self.typing.types.iter().map(|cell_type| Column::new(*cell_type)).collect();
+        let columns = std::mem::replace(&mut self.columns, fresh);
+        let columns = columns.into_iter().map(Column::finish).collect::<Result<Vec<ArrayRef>>>()?;
+        let options = RecordBatchOptions::new().with_row_count(Some(self.rows));
+        self.rows = 0;
+        RecordBatch::try_new_with_options(Arc::clone(&self.typing.schema), columns, &options)
+            .map_err(|error| Error::Internal(format!("columns that do not fit the schema: {error}")))
+    }
+}
+
+/// The fast way through a segment.
+struct Fast<'a> {
+    decoder: &'a mut Decoder,
+    segment: &'a [u8],
+    layout: &'a Layout,
+}
+
+impl Job for Fast<'_> {
+    type Output = Option<usize>;
+
+    #[inline(always)]
+    fn run<const WIDE: bool>(self) -> Option<usize> {
+        let Decoder { typing, columns, ends, .. } = self.decoder;
+        let width = self.layout.header.len();
+        let mut all = 0;
+        // Block by block, so that the text is still in the cache when its cells are read.
+        for block in blocks(self.segment) {
+            let Regular { rows, trim } = regular::<WIDE>(block, width, ends)?;
+            std::str::from_utf8(block).ok()?;
+            for (field, column) in self.layout.fields.iter().zip(&mut *columns) {
+                match *field {
+                    Some(field) => {
+                        let cells = Cells { block, ends: &ends[..rows * width], width, field, trim };
+                        column.extend(cells, typing)?;
+                    }
+                    None => (0..rows).for_each(|_| column.push_null()),
+                }
+            }
+            all += rows;
+        }
+        Some(all)
+    }
+}
+
+/// Counts the rows of a segment in which every row is what it seems.
+struct Count<'a> {
+    segment: &'a [u8],
+    width: usize,
+    ends: &'a mut Vec<u32>,
+}
+
+impl Job for Count<'_> {
+    type Output = Option<usize>;
+
+    #[inline(always)]
+    fn run<const WIDE: bool>(self) -> Option<usize> {
+        blocks(self.segment).map(|block| Some(regular::<WIDE>(block, self.width, self.ends)?.rows)).sum()
+    }
+}
+
+/// Counts the rows of a segment as they would be decoded, without decoding them: every row must have `width` fields,
+/// no quote may stay open. `names` is for errors.
+pub(crate) fn count_rows(
+    segment: &[u8],
+    names: &[String],
+    ends: &mut Vec<u32>,
+) -> Result<Counted, SegmentError> {
+    let width = names.len();
+    if let Some(rows) = simd::run(Count { segment, width, ends }) {
+        return Ok(Counted { rows: rows as u64, lines: rows as u64 });
+    }
+    let (mut rows, mut position, mut record) = (0, 0, 0);
+    for field in Fields::new(segment) {
+        if position == 0 {
+            record = field.start;
+        }
+        let failed = |error| SegmentError { lines: lines(&segment[..record]), error };
+        if field.end == FieldEnd::OpenQuote {
+            return Err(failed(open_quote(names.get(position).map_or("", String::as_str), &field.text())));
+        }
+        position += 1;
+        if field.end != FieldEnd::Delimiter {
+            if position != width {
+                return Err(failed(wrong_width(position, width)));
+            }
+            rows += 1;
+            position = 0;
+        }
+    }
+    Ok(Counted { rows, lines: lines(segment) })
+}
+
+/// What a segment holds.
+pub(crate) struct Counted {
+    pub(crate) rows: u64,
+    pub(crate) lines: u64,
+}
+
+/// The number of fields of a text's first record.
+fn fields_of_first(text: &[u8]) -> usize {
+    1 + Fields::new(text).take_while(|field| field.end == FieldEnd::Delimiter).count()
+}
+
+/// The number of line ends in a text, as a line number counts them: those of CR only where there is no LF.
+pub(crate) fn lines(bytes: &[u8]) -> u64 {
+    let count = |end| memchr_iter(end, bytes).count() as u64;
+    match count(b'\n') {
+        0 => count(b'\r'),
+        lines => lines,
+    }
+}
+
+fn open_quote(column: &str, text: &[u8]) -> Box<DataError> {
+    // The last line's end is no part of the cell; it may even be one that was added.
+    let text = text.trim_ascii_end();
+    let error = Error::data("", "a quote is never closed").column(column).value(text);
+    Box::new(error.remedy("the part may be cut short; fetch or export it again"))
+}
+
+fn wrong_width(found: usize, expected: usize) -> Box<DataError> {
+    let fields = |n: usize| if n == 1 { "1 field".to_owned() } else { format!("{n} fields") };
+    let error = Error::data("", format!("the row has {}, the header has {expected}", fields(found)));
+    Box::new(error.remedy("the part may be cut short; fetch or export it again"))
+}
+
+fn bad_cell(problem: &str, column: &str, text: &[u8], cell_type: CellType) -> Box<DataError> {
+    let error = Error::data("", problem).column(column).value(text);
+    Box::new(if cell_type == CellType::String {
+        error.remedy("export the part again as UTF-8; a merge to CSV copies the bytes as they are")
+    } else {
+        error.remedy(format!("--type {column}=string keeps the text, --null TEXT reads a text as null"))
+    })
+}
+
+/// Reads cells that are held as text already, for a column that shall have another type.
+pub(crate) fn cells_to_array(
+    cells: &arrow::array::StringArray,
+    cell_type: CellType,
+    name: &str,
+    url: &str,
+) -> Result<ArrayRef> {
+    let mut column = Column::new(cell_type);
+    for cell in cells {
+        match cell {
+            None => column.push_null(),
+            Some("not defined") if cell_type.is_numeric() => column.push_null(),
+            Some(text) => column.push(text.as_bytes()).map_err(|problem| {
+                let mut error = bad_cell(problem, name, text.as_bytes(), cell_type);
+                url.clone_into(&mut error.file);
+                Error::Data(error)
+            })?,
+        }
+    }
+    column.finish()
+}

@@ -1,0 +1,89 @@
+//! How the text of a part becomes columns: which field goes where, what type it has, and which texts are null.
+
+use crate::codec::value::Zone;
+use arrow::datatypes::{DataType, SchemaRef, TimeUnit};
+use std::sync::Arc;
+
+/// What a cell of text becomes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CellType {
+    String,
+    Double,
+    Int64,
+    Boolean,
+    Date,
+    /// In UTC where the texts have a zone.
+    Timestamp(Zone),
+}
+
+impl CellType {
+    pub(crate) fn data_type(self) -> DataType {
+        match self {
+            CellType::String => DataType::Utf8,
+            CellType::Double => DataType::Float64,
+            CellType::Int64 => DataType::Int64,
+            CellType::Boolean => DataType::Boolean,
+            CellType::Date => DataType::Date32,
+            CellType::Timestamp(Zone::Utc) => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+            CellType::Timestamp(Zone::None) => DataType::Timestamp(TimeUnit::Microsecond, None),
+        }
+    }
+
+    pub(crate) fn is_numeric(self) -> bool {
+        matches!(self, CellType::Double | CellType::Int64)
+    }
+}
+
+/// How the cells of one part become columns.
+#[derive(Debug, Clone)]
+pub(crate) struct Layout {
+    /// The names of the header, for counting fields and for errors.
+    pub(crate) header: Arc<[String]>,
+    /// For each column of the output the field it is read from; `None` where the part lacks it.
+    pub(crate) fields: Vec<Option<usize>>,
+}
+
+/// What every segment of a run is read by.
+#[derive(Debug)]
+pub(crate) struct Typing {
+    pub(crate) schema: SchemaRef,
+    pub(crate) types: Vec<CellType>,
+    /// Texts that mean null, besides the empty cell.
+    pub(crate) nulls: Vec<Vec<u8>>,
+    /// How many columns at the schema's end are not read but say where a row came from.
+    pub(crate) constants: usize,
+}
+
+/// The cells of one column in a block whose delimiters are known.
+#[derive(Clone, Copy)]
+pub(super) struct Cells<'a> {
+    pub(super) block: &'a [u8],
+    pub(super) ends: &'a [u32],
+    pub(super) width: usize,
+    pub(super) field: usize,
+    /// Bytes of each row's last field that belong to its line end.
+    pub(super) trim: usize,
+}
+
+impl<'a> Cells<'a> {
+    #[inline(always)]
+    pub(super) fn iter(self) -> impl ExactSizeIterator<Item = &'a [u8]> {
+        let Cells { block, ends, width, field, trim } = self;
+        let trim = if field + 1 == width { trim } else { 0 };
+        let mut line = 0;
+        ends.chunks_exact(width).map(move |row| {
+            let start = if field == 0 { line } else { row[field - 1] as usize + 1 };
+            line = row[width - 1] as usize + 1;
+            &block[start..row[field] as usize - trim]
+        })
+    }
+}
+
+impl Typing {
+    #[inline]
+    pub(super) fn is_null(&self, cell: &[u8], cell_type: CellType) -> bool {
+        cell.is_empty()
+            || (cell_type.is_numeric() && cell == b"not defined")
+            || (!self.nulls.is_empty() && self.nulls.iter().any(|null| null == cell))
+    }
+}

@@ -1,0 +1,9 @@
+//! Bytes to rows and back, by format: [`value`] is one cell, [`csv`] and [`parquet`] are whole files. Everything here is
+//! synchronous, works on memory that it is handed, and knows neither a store nor a clock.
+
+pub(crate) mod csv;
+mod guard;
+pub(crate) mod parquet;
+pub(crate) mod value;
+
+pub(crate) use guard::{guard, panic_text};

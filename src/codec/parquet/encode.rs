@@ -1,0 +1,141 @@
+//! Rows to encoded row groups, and row groups to a file: takes batches, gives bytes with their metadata. The codec is
+//! the parquet crate's where rows come as batches; rows that come from text are encoded by [`ChunkEncoder`] and
+//! [`assemble_row_group`], and putting row groups of any origin into one file is ours.
+
+use super::chunk::{self, ChunkEncoder, EncodedRows};
+use super::encoded::{CREATED_BY, EncodedRowGroup, MAGIC, failed, page_indexes};
+use super::page::Compressor;
+use super::row_group;
+use crate::model::{Compression, Error, Result};
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use bytes::Bytes;
+use parquet::arrow::arrow_writer::{ArrowRowGroupWriterFactory, compute_leaves};
+use parquet::arrow::{ArrowSchemaConverter, add_encoded_arrow_schema_to_metadata};
+use parquet::basic::{BrotliLevel, Compression as Codec, GzipLevel, ZstdLevel};
+use parquet::file::metadata::{ColumnChunkMetaData, KeyValue, ParquetMetaData, RowGroupMetaData};
+use parquet::file::properties::{WriterProperties, WriterPropertiesPtr};
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::types::SchemaDescPtr;
+use std::sync::Arc;
+
+/// Encodes row groups of one schema, on any thread.
+#[derive(Debug, Clone)]
+pub(crate) struct Encoder {
+    schema: SchemaRef,
+    descriptor: SchemaDescPtr,
+    properties: WriterPropertiesPtr,
+    codec: Codec,
+}
+
+impl Encoder {
+    pub(crate) fn new(schema: &SchemaRef, compression: Codec) -> Result<Self> {
+        let mut properties = WriterProperties::builder()
+            .set_compression(compression)
+            .set_created_by(CREATED_BY.to_owned())
+            .set_max_row_group_row_count(None)
+            .build();
+        add_encoded_arrow_schema_to_metadata(schema, &mut properties);
+        let descriptor =
+            ArrowSchemaConverter::new().convert(schema).map_err(|error| failed("describing", &error))?;
+        Ok(Encoder {
+            schema: Arc::clone(schema),
+            descriptor: Arc::new(descriptor),
+            properties: Arc::new(properties),
+            codec: compression,
+        })
+    }
+
+    pub(crate) fn descriptor(&self) -> &SchemaDescPtr {
+        &self.descriptor
+    }
+
+    /// Key-value metadata that a file of these rows carries: the Arrow schema.
+    pub(crate) fn key_values(&self) -> Vec<KeyValue> {
+        self.properties.key_value_metadata().cloned().unwrap_or_default()
+    }
+
+    /// Encodes batches as one row group.
+    pub(crate) fn encode(&self, batches: &[RecordBatch]) -> Result<EncodedRowGroup> {
+        self.try_encode(batches).map_err(|error| failed("encoding", &error))
+    }
+
+    fn try_encode(&self, batches: &[RecordBatch]) -> Result<EncodedRowGroup, parquet::errors::ParquetError> {
+        // A file of one row group in memory: its column chunks are then moved to where they belong.
+        let root = self.descriptor.root_schema_ptr();
+        let mut file = SerializedFileWriter::new(Vec::new(), root, Arc::clone(&self.properties))?;
+        let factory = ArrowRowGroupWriterFactory::new(&file, Arc::clone(&self.schema));
+        let mut writers = factory.create_column_writers(0)?;
+        for batch in batches {
+            let mut writers = writers.iter_mut();
+            for (field, array) in self.schema.fields().iter().zip(batch.columns()) {
+                for leaf in compute_leaves(field, array)? {
+                    if let Some(writer) = writers.next() {
+                        writer.write(&leaf)?;
+                    }
+                }
+            }
+        }
+        let mut group = file.next_row_group()?;
+        for writer in writers {
+            writer.close()?.append_to_row_group(&mut group)?;
+        }
+        group.close()?;
+        let metadata = file.finish()?;
+        let bytes = Bytes::from(std::mem::take(file.inner_mut()));
+        let group = metadata.row_group(0).clone();
+        // Its column chunks follow each other without gaps.
+        let end = group
+            .columns()
+            .iter()
+            .map(|column| column.byte_range())
+            .map(|(start, length)| start + length)
+            .max();
+        let bytes = vec![bytes.slice(MAGIC.len()..end.map_or(MAGIC.len(), |end| end as usize))];
+        Ok(EncodedRowGroup { bytes, metadata: group, indexes: page_indexes(&metadata, 0) })
+    }
+
+    /// What encodes chunks of text, and batches where [`Self::encodes_batches`], to row groups of this schema.
+    pub(crate) fn chunk_encoder(&self) -> Result<ChunkEncoder> {
+        let is_optional = self.descriptor.columns().iter().map(|column| column.max_def_level() > 0).collect();
+        Ok(ChunkEncoder::new(Compressor::new(self.codec)?, is_optional))
+    }
+
+    /// Whether batches of this schema are encoded here rather than by the parquet crate.
+    pub(crate) fn encodes_batches(&self) -> bool {
+        !matches!(self.codec, Codec::BROTLI(_))
+            && self.schema.fields().iter().all(|field| chunk::encodes(field.data_type()))
+    }
+
+    /// Makes a row group of chunks that [`Self::chunk_encoder`] encoded, in order.
+    pub(crate) fn assemble(&self, chunks: Vec<EncodedRows>) -> Result<EncodedRowGroup> {
+        row_group::assemble(&self.descriptor, self.codec, &mut Compressor::new(self.codec)?, chunks)
+    }
+}
+
+/// The codec of the parquet crate for a choice of the user's.
+pub(crate) fn codec(compression: Compression) -> Result<Codec> {
+    let bad = |error| Error::Usage(format!("--compression: {error}"));
+    Ok(match compression {
+        Compression::None => Codec::UNCOMPRESSED,
+        Compression::Snappy => Codec::SNAPPY,
+        Compression::Lz4 => Codec::LZ4_RAW,
+        Compression::Zstd(level) => Codec::ZSTD(ZstdLevel::try_new(level.unwrap_or(3)).map_err(bad)?),
+        Compression::Gzip(level) => Codec::GZIP(GzipLevel::try_new(level.unwrap_or(6)).map_err(bad)?),
+    })
+}
+
+/// The codec to encode with what belongs beside column chunks of `metadata`.
+pub(crate) fn codec_of(metadata: &ParquetMetaData) -> Codec {
+    let first = metadata.row_groups().iter().flat_map(RowGroupMetaData::columns).next();
+    match first.map(ColumnChunkMetaData::compression) {
+        // Footers carry no level, and the old framed LZ4 is not written any more.
+        Some(Codec::GZIP(_)) => Codec::GZIP(GzipLevel::default()),
+        Some(Codec::ZSTD(_)) => Codec::ZSTD(ZstdLevel::try_new(3).unwrap_or_default()),
+        Some(Codec::BROTLI(_)) => Codec::BROTLI(BrotliLevel::default()),
+        Some(Codec::LZ4 | Codec::LZ4_RAW) => Codec::LZ4_RAW,
+        Some(Codec::UNCOMPRESSED) => Codec::UNCOMPRESSED,
+        _ => Codec::SNAPPY,
+    }
+}

@@ -1,0 +1,66 @@
+//! What a Parquet file is made of once its pages are encoded: row groups with their column chunks, bounds and page
+//! indexes, and where those lie in a file. Knows no rows.
+
+use crate::model::Error;
+use bytes::Bytes;
+use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
+use parquet::file::page_index::column_index::ColumnIndexMetaData;
+use parquet::file::page_index::offset_index::OffsetIndexMetaData;
+use std::ops::Range;
+
+/// The column chunks of a row group in the order of its columns.
+pub(crate) fn chunk_ranges(group: &RowGroupMetaData) -> impl Iterator<Item = Range<u64>> + '_ {
+    group.columns().iter().map(|column| {
+        let (start, length) = column.byte_range();
+        start..start + length
+    })
+}
+
+/// The bytes of a file that the column chunks of a row group lie in.
+pub(crate) fn byte_range(group: &RowGroupMetaData) -> Range<u64> {
+    let ranges = || group.columns().iter().map(|column| column.byte_range());
+    let start = ranges().map(|(start, _)| start).min().unwrap_or(0);
+    let end = ranges().map(|(start, length)| start + length).max().unwrap_or(0);
+    start..end
+}
+
+/// The first and last bytes of every Parquet file.
+pub(crate) const MAGIC: &[u8; 4] = b"PAR1";
+
+/// Who wrote a file, as its footer says.
+pub(crate) const CREATED_BY: &str = concat!("forecast-export version ", env!("CARGO_PKG_VERSION"));
+
+pub(super) fn failed(doing: &str, error: &dyn std::fmt::Display) -> Error {
+    Error::Internal(format!("{doing} Parquet: {error}"))
+}
+
+/// The page indexes of a row group, by column, where it has them.
+pub(crate) type PageIndexes = Vec<(Option<ColumnIndexMetaData>, Option<OffsetIndexMetaData>)>;
+
+/// The page indexes of a row group of a file.
+pub(crate) fn page_indexes(metadata: &ParquetMetaData, row_group: usize) -> PageIndexes {
+    let indexes = metadata.page_index_for_row_group(row_group);
+    let columns = 0..metadata.row_group(row_group).num_columns();
+    columns.map(|i| (indexes.column_index(i).cloned(), indexes.offset_index(i).cloned())).collect()
+}
+
+/// A row group that is not in a file yet. Positions are counted from the first column chunk's start, or from where it
+/// was in another file.
+#[derive(Debug)]
+pub(crate) struct EncodedRowGroup {
+    /// The column chunks, which follow each other without gaps.
+    pub(crate) bytes: Vec<Bytes>,
+    pub(crate) metadata: RowGroupMetaData,
+    pub(crate) indexes: PageIndexes,
+}
+
+impl EncodedRowGroup {
+    pub(crate) fn rows(&self) -> u64 {
+        self.metadata.num_rows().max(0) as u64
+    }
+
+    /// Bytes of all column chunks.
+    pub(crate) fn len(&self) -> u64 {
+        self.bytes.iter().map(|bytes| bytes.len() as u64).sum()
+    }
+}

@@ -1,0 +1,30 @@
+//! What every stage of a run needs: the input, the bounds on memory, the places for work, the counters and the stop.
+
+use super::threads::Jobs;
+use crate::model::{Budget, Options, Progress};
+use crate::source::Input;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// What every stage of a run needs.
+#[derive(Clone)]
+pub(crate) struct Context {
+    pub(crate) input: Arc<Input>,
+    pub(crate) budget: Budget,
+    pub(crate) jobs: Jobs,
+    pub(crate) progress: Arc<Progress>,
+    /// Becomes true when the run shall stop.
+    pub(crate) stopped: watch::Receiver<bool>,
+}
+
+impl Context {
+    pub(crate) fn new(
+        input: &Arc<Input>,
+        options: &Options,
+        progress: Arc<Progress>,
+        stopped: watch::Receiver<bool>,
+    ) -> Self {
+        let budget = Budget::new(options);
+        Context { input: Arc::clone(input), budget, jobs: Jobs::new(budget.threads), progress, stopped }
+    }
+}

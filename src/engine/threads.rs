@@ -1,0 +1,49 @@
+//! Where async meets threads: jobs that decode or encode run on blocking threads, as many at a time as the user
+//! allows.
+
+use crate::model::{Error, Result, cores};
+
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+
+/// Runs jobs, a bounded number at the same time.
+#[derive(Debug, Clone)]
+pub(crate) struct Jobs {
+    permits: Arc<Semaphore>,
+}
+
+impl Jobs {
+    pub(crate) fn new(threads: usize) -> Self {
+        // One more where jobs may have all cores: two of them may have to share one for a while, as the scheduler has it,
+        // and another core would wait for the place that one of them holds. It is 4 % of the time from CSV to Parquet.
+        let places = if threads > 1 && threads >= cores() { threads + 1 } else { threads };
+        Jobs { permits: Arc::new(Semaphore::new(places)) }
+    }
+
+    /// Runs one job; it goes on to its end even where nobody waits for it any more.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let permit = Arc::clone(&self.permits).acquire_owned().await;
+        crate::store::blocking(move || {
+            let result = work();
+            drop(permit);
+            result
+        })
+        .await
+    }
+
+    /// From within a blocking thread: waits for a place and works. For long jobs that must not keep their place while
+    /// they wait for others.
+    pub(crate) fn run_here<T>(
+        &self,
+        runtime: &tokio::runtime::Handle,
+        work: impl FnOnce() -> T,
+    ) -> Result<T> {
+        let _permit = runtime
+            .block_on(self.permits.acquire())
+            .map_err(|error| Error::Internal(format!("no place to work: {error}")))?;
+        Ok(work())
+    }
+}

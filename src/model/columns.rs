@@ -1,0 +1,119 @@
+//! Columns by name and type: which names Forecast gives to times, quantiles, metrics and scores, what kind of export a
+//! header belongs to, and how a type is written in summaries and receipts.
+
+use super::naming::Kind;
+use arrow::datatypes::{DataType, Schema};
+use serde::{Deserialize, Serialize};
+
+/// The columns that `--source-columns` adds.
+pub(crate) const SOURCE_COLUMNS: [&str; 3] = ["_job", "_run", "_part"];
+
+/// Whether a column of this name holds points in time.
+pub(crate) fn is_time_column(name: &str) -> bool {
+    matches!(name, "date" | "timestamp" | "backtestwindow_start_time" | "backtestwindow_end_time")
+}
+
+/// `p1` to `p99` and `mean`.
+pub(crate) fn is_quantile(name: &str) -> bool {
+    let is_percentile =
+        |digits: &str| matches!(digits.as_bytes(), [b'1'..=b'9'] | [b'1'..=b'9', b'0'..=b'9']);
+    name == "mean" || name.strip_prefix('p').is_some_and(is_percentile)
+}
+
+/// `<ForecastName>_p50`, as a what-if export names its quantiles.
+pub(crate) fn is_named_quantile(name: &str) -> bool {
+    name.rsplit_once('_').is_some_and(|(forecast, quantile)| !forecast.is_empty() && is_quantile(quantile))
+}
+
+pub(crate) fn is_impact_score(name: &str) -> bool {
+    name.ends_with("-NormalizedImpactScore") || name.ends_with("-RawImpactScore")
+}
+
+pub(crate) fn is_metric(name: &str) -> bool {
+    let bare = name.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')).unwrap_or(name);
+    matches!(bare, "RMSE" | "WAPE" | "MAPE" | "MASE" | "Average wQL")
+        || (bare.starts_with("wQL[") && bare.ends_with(']'))
+}
+
+/// What the columns say an export holds, where names and folders cannot tell.
+pub(crate) fn kind_of(header: &[String], named: Kind) -> Kind {
+    if named != Kind::Forecast {
+        return named;
+    }
+    let has = |test: fn(&str) -> bool| header.iter().any(|name| test(name));
+    if has(is_impact_score) {
+        Kind::Explainability
+    } else if has(|name| name == "backtest_window") {
+        Kind::BacktestAccuracy
+    } else if has(|name| name == "target_value") && has(|name| name == "backtestwindow_start_time") {
+        Kind::BacktestForecasts
+    } else if has(is_named_quantile) && !has(is_quantile) {
+        Kind::WhatIf
+    } else {
+        Kind::Forecast
+    }
+}
+
+/// A column in a summary.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ColumnSummary {
+    /// Its name.
+    pub name: String,
+    /// Its type, in Arrow's words.
+    #[serde(rename = "type")]
+    pub data_type: String,
+    /// Whether it may hold nulls.
+    pub nullable: bool,
+}
+
+pub(crate) fn column_summaries(schema: &Schema) -> Vec<ColumnSummary> {
+    schema
+        .fields()
+        .iter()
+        .map(|field| ColumnSummary {
+            name: field.name().clone(),
+            data_type: type_name(field.data_type()),
+            nullable: field.is_nullable(),
+        })
+        .collect()
+}
+
+/// A type in the words of `--type` where it has them, else in Arrow's.
+pub(crate) fn type_name(data_type: &DataType) -> String {
+    use arrow::datatypes::TimeUnit;
+    match data_type {
+        DataType::Utf8 => "string".into(),
+        DataType::Float64 => "double".into(),
+        DataType::Int64 => "int64".into(),
+        DataType::Boolean => "boolean".into(),
+        DataType::Date32 => "date".into(),
+        DataType::Timestamp(unit, zone) => {
+            let unit = match unit {
+                TimeUnit::Second => "s",
+                TimeUnit::Millisecond => "ms",
+                TimeUnit::Microsecond => "us",
+                TimeUnit::Nanosecond => "ns",
+            };
+            match zone {
+                Some(zone) => format!("timestamp({unit}, {zone})"),
+                None => format!("timestamp({unit})"),
+            }
+        }
+        other => other.to_string(),
+    }
+}
+
+/// The type that [`type_name`] has this name for; text for any other.
+pub(crate) fn type_named(name: &str) -> DataType {
+    use arrow::datatypes::TimeUnit;
+    match name {
+        "double" => DataType::Float64,
+        "int64" => DataType::Int64,
+        "boolean" => DataType::Boolean,
+        "date" => DataType::Date32,
+        "timestamp(us)" => DataType::Timestamp(TimeUnit::Microsecond, None),
+        "timestamp(us, UTC)" => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+        _ => DataType::Utf8,
+    }
+}

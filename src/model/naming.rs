@@ -1,0 +1,735 @@
+//! File names and what they say: takes a folder and a file name, gives a [`PartName`] and back. Never touches a
+//! store.
+//!
+//! Amazon Forecast documents `<JobName>_<Timestamp>_<PartNumber>`; real names are
+//! `<JobName>_2020-04-25T22-30-23Z_part0.csv`, the number not padded. A job name cannot hold `-`, so a name can be
+//! read from the right without doubt. A pattern is data, a regex with named groups, so other exporters' names are
+//! rows in [`Preset::ALL`] and a user's own pattern works the same way.
+
+use super::error::{Error, Result};
+
+use chrono::{DateTime, NaiveDateTime, SecondsFormat};
+use regex::Regex;
+use serde::{Deserialize, Serialize};
+use std::cmp::Ordering;
+use std::fmt;
+use std::ops::Range;
+
+/// What an export holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Kind {
+    /// `CreateForecastExportJob`, and any other exporter's files.
+    Forecast,
+    /// `CreatePredictorBacktestExportJob`, folder `forecasted-values`.
+    BacktestForecasts,
+    /// `CreatePredictorBacktestExportJob`, folder `accuracy-metrics-values`.
+    BacktestAccuracy,
+    /// `CreateExplainabilityExport`; known by its columns, its names are those of a forecast.
+    Explainability,
+    /// `CreateWhatIfForecastExport`; known by its columns, its names are those of a forecast.
+    WhatIf,
+}
+
+impl Kind {
+    /// Every kind, in the order they are listed.
+    pub const ALL: [Kind; 5] =
+        [Kind::Forecast, Kind::BacktestForecasts, Kind::BacktestAccuracy, Kind::Explainability, Kind::WhatIf];
+
+    /// The word for it on the command line and in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Forecast => "forecast",
+            Kind::BacktestForecasts => "backtest-forecasts",
+            Kind::BacktestAccuracy => "backtest-accuracy",
+            Kind::Explainability => "explainability",
+            Kind::WhatIf => "what-if",
+        }
+    }
+
+    /// The folder a backtest export job makes for this kind, and the prefix of the files in it.
+    pub fn backtest_folder(self) -> Option<(&'static str, &'static str)> {
+        match self {
+            Kind::BacktestForecasts => Some(("forecasted-values", "Forecasts_")),
+            Kind::BacktestAccuracy => Some(("accuracy-metrics-values", "Accuracy_")),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl std::str::FromStr for Kind {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        Kind::ALL.into_iter().find(|kind| kind.name() == text).ok_or_else(|| {
+            let known: Vec<_> = Kind::ALL.iter().map(|kind| kind.name()).collect();
+            Error::Usage(format!("unknown kind \"{text}\"; known are {}", known.join(", ")))
+        })
+    }
+}
+
+/// The timestamp that all parts of one run share, ordered by the instant it names.
+///
+/// A real export prints `2020-04-25T22-30-23Z`; Java's own `Z` would print `+0000` or `-0800`, so offsets are read
+/// too. A pattern of the user's may hold any text there: such runs are ordered by that text.
+#[derive(Debug, Clone, Serialize)]
+#[serde(into = "String")]
+pub struct RunStamp {
+    text: String,
+    /// Seconds since the epoch, where the text is a timestamp.
+    instant: Option<i64>,
+}
+
+impl RunStamp {
+    /// Reads a stamp as file names have it, `-` in the time; `:` is accepted, as people type it.
+    pub fn new(text: &str) -> Self {
+        RunStamp { text: text.to_owned(), instant: parse_instant(text) }
+    }
+
+    /// The stamp of the given instant, in seconds since the epoch, as an export prints it.
+    ///
+    /// Gives `None` outside the years 0 to 9999.
+    pub fn from_instant(seconds: i64) -> Option<Self> {
+        let instant = DateTime::from_timestamp(seconds, 0)?;
+        let text = instant.to_rfc3339_opts(SecondsFormat::Secs, true).replace(':', "-");
+        (text.len() == 20).then_some(RunStamp { text, instant: Some(seconds) })
+    }
+
+    /// The text as it was found.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Seconds since the epoch, where the text is a timestamp.
+    pub fn instant(&self) -> Option<i64> {
+        self.instant
+    }
+
+    /// What orders and identifies a run: the instant, or else the text.
+    fn key(&self) -> (Option<i64>, &str) {
+        (self.instant, if self.instant.is_some() { "" } else { &self.text })
+    }
+}
+
+impl From<RunStamp> for String {
+    fn from(stamp: RunStamp) -> String {
+        stamp.text
+    }
+}
+
+impl fmt::Display for RunStamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl PartialEq for RunStamp {
+    fn eq(&self, other: &Self) -> bool {
+        self.key() == other.key()
+    }
+}
+
+impl Eq for RunStamp {}
+
+impl PartialOrd for RunStamp {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for RunStamp {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.key().cmp(&other.key())
+    }
+}
+
+fn parse_instant(text: &str) -> Option<i64> {
+    let (date, zoned_time) = text.split_once('T')?;
+    let time = zoned_time.get(..8)?;
+    let zone = zoned_time.get(8..)?;
+    if !text.is_ascii() || date.len() != 10 {
+        return None;
+    }
+    let local = format!("{date}T{}", time.replace('-', ":"));
+    let local = NaiveDateTime::parse_from_str(&local, "%Y-%m-%dT%H:%M:%S").ok()?;
+    let offset = match zone.as_bytes() {
+        b"Z" => 0,
+        [sign @ (b'+' | b'-'), digits @ ..] if digits.len() == 4 && digits.iter().all(u8::is_ascii_digit) => {
+            let [h1, h2, m1, m2] = [0, 1, 2, 3].map(|i| i64::from(digits[i] - b'0'));
+            let seconds = (h1 * 10 + h2) * 3600 + (m1 * 10 + m2) * 60;
+            if *sign == b'-' { -seconds } else { seconds }
+        }
+        _ => return None,
+    };
+    // Sixty seconds and day 32 are refused above; chrono's leap second (":60") must not slip through.
+    (!time.ends_with("60")).then_some(local.and_utc().timestamp() - offset)
+}
+
+/// One to three numbers that order the parts of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PartNumber {
+    numbers: [u64; 3],
+    len: u8,
+}
+
+impl PartNumber {
+    /// A single number, as Amazon Forecast has it.
+    pub fn new(number: u64) -> Self {
+        PartNumber { numbers: [number, 0, 0], len: 1 }
+    }
+
+    fn from_slice(found: &[u64]) -> Self {
+        let mut numbers = [0; 3];
+        numbers[..found.len()].copy_from_slice(found);
+        PartNumber { numbers, len: found.len() as u8 }
+    }
+
+    /// The numbers, the most significant first.
+    pub fn as_slice(&self) -> &[u64] {
+        &self.numbers[..usize::from(self.len)]
+    }
+
+    /// The last number and those before it.
+    pub(crate) fn split_last(&self) -> (u64, &[u64]) {
+        match self.as_slice().split_last() {
+            Some((last, before)) => (*last, before),
+            None => (0, &[]),
+        }
+    }
+}
+
+impl Serialize for PartNumber {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        match self.as_slice() {
+            [one] => serializer.serialize_u64(*one),
+            several => several.serialize(serializer),
+        }
+    }
+}
+
+impl fmt::Display for PartNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, number) in self.as_slice().iter().enumerate() {
+            write!(f, "{}{number}", if i == 0 { "" } else { "_" })?;
+        }
+        Ok(())
+    }
+}
+
+/// The file name of a part, taken apart.
+///
+/// ```
+/// use forecast_export::{Kind, Pattern, Preset};
+///
+/// let pattern = Pattern::preset(Preset::Forecast);
+/// let name = pattern.parse("exports", "sales_2026_2026-01-02T03-04-05Z_part10.csv").unwrap();
+/// assert_eq!(name.kind(), Kind::Forecast);
+/// assert_eq!(name.job(), "sales_2026");
+/// assert_eq!(name.number().as_slice(), [10]);
+/// assert_eq!(name.with_extension("parquet"), "sales_2026_2026-01-02T03-04-05Z_part10.parquet");
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartName {
+    text: String,
+    kind: Kind,
+    job: String,
+    run: Option<RunStamp>,
+    number: PartNumber,
+    /// Where the numbers stand in `text`.
+    spans: Vec<Range<usize>>,
+}
+
+impl PartName {
+    /// A forecast's part as the service names it: `<job>_<run>_part<number>.<extension>`.
+    pub fn new(kind: Kind, job: &str, run: &RunStamp, number: u64, extension: &str) -> Self {
+        let prefix = kind.backtest_folder().map_or("", |(_, prefix)| prefix);
+        let mut text = format!("{prefix}{job}_{run}_part");
+        let start = text.len();
+        text.push_str(&number.to_string());
+        let spans = std::iter::once(start..text.len()).collect();
+        if !extension.is_empty() {
+            text.push('.');
+            text.push_str(extension);
+        }
+        let (job, run, number) = (job.to_owned(), Some(run.clone()), PartNumber::new(number));
+        PartName { text, kind, job, run, number, spans }
+    }
+
+    /// The file name itself.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// What the folder and the name say the part holds; columns may refine it.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The job's name; empty where the pattern has none.
+    pub fn job(&self) -> &str {
+        &self.job
+    }
+
+    /// The run's timestamp; `None` where the pattern has none.
+    pub fn run(&self) -> Option<&RunStamp> {
+        self.run.as_ref()
+    }
+
+    /// What orders this part among its siblings.
+    pub fn number(&self) -> PartNumber {
+        self.number
+    }
+
+    /// The same name with another extension (`csv.gz`, `parquet`).
+    pub fn with_extension(&self, extension: &str) -> String {
+        format!("{}.{extension}", strip_extension(&self.text))
+    }
+
+    /// The same name with `number` in place of the part's own number, padded as it was.
+    pub fn renumbered(&self, number: u64, extension: &str) -> String {
+        let mut text = self.text.clone();
+        // From the right, so that earlier spans stay where they are. The last number counts, the others are zero.
+        for (i, span) in self.spans.iter().enumerate().rev() {
+            let old = &self.text[span.clone()];
+            let padded = old.len() > 1 && old.starts_with('0') || self.spans.len() > 1;
+            let width = if padded { old.len() } else { 0 };
+            let value = if i + 1 == self.spans.len() { number } else { 0 };
+            text.replace_range(span.clone(), &format!("{value:0width$}"));
+        }
+        format!("{}.{extension}", strip_extension(&text))
+    }
+}
+
+impl fmt::Display for PartName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl PartialOrd for PartName {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for PartName {
+    /// By kind, job, instant and number; the text decides between names that say the same.
+    fn cmp(&self, other: &Self) -> Ordering {
+        let key = |name: &Self| (name.kind, name.number);
+        (self.kind, &self.job, &self.run, key(self).1, &self.text).cmp(&(
+            other.kind,
+            &other.job,
+            &other.run,
+            key(other).1,
+            &other.text,
+        ))
+    }
+}
+
+/// Endings that are no part of a name's stem, longest first.
+const EXTENSIONS: [&str; 11] = [
+    ".snappy.parquet",
+    ".zstd.parquet",
+    ".gz.parquet",
+    ".csv.zst",
+    ".csv.gz",
+    ".parquet",
+    ".parq",
+    ".pqt",
+    ".csv",
+    ".zst",
+    ".gz",
+];
+
+/// A file name without the extension that a part may have.
+pub(crate) fn strip_extension(name: &str) -> &str {
+    let lower = name.to_ascii_lowercase();
+    let ending = EXTENSIONS.iter().find(|ending| lower.ends_with(**ending));
+    &name[..name.len() - ending.map_or(0, |ending| ending.len())]
+}
+
+/// Which part numbers a run must have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GapRule {
+    /// All from 0 on.
+    FromZero,
+    /// All from the lowest found on.
+    FromLowest,
+    /// For equal leading numbers, the last one from 0 on; leading numbers may be missing.
+    LastFromZero,
+    /// Any: the exporter leaves numbers out by itself.
+    Any,
+}
+
+/// Exporters whose file names are known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Preset {
+    /// Amazon Forecast, every kind of export.
+    Forecast,
+    /// Spark, Glue, EMR: `part-00000-<uuid>-c000.snappy.parquet`.
+    Spark,
+    /// Redshift UNLOAD: `<prefix>0001_part_00`.
+    Redshift,
+    /// Snowflake COPY INTO: `data_0_1_0.csv.gz`.
+    Snowflake,
+    /// BigQuery EXPORT DATA: `<name>000000000012.csv`.
+    BigQuery,
+}
+
+struct PresetRow {
+    preset: Preset,
+    name: &'static str,
+    regex: &'static str,
+    gaps: GapRule,
+}
+
+/// The extension of a part, or none.
+const EXTENSION: &str =
+    r"(?i:\.csv(?:\.gz|\.zst)?|(?:\.snappy|\.gz|\.zstd)?\.(?:parquet|parq|pqt)|\.gz|\.zst)?";
+
+const PRESETS: [PresetRow; 5] = [
+    PresetRow {
+        preset: Preset::Forecast,
+        name: "forecast",
+        regex: r"(?P<job>[a-zA-Z][a-zA-Z0-9_]*)_(?P<timestamp>[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}-[0-9]{2}-[0-9]{2}(?:Z|[+-][0-9]{4}))_(?:part)?(?P<part>[0-9]+)",
+        gaps: GapRule::FromZero,
+    },
+    PresetRow {
+        preset: Preset::Spark,
+        name: "spark",
+        // Databricks adds a task id and two numbers; a task without rows may write no file.
+        regex: r"part-(?P<part>[0-9]{5,})(?:-tid-[0-9]+)?(?:-(?P<job>[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}))?(?:-[0-9]+-[0-9]+)?(?:[-.]c(?P<part2>[0-9]{3,}))?",
+        gaps: GapRule::Any,
+    },
+    PresetRow {
+        preset: Preset::Redshift,
+        name: "redshift",
+        // A slice without rows writes no file, but the files of one slice are counted up.
+        regex: r"(?P<job>.*)(?P<part>[0-9]{4})_part_(?P<part2>[0-9]{2,})",
+        gaps: GapRule::LastFromZero,
+    },
+    PresetRow {
+        preset: Preset::Snowflake,
+        name: "snowflake",
+        regex: r"(?P<job>.+?)_(?P<part>[0-9]+)_(?P<part2>[0-9]+)_(?P<part3>[0-9]+)",
+        gaps: GapRule::Any,
+    },
+    PresetRow {
+        preset: Preset::BigQuery,
+        name: "bigquery",
+        regex: r"(?P<job>.*)(?P<part>[0-9]{12})",
+        gaps: GapRule::FromZero,
+    },
+];
+
+impl Preset {
+    /// Every preset.
+    pub const ALL: [Preset; 5] =
+        [Preset::Forecast, Preset::Spark, Preset::Redshift, Preset::Snowflake, Preset::BigQuery];
+
+    fn row(self) -> &'static PresetRow {
+        // PRESETS lists them in the order of the enum, which a test holds.
+        &PRESETS[self as usize]
+    }
+
+    /// The word for it on the command line.
+    pub fn name(self) -> &'static str {
+        self.row().name
+    }
+}
+
+impl std::str::FromStr for Preset {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        PRESETS.iter().find(|row| row.name == text).map(|row| row.preset).ok_or_else(|| {
+            let known: Vec<_> = PRESETS.iter().map(|row| row.name).collect();
+            Error::Usage(format!("unknown preset \"{text}\"; known are {}", known.join(", ")))
+        })
+    }
+}
+
+/// How file names are read: a preset, or a regex of the user's.
+#[derive(Debug, Clone)]
+pub struct Pattern {
+    regex: Regex,
+    gaps: GapRule,
+    preset: Option<Preset>,
+}
+
+impl Default for Pattern {
+    /// Amazon Forecast's own names.
+    fn default() -> Self {
+        Pattern::preset(Preset::Forecast)
+    }
+}
+
+/// The service's own limit for a job's name, in bytes.
+const MAX_JOB_NAME: usize = 63;
+
+/// The groups that may hold a part number, the most significant first.
+const PART_GROUPS: [&str; 3] = ["part", "part2", "part3"];
+
+impl Pattern {
+    /// The pattern of a known exporter.
+    #[expect(clippy::expect_used, reason = "the presets are constants, and a test compiles each of them")]
+    pub fn preset(preset: Preset) -> Self {
+        let row = preset.row();
+        let regex = Regex::new(&format!("^(?:{}{EXTENSION})$", row.regex)).expect("a preset compiles");
+        Pattern { regex, gaps: row.gaps, preset: Some(preset) }
+    }
+
+    /// A pattern of the user's, in the syntax of the regex crate, matched against the whole file name.
+    ///
+    /// Named groups: `part` (needed) and `part2`, `part3`, numbers that order the parts; `job` and `timestamp`,
+    /// which tell runs apart.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where the regex does not compile or has no group `part`.
+    ///
+    /// ```
+    /// use forecast_export::Pattern;
+    ///
+    /// let pattern = Pattern::custom(r"(?P<job>[a-z]+)-(?P<part>[0-9]+)\.csv").unwrap();
+    /// assert_eq!(pattern.parse("", "sales-7.csv").unwrap().number().as_slice(), [7]);
+    /// assert!(pattern.parse("", "sales-7.csv.bak").is_none());
+    /// ```
+    pub fn custom(text: &str) -> Result<Self> {
+        let regex = Regex::new(&format!("^(?:{text})$"))
+            .map_err(|error| Error::Usage(format!("--pattern does not compile: {error}")))?;
+        let has = |group: &str| regex.capture_names().flatten().any(|name| name == group);
+        if !has("part") {
+            return Err(Error::Usage(format!(
+                "--pattern \"{text}\" has no group named part; write the part's number as (?P<part>[0-9]+)"
+            )));
+        }
+        let gaps = if has("part2") || has("part3") { GapRule::Any } else { GapRule::FromLowest };
+        Ok(Pattern { regex, gaps, preset: None })
+    }
+
+    /// Which part numbers a run must have.
+    pub fn gaps(&self) -> GapRule {
+        self.gaps
+    }
+
+    /// Takes a file name apart; `None` where it is no part of this pattern.
+    ///
+    /// `folder` decides what the prefixes `Accuracy_` and `Forecasts_` mean: they are legal starts of a job's name
+    /// everywhere but in the two folders of a backtest export.
+    pub fn parse(&self, folder: &str, file_name: &str) -> Option<PartName> {
+        let found = self.regex.captures(file_name)?;
+        let mut numbers = Vec::with_capacity(3);
+        let mut spans = Vec::with_capacity(3);
+        for group in PART_GROUPS {
+            if let Some(matched) = found.name(group) {
+                numbers.push(matched.as_str().parse::<u64>().ok()?);
+                spans.push(matched.range());
+            }
+        }
+        let text_of = |group| found.name(group).map(|matched| matched.as_str());
+        let mut job = text_of("job").unwrap_or_default();
+        let run = text_of("timestamp").map(RunStamp::new);
+        let mut kind = Kind::Forecast;
+        if self.preset == Some(Preset::Forecast) {
+            // A stamp that is no date (month 13) was not written by the service.
+            run.as_ref()?.instant?;
+            let last = folder.rsplit('/').next().unwrap_or_default();
+            for candidate in [Kind::BacktestForecasts, Kind::BacktestAccuracy] {
+                if let Some((name, prefix)) = candidate.backtest_folder()
+                    && name == last
+                {
+                    kind = candidate;
+                    job = job.strip_prefix(prefix).unwrap_or(job);
+                }
+            }
+            if job.len() > MAX_JOB_NAME {
+                return None;
+            }
+        }
+        Some(PartName {
+            text: file_name.to_owned(),
+            kind,
+            job: job.to_owned(),
+            run,
+            number: PartNumber::from_slice(&numbers),
+            spans,
+        })
+    }
+}
+
+/// How the name of a receipt's file ends.
+pub(crate) const RECEIPT_ENDING: &str = ".receipt.json";
+
+/// Whether a file is a receipt, by its name.
+pub(crate) fn is_receipt(name: &str) -> bool {
+    name.ends_with(RECEIPT_ENDING)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn forecast(name: &str) -> Option<PartName> {
+        Pattern::default().parse("exports", name)
+    }
+
+    #[test]
+    fn presets_stand_in_the_order_of_the_enum() {
+        for preset in Preset::ALL {
+            assert_eq!(preset.row().preset, preset);
+            assert!(Pattern::preset(preset).regex.capture_names().flatten().any(|name| name == "part"));
+        }
+    }
+
+    #[test]
+    fn real_names_are_read_from_the_right() {
+        for (name, job, stamp, part) in [
+            (
+                "stockout_forecast_export_2021-12-14T13-20-10Z_part3.csv",
+                "stockout_forecast_export",
+                "2021-12-14T13-20-10Z",
+                3,
+            ),
+            (
+                "fej_1571260106456_2019-10-16T21-40-00Z_part0.csv",
+                "fej_1571260106456",
+                "2019-10-16T21-40-00Z",
+                0,
+            ),
+            (
+                "export_sales_2020_10_19_16_28_06_2020-10-19T16-40-00Z_part0.csv",
+                "export_sales_2020_10_19_16_28_06",
+                "2020-10-19T16-40-00Z",
+                0,
+            ),
+            ("a_part0_2020-10-19T16-40-00Z_part12", "a_part0", "2020-10-19T16-40-00Z", 12),
+            ("a_2020-10-19T16-40-00-0800_7.snappy.parquet", "a", "2020-10-19T16-40-00-0800", 7),
+        ] {
+            let parsed = forecast(name).expect(name);
+            assert_eq!(parsed.job(), job);
+            assert_eq!(parsed.run().map(RunStamp::as_str), Some(stamp));
+            assert_eq!(parsed.number().as_slice(), [part]);
+            assert_eq!(parsed.to_string(), name);
+        }
+    }
+
+    #[test]
+    fn what_is_no_part_is_a_stray() {
+        for name in [
+            "a_2020-10-19T16-40-00Z_part0.csv.bak",
+            "a_2020-13-19T16-40-00Z_part0.csv",
+            "a_2020-10-19T16-40-60Z_part0.csv",
+            "a_2020-10-19T16-40-00Z_part.csv",
+            "a_2020-10-19T16-40-00Z_part-1.csv",
+            "a_2020-10-19T16-40-00Z_part99999999999999999999999.csv",
+            "0a_2020-10-19T16-40-00Z_part0.csv",
+            "sales_processed.csv",
+            "_SUCCESS",
+            "",
+        ] {
+            assert_eq!(forecast(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn prefixes_are_a_kind_only_in_the_backtest_folders() {
+        let name = "Accuracy_job_2020-10-19T16-40-00Z_part0.csv";
+        let elsewhere = forecast(name).expect("a part");
+        assert_eq!((elsewhere.kind(), elsewhere.job()), (Kind::Forecast, "Accuracy_job"));
+        let inside = Pattern::default().parse("x/accuracy-metrics-values", name).expect("a part");
+        assert_eq!((inside.kind(), inside.job()), (Kind::BacktestAccuracy, "job"));
+    }
+
+    #[test]
+    fn offsets_are_ordered_by_the_instant() {
+        let utc = RunStamp::new("2020-10-19T16-40-00Z");
+        assert_eq!(RunStamp::new("2020-10-19T08-40-00-0800"), utc);
+        assert!(RunStamp::new("2020-10-19T16-40-00+0100") < utc);
+        assert_eq!(RunStamp::new("2020-10-19T16:40:00Z"), utc);
+    }
+
+    #[test]
+    fn other_exporters_names_are_rows_of_data() {
+        for (preset, name, job, numbers) in [
+            (
+                Preset::Spark,
+                "part-00003-0d2c6f5e-8a1b-4c3d-9e8f-0a1b2c3d4e5f-c000.snappy.parquet",
+                "0d2c6f5e-8a1b-4c3d-9e8f-0a1b2c3d4e5f",
+                &[3, 0][..],
+            ),
+            (Preset::Spark, "part-123456.csv", "", &[123456]),
+            (Preset::Redshift, "sales_0001_part_00", "sales_", &[1, 0]),
+            (Preset::Redshift, "sales20190012_part_03.parquet", "sales2019", &[12, 3]),
+            (Preset::Snowflake, "data_0_1_10.csv.gz", "data", &[0, 1, 10]),
+            (Preset::Snowflake, "data_2020_0_1_0.csv", "data_2020", &[0, 1, 0]),
+            (Preset::BigQuery, "sales-000000000012.csv", "sales-", &[12]),
+        ] {
+            let parsed = Pattern::preset(preset).parse("", name).expect(name);
+            assert_eq!((parsed.job(), parsed.number().as_slice()), (job, numbers), "{name}");
+        }
+    }
+
+    #[test]
+    fn renumbering_keeps_the_padding_of_the_exporter() {
+        let spark = Pattern::preset(Preset::Spark).parse("", "part-00003.csv").expect("a part");
+        assert_eq!(spark.renumbered(12, "parquet"), "part-00012.parquet");
+        let own = forecast("a_2020-10-19T16-40-00Z_part3.csv").expect("a part");
+        assert_eq!(own.renumbered(12, "parquet"), "a_2020-10-19T16-40-00Z_part12.parquet");
+    }
+
+    #[test]
+    fn a_pattern_without_a_part_group_is_refused() {
+        assert!(matches!(Pattern::custom("(?P<job>.*)"), Err(Error::Usage(_))));
+        assert!(matches!(Pattern::custom("(?P<part"), Err(Error::Usage(_))));
+    }
+
+    fn names() -> impl Strategy<Value = PartName> {
+        let kinds =
+            prop_oneof![Just(Kind::Forecast), Just(Kind::BacktestForecasts), Just(Kind::BacktestAccuracy)];
+        let extension =
+            prop_oneof![Just(""), Just("csv"), Just("parquet"), Just("csv.gz"), Just("snappy.parquet")];
+        let instants = -62_000_000_000i64..250_000_000_000;
+        (kinds, "[a-zA-Z][a-zA-Z0-9_]{0,62}", instants, any::<u64>(), extension).prop_map(
+            |(kind, job, instant, number, extension)| {
+                let run = RunStamp::from_instant(instant).expect("a year of four digits");
+                PartName::new(kind, &job, &run, number, extension)
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn format_then_parse_is_the_identity(name in names()) {
+            let folder = name.kind().backtest_folder().map_or("any", |(folder, _)| folder);
+            // A backtest job may itself be called Accuracy_..: the prefix the service adds is the one taken off.
+            prop_assert_eq!(Pattern::default().parse(folder, name.as_str()), Some(name));
+        }
+
+        #[test]
+        fn order_is_by_job_then_instant_then_number(a in names(), b in names()) {
+            let key = |n: &PartName| (n.kind(), n.job().to_owned(), n.run().and_then(RunStamp::instant), n.number());
+            if key(&a) != key(&b) {
+                prop_assert_eq!(a.cmp(&b), key(&a).cmp(&key(&b)));
+            }
+        }
+
+        #[test]
+        fn no_name_makes_it_panic(folder in ".*", name in ".*") {
+            for preset in Preset::ALL {
+                if let Some(parsed) = Pattern::preset(preset).parse(&folder, &name) {
+                    prop_assert_eq!(parsed.as_str(), &name);
+                }
+            }
+        }
+    }
+}

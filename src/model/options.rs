@@ -1,0 +1,462 @@
+//! What the user may choose: plain data with defaults, shared by the library and the command line.
+
+use super::error::{Error, Result};
+use super::naming::{Kind, Pattern};
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// Everything that can be chosen about reading, shaping and writing.
+///
+/// ```
+/// use forecast_export::{Options, RunChoice};
+///
+/// let mut options = Options::default();
+/// options.select.run = RunChoice::Latest;
+/// options.types.push(("store".into(), "int64".parse()?));
+/// # Ok::<(), forecast_export::Error>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct Options {
+    /// Which run is read, and what makes it complete.
+    pub select: Selection,
+    /// The output's format; by default the output's extension decides for a merge, and a conversion goes to the
+    /// other format.
+    pub to: Option<Format>,
+    /// How output is compressed: Parquet is Snappy by default, CSV follows the extension.
+    pub compression: Option<Compression>,
+    /// Rows in a row group of the output; by default 262,144, fewer where rows are long.
+    pub row_group_rows: Option<u64>,
+    /// Cuts the output of a conversion anew instead of part by part.
+    pub split: Option<Split>,
+    /// What happens where parts differ.
+    pub schema: SchemaMode,
+    /// Types of columns by name, over what the name and the values say.
+    pub types: Vec<(String, ColumnType)>,
+    /// Reads every column as text.
+    pub all_strings: bool,
+    /// Texts that mean null in every column, besides the empty cell.
+    pub nulls: Vec<String>,
+    /// Adds `_job`, `_run` and `_part`, which say where a row came from.
+    pub source_columns: bool,
+    /// Replaces an output that exists.
+    pub overwrite: bool,
+    /// Reads the output again, before it is published, and compares it with the source. What goes to an object store
+    /// is first written to a local temporary file, compared, and then uploaded.
+    pub verify: bool,
+    /// Writes no receipt, neither into the metadata of Parquet nor as a file beside the output.
+    pub no_receipt: bool,
+    /// Whether a merge may be left to the server where parts and output lie; by default where no option needs the
+    /// rows.
+    pub on_server: OnServer,
+    /// Bytes that buffers may take; 256 MB by default.
+    pub memory: Option<u64>,
+    /// Threads that decode and encode; by default as many as the machine runs at once.
+    pub threads: Option<usize>,
+}
+
+/// Which run is read, and what makes it complete.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct Selection {
+    /// Only the job of this name; a glob is allowed.
+    pub job: Option<String>,
+    /// Which run, where there are several.
+    pub run: RunChoice,
+    /// Only exports of this kind.
+    pub kind: Option<Kind>,
+    /// Only exports of this format, as far as the names of their files tell it.
+    pub format: Option<Format>,
+    /// How file names are read.
+    pub pattern: Pattern,
+    /// Goes on although part numbers are missing.
+    pub allow_gaps: bool,
+    /// The number of parts there must be.
+    pub expect_parts: Option<u64>,
+    /// The number of rows there must be.
+    pub expect_rows: Option<u64>,
+}
+
+/// Threads that the machine runs at once; one where it does not tell.
+pub(crate) fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Which run, where there are several.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum RunChoice {
+    /// There must be one only.
+    #[default]
+    Only,
+    /// The newest.
+    Latest,
+    /// Every run, oldest first.
+    All,
+    /// The run of this timestamp, as file names have it.
+    At(String),
+}
+
+impl FromStr for RunChoice {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        Ok(match text {
+            "latest" => RunChoice::Latest,
+            "all" => RunChoice::All,
+            "" => {
+                return Err(Error::Usage("an empty run; use latest, all or a timestamp".into()));
+            }
+            stamp => RunChoice::At(stamp.to_owned()),
+        })
+    }
+}
+
+/// The two formats an export has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// Text, RFC 4180.
+    Csv,
+    /// Apache Parquet.
+    Parquet,
+}
+
+impl Format {
+    /// The word for it, which is also its extension.
+    pub fn name(self) -> &'static str {
+        match self {
+            Format::Csv => "csv",
+            Format::Parquet => "parquet",
+        }
+    }
+
+    /// The other one.
+    pub fn other(self) -> Format {
+        match self {
+            Format::Csv => Format::Parquet,
+            Format::Parquet => Format::Csv,
+        }
+    }
+
+    /// What a file name's ending says, with the compression of a CSV.
+    pub fn of_name(name: &str) -> Option<(Format, Option<Compression>)> {
+        let name = name.to_ascii_lowercase();
+        let ends = |endings: &[&str]| endings.iter().any(|ending| name.ends_with(ending));
+        if ends(&[".parquet", ".parq", ".pqt"]) {
+            Some((Format::Parquet, None))
+        } else if ends(&[".csv"]) {
+            Some((Format::Csv, None))
+        } else if ends(&[".csv.gz"]) {
+            Some((Format::Csv, Some(Compression::Gzip(None))))
+        } else if ends(&[".csv.zst"]) {
+            Some((Format::Csv, Some(Compression::Zstd(None))))
+        } else {
+            None
+        }
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Format::Csv => "CSV",
+            Format::Parquet => "Parquet",
+        })
+    }
+}
+
+impl FromStr for Format {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "csv" => Ok(Format::Csv),
+            "parquet" => Ok(Format::Parquet),
+            _ => Err(Error::Usage(format!("unknown format \"{text}\"; known are csv, parquet"))),
+        }
+    }
+}
+
+/// How output is compressed, with the level where one was given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Compression {
+    /// Not at all.
+    None,
+    /// Snappy; Parquet only.
+    Snappy,
+    /// Zstandard, level 1 to 22, 3 by default.
+    Zstd(Option<i32>),
+    /// Gzip, level 0 to 9, 6 by default.
+    Gzip(Option<u32>),
+    /// LZ4 raw blocks; Parquet only.
+    Lz4,
+}
+
+impl FromStr for Compression {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let (name, level) = match text.split_once(':') {
+            Some((name, level)) => (name, Some(level)),
+            None => (text, None),
+        };
+        let number = |low: i32, high: i32| -> Result<Option<i32>> {
+            level
+                .map(|text| match text.parse::<i32>() {
+                    Ok(level) if (low..=high).contains(&level) => Ok(level),
+                    _ => Err(Error::Usage(format!("{name} has levels {low} to {high}, not \"{text}\""))),
+                })
+                .transpose()
+        };
+        match (name, level) {
+            ("none", None) => Ok(Compression::None),
+            ("snappy", None) => Ok(Compression::Snappy),
+            ("lz4", None) => Ok(Compression::Lz4),
+            ("zstd", _) => Ok(Compression::Zstd(number(1, 22)?)),
+            ("gzip", _) => Ok(Compression::Gzip(number(0, 9)?.map(|level| level as u32))),
+            _ => Err(Error::Usage(format!(
+                "unknown compression \"{text}\"; known are none, snappy, zstd[:1-22], gzip[:0-9], lz4"
+            ))),
+        }
+    }
+}
+
+impl fmt::Display for Compression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Compression::None => f.write_str("none"),
+            Compression::Snappy => f.write_str("snappy"),
+            Compression::Zstd(level) => write!(f, "zstd:{}", level.unwrap_or(3)),
+            Compression::Gzip(level) => write!(f, "gzip:{}", level.unwrap_or(6)),
+            Compression::Lz4 => f.write_str("lz4"),
+        }
+    }
+}
+
+/// Where the output of a conversion is cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Split {
+    /// After so many rows.
+    Rows(u64),
+    /// Before a file would pass so many bytes, a single row or row group excepted.
+    Bytes(u64),
+}
+
+/// What happens where parts differ.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SchemaMode {
+    /// It is an error: other columns, another order, other types, other line ends.
+    #[default]
+    Strict,
+    /// Columns are aligned by name, with nulls for what a part lacks.
+    ByName,
+}
+
+impl FromStr for SchemaMode {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "strict" => Ok(SchemaMode::Strict),
+            "by-name" => Ok(SchemaMode::ByName),
+            _ => Err(Error::Usage(format!("unknown schema mode \"{text}\"; known are strict, by-name"))),
+        }
+    }
+}
+
+/// Whether S3 puts a merge together out of the parts it has, so that their bytes do not pass through this machine.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnServer {
+    /// Where parts and output are reached in the same way, no option needs the rows, and most bytes can stay there.
+    /// Where the server refuses to copy, the merge is done here.
+    #[default]
+    Auto,
+    /// It is an error where that cannot be.
+    Always,
+    /// Every byte is read and checked here.
+    Never,
+}
+
+impl FromStr for OnServer {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "auto" => Ok(OnServer::Auto),
+            "always" => Ok(OnServer::Always),
+            "never" => Ok(OnServer::Never),
+            _ => Err(Error::Usage(format!("unknown choice \"{text}\"; known are auto, always, never"))),
+        }
+    }
+}
+
+/// The type a column of text is read as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum ColumnType {
+    /// Text as it stands.
+    String,
+    /// A double, correctly rounded.
+    Double,
+    /// A whole number of 64 bits.
+    Int64,
+    /// `true` or `false`.
+    Boolean,
+    /// `yyyy-MM-dd`.
+    Date,
+    /// `yyyy-MM-ddTHH:mm:ss` in microseconds; UTC where the text has a zone.
+    Timestamp,
+}
+
+impl ColumnType {
+    const ALL: [(ColumnType, &'static str); 6] = [
+        (ColumnType::String, "string"),
+        (ColumnType::Double, "double"),
+        (ColumnType::Int64, "int64"),
+        (ColumnType::Boolean, "boolean"),
+        (ColumnType::Date, "date"),
+        (ColumnType::Timestamp, "timestamp"),
+    ];
+}
+
+impl fmt::Display for ColumnType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let known = Self::ALL.iter().find(|(known, _)| known == self);
+        f.write_str(known.map_or("string", |(_, name)| name))
+    }
+}
+
+impl FromStr for ColumnType {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        Self::ALL.iter().find(|(_, name)| *name == text).map(|(found, _)| *found).ok_or_else(|| {
+            let known: Vec<_> = Self::ALL.iter().map(|(_, name)| *name).collect();
+            Error::Usage(format!("unknown type \"{text}\"; known are {}", known.join(", ")))
+        })
+    }
+}
+
+/// Reads a size such as `500KB`, `64MB`, `1GiB` or a number of bytes.
+///
+/// ```
+/// assert_eq!(forecast_export::parse_size("64MB")?, 64_000_000);
+/// assert_eq!(forecast_export::parse_size("1GiB")?, 1 << 30);
+/// # Ok::<(), forecast_export::Error>(())
+/// ```
+///
+/// # Errors
+/// [`Error::Usage`] for anything else, and for sizes beyond 64 bits.
+pub fn parse_size(text: &str) -> Result<u64> {
+    let bad = || Error::Usage(format!("\"{text}\" is no size; write 500KB, 64MB or 1GiB"));
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let number: u64 = text[..digits].parse().map_err(|_| bad())?;
+    let factor: u64 = match text[digits..].to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "k" | "kb" => 1_000,
+        "m" | "mb" => 1_000_000,
+        "g" | "gb" => 1_000_000_000,
+        "t" | "tb" => 1_000_000_000_000,
+        "ki" | "kib" => 1 << 10,
+        "mi" | "mib" => 1 << 20,
+        "gi" | "gib" => 1 << 30,
+        "ti" | "tib" => 1 << 40,
+        _ => return Err(bad()),
+    };
+    number.checked_mul(factor).ok_or_else(bad)
+}
+
+/// Reads a length of time such as `30s`, `30m`, `1h30m`, `500ms` or `2d`.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// assert_eq!(forecast_export::parse_duration("1h30m")?, Duration::from_secs(5400));
+/// # Ok::<(), forecast_export::Error>(())
+/// ```
+///
+/// # Errors
+/// [`Error::Usage`] for anything else, a number without a unit included.
+pub fn parse_duration(text: &str) -> Result<Duration> {
+    let bad = || Error::Usage(format!("\"{text}\" is no length of time; write 90s, 30m or 1h30m"));
+    let mut rest = text;
+    let mut total = Duration::ZERO;
+    while !rest.is_empty() || text.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit()).ok_or_else(bad)?;
+        let number: u64 = rest[..digits].parse().map_err(|_| bad())?;
+        rest = &rest[digits..];
+        let unit = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
+        let milliseconds: u64 = match &rest[..unit] {
+            "ms" => 1,
+            "s" => 1_000,
+            "m" => 60_000,
+            "h" => 3_600_000,
+            "d" => 86_400_000,
+            _ => return Err(bad()),
+        };
+        rest = &rest[unit..];
+        let piece = number.checked_mul(milliseconds).ok_or_else(bad)?;
+        total = total.checked_add(Duration::from_millis(piece)).ok_or_else(bad)?;
+    }
+    Ok(total)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_decimal_or_binary_by_their_unit() {
+        for (text, bytes) in
+            [("500KB", 500_000), ("64mb", 64_000_000), ("1GiB", 1 << 30), ("7", 7), ("2k", 2_000)]
+        {
+            assert_eq!(parse_size(text).ok(), Some(bytes), "{text}");
+        }
+        for text in ["", "MB", "1.5GB", "-1", "1XB", "99999999999TB", "1 MB"] {
+            assert!(parse_size(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn lengths_of_time_need_a_unit() {
+        for (text, milliseconds) in [
+            ("90s", 90_000),
+            ("30m", 1_800_000),
+            ("1h30m", 5_400_000),
+            ("500ms", 500),
+            ("0s", 0),
+            ("2d", 172_800_000),
+        ] {
+            assert_eq!(parse_duration(text).ok(), Some(Duration::from_millis(milliseconds)), "{text}");
+        }
+        for text in
+            ["", "30", "m", "1.5h", "-1s", "1 h", "1y", "99999999999999999999s", "18446744073709551615d"]
+        {
+            assert!(parse_duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn compression_names_carry_an_optional_level() {
+        assert_eq!("zstd:9".parse::<Compression>().ok(), Some(Compression::Zstd(Some(9))));
+        assert_eq!("gzip".parse::<Compression>().ok(), Some(Compression::Gzip(None)));
+        for text in ["zstd:0", "zstd:23", "gzip:10", "snappy:1", "bzip2", ""] {
+            assert!(text.parse::<Compression>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_name_says_format_and_compression() {
+        assert_eq!(Format::of_name("a.CSV"), Some((Format::Csv, None)));
+        assert_eq!(Format::of_name("a.csv.gz"), Some((Format::Csv, Some(Compression::Gzip(None)))));
+        assert_eq!(Format::of_name("a.snappy.parquet"), Some((Format::Parquet, None)));
+        assert_eq!(Format::of_name("a.txt"), None);
+    }
+}

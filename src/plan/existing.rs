@@ -1,0 +1,149 @@
+//! What lies where the output is to go: takes an output and the parts that were chosen, tells whether the output is up
+//! to date, may be written, or exists and is another one.
+
+use super::output::Output;
+use super::receipt;
+use super::receipt::{Receipt, ReceiptOptions};
+use crate::model::{Error, Format, Options, Result, WrittenFile};
+use crate::source::{Export, Probe, probe};
+use crate::store::{Location, Object, listing};
+
+/// What a look at the output's place found.
+pub(crate) enum Existing {
+    Nothing,
+    File(Object),
+    /// Everything in and below a folder.
+    Folder(Vec<Object>),
+}
+
+/// An output that a run would write again as it is.
+pub(crate) struct Done {
+    pub(crate) receipt: Receipt,
+    pub(crate) files: Vec<WrittenFile>,
+}
+
+/// One look: a head for a file, a listing for a folder.
+pub(crate) async fn look(output: &Output) -> Result<Existing> {
+    match output {
+        Output::Stdout => Ok(Existing::Nothing),
+        Output::File(location) if super::output::is_device(location) => Ok(Existing::Nothing),
+        Output::File(location) => {
+            if location.is_local() && std::fs::metadata(&location.path).is_ok_and(|meta| meta.is_dir()) {
+                return Err(Error::Usage(format!(
+                    "{location} is a folder; name a file, or use convert for part files"
+                )));
+            }
+            let there = location.store.head(&location.path).await?;
+            Ok(there.map_or(Existing::Nothing, Existing::File))
+        }
+        Output::Folder(folder) => {
+            if folder.is_local() && std::fs::metadata(&folder.path).is_ok_and(|meta| !meta.is_dir()) {
+                return Err(Error::Usage(format!("{folder} is a file; convert writes into a folder")));
+            }
+            match listing::list(&folder.as_folder()).await {
+                Ok(listing) => Ok(Existing::Folder(listing.objects)),
+                Err(Error::NotFound(_)) if folder.is_local() => Ok(Existing::Nothing),
+                Err(error) => Err(error),
+            }
+        }
+    }
+}
+
+/// Tells by the output's receipt whether it is what a run over these parts would write. `None` where nothing is known;
+/// where it is known to be another one, that is an error which says why.
+pub(crate) async fn up_to_date(
+    existing: &Existing,
+    output: &Output,
+    exports: &[Export],
+    options: &Options,
+    becomes: impl Fn(Format) -> Format,
+) -> Result<Option<Done>> {
+    if options.overwrite {
+        return Ok(None);
+    }
+    let found = match (existing, output) {
+        (Existing::File(object), Output::File(location)) => {
+            of_file(object, location, options, &becomes).await?
+        }
+        (Existing::Folder(there), Output::Folder(folder)) => of_folder(there, folder, exports).await?,
+        _ => None,
+    };
+    let Some(Found { place, receipt, changed, files }) = found else { return Ok(None) };
+    let to = becomes(receipt.from);
+    let asked =
+        ReceiptOptions::new(to, &super::output::compression(output, to, options)?.to_string(), options);
+    let difference = match changed {
+        Some(file) => Some(format!("{file} has changed since it was written")),
+        None => receipt.difference(exports, &asked, options),
+    };
+    if let Some(difference) = difference {
+        return Err(Error::OutputExists { path: format!("{place} is not up to date, {difference}; it") });
+    }
+    if let Some(expected) = options.select.expect_rows
+        && receipt.rows != Some(expected)
+    {
+        return Err(match receipt.rows {
+            Some(rows) => crate::source::rows_missing(rows, expected),
+            None => Error::OutputExists {
+                path: format!("{place} was put together by the server, which counts no rows; it"),
+            },
+        });
+    }
+    Ok(Some(Done { receipt, files }))
+}
+
+/// A receipt, and what has become of the files that it speaks of.
+struct Found {
+    place: String,
+    receipt: Receipt,
+    changed: Option<String>,
+    files: Vec<WrittenFile>,
+}
+
+async fn of_file(
+    object: &Object,
+    location: &Location,
+    options: &Options,
+    becomes: &impl Fn(Format) -> Format,
+) -> Result<Option<Found>> {
+    // For a file the format is known without the parts.
+    let receipt = match becomes(options.to.unwrap_or(Format::Csv)) {
+        Format::Parquet => match probe(&location.store, std::slice::from_ref(object)).await.as_deref() {
+            Ok([Probe::Parquet(metadata)]) => receipt::in_metadata(metadata)
+                .map(|receipt| (receipt::is_as_written(&receipt, object, metadata), receipt)),
+            // What cannot be read is some other file.
+            _ => None,
+        },
+        Format::Csv => {
+            let beside = receipt::beside(location);
+            let read = receipt::read(&beside.store, &beside.path).await?;
+            read.map(|receipt| (receipt.outputs.iter().all(|output| output.is(object)), receipt))
+        }
+    };
+    let Some((is_as_written, receipt)) = receipt else { return Ok(None) };
+    let file = WrittenFile { file: location.to_string(), bytes: object.size, rows: receipt.rows };
+    let changed = (!is_as_written).then(|| "the file".to_owned());
+    Ok(Some(Found { place: location.to_string(), receipt, changed, files: vec![file] }))
+}
+
+async fn of_folder(there: &[Object], folder: &Location, exports: &[Export]) -> Result<Option<Found>> {
+    let name = receipt::name_in_folder(exports);
+    let in_folder = |object: &&Object| object.folder() == folder.path || folder.path.is_empty();
+    let find = |name: &str| there.iter().filter(in_folder).find(|object| object.file_name() == name);
+    let Some(object) = find(&name) else { return Ok(None) };
+    let Some(receipt) = receipt::read(&folder.store, &object.key).await? else { return Ok(None) };
+    if receipt.outputs.iter().all(|output| find(&output.file).is_none()) {
+        // A receipt of files that somebody has taken away is no reason not to write them again.
+        return Ok(None);
+    }
+    let changed =
+        receipt.outputs.iter().find(|output| !find(&output.file).is_some_and(|file| output.is(file)));
+    let changed = changed.map(|output| output.file.clone());
+    let written = |output: &receipt::ReceiptOutput| WrittenFile {
+        file: folder.child(&output.file).to_string(),
+        bytes: output.bytes,
+        rows: output.rows,
+    };
+    let files = receipt.outputs.iter().map(written).collect();
+    Ok(Some(Found { place: folder.to_string(), receipt, changed, files }))
+}

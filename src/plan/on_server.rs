@@ -1,0 +1,338 @@
+//! Whether a merge can be left to the server where parts and output lie, and out of which bytes it puts the output
+//! together. Takes an input and options, gives the pieces in order, or the reason why not. Reads the ends of parts,
+//! writes nothing.
+//!
+//! What nobody reads nobody checks, so whatever is odd about the first or the last row of a part is a reason to read
+//! it all: that is what finds the mistake and names its line.
+
+use super::strategy::{RowGroupPiece, row_group_pieces};
+use crate::codec::csv::count_rows;
+use crate::codec::parquet::MAGIC;
+use crate::codec::parquet::chunk_ranges;
+use crate::model::{Compression, Format, OnServer, Options, Result, Strategy};
+use crate::source::{Contents, CsvHead, Input, LineEnd, PlannedPart, Wrapping};
+use crate::store::{Limits, Span, Totals};
+
+use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt, stream};
+use std::collections::HashSet;
+use std::ops::Range;
+
+/// Bytes read of the end of a part that is copied unread; more where the last row is longer.
+const TAIL_BYTES: u64 = 4 * 1024;
+const LONG_TAIL_BYTES: u64 = 256 * 1024;
+/// Ends of parts that are read at once.
+const CONCURRENT_TAILS: usize = 64;
+/// A part of text below this size passes through this machine in any case, so all of it is checked.
+const SHORTEST_COPY: u64 = 5 * 1024 * 1024;
+/// Bytes of a footer for one column chunk, about.
+const FOOTER_BYTES: u64 = 300;
+
+/// A merge by the server.
+#[derive(Debug, Clone)]
+pub(crate) struct ServerMerge {
+    pub(crate) limits: Limits,
+    /// Parts of the upload, and the bytes of it that pass through this machine.
+    pub(crate) totals: Totals,
+    /// The pieces of a CSV output; those of Parquet are row groups.
+    pub(crate) text: Vec<TextOnServer>,
+    /// The part whose first bytes are those of a Parquet output.
+    pub(crate) magic: Option<usize>,
+}
+
+impl ServerMerge {
+    /// The parts of text whose rows nobody counts.
+    pub(crate) fn copied_parts(&self) -> HashSet<usize> {
+        let copied = self.text.iter().filter_map(|piece| match piece {
+            TextOnServer::Copied { part, .. } => Some(*part),
+            _ => None,
+        });
+        copied.collect()
+    }
+
+    pub(crate) fn not_checked(&self, format: Format) -> &'static str {
+        match format {
+            Format::Csv => {
+                "the rows between the first and the last of each part that is copied; they are not counted"
+            }
+            Format::Parquet => "the checksums of pages in row groups that are copied",
+        }
+    }
+}
+
+/// A piece of a CSV output.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum TextOnServer {
+    /// A header, or the line end that a part lacks.
+    Ours(Bytes),
+    /// A range of a part, which the server copies.
+    Copied { part: usize, range: Range<u64> },
+    /// The rows of a part too small to be copied.
+    Read { part: usize },
+}
+
+/// Why a merge is not left to the server.
+pub(crate) struct WhyNot {
+    pub(crate) reason: String,
+    /// Somebody could have asked for it: the reason is worth telling.
+    pub(crate) was_possible: bool,
+}
+
+impl WhyNot {
+    fn never(reason: impl Into<String>) -> Self {
+        WhyNot { reason: reason.into(), was_possible: false }
+    }
+
+    fn odd(reason: impl Into<String>) -> Self {
+        WhyNot { reason: reason.into(), was_possible: true }
+    }
+}
+
+/// Plans a merge by the server. `strategy` is how it would be done here.
+pub(crate) async fn plan(
+    input: &Input,
+    strategy: Strategy,
+    compression: Compression,
+    options: &Options,
+) -> Result<Result<ServerMerge, WhyNot>> {
+    if let Some(reason) = rows_are_needed(input, strategy, compression, options) {
+        return Ok(Err(WhyNot::never(reason)));
+    }
+    let mut magic = None;
+    let (text, spans) = match input.format {
+        Format::Csv => {
+            let lacks_end = match look_at_ends(input).await? {
+                Ok(lacks_end) => lacks_end,
+                Err(reason) => return Ok(Err(WhyNot::odd(reason))),
+            };
+            let text = text_pieces(input, &lacks_end);
+            let spans = text_spans(input, &text);
+            (text, spans)
+        }
+        Format::Parquet => {
+            let pieces = row_group_pieces(input, 0..input.parts.len());
+            magic = magic_of(input, &pieces).await?;
+            (Vec::new(), row_group_spans(input, pieces, magic))
+        }
+    };
+    let Some((limits, totals)) = Limits::for_spans(&spans) else {
+        return Ok(Err(WhyNot::odd("S3 takes 10,000 parts, and this would need more")));
+    };
+    let bytes: u64 = spans.iter().map(Span::len).sum();
+    if options.on_server == OnServer::Auto && (totals.copies == 0 || totals.sent_bytes > bytes / 2) {
+        return Ok(Err(WhyNot::odd("most bytes would pass through this machine all the same")));
+    }
+    Ok(Ok(ServerMerge { limits, totals, text, magic }))
+}
+
+/// What of the options or of the parts asks for every row.
+fn rows_are_needed(
+    input: &Input,
+    strategy: Strategy,
+    compression: Compression,
+    options: &Options,
+) -> Option<String> {
+    match strategy {
+        Strategy::CopyBytes if compression != Compression::None => {
+            return Some("the output is compressed".into());
+        }
+        Strategy::CopyBytes if options.select.expect_rows.is_some() => {
+            return Some("--expect-rows counts rows".into());
+        }
+        Strategy::CopyBytes | Strategy::CopyRowGroups if options.verify => {
+            return Some("--verify reads every row".into());
+        }
+        Strategy::CopyBytes | Strategy::CopyRowGroups => {}
+        _ => return Some("rows are decoded and encoded".into()),
+    }
+    let wrapped =
+        input.parts.iter().find(|part| part.csv_head().is_some_and(|head| head.wrapping != Wrapping::Plain));
+    wrapped.map(|part| format!("{} is compressed", part.object.file_name()))
+}
+
+/// Looks at the first and the last row of every part that may be copied unread. Gives for each of those whether its
+/// last line lacks its end, or what is odd.
+async fn look_at_ends(input: &Input) -> Result<Result<Vec<Option<bool>>, String>> {
+    let ends = stream::iter(0..input.parts.len())
+        .map(|index| async move {
+            let part = &input.parts[index];
+            match part.csv_head() {
+                Some(head) if is_copied(part, head) => look_at_end(input, part, head).await.map(Some),
+                _ => Ok(None),
+            }
+        })
+        .buffered(CONCURRENT_TAILS)
+        .try_collect::<Vec<_>>()
+        .await?;
+    let mut lacks_end = Vec::with_capacity(ends.len());
+    for end in ends {
+        match end.transpose() {
+            Ok(lacks) => lacks_end.push(lacks),
+            Err(reason) => return Ok(Err(reason)),
+        }
+    }
+    Ok(Ok(lacks_end))
+}
+
+/// Whether a part's rows are left to the server.
+fn is_copied(part: &PlannedPart, head: &CsvHead) -> bool {
+    !head.is_header_only && part.object.size - head.body >= SHORTEST_COPY
+}
+
+async fn look_at_end(input: &Input, part: &PlannedPart, head: &CsvHead) -> Result<Result<bool, String>> {
+    let name = part.object.file_name();
+    let width = head.header.len();
+    if head.first_row != Some(width) {
+        return Ok(Err(format!("the first row of {name} is odd")));
+    }
+    let size = part.object.size;
+    for bytes in [TAIL_BYTES, LONG_TAIL_BYTES] {
+        let tail = input.store.read(&part.object, size - bytes.min(size - head.body)..size).await?;
+        if let Some(lacks_end) = last_row(&tail, head.line_end.unwrap_or(LineEnd::Lf), &head.header) {
+            return Ok(Ok(lacks_end));
+        }
+    }
+    Ok(Err(format!("the last row of {name} is odd")))
+}
+
+/// Whether a text that ends in a whole row lacks the line end behind it; `None` where what stands there may be none.
+fn last_row(tail: &[u8], line_end: LineEnd, header: &[String]) -> Option<bool> {
+    let ended = tail.strip_suffix(line_end.bytes());
+    let text = ended.unwrap_or(tail);
+    // What is left of another line end, or an empty line.
+    if matches!(text.last(), None | Some(b'\n' | b'\r')) {
+        return None;
+    }
+    let start = memchr::memrchr2(b'\n', b'\r', text)? + 1;
+    // The line before ends as all do.
+    if !text[..start].ends_with(line_end.bytes())
+        || (line_end == LineEnd::Lf && text[..start].ends_with(b"\r\n"))
+    {
+        return None;
+    }
+    let row = &text[start..];
+    let quotes = memchr::memchr_iter(b'"', row).count();
+    let counted = count_rows(row, header, &mut Vec::new());
+    (quotes.is_multiple_of(2) && counted.is_ok_and(|counted| counted.rows == 1)).then_some(ended.is_none())
+}
+
+fn text_pieces(input: &Input, lacks_end: &[Option<bool>]) -> Vec<TextOnServer> {
+    let header = crate::source::header(input);
+    let line_end = Bytes::from_static(crate::source::line_end(input).bytes());
+    let mut pieces = Vec::with_capacity(input.parts.len() + 1);
+    let mut is_first = true;
+    for (part, planned) in input.parts.iter().enumerate() {
+        let Some(head) = planned.csv_head().filter(|head| !head.is_header_only) else { continue };
+        let mut start = head.body;
+        let copied = lacks_end[part];
+        if std::mem::take(&mut is_first) {
+            // A part that begins with the very header saves a few bytes that would draw mebibytes with them.
+            let is_same = copied.is_some()
+                && head.body == header.len() as u64
+                && header.starts_with(&head.header_line)
+                && head.line_end == Some(crate::source::line_end(input));
+            if is_same {
+                start = 0;
+            } else {
+                pieces.push(TextOnServer::Ours(header.clone().into()));
+            }
+        }
+        let Some(lacks_end) = copied else {
+            pieces.push(TextOnServer::Read { part });
+            continue;
+        };
+        pieces.push(TextOnServer::Copied { part, range: start..planned.object.size });
+        if lacks_end {
+            pieces.push(TextOnServer::Ours(line_end.clone()));
+        }
+    }
+    if is_first {
+        pieces.push(TextOnServer::Ours(header.into()));
+    }
+    pieces
+}
+
+fn text_spans(input: &Input, pieces: &[TextOnServer]) -> Vec<Span<u64>> {
+    let span = |piece: &TextOnServer| match piece {
+        TextOnServer::Ours(bytes) => Span::Ours(bytes.len() as u64),
+        TextOnServer::Copied { part, range } => Span::Source(*part, range.clone()),
+        TextOnServer::Read { part } => {
+            let planned = &input.parts[*part];
+            Span::Ours(planned.object.size - planned.csv_head().map_or(0, |head| head.body))
+        }
+    };
+    pieces.iter().map(span).collect()
+}
+
+/// Where the bytes of a Parquet output lie; those that are yet to be encoded are estimated.
+fn row_group_spans(input: &Input, pieces: Vec<RowGroupPiece>, magic: Option<usize>) -> Vec<Span<u64>> {
+    let length = MAGIC.len() as u64;
+    let mut spans = vec![magic.map_or(Span::Ours(length), |part| Span::Source(part, 0..length))];
+    let mut chunks = 0;
+    let group = |part: usize, row_group: usize| match &input.parts[part].contents {
+        Contents::Parquet { reader, .. } => Some(reader.metadata().row_group(row_group).clone()),
+        _ => None,
+    };
+    for piece in pieces {
+        match piece {
+            RowGroupPiece::Copy { part, row_group } => {
+                let Some(group) = group(part, row_group) else { continue };
+                chunks += group.num_columns() as u64;
+                spans.extend(chunk_ranges(&group).map(|range| Span::Source(part, range)));
+            }
+            RowGroupPiece::Reencode(groups) => {
+                let groups = groups.into_iter().filter_map(|(part, row_group)| group(part, row_group));
+                let bytes: i64 = groups.map(|group| group.compressed_size().max(0)).sum();
+                spans.push(Span::Ours(bytes.unsigned_abs()));
+                chunks += input.schema.fields().len() as u64;
+            }
+        }
+    }
+    spans.push(Span::Ours(chunks * FOOTER_BYTES));
+    spans
+}
+
+/// The part that has the first bytes of a Parquet file just before what is copied first. They are read, as a part is
+/// known by its last ones.
+async fn magic_of(input: &Input, pieces: &[RowGroupPiece]) -> Result<Option<usize>> {
+    let Some(RowGroupPiece::Copy { part, row_group: 0 }) = pieces.first() else { return Ok(None) };
+    let first = input.store.read(&input.parts[*part].object, 0..MAGIC.len() as u64).await?;
+    Ok((first == MAGIC[..]).then_some(*part))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn looked_at(tail: &str, line_end: LineEnd) -> Option<bool> {
+        last_row(tail.as_bytes(), line_end, &["a".to_owned(), "b".to_owned()])
+    }
+
+    #[test]
+    fn a_whole_last_row_is_told_from_anything_else() {
+        use LineEnd::{Cr, CrLf, Lf};
+        assert_eq!(looked_at("3,4\n1,2\n", Lf), Some(false));
+        assert_eq!(looked_at("3,4\n1,2", Lf), Some(true));
+        assert_eq!(looked_at("3,4\n1,\"2\"\n", Lf), Some(false));
+        assert_eq!(looked_at("3,4\r\n1,2\r\n", CrLf), Some(false));
+        assert_eq!(looked_at("3,4\r\n1,2", CrLf), Some(true));
+        assert_eq!(looked_at("3,4\r1,2\r", Cr), Some(false));
+        for (tail, line_end) in [
+            ("3,4\n1\n", Lf),
+            ("3,4\n1,2,3\n", Lf),
+            ("3,4\n1,2\n\n", Lf),
+            ("3,4\n1,2\r\n", Lf),
+            ("3,4\r\n1,2\n", Lf),
+            ("3,4\n1,2\r\n", CrLf),
+            ("3,4\r\n1,2\n", CrLf),
+            ("3,4\r\n1,2\r", CrLf),
+            ("3,\"x\n1,2\"\n", Lf),
+            ("3,4\n1,\"2\n", Lf),
+            ("one line that goes on and on, and on", Lf),
+            ("\n", Lf),
+            ("", Lf),
+        ] {
+            assert_eq!(looked_at(tail, line_end), None, "{tail:?}");
+        }
+    }
+}

@@ -1,0 +1,426 @@
+//! What an output was made of, kept with it: takes a plan and what was written, gives a [`Receipt`]; and tells of a
+//! receipt that is found whether the output is still the one a run would write.
+//!
+//! A Parquet file carries its receipt in its key-value metadata; beside a CSV file, and in a folder of converted parts,
+//! it is a file of its own. That one is written last: after a crash between the two there is an output without a
+//! receipt, or with one that speaks of another output, and neither is taken for up to date.
+
+use crate::model::{
+    ColumnSummary, Error, Format, Kind, Options, RECEIPT_ENDING, Result, SchemaMode, Split, Strategy,
+};
+use crate::source::{Export, Input, PlannedPart};
+use crate::store::{Location, Object, Store};
+
+use chrono::{DateTime, SecondsFormat, SubsecRound, Utc};
+use parquet::file::metadata::{KeyValue, ParquetMetaData};
+use serde::{Deserialize, Serialize, Serializer};
+use std::ops::Range;
+
+/// The key of a receipt in the metadata of a Parquet file.
+pub(crate) const KEY: &str = "forecast-export.receipt";
+/// A receipt of the most parts there can be is shorter.
+const MAX_BYTES: u64 = 64 * 1024 * 1024;
+
+/// What an output was made of, and how.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Receipt {
+    /// The version of this format.
+    pub version: u32,
+    /// The tool that wrote the output, with its version.
+    pub tool: String,
+    /// When the output was complete. A local file has this as its time of modification.
+    #[serde(serialize_with = "time")]
+    pub written: DateTime<Utc>,
+    /// The job whose export was read.
+    pub job: String,
+    /// The runs, oldest first.
+    pub runs: Vec<String>,
+    /// What the export holds.
+    pub kind: Kind,
+    /// The format of the parts.
+    pub from: Format,
+    /// How it was done.
+    pub strategy: Strategy,
+    /// Rows of the output; `None` where they were not counted.
+    pub rows: Option<u64>,
+    /// The parts, in order.
+    pub sources: Vec<ReceiptSource>,
+    /// The options that shape an output.
+    pub options: ReceiptOptions,
+    /// The columns of the output.
+    pub columns: Vec<ColumnSummary>,
+    /// The digest of the rows, where the output was read again: `--verify`.
+    pub digest: Option<String>,
+    /// The files, in order.
+    pub outputs: Vec<ReceiptOutput>,
+}
+
+/// One part that was read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ReceiptSource {
+    /// The path or URL.
+    pub file: String,
+    /// Bytes.
+    pub bytes: u64,
+    /// The store's identifier of the content, where it has one.
+    pub e_tag: Option<String>,
+    /// When it was last written.
+    #[serde(serialize_with = "some_time")]
+    pub modified: Option<DateTime<Utc>>,
+    /// The number of the first of its rows among the rows of the output, from 0; `None` where those before it were not
+    /// counted.
+    pub first_row: Option<u64>,
+    /// The number of its rows; `None` where they were not counted, as a server copied them.
+    pub rows: Option<u64>,
+}
+
+/// The options that shape an output, as they took effect.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ReceiptOptions {
+    /// The format of the output.
+    pub to: Format,
+    /// How it is compressed.
+    pub compression: String,
+    /// `--row-group-rows`.
+    pub row_group_rows: Option<u64>,
+    /// `--split-rows`.
+    pub split_rows: Option<u64>,
+    /// `--split-bytes`.
+    pub split_bytes: Option<u64>,
+    /// `--schema`.
+    pub schema: SchemaMode,
+    /// `--type`, as `NAME=TYPE`.
+    pub types: Vec<String>,
+    /// `--all-strings`.
+    pub all_strings: bool,
+    /// `--null`.
+    pub nulls: Vec<String>,
+    /// `--source-columns`.
+    pub source_columns: bool,
+}
+
+/// One file that was written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ReceiptOutput {
+    /// Its name, without folder.
+    pub file: String,
+    /// Rows; `None` where they were not counted.
+    pub rows: Option<u64>,
+    /// Bytes; of a Parquet file that carries its own receipt those before its page indexes and footer.
+    pub bytes: u64,
+    /// The store's identifier of the content, where it has one and the receipt is a file of its own.
+    pub e_tag: Option<String>,
+    /// When it was last written, where that was known.
+    #[serde(serialize_with = "some_time")]
+    pub modified: Option<DateTime<Utc>>,
+}
+
+/// A time to the nanosecond, always as long: so the same run gives files of the same size.
+fn time<S: Serializer>(time: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&time.to_rfc3339_opts(SecondsFormat::Nanos, true))
+}
+
+fn some_time<S: Serializer>(time: &Option<DateTime<Utc>>, serializer: S) -> Result<S::Ok, S::Error> {
+    match time {
+        Some(known) => self::time(known, serializer),
+        None => serializer.serialize_none(),
+    }
+}
+
+impl ReceiptOptions {
+    pub(crate) fn new(to: Format, compression: &str, options: &Options) -> Self {
+        let (split_rows, split_bytes) = match options.split {
+            Some(Split::Rows(rows)) => (Some(rows), None),
+            Some(Split::Bytes(bytes)) => (None, Some(bytes)),
+            None => (None, None),
+        };
+        ReceiptOptions {
+            to,
+            compression: compression.to_owned(),
+            row_group_rows: options.row_group_rows,
+            split_rows,
+            split_bytes,
+            schema: options.schema,
+            types: options.types.iter().map(|(name, chosen)| format!("{name}={chosen}")).collect(),
+            all_strings: options.all_strings,
+            nulls: options.nulls.clone(),
+            source_columns: options.source_columns,
+        }
+    }
+
+    /// The first option that differs.
+    fn difference(&self, asked: &ReceiptOptions) -> Option<&'static str> {
+        let ReceiptOptions {
+            to,
+            compression,
+            row_group_rows,
+            split_rows,
+            split_bytes,
+            schema,
+            types,
+            all_strings,
+            nulls,
+            source_columns,
+        } = self;
+        let checks = [
+            (*to == asked.to, "--to"),
+            (*compression == asked.compression, "--compression"),
+            (*row_group_rows == asked.row_group_rows, "--row-group-rows"),
+            (*split_rows == asked.split_rows, "--split-rows"),
+            (*split_bytes == asked.split_bytes, "--split-bytes"),
+            (*schema == asked.schema, "--schema"),
+            (*types == asked.types, "--type"),
+            (*all_strings == asked.all_strings, "--all-strings"),
+            (*nulls == asked.nulls, "--null"),
+            (*source_columns == asked.source_columns, "--source-columns"),
+        ];
+        checks.into_iter().find(|(is_same, _)| !is_same).map(|(_, flag)| flag)
+    }
+}
+
+impl ReceiptSource {
+    fn is(&self, object: &Object) -> bool {
+        let name = self.file.rsplit('/').next().unwrap_or_default();
+        let same =
+            Object { size: self.bytes, e_tag: self.e_tag.clone(), modified: self.modified, ..object.clone() };
+        name == object.file_name() && same.is_same_content(object)
+    }
+}
+
+/// What a receipt is made of, besides the outputs.
+pub(crate) struct Made<'a> {
+    pub(crate) input: &'a Input,
+    pub(crate) parts: Range<usize>,
+    pub(crate) strategy: Strategy,
+    pub(crate) options: ReceiptOptions,
+    pub(crate) columns: Vec<ColumnSummary>,
+    pub(crate) digest: Option<String>,
+    /// Rows of CSV parts, by their place among all, where they were counted; footers tell those of Parquet.
+    pub(crate) rows_of: &'a dyn Fn(usize) -> Option<u64>,
+}
+
+/// Now, as a receipt holds it: file systems keep microseconds.
+pub(crate) fn now() -> DateTime<Utc> {
+    Utc::now().trunc_subsecs(6)
+}
+
+impl Receipt {
+    pub(crate) fn new(made: Made<'_>, written: DateTime<Utc>, outputs: Vec<ReceiptOutput>) -> Self {
+        let mut first_row = Some(0);
+        let sources = made.parts.map(|index| {
+            let PlannedPart { object, .. } = &made.input.parts[index];
+            let rows = made.input.parts[index].rows().or_else(|| (made.rows_of)(index));
+            let source = ReceiptSource {
+                file: object.url.clone(),
+                bytes: object.size,
+                e_tag: object.e_tag.clone(),
+                modified: object.modified,
+                first_row,
+                rows,
+            };
+            first_row = first_row.zip(rows).map(|(first, rows)| first + rows);
+            source
+        });
+        Receipt {
+            version: 1,
+            tool: concat!("forecast-export ", env!("CARGO_PKG_VERSION")).to_owned(),
+            written,
+            job: made.input.exports.first().map(|export| export.job.clone()).unwrap_or_default(),
+            runs: runs(&made.input.exports),
+            kind: made.input.kind,
+            from: made.input.format,
+            strategy: made.strategy,
+            sources: sources.collect(),
+            options: made.options,
+            columns: made.columns,
+            digest: made.digest,
+            rows: outputs.iter().map(|output| output.rows).sum(),
+            outputs,
+        }
+    }
+
+    /// As JSON: on one line for metadata, on many for a file.
+    pub(crate) fn to_json(&self, is_file: bool) -> Result<String> {
+        let json = if is_file { serde_json::to_string_pretty(self) } else { serde_json::to_string(self) };
+        json.map_err(|error| Error::Internal(format!("a receipt without JSON: {error}")))
+    }
+
+    /// Reads a receipt; whatever is none, or is of a later format, is `None`.
+    pub(crate) fn parse(json: &[u8]) -> Option<Receipt> {
+        let receipt: Receipt = serde_json::from_slice(json).ok()?;
+        (receipt.version == 1).then_some(receipt)
+    }
+
+    /// What keeps a run over these parts from being the one that this receipt is of.
+    pub(crate) fn difference(
+        &self,
+        exports: &[Export],
+        asked: &ReceiptOptions,
+        options: &Options,
+    ) -> Option<String> {
+        let parts: Vec<_> = exports.iter().flat_map(|export| &export.parts).collect();
+        let job = exports.first().map_or("", |export| export.job.as_str());
+        if self.job != job || self.runs != runs(exports) {
+            let run = self.runs.join(", ");
+            return Some(format!("it is of {} {run}", self.job).trim_end().to_owned());
+        }
+        if self.sources.len() != parts.len() {
+            return Some(format!("it is of {} parts, now there are {}", self.sources.len(), parts.len()));
+        }
+        if let Some((_, part)) =
+            self.sources.iter().zip(&parts).find(|(source, part)| !source.is(&part.object))
+        {
+            return Some(format!("{} has changed since it was written", part.object.url));
+        }
+        if let Some(flag) = self.options.difference(asked) {
+            return Some(format!("it was written with another {flag}"));
+        }
+        if options.verify && self.digest.is_none() {
+            return Some("it was written without --verify".to_owned());
+        }
+        None
+    }
+}
+
+pub(crate) fn runs(exports: &[Export]) -> Vec<String> {
+    exports.iter().filter_map(|export| export.run.as_ref().map(ToString::to_string)).collect()
+}
+
+/// The receipt's place beside a CSV file.
+pub(crate) fn beside(file: &Location) -> Location {
+    file.sibling(&format!("{}{RECEIPT_ENDING}", file.split().1))
+}
+
+/// As [`beside`], for a key.
+pub(crate) fn key_beside(key: &str) -> String {
+    format!("{key}{RECEIPT_ENDING}")
+}
+
+/// The receipt's name in a folder of converted parts.
+pub(crate) fn name_in_folder(exports: &[Export]) -> String {
+    let prefix =
+        exports.first().and_then(|export| export.kind.backtest_folder()).map_or("", |(_, prefix)| prefix);
+    let job = exports.first().map_or("", |export| export.job.as_str());
+    match runs(exports).as_slice() {
+        [] => format!("{prefix}{job}{RECEIPT_ENDING}"),
+        [run] => format!("{prefix}{job}_{run}{RECEIPT_ENDING}"),
+        _ => format!("{prefix}{job}_all{RECEIPT_ENDING}"),
+    }
+}
+
+/// The receipt that a Parquet file carries.
+pub(crate) fn in_metadata(metadata: &ParquetMetaData) -> Option<Receipt> {
+    let pairs = metadata.file_metadata().key_value_metadata()?;
+    let json = pairs.iter().find(|pair| pair.key == KEY)?.value.as_ref()?;
+    Receipt::parse(json.as_bytes())
+}
+
+/// Whether a Parquet file is still as it was written, as far as its footer tells. A tool that rewrites the file keeps
+/// the receipt, but not the places of its bytes.
+pub(crate) fn is_as_written(receipt: &Receipt, object: &Object, metadata: &ParquetMetaData) -> bool {
+    let [output] = receipt.outputs.as_slice() else { return false };
+    let file = metadata.file_metadata();
+    let columns = metadata.row_groups().iter().flat_map(|group| group.columns());
+    let end = columns.map(|column| column.byte_range()).map(|(start, length)| start + length).max();
+    u64::try_from(file.num_rows()).ok() == output.rows
+        && end.unwrap_or(crate::codec::parquet::MAGIC.len() as u64) == output.bytes
+        && file.created_by() == Some(crate::codec::parquet::CREATED_BY)
+        // A store's time is its own; a local file was given the receipt's.
+        && output.modified.is_none_or(|modified| object.modified == Some(modified))
+}
+
+/// Reads a receipt's file; `None` where what is there is none.
+pub(crate) async fn read(store: &Store, key: &str) -> Result<Option<Receipt>> {
+    let json = store.read_small(key, MAX_BYTES).await?;
+    Ok(json.and_then(|json| Receipt::parse(&json)))
+}
+
+impl ReceiptOutput {
+    /// Whether a file is still as it was written.
+    pub(crate) fn is(&self, object: &Object) -> bool {
+        let written =
+            Object { size: self.bytes, e_tag: self.e_tag.clone(), modified: self.modified, ..object.clone() };
+        self.file == object.file_name() && written.is_same_content(object)
+    }
+}
+
+/// Metadata of a Parquet output made of these parts: what the parts had themselves, each key once. Gives the keys that
+/// parts disagree about, too; the first part's value is kept.
+pub(crate) fn key_values(input: &Input, parts: Range<usize>) -> (Vec<KeyValue>, Vec<String>) {
+    let mut kept: Vec<KeyValue> = Vec::new();
+    let mut conflicts: Vec<String> = Vec::new();
+    let mut places = std::collections::HashMap::new();
+    for metadata in input.parts[parts].iter().filter_map(PlannedPart::parquet) {
+        for pair in metadata.file_metadata().key_value_metadata().into_iter().flatten() {
+            if pair.key == KEY {
+                continue;
+            }
+            let place = *places.entry(pair.key.clone()).or_insert_with(|| {
+                kept.push(pair.clone());
+                kept.len() - 1
+            });
+            if kept[place].value != pair.value && !conflicts.contains(&pair.key) {
+                conflicts.push(pair.key.clone());
+            }
+        }
+    }
+    (kept, conflicts)
+}
+
+/// A receipt, shortly.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct ReceiptSummary {
+    /// The file that is or carries the receipt.
+    pub file: String,
+    /// When the output was complete.
+    pub written: DateTime<Utc>,
+    /// The tool that wrote the output.
+    pub tool: String,
+    /// The job whose export was read.
+    pub job: String,
+    /// The runs, oldest first.
+    pub runs: Vec<String>,
+    /// Parts that were read.
+    pub parts: u64,
+    /// Rows of the output; `None` where they were not counted.
+    pub rows: Option<u64>,
+    /// The names of the files that were written.
+    pub outputs: Vec<String>,
+    /// The digest of the rows, where the output was read again.
+    pub digest: Option<String>,
+}
+
+impl ReceiptSummary {
+    pub(crate) fn new(file: &str, receipt: Receipt) -> Self {
+        ReceiptSummary {
+            file: file.to_owned(),
+            written: receipt.written,
+            tool: receipt.tool,
+            job: receipt.job,
+            runs: receipt.runs,
+            parts: receipt.sources.len() as u64,
+            rows: receipt.rows,
+            outputs: receipt.outputs.into_iter().map(|output| output.file).collect(),
+            digest: receipt.digest,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_receipt_is_none_and_never_a_panic() {
+        for text in ["", "{}", "null", "[1]", "{\"version\": 2}", "\u{0}", "{\"version\": 1, \"rows\": -1}"] {
+            assert_eq!(Receipt::parse(text.as_bytes()), None, "{text}");
+        }
+        assert_eq!(Receipt::parse(&[0xff; 64]), None);
+        assert_eq!(Receipt::parse(&b"[".repeat(100_000)), None);
+    }
+}

@@ -1,0 +1,100 @@
+//! Refusals before and after writing: outputs that exist, and parts of an earlier run that would stay beside new ones.
+
+use super::decided::Plan;
+use super::existing::Existing;
+use super::output::Output;
+use crate::model::{Error, Result};
+use crate::sink::Target;
+use crate::store::{Location, Object, listing};
+use std::collections::HashSet;
+
+/// Refuses an output that exists, and a folder in which old parts of the same run would stay beside the new ones.
+pub(super) fn refuse_existing(plan: &Plan, existing: &Existing) -> Result<()> {
+    for planned in &plan.outputs {
+        let Target::File(location) = &planned.target else { continue };
+        for part in &plan.input.parts {
+            if location.store.url(&location.path) == part.object.url
+                && location.is_local() == plan.input.store.is_local()
+            {
+                return Err(Error::Usage(format!(
+                    "{location} is one of the parts that are read; name another output"
+                )));
+            }
+        }
+    }
+    let (there, folder) = match (existing, &plan.output) {
+        (Existing::File(_), Output::File(location)) if !plan.options.overwrite => {
+            return Err(Error::OutputExists { path: location.to_string() });
+        }
+        (Existing::Folder(there), Output::Folder(folder)) => (there, folder),
+        _ => return Ok(()),
+    };
+    let new: HashSet<&str> = plan
+        .outputs
+        .iter()
+        .filter_map(|planned| match &planned.target {
+            Target::File(location) => Some(location.split().1),
+            _ => None,
+        })
+        .collect();
+    for (object, is_of_run) in in_folder(plan, folder, there) {
+        let is_replaced = new.contains(object.file_name());
+        if is_replaced && !plan.options.overwrite {
+            return Err(Error::OutputExists { path: object.url.clone() });
+        }
+        // How many new parts there will be is not known yet where a run is cut anew.
+        let is_known = plan.recut.is_none() || !plan.options.overwrite;
+        if is_of_run && !is_replaced && is_known {
+            return Err(stays(object));
+        }
+        if is_of_run && plan.input.parts.iter().any(|part| part.object.url == object.url) {
+            return Err(Error::Usage(format!(
+                "{} is one of the parts that are read; name another folder",
+                object.url
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses to replace the parts of a run that was cut anew by fewer ones: the others would stay beside them.
+pub(crate) async fn refuse_stale(plan: &Plan, written: &[&str]) -> Result<()> {
+    let Some(recut) = plan.recut.as_ref().filter(|_| plan.options.overwrite) else { return Ok(()) };
+    let names = written.iter().map(|file| file.rsplit('/').next().unwrap_or_default());
+    let new: HashSet<&str> = names.collect();
+    let there = match listing::list(&recut.folder.as_folder()).await {
+        Ok(listing) => listing.objects,
+        Err(Error::NotFound(_)) => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    let stale = |(object, is_of_run): &(&Object, bool)| *is_of_run && !new.contains(object.file_name());
+    match in_folder(plan, &recut.folder, &there).find(stale) {
+        Some((stale, _)) => Err(stays(stale)),
+        None => Ok(()),
+    }
+}
+
+fn stays(object: &Object) -> Error {
+    Error::OutputExists {
+        path: format!(
+            "{} belongs to the same run and would stay beside the new parts: remove it first; it",
+            object.url
+        ),
+    }
+}
+
+/// The objects right in the folder of a conversion, and whether each is a part of a run that is converted.
+fn in_folder<'a>(
+    plan: &'a Plan,
+    folder: &'a Location,
+    there: &'a [Object],
+) -> impl Iterator<Item = (&'a Object, bool)> {
+    let runs: Vec<(&str, Option<&crate::model::RunStamp>)> =
+        plan.input.exports.iter().map(|export| (export.job.as_str(), export.run.as_ref())).collect();
+    there.iter().filter(|object| object.folder() == folder.path || folder.path.is_empty()).map(
+        move |object| {
+            let name = plan.options.select.pattern.parse(object.folder(), object.file_name());
+            (object, name.is_some_and(|name| runs.contains(&(name.job(), name.run()))))
+        },
+    )
+}

@@ -1,0 +1,198 @@
+//! Does what a [`Plan`] says. [`run`] is a table of contents: write every file unpublished, prove, publish, note the
+//! receipt.
+
+mod proof;
+mod receipts;
+mod report;
+
+pub use report::Report;
+
+use crate::engine::{Context, Finished, abort, note_digest, publish, write_each, write_output, write_recut};
+use crate::model::{Error, Event, Progress, Result, attend, column_summaries, stopped};
+use crate::plan::{Done, Plan};
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Instant;
+use tokio::sync::watch;
+
+/// Carries out a plan.
+///
+/// Needs a Tokio runtime with its time driver. Output is all or nothing: on an error nothing is seen under a final
+/// name, and what was begun is cleared away. Dropping the future stops the run too, but [`run_until`] waits until all
+/// is cleared away.
+///
+/// # Errors
+/// See [`Error`].
+///
+/// ```
+/// use forecast_export::{Location, Options, Output, plan, run};
+///
+/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let target = folder.path().join("sales.parquet").display().to_string();
+/// let source = Location::parse("testdata/forecast")?;
+/// let plan = plan(&source, &Output::file(&target)?, &Options::default()).await?;
+/// println!("{plan}");
+/// let report = run(plan, |_event| ()).await?;
+/// assert_eq!(report.rows, Some(36));
+/// # Ok::<(), forecast_export::Error>(())
+/// # }).unwrap();
+/// ```
+pub async fn run(plan: Plan, on_event: impl FnMut(Event)) -> Result<Report> {
+    run_until(plan, std::future::pending(), on_event).await
+}
+
+/// Carries out a plan until `stop` is ready: then everything that was begun is cleared away, and the error is
+/// [`Error::Stopped`].
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_until(
+    plan: Plan,
+    stop: impl Future<Output = ()>,
+    mut on_event: impl FnMut(Event),
+) -> Result<Report> {
+    if let Some(done) = &plan.done {
+        return Ok(nothing_done(&plan, done));
+    }
+    let (stopper, stopped) = watch::channel(false);
+    let total = plan.input.bytes();
+    let progress = Arc::new(Progress::by_part(plan.input.parts.len()));
+    let work = begin(plan, Arc::clone(&progress), stopped);
+    let report = attend(work, stopper, &progress, total, stop, &mut on_event).await?;
+    for file in &report.outputs {
+        on_event(Event::Published { path: file.file.clone() });
+    }
+    Ok(report)
+}
+
+/// The work of a run, of a type that programs which use the library need not look into: its own nests too deep for them.
+fn begin(
+    plan: Plan,
+    progress: Arc<Progress>,
+    stopped: watch::Receiver<bool>,
+) -> BoxFuture<'static, Result<Report>> {
+    write_and_publish(plan, progress, stopped).boxed()
+}
+
+async fn write_and_publish(
+    plan: Plan,
+    progress: Arc<Progress>,
+    stopped: watch::Receiver<bool>,
+) -> Result<Report> {
+    let began = Instant::now();
+    let context = Context::new(&plan.input, &plan.options, progress, stopped);
+    let (mut plan, mut warnings) = (plan, Vec::new());
+    let mut files = match write_all(&context, &plan).await {
+        Err(error) if plan.is_done_here_after(&error) => {
+            warnings.push(format!("{error}; the merge was done here"));
+            plan = plan.done_here();
+            context.progress.reset();
+            write_all(&context, &plan).await?
+        }
+        written => written?,
+    };
+    let proved = match prove(&context, &plan, &mut files).await {
+        Ok(digest) => publish(&mut files).await.map(|()| digest),
+        Err(error) => Err(error),
+    };
+    let digest = match proved {
+        Ok(digest) => digest,
+        Err(error) => {
+            abort(&mut files).await;
+            return Err(error);
+        }
+    };
+    let receipt = receipts::of_run(&context, &plan, &files, digest.clone()).await?;
+    receipts::write(&plan, &receipt).await?;
+    let summary = plan.summary();
+    Ok(Report {
+        job: summary.job,
+        runs: summary.runs,
+        kind: summary.kind,
+        from: summary.from,
+        to: summary.to,
+        strategy: summary.strategy,
+        parts: plan.input.parts.len() as u64,
+        bytes_read: summary.bytes,
+        rows: files.iter().map(|file| file.file.rows).sum(),
+        warnings,
+        columns: column_summaries(&plan.input.schema),
+        digest,
+        outputs: files.into_iter().map(|file| file.file).collect(),
+        up_to_date: false,
+        receipt,
+        seconds: began.elapsed().as_secs_f64(),
+    })
+}
+
+/// The report of a run whose output was there already.
+fn nothing_done(plan: &Plan, done: &Done) -> Report {
+    let summary = plan.summary();
+    Report {
+        job: summary.job,
+        runs: summary.runs,
+        kind: summary.kind,
+        from: summary.from,
+        to: summary.to,
+        strategy: summary.strategy,
+        parts: plan.input.parts.len() as u64,
+        bytes_read: 0,
+        rows: done.receipt.rows,
+        warnings: Vec::new(),
+        columns: summary.columns,
+        digest: done.receipt.digest.clone(),
+        outputs: done.files.clone(),
+        up_to_date: true,
+        receipt: done.receipt.clone(),
+        seconds: 0.0,
+    }
+}
+
+/// Files of a conversion that are written at the same time: small ones wait for requests, not for the processor.
+const CONCURRENT_FILES: usize = 16;
+
+/// Writes every file of the output, none of which can be seen yet.
+fn write_all<'a>(context: &'a Context, plan: &'a Plan) -> BoxFuture<'a, Result<Vec<Finished>>> {
+    if let Some(recut) = &plan.recut {
+        return write_recut(context, plan, recut).boxed();
+    }
+    let largest = plan.input.parts.iter().map(|part| part.object.size).max().unwrap_or(0).max(1);
+    let at_once = (context.budget.chunk as u64 / largest).clamp(1, CONCURRENT_FILES as u64) as usize;
+    let write = |index: usize| write_output(context, plan, &plan.outputs[index]).boxed();
+    write_each(plan.outputs.len(), at_once, write).boxed()
+}
+
+/// All that must hold before anything is published; gives the digest of the rows where the output was read again.
+async fn prove(context: &Context, plan: &Plan, files: &mut [Finished]) -> Result<Option<String>> {
+    if let Some(expected) = plan.options.select.expect_rows
+        && context.progress.rows() != expected
+    {
+        return Err(crate::source::rows_missing(context.progress.rows(), expected));
+    }
+    let proofs = async {
+        let digest = match plan.options.verify {
+            true => Some(proof::reread(context, plan, files).await?),
+            false => None,
+        };
+        for file in &mut *files {
+            if let Some(digest) = &digest {
+                note_digest(context, plan, file, digest).await?;
+            }
+            file.sink.release().await?;
+        }
+        let written: Vec<&str> = files.iter().map(|file| file.file.file.as_str()).collect();
+        crate::plan::refuse_stale(plan, &written).await?;
+        proof::unchanged(plan).await?;
+        Ok(digest)
+    };
+    tokio::select! {
+        // Asked to stop when everything was written: nothing of it is in sight yet.
+        biased;
+        () = stopped(context.stopped.clone()) => Err(Error::Stopped),
+        proved = proofs => proved,
+    }
+}

@@ -1,0 +1,85 @@
+//! What is proved of a run between its last byte and its publication: that the parts are still those that were read,
+//! and, where it was asked for, that the output holds exactly their rows.
+
+use crate::engine::{Context, Finished};
+use crate::model::{Error, Result};
+use crate::plan::Plan;
+use crate::source::Part;
+use crate::store::{Object, Store, changed, local_object};
+use crate::verify::{Compared, compare, export_of, look_at_output};
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Parts that are taken to fill a page of a listing, of which S3 gives a thousand objects: some others may be among them.
+const PAGE: usize = 990;
+
+/// Lists the source again: every part must be what it was, and none may have come to the run.
+pub(crate) async fn unchanged(plan: &Plan) -> Result<()> {
+    if !plan.source.store.lists_in_order() || plan.input.parts.len() <= PAGE {
+        return is_unchanged(plan, &[]).await;
+    }
+    let mut keys: Vec<&str> = plan.input.parts.iter().map(|part| part.object.key.as_str()).collect();
+    keys.sort_unstable();
+    let marks: Vec<&str> = keys.chunks(PAGE).skip(1).map(|page| page[0]).collect();
+    // What pages that were asked for beside each other complain of must show in one listing, too: some server may have
+    // an order of its own.
+    match is_unchanged(plan, &marks).await {
+        Ok(()) => Ok(()),
+        Err(_) => is_unchanged(plan, &[]).await,
+    }
+}
+
+async fn is_unchanged(plan: &Plan, marks: &[&str]) -> Result<()> {
+    let exports = &plan.input.exports;
+    let found = match crate::source::find_between(&plan.source, &plan.options.select.pattern, marks).await {
+        Ok(found) => found.exports,
+        Err(Error::NotFound(_)) => Vec::new(),
+        Err(error) => return Err(error),
+    };
+    let there = found.iter().filter(|export| {
+        exports
+            .iter()
+            .any(|read| (&read.folder, &read.job, &read.run) == (&export.folder, &export.job, &export.run))
+    });
+    let mut there: HashMap<&str, &Object> =
+        there.flat_map(|export| &export.parts).map(|part| (part.object.key.as_str(), &part.object)).collect();
+    for part in &plan.input.parts {
+        match there.remove(part.object.key.as_str()) {
+            None => {
+                return Err(Error::data(&part.object.url, "the part was removed while the run was read")
+                    .remedy("run again when nobody writes to the source")
+                    .into());
+            }
+            Some(now) if !part.object.is_same_content(now) => return Err(changed(&part.object).into()),
+            Some(_) => {}
+        }
+    }
+    match there.into_values().next() {
+        None => Ok(()),
+        Some(new) => Err(Error::data(&new.url, "the part was added while the run was read")
+            .remedy("run again when the export is complete")
+            .into()),
+    }
+}
+
+/// Reads the finished files again and compares them with the parts; gives the digest of the rows.
+pub(crate) async fn reread(context: &Context, plan: &Plan, files: &[Finished]) -> Result<String> {
+    let mut parts = Vec::with_capacity(files.len());
+    for file in files {
+        let Some(path) = file.sink.written() else {
+            return Err(Error::Internal(format!("{} cannot be read again", file.file.file)));
+        };
+        let path = path.display().to_string();
+        let meta = std::fs::metadata(&path).map_err(|error| Error::io("reading", &path, error))?;
+        // It is read under its temporary name, and spoken of by its final one.
+        let object = Object { url: file.file.file.clone(), ..local_object(&path, &meta) };
+        parts.push(Part { object, name: None });
+    }
+    let output = look_at_output(&Store::local(), export_of(parts), &context.input, &plan.options).await?;
+    let (output, stopped) = (Arc::new(output), context.stopped.clone());
+    match compare(&context.input, &output, &plan.options, Arc::default(), stopped).await? {
+        Compared::Equal { digest, .. } => Ok(digest),
+        Compared::Different(difference) => Err(Error::Different(difference)),
+    }
+}

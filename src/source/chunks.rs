@@ -1,0 +1,343 @@
+//! The text of CSV parts, cut into chunks of whole records, in order. Several small parts make one chunk, one huge
+//! part makes many, so both are equally parallel.
+
+use super::probe::{CsvHead, LineEnd, Wrapping};
+use crate::codec::csv::whole_records;
+use crate::model::{Budget, Error, MAX_RECORD_BYTES, Progress, Result, TRANSFER_BYTES};
+use crate::store::{Object, Store, changed, open_local};
+
+use bytes::Bytes;
+use futures::{StreamExt, stream};
+use std::io::Read;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::mpsc;
+
+/// A part of which the text is wanted.
+#[derive(Debug, Clone)]
+pub(crate) struct TextPart {
+    /// Its place among all parts of the plan.
+    pub(crate) index: usize,
+    pub(crate) object: Object,
+    pub(crate) head: CsvHead,
+}
+
+/// Whole records of one part within a chunk.
+#[derive(Debug, Clone)]
+pub(crate) struct Segment {
+    pub(crate) part: usize,
+    pub(crate) range: Range<usize>,
+}
+
+/// Records of one part or of several small ones; every line has its end. Filled again and again.
+#[derive(Debug, Default)]
+pub(crate) struct Chunk {
+    /// Always as long as it may be filled, so that no byte is cleared twice.
+    buffer: Vec<u8>,
+    length: usize,
+    pub(crate) segments: Vec<Segment>,
+    /// Where it stands in the text of all parts.
+    pub(crate) position: u64,
+}
+
+impl Chunk {
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.buffer[..self.length]
+    }
+}
+
+/// The text after the headers of all parts, cut off in order. Whoever wants the next chunk brings the memory for it.
+pub(crate) struct Text {
+    parts: std::vec::IntoIter<TextPart>,
+    current: Option<(TextPart, Box<dyn Read + Send>)>,
+    fetched: Option<Fetched>,
+    /// The start of a record of the current part that the last chunk ended within.
+    rest: Vec<u8>,
+    chunk: usize,
+    /// What a last line without an end is given.
+    line_end: LineEnd,
+    position: u64,
+    progress: Arc<Progress>,
+}
+
+impl Text {
+    pub(crate) fn new(
+        store: &Store,
+        parts: Vec<TextPart>,
+        budget: Budget,
+        line_end: LineEnd,
+        progress: &Arc<Progress>,
+    ) -> Self {
+        let fetched = (!store.is_local()).then(|| prefetch(store, &parts, budget));
+        Text {
+            parts: parts.into_iter(),
+            current: None,
+            fetched,
+            rest: Vec::new(),
+            chunk: budget.chunk,
+            line_end,
+            position: 0,
+            progress: Arc::clone(progress),
+        }
+    }
+
+    /// Cuts off the next records; `false` where there are none. Blocks.
+    pub(crate) fn next(&mut self, chunk: &mut Chunk) -> Result<bool> {
+        chunk.length = 0;
+        chunk.segments.clear();
+        chunk.position = self.position;
+        while chunk.length < self.chunk / 4 * 3 {
+            let (part, mut text) = match self.current.take() {
+                Some(current) => current,
+                None => match self.parts.next() {
+                    Some(part) => {
+                        let text = open(&part, self.fetched.as_ref(), &self.progress)?;
+                        (part, text)
+                    }
+                    None => break,
+                },
+            };
+            if self.fill(chunk, &part, &mut *text)? {
+                self.current = Some((part, text));
+                break;
+            }
+            if let Some(fetched) = &self.fetched {
+                fetched.finish_part();
+            }
+        }
+        self.position += chunk.length as u64;
+        Ok(!chunk.segments.is_empty())
+    }
+
+    /// Adds records of one part; `true` where the part goes on beyond the chunk.
+    fn fill(&mut self, chunk: &mut Chunk, part: &TextPart, text: &mut dyn Read) -> Result<bool> {
+        let start = chunk.length;
+        let mut end = start + self.rest.len();
+        let mut wanted = self.chunk.max(end);
+        loop {
+            // Two bytes more for a line end that the part lacks.
+            if chunk.buffer.len() < wanted + 2 {
+                chunk.buffer.resize(wanted + 2, 0);
+            }
+            if !self.rest.is_empty() {
+                chunk.buffer[start..end].copy_from_slice(&self.rest);
+                self.rest.clear();
+            }
+            let is_whole = read_full(part, text, &mut chunk.buffer[..wanted], &mut end)?;
+            if is_whole {
+                if end > start && !matches!(chunk.buffer[end - 1], b'\n' | b'\r') {
+                    let line_end = self.line_end.bytes();
+                    chunk.buffer[end..end + line_end.len()].copy_from_slice(line_end);
+                    end += line_end.len();
+                }
+                chunk.segments.push(Segment { part: part.index, range: start..end });
+                chunk.length = end;
+                return Ok(false);
+            }
+            let whole = whole_records(&chunk.buffer[start..end]);
+            if whole > 0 || start > 0 {
+                if whole > 0 {
+                    chunk.segments.push(Segment { part: part.index, range: start..start + whole });
+                }
+                self.rest.extend_from_slice(&chunk.buffer[start + whole..end]);
+                chunk.length = start + whole;
+                return Ok(true);
+            }
+            if end >= MAX_RECORD_BYTES {
+                return Err(Error::data(
+                    &part.object.url,
+                    "a record is longer than 64 MiB: is a quote never closed?",
+                )
+                .value(&chunk.buffer[..end])
+                .remedy("the part may be damaged; fetch or export it again")
+                .into());
+            }
+            wanted = end * 2;
+        }
+    }
+}
+
+/// Reads until the buffer is full; `true` where the text ends before that.
+fn read_full(part: &TextPart, text: &mut dyn Read, buffer: &mut [u8], end: &mut usize) -> Result<bool> {
+    while *end < buffer.len() {
+        match text.read(&mut buffer[*end..]) {
+            Ok(0) => return Ok(true),
+            Ok(length) => *end += length,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(read_error(part, error)),
+        }
+    }
+    Ok(false)
+}
+
+/// Opens a part's text behind its header.
+fn open(
+    part: &TextPart,
+    fetched: Option<&Fetched>,
+    progress: &Arc<Progress>,
+) -> Result<Box<dyn Read + Send>> {
+    let head = &part.head;
+    if let Some(whole) = &head.whole {
+        progress.add_bytes(whole.len() as u64);
+        return Ok(Box::new(std::io::Cursor::new(whole.slice(head.body as usize..))));
+    }
+    let wrapped = head.wrapping != Wrapping::Plain;
+    let from = if wrapped { 0 } else { head.body };
+    let raw: Box<dyn Read + Send> = match fetched {
+        Some(fetched) => Box::new(fetched.begin_part(part.object.size - from)),
+        None => {
+            use std::io::Seek;
+            let mut file = open_local(&part.object)?;
+            file.seek(std::io::SeekFrom::Start(from))
+                .map_err(|error| Error::io("reading", &part.object.url, error))?;
+            Box::new(file)
+        }
+    };
+    let left = part.object.size - from;
+    let counted = Box::new(Counted { raw, left, progress: Arc::clone(progress) });
+    progress.add_bytes(from);
+    if !wrapped {
+        return Ok(counted);
+    }
+    let mut text = head.wrapping.unwrap(counted).map_err(|error| read_error(part, error))?;
+    std::io::copy(&mut text.by_ref().take(head.body), &mut std::io::sink())
+        .map_err(|error| read_error(part, error))?;
+    Ok(text)
+}
+
+/// A read within a compressed part fails for the part's contents, other reads carry the store's error.
+fn read_error(part: &TextPart, error: std::io::Error) -> Error {
+    match error.downcast::<Carried>() {
+        Ok(Carried(error)) => error,
+        Err(error)
+            if part.head.wrapping == Wrapping::Plain && error.kind() != std::io::ErrorKind::UnexpectedEof =>
+        {
+            Error::io("reading", &part.object.url, error)
+        }
+        Err(_) if part.head.wrapping == Wrapping::Plain => changed(&part.object).into(),
+        Err(error) => {
+            Error::data(&part.object.url, format!("the compressed part is cut short or damaged: {error}"))
+                .remedy("fetch or export the part again")
+                .into()
+        }
+    }
+}
+
+/// An error of ours on its way through a decompressor.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Carried(Error);
+
+/// Reads as many bytes as the listing promised, no more, and counts them.
+struct Counted {
+    raw: Box<dyn Read + Send>,
+    left: u64,
+    progress: Arc<Progress>,
+}
+
+impl Read for Counted {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let room = buffer.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
+        if room == 0 {
+            return Ok(0);
+        }
+        let read = self.raw.read(&mut buffer[..room])?;
+        if read == 0 {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+        self.left -= read as u64;
+        self.progress.add_bytes(read as u64);
+        Ok(read)
+    }
+}
+
+/// Bytes of remote parts, fetched ahead in order.
+struct Fetched {
+    shared: Arc<Mutex<Incoming>>,
+}
+
+struct Incoming {
+    receiver: mpsc::Receiver<Result<Bytes>>,
+    current: Bytes,
+    /// Bytes of the part at hand that were not taken yet.
+    left: u64,
+}
+
+/// Begins to fetch all parts that are not held already, a bounded number of bytes ahead.
+fn prefetch(store: &Store, parts: &[TextPart], budget: Budget) -> Fetched {
+    let mut ranges = Vec::new();
+    for part in parts.iter().filter(|part| part.head.whole.is_none()) {
+        let mut at = if part.head.wrapping == Wrapping::Plain { part.head.body } else { 0 };
+        while at < part.object.size {
+            // Up to a multiple of that size: stores keep objects in pieces of 8 or 16 MiB mostly, and a range across two
+            // costs them both.
+            let piece = TRANSFER_BYTES.min(budget.prefetch) as u64;
+            let end = part.object.size.min((at / piece + 1) * piece);
+            ranges.push((part.object.clone(), at..end));
+            at = end;
+        }
+    }
+    let longest = ranges.iter().map(|(_, range)| range.end - range.start).max().unwrap_or(1);
+    let concurrent = (budget.prefetch as u64 / longest).clamp(1, 64) as usize;
+    let (sender, receiver) = mpsc::channel(1);
+    let store = store.clone();
+    // Ends with the last range, with the first error, or when the reader is gone.
+    tokio::spawn(async move {
+        let mut reads = stream::iter(ranges)
+            .map(|(object, range)| {
+                let store = store.clone();
+                async move { store.read(&object, range).await }
+            })
+            .buffered(concurrent);
+        while let Some(read) = reads.next().await {
+            let failed = read.is_err();
+            if sender.send(read).await.is_err() || failed {
+                break;
+            }
+        }
+    });
+    Fetched { shared: Arc::new(Mutex::new(Incoming { receiver, current: Bytes::new(), left: 0 })) }
+}
+
+impl Fetched {
+    fn begin_part(&self, bytes: u64) -> FetchedPart {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner).left = bytes;
+        FetchedPart { shared: Arc::clone(&self.shared) }
+    }
+
+    /// Lets go of what a decompressor left unread behind its last frame.
+    fn finish_part(&self) {
+        let mut incoming = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        while incoming.left > 0 && incoming.take(usize::MAX).is_ok_and(|bytes| !bytes.is_empty()) {}
+    }
+}
+
+impl Incoming {
+    fn take(&mut self, most: usize) -> std::io::Result<Bytes> {
+        if self.left == 0 {
+            return Ok(Bytes::new());
+        }
+        if self.current.is_empty() {
+            self.current = match self.receiver.blocking_recv() {
+                Some(Ok(bytes)) => bytes,
+                Some(Err(error)) => return Err(std::io::Error::other(Carried(error))),
+                None => return Ok(Bytes::new()),
+            };
+        }
+        let length = self.current.len().min(most).min(usize::try_from(self.left).unwrap_or(usize::MAX));
+        self.left -= length as u64;
+        Ok(self.current.split_to(length))
+    }
+}
+
+struct FetchedPart {
+    shared: Arc<Mutex<Incoming>>,
+}
+
+impl Read for FetchedPart {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let bytes = self.shared.lock().unwrap_or_else(PoisonError::into_inner).take(buffer.len())?;
+        buffer[..bytes.len()].copy_from_slice(&bytes);
+        Ok(bytes.len())
+    }
+}

@@ -1,0 +1,529 @@
+//! What was found, told apart: takes objects and a pattern, gives one [`Export`] per (folder, kind, job, run), its
+//! parts in numeric order, with gaps, doubles and strays; and chooses among them. Reads no contents.
+
+use crate::model::{
+    Error, Format, GapRule, Kind, PartName, PartNumber, Pattern, Result, RunChoice, RunStamp, Selection,
+    is_receipt, strip_extension,
+};
+use crate::store::{Glob, Object};
+
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+/// One part of an export.
+#[derive(Debug, Clone)]
+pub struct Part {
+    /// The file.
+    pub object: Object,
+    /// Its name taken apart; `None` for a file of another name that was named by itself.
+    pub name: Option<PartName>,
+}
+
+/// Part numbers that are missing between two neighbours.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Gap {
+    /// The first number missing.
+    pub from: u64,
+    /// The last number missing.
+    pub to: u64,
+    /// The file before the gap; `None` where the first part is missing.
+    pub after: Option<String>,
+    /// The file behind the gap.
+    pub before: String,
+}
+
+/// All parts of one run of one job in one folder.
+#[derive(Debug, Clone)]
+pub struct Export {
+    /// The folder's path or key.
+    pub folder: String,
+    /// What it holds, as far as is known.
+    pub kind: Kind,
+    /// The job's name; empty where the names have none.
+    pub job: String,
+    /// The run's timestamp; `None` where the names have none.
+    pub run: Option<RunStamp>,
+    /// The parts by number.
+    pub parts: Vec<Part>,
+    /// Numbers that are missing.
+    pub gaps: Vec<Gap>,
+    /// Files that claim the number of the file before them.
+    pub doubles: Vec<String>,
+}
+
+impl Export {
+    /// Bytes of all parts.
+    pub fn bytes(&self) -> u64 {
+        self.parts.iter().map(|part| part.object.size).sum()
+    }
+
+    /// Whether its files may be of a format, as far as their names tell it.
+    pub(crate) fn may_be(&self, format: Format) -> bool {
+        let named = |part: &Part| Format::of_name(part.object.file_name()).map(|(format, _)| format);
+        self.parts.iter().any(|part| named(part).is_none_or(|named| named == format))
+    }
+
+    /// `job, run RUN`, as messages have it.
+    fn title(&self) -> String {
+        let mut text = if self.job.is_empty() { "(no job name)".to_owned() } else { self.job.clone() };
+        if let Some(run) = &self.run {
+            let _ = write!(text, " {run}");
+        }
+        text
+    }
+
+    fn check(&self, selection: &Selection) -> Result<()> {
+        if let Some(double) = self.doubles.first() {
+            return Err(Error::Incomplete(format!(
+                "{}: two files claim the same part: {double}; remove one of them",
+                self.title()
+            )));
+        }
+        if !selection.allow_gaps && !self.gaps.is_empty() {
+            return Err(Error::Incomplete(self.gap_message()));
+        }
+        Ok(())
+    }
+
+    fn gap_message(&self) -> String {
+        let highest = self
+            .parts
+            .last()
+            .and_then(|part| part.name.as_ref())
+            .map_or(0, |name| name.number().split_last().0);
+        let several = self.gaps.len() > 1 || self.gaps.iter().any(|gap| gap.to > gap.from);
+        let numbers: Vec<String> =
+            self.gaps
+                .iter()
+                .take(10)
+                .map(|gap| {
+                    if gap.to > gap.from { format!("{}-{}", gap.from, gap.to) } else { gap.from.to_string() }
+                })
+                .collect();
+        let more = if self.gaps.len() > 10 { ", …" } else { "" };
+        let mut text = format!(
+            "{} {}{more} of {} {} missing",
+            if several { "parts" } else { "part" },
+            numbers.join(", "),
+            highest.saturating_add(1),
+            if several { "are" } else { "is" },
+        );
+        if let [gap] = self.gaps.as_slice() {
+            let _ = match &gap.after {
+                Some(after) => write!(text, " between {after} and {}", gap.before),
+                None => write!(text, " before {}", gap.before),
+            };
+        } else {
+            let _ = write!(text, " from {}", self.title());
+        }
+        let them = if several { "them" } else { "it" };
+        let _ = write!(text, "; --allow-gaps merges without {them}");
+        text
+    }
+}
+
+/// All exports at a location, and what else lies there.
+#[derive(Debug, Clone, Default)]
+pub struct Found {
+    /// By folder, kind, job and run, oldest run first.
+    pub exports: Vec<Export>,
+    /// Files that are no part by the pattern, the service's own markers excepted.
+    pub strays: Vec<Object>,
+    /// `_CHECK`, `_SUCCESS` and the empty objects that stand for folders.
+    pub markers: Vec<Object>,
+    /// What this crate's runs wrote beside their outputs.
+    pub receipts: Vec<Object>,
+}
+
+type Key = (String, Kind, String, Option<RunStamp>);
+
+/// Groups objects by what their names say.
+pub(crate) fn group(objects: Vec<Object>, pattern: &Pattern) -> Found {
+    let mut found = Found::default();
+    let mut groups: BTreeMap<Key, Vec<Part>> = BTreeMap::new();
+    for object in objects {
+        if is_receipt(object.file_name()) {
+            found.receipts.push(object);
+            continue;
+        }
+        let folder = object.folder();
+        match pattern.parse(folder, object.file_name()) {
+            Some(name) => {
+                let key = (folder.to_owned(), name.kind(), name.job().to_owned(), name.run().cloned());
+                groups.entry(key).or_default().push(Part { object, name: Some(name) });
+            }
+            None if is_marker(object.file_name()) => found.markers.push(object),
+            None => found.strays.push(object),
+        }
+    }
+    found.exports = groups
+        .into_iter()
+        .map(|((folder, kind, job, run), mut parts)| {
+            // The rest of their names is what they have in common.
+            parts.sort_by(|a, b| place(a).cmp(&place(b)));
+            let (gaps, doubles) = inspect(&parts, pattern.gaps());
+            Export { folder, kind, job, run, parts, gaps, doubles }
+        })
+        .collect();
+    found
+}
+
+/// What orders the parts of a run; the text decides between names that say the same.
+fn place(part: &Part) -> Option<(PartNumber, &str)> {
+    part.name.as_ref().map(|name| (name.number(), name.as_str()))
+}
+
+/// A file that was named by itself: it is read alone, whatever its name.
+pub(crate) fn single(object: Object, pattern: &Pattern) -> Export {
+    let name = pattern.parse(object.folder(), object.file_name());
+    let (kind, job, run) = match &name {
+        Some(name) => (name.kind(), name.job().to_owned(), name.run().cloned()),
+        None => (Kind::Forecast, strip_extension(object.file_name()).to_owned(), None),
+    };
+    let folder = object.folder().to_owned();
+    Export {
+        folder,
+        kind,
+        job,
+        run,
+        parts: vec![Part { object, name }],
+        gaps: Vec::new(),
+        doubles: Vec::new(),
+    }
+}
+
+/// The name of a file without its extension.
+pub(crate) fn strip_extension_of(object: &Object) -> &str {
+    strip_extension(object.file_name())
+}
+
+fn is_marker(name: &str) -> bool {
+    matches!(name, "_CHECK" | "_SUCCESS" | "_started" | "_committed") || name.ends_with("_$folder$")
+}
+
+fn inspect(parts: &[Part], rule: GapRule) -> (Vec<Gap>, Vec<String>) {
+    let mut gaps = Vec::new();
+    let mut doubles = Vec::new();
+    let mut before: Option<(PartNumber, &str)> = None;
+    for part in parts {
+        let Some(name) = &part.name else { continue };
+        let number = name.number();
+        let (last, leading) = number.split_last();
+        let sibling = before.filter(|(earlier, _)| earlier.split_last().1 == leading);
+        let expected = match (rule, sibling) {
+            (GapRule::Any, _) => last,
+            (_, Some((earlier, _))) => earlier.split_last().0.saturating_add(1),
+            (GapRule::FromLowest, None) => last,
+            (GapRule::FromZero | GapRule::LastFromZero, None) => 0,
+        };
+        if before.is_some_and(|(earlier, _)| earlier == number) {
+            let earlier = before.map_or("", |(_, text)| text);
+            doubles.push(format!("{earlier} and {name}"));
+        } else if last > expected {
+            let after = sibling.map(|(_, text)| text.to_owned());
+            gaps.push(Gap { from: expected, to: last - 1, after, before: name.to_string() });
+        }
+        before = Some((number, name.as_str()));
+    }
+    (gaps, doubles)
+}
+
+/// Chooses what is read: one run, or with [`RunChoice::All`] every run of one job, oldest first.
+///
+/// `place` is what messages call the source. Kinds must be settled before: see `probe`.
+pub(crate) fn select(found: Found, selection: &Selection, place: &str) -> Result<Vec<Export>> {
+    let mut exports = found.exports;
+    if exports.is_empty() {
+        return Err(Error::NotFound(nothing_found(&found.strays, place)));
+    }
+    if let Some(kind) = selection.kind {
+        let before: Vec<Kind> = exports.iter().map(|export| export.kind).collect();
+        exports.retain(|export| export.kind == kind);
+        if exports.is_empty() {
+            return Err(Error::NotFound(format!("{place} holds no {kind} export, only {}", listed(before))));
+        }
+    }
+    if let Some(job) = &selection.job {
+        let glob = Glob::new(job);
+        let before: Vec<String> = exports.iter().map(|export| export.job.clone()).collect();
+        exports.retain(|export| glob.matches(&export.job));
+        if exports.is_empty() {
+            return Err(Error::NotFound(format!(
+                "{place} holds no job \"{job}\"; there are {}",
+                listed(before)
+            )));
+        }
+    }
+    if let Some(format) = selection.format {
+        exports.retain(|export| export.may_be(format));
+        if exports.is_empty() {
+            return Err(Error::NotFound(format!("{place} holds no {format} export of the job")));
+        }
+    }
+    if let RunChoice::At(text) = &selection.run {
+        let wanted = RunStamp::new(text);
+        let before: Vec<String> = exports.iter().map(Export::title).collect();
+        exports.retain(|export| export.run.as_ref() == Some(&wanted));
+        if exports.is_empty() {
+            return Err(Error::NotFound(format!(
+                "{place} holds no run \"{text}\"; there are {}",
+                listed(before)
+            )));
+        }
+    }
+    one_by_one(&exports, |export| export.job.clone(), "jobs", "--job NAME chooses one", place)?;
+    one_by_one(
+        &exports,
+        |export| export.kind.to_string(),
+        "kinds of export",
+        "--kind KIND chooses one",
+        place,
+    )?;
+    if selection.run == RunChoice::Latest {
+        let latest = exports.iter().map(|export| export.run.clone()).max().flatten();
+        exports.retain(|export| export.run == latest);
+    }
+    exports.sort_by(|a, b| (&a.run, &a.folder).cmp(&(&b.run, &b.folder)));
+    for pair in exports.windows(2) {
+        if pair[0].run == pair[1].run {
+            return Err(Error::Incomplete(format!(
+                "{} lies in two folders, {} and {}; name one of them as the source",
+                pair[0].title(),
+                shown_folder(&pair[0].folder),
+                shown_folder(&pair[1].folder)
+            )));
+        }
+    }
+    if exports.len() > 1 && selection.run == RunChoice::Only {
+        let runs = listed(exports.iter().filter_map(|export| export.run.as_ref().map(ToString::to_string)));
+        return Err(Error::Incomplete(format!(
+            "{place} holds {} runs of {}: {runs}; --run latest, --run all or --run TIMESTAMP chooses",
+            exports.len(),
+            exports[0].job
+        )));
+    }
+    for export in &exports {
+        export.check(selection)?;
+    }
+    let parts: usize = exports.iter().map(|export| export.parts.len()).sum();
+    if let Some(expected) = selection.expect_parts
+        && parts as u64 != expected
+    {
+        return Err(Error::Incomplete(format!(
+            "{place} holds {parts} parts, not the {expected} of --expect-parts"
+        )));
+    }
+    Ok(exports)
+}
+
+fn shown_folder(folder: &str) -> String {
+    if folder.is_empty() { "the top folder".to_owned() } else { format!("{folder}/") }
+}
+
+fn nothing_found(strays: &[Object], place: &str) -> String {
+    match strays.first() {
+        None => format!("{place} is empty: no export was found"),
+        Some(stray) => format!(
+            "no export was found at {place}: {} there, such as {}, but none is named like a part; \
+             --preset or --pattern reads other names, or name one file as the source",
+            if strays.len() == 1 { "1 file lies".to_owned() } else { format!("{} files lie", strays.len()) },
+            stray.file_name()
+        ),
+    }
+}
+
+/// Refuses exports that differ in `key`.
+fn one_by_one(
+    exports: &[Export],
+    key: impl Fn(&Export) -> String,
+    what: &str,
+    remedy: &str,
+    place: &str,
+) -> Result<()> {
+    let mut keys: Vec<String> = exports.iter().map(key).collect();
+    keys.sort();
+    keys.dedup();
+    if keys.len() > 1 {
+        return Err(Error::Incomplete(format!(
+            "{place} holds {} {what}: {}; {remedy}",
+            keys.len(),
+            listed(keys)
+        )));
+    }
+    Ok(())
+}
+
+/// The distinct words of a list, ten at most.
+fn listed<T: ToString>(words: impl IntoIterator<Item = T>) -> String {
+    let mut words: Vec<String> = words.into_iter().map(|word| word.to_string()).collect();
+    words.sort();
+    words.dedup();
+    let more = words.len().saturating_sub(10);
+    words.truncate(10);
+    let mut text = words.join(", ");
+    if more > 0 {
+        let _ = write!(text, " and {more} more");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Preset;
+
+    fn object(key: &str) -> Object {
+        Object { key: key.into(), url: key.into(), size: 1, modified: None, e_tag: None }
+    }
+
+    fn found(keys: &[&str]) -> Found {
+        group(keys.iter().map(|key| object(key)).collect(), &Pattern::default())
+    }
+
+    fn names(export: &Export) -> Vec<&str> {
+        export.parts.iter().map(|part| part.object.file_name()).collect()
+    }
+
+    fn chosen(keys: &[&str], change: impl FnOnce(&mut Selection)) -> Result<Vec<Export>> {
+        let mut selection = Selection::default();
+        change(&mut selection);
+        select(found(keys), &selection, "here")
+    }
+
+    const RUN: &str = "2026-01-02T03-04-05Z";
+
+    #[test]
+    fn parts_are_ordered_by_number_not_by_text() {
+        let keys: Vec<String> = (0..12).map(|n| format!("x/a_{RUN}_part{n}.csv")).collect();
+        let mut shuffled: Vec<&str> = keys.iter().map(String::as_str).collect();
+        shuffled.sort();
+        let found = found(&shuffled);
+        let expected: Vec<&str> = keys.iter().map(|key| &key[2..]).collect();
+        assert_eq!(names(&found.exports[0]), expected);
+        assert!(found.exports[0].gaps.is_empty());
+    }
+
+    #[test]
+    fn a_gap_names_its_neighbours_and_the_flag_that_helps() {
+        let keys = [0, 1, 2, 4].map(|n| format!("a_{RUN}_part{n}.csv"));
+        let error = chosen(&keys.each_ref().map(String::as_str), |_| ()).expect_err("a gap");
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "part 3 of 5 is missing between a_{RUN}_part2.csv and a_{RUN}_part4.csv; --allow-gaps merges without it"
+            )
+        );
+        assert!(chosen(&keys.each_ref().map(String::as_str), |s| s.allow_gaps = true).is_ok());
+    }
+
+    #[test]
+    fn a_missing_first_part_is_a_gap() {
+        let keys = [1, 2].map(|n| format!("a_{RUN}_part{n}.csv"));
+        let error = chosen(&keys.each_ref().map(String::as_str), |_| ()).expect_err("a gap");
+        assert!(
+            error.to_string().starts_with(&format!("part 0 of 3 is missing before a_{RUN}_part1.csv")),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn one_number_in_two_files_is_refused_even_with_gaps_allowed() {
+        let keys = [format!("a_{RUN}_part0.csv"), format!("a_{RUN}_part0.parquet")];
+        let error =
+            chosen(&keys.each_ref().map(String::as_str), |s| s.allow_gaps = true).expect_err("a double");
+        assert!(matches!(error, Error::Incomplete(_)), "{error}");
+    }
+
+    #[test]
+    fn several_runs_are_an_error_that_lists_them() {
+        let keys = ["a_2026-01-02T03-04-05Z_part0.csv", "a_2026-01-03T03-04-05Z_part0.csv"];
+        let error = chosen(&keys, |_| ()).expect_err("two runs");
+        assert!(error.to_string().contains("2026-01-02T03-04-05Z, 2026-01-03T03-04-05Z"), "{error}");
+        let latest = chosen(&keys, |s| s.run = RunChoice::Latest).expect("the newest");
+        assert_eq!(names(&latest[0]), [keys[1]]);
+        let all = chosen(&keys, |s| s.run = RunChoice::All).expect("all");
+        assert_eq!(all.iter().flat_map(names).collect::<Vec<_>>(), keys);
+        let at = chosen(&keys, |s| s.run = RunChoice::At("2026-01-02T03:04:05Z".into())).expect("one");
+        assert_eq!(names(&at[0]), [keys[0]]);
+        let none = chosen(&keys, |s| s.run = RunChoice::At("2027-01-02T03-04-05Z".into())).expect_err("none");
+        assert!(matches!(none, Error::NotFound(_)));
+    }
+
+    #[test]
+    fn the_newest_run_of_a_format_passes_over_a_newer_one_of_the_other() {
+        let keys = [
+            "a_2026-01-02T03-04-05Z_part0.csv",
+            "a_2026-01-03T03-04-05Z_part0.csv",
+            "a_2026-01-04T03-04-05Z_part0.snappy.parquet",
+        ];
+        let of = |format| {
+            chosen(&keys, |s| {
+                s.run = RunChoice::Latest;
+                s.format = Some(format);
+            })
+        };
+        assert_eq!(names(&of(Format::Csv).expect("one run")[0]), [keys[1]]);
+        assert_eq!(names(&of(Format::Parquet).expect("one run")[0]), [keys[2]]);
+        let bare = ["a_2026-01-02T03-04-05Z_part0"];
+        assert!(chosen(&bare, |s| s.format = Some(Format::Parquet)).is_ok(), "a name may tell nothing");
+        assert!(matches!(
+            chosen(&keys[..2], |s| s.format = Some(Format::Parquet)),
+            Err(Error::NotFound(text)) if text.contains("no Parquet")
+        ));
+    }
+
+    #[test]
+    fn jobs_that_share_a_prefix_are_told_apart() {
+        let keys = ["a_2026-01-02T03-04-05Z_part0.csv", "a_b_2026-01-02T03-04-05Z_part0.csv"];
+        assert!(matches!(chosen(&keys, |_| ()), Err(Error::Incomplete(_))));
+        let one = chosen(&keys, |s| s.job = Some("a".into())).expect("one job");
+        assert_eq!(names(&one[0]), [keys[0]]);
+        let glob = chosen(&keys, |s| s.job = Some("a_*".into())).expect("one job");
+        assert_eq!(names(&glob[0]), [keys[1]]);
+    }
+
+    #[test]
+    fn a_backtest_root_needs_a_kind() {
+        let keys = [
+            "x/accuracy-metrics-values/Accuracy_a_2026-01-02T03-04-05Z_part0.csv",
+            "x/forecasted-values/Forecasts_a_2026-01-02T03-04-05Z_part0.csv",
+        ];
+        assert!(matches!(chosen(&keys, |_| ()), Err(Error::Incomplete(text)) if text.contains("--kind")));
+        let one = chosen(&keys, |s| s.kind = Some(Kind::BacktestAccuracy)).expect("one kind");
+        assert_eq!(one[0].parts[0].object.key, keys[0]);
+    }
+
+    #[test]
+    fn a_run_in_two_folders_is_ambiguous() {
+        let keys = ["x/a_2026-01-02T03-04-05Z_part0.csv", "x/copy/a_2026-01-02T03-04-05Z_part0.csv"];
+        let error = chosen(&keys, |_| ()).expect_err("two folders");
+        assert!(error.to_string().contains("lies in two folders, x/ and x/copy/"), "{error}");
+    }
+
+    #[test]
+    fn markers_and_strays_are_set_apart() {
+        let found = found(&["_CHECK", "_SUCCESS", "a_processed.csv", "a_2026-01-02T03-04-05Z_part0.csv.bak"]);
+        assert_eq!((found.markers.len(), found.strays.len(), found.exports.len()), (2, 2, 0));
+    }
+
+    #[test]
+    fn slices_of_redshift_may_be_missing_but_not_the_files_of_one() {
+        let pattern = Pattern::preset(Preset::Redshift);
+        let complete =
+            group(["p0000_part_00", "p0002_part_00", "p0002_part_01"].map(object).into(), &pattern);
+        assert!(complete.exports[0].gaps.is_empty());
+        let cut = group(["p0000_part_00", "p0002_part_01"].map(object).into(), &pattern);
+        assert_eq!(cut.exports[0].gaps.len(), 1);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn every_object_lands_in_exactly_one_place(keys in proptest::collection::vec("[ab_/]{0,3}(a|b)_2026-01-0[12]T03-04-05Z_part[0-9]{1,2}(\\.csv|\\.bak)?|[a-z_]{1,8}", 0..30)) {
+            let total = keys.len();
+            let found = group(keys.iter().map(|key| object(key)).collect(), &Pattern::default());
+            let parts: usize = found.exports.iter().map(|export| export.parts.len()).sum();
+            proptest::prop_assert_eq!(parts + found.strays.len() + found.markers.len(), total);
+        }
+    }
+}

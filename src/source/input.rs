@@ -1,0 +1,416 @@
+//! The parts of a plan: takes a source and a selection, gives the parts that are read, in order, each looked at, and the
+//! columns that their rows have.
+
+use super::export::{Export, Found, Part};
+use super::probe::{CsvHead, LineEnd, Probe, probe};
+use super::{export, schema};
+use crate::codec::csv::{CellType, Layout, Typing};
+use crate::model::{Error, Format, Kind, Options, Pattern, Result, SOURCE_COLUMNS, SchemaMode, Selection};
+use crate::store::{Location, Object, Store, listing};
+
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use parquet::arrow::arrow_reader::ArrowReaderMetadata;
+use parquet::file::metadata::ParquetMetaData;
+use std::sync::Arc;
+
+/// One part, with all that reading it needs.
+#[derive(Debug)]
+pub(crate) struct PlannedPart {
+    pub(crate) object: Object,
+    pub(crate) contents: Contents,
+    /// The cells of the source columns, where they are wanted.
+    pub(crate) constants: Vec<Option<String>>,
+}
+
+#[derive(Debug)]
+pub(crate) enum Contents {
+    /// No rows, not even a header.
+    Empty,
+    Csv {
+        head: CsvHead,
+        layout: Layout,
+    },
+    Parquet {
+        reader: ArrowReaderMetadata,
+        columns: Vec<Option<usize>>,
+    },
+}
+
+impl PlannedPart {
+    /// The rows, where they are known without reading them.
+    pub(crate) fn rows(&self) -> Option<u64> {
+        match &self.contents {
+            Contents::Empty => Some(0),
+            Contents::Csv { head, .. } if head.is_header_only => Some(0),
+            Contents::Csv { .. } => None,
+            Contents::Parquet { reader, .. } => {
+                u64::try_from(reader.metadata().file_metadata().num_rows()).ok()
+            }
+        }
+    }
+
+    pub(crate) fn csv_head(&self) -> Option<&CsvHead> {
+        match &self.contents {
+            Contents::Csv { head, .. } => Some(head),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn parquet(&self) -> Option<&Arc<ParquetMetaData>> {
+        match &self.contents {
+            Contents::Parquet { reader, .. } => Some(reader.metadata()),
+            _ => None,
+        }
+    }
+}
+
+/// What is read: the chosen parts in order and the columns they agree on.
+pub(crate) struct Input {
+    pub(crate) store: Store,
+    pub(crate) exports: Vec<Export>,
+    pub(crate) kind: Kind,
+    pub(crate) parts: Vec<PlannedPart>,
+    pub(crate) format: Format,
+    /// What rows are decoded to.
+    pub(crate) schema: SchemaRef,
+    /// How the cells of CSV parts are read.
+    pub(crate) typing: Arc<Typing>,
+    pub(crate) warnings: Vec<String>,
+    /// All CSV parts have one header and one kind of line end.
+    pub(crate) is_uniform: bool,
+}
+
+impl Input {
+    pub(crate) fn bytes(&self) -> u64 {
+        self.parts.iter().map(|part| part.object.size).sum()
+    }
+
+    /// Has the cells of CSV parts read as other types, by the columns' names; there must be no source columns.
+    pub(crate) fn give_types(&mut self, cell_type: impl Fn(&str) -> CellType) {
+        let column = |field: &Arc<Field>| schema::Column {
+            name: field.name().clone(),
+            cell_type: cell_type(field.name()),
+        };
+        let columns: Vec<schema::Column> = self.schema.fields().iter().map(column).collect();
+        self.schema = schema::arrow_of(&columns);
+        self.typing = Arc::new(Typing {
+            schema: Arc::clone(&self.schema),
+            types: columns.iter().map(|column| column.cell_type).collect(),
+            nulls: self.typing.nulls.clone(),
+            constants: 0,
+        });
+    }
+
+    /// The rows, where footers tell.
+    pub(crate) fn rows(&self) -> Option<u64> {
+        self.parts.iter().map(PlannedPart::rows).sum()
+    }
+}
+
+/// Finds all exports at a location.
+///
+/// # Errors
+/// [`Error::NotFound`] where the location does not exist, [`Error::Denied`] or [`Error::Store`] where it cannot be
+/// listed.
+pub async fn find(source: &Location, pattern: &Pattern) -> Result<Found> {
+    find_between(source, pattern, &[]).await
+}
+
+/// As [`find`], with marks for the listing of a place that was listed before.
+pub(crate) async fn find_between(source: &Location, pattern: &Pattern, marks: &[&str]) -> Result<Found> {
+    let listing = listing::list_between(source, marks).await?;
+    if listing.is_single_file {
+        let exports = listing.objects.into_iter().map(|object| export::single(object, pattern)).collect();
+        return Ok(Found { exports, ..Found::default() });
+    }
+    Ok(export::group(listing.objects, pattern))
+}
+
+/// The parts that were chosen, before any was looked at.
+pub(crate) struct Chosen {
+    pub(crate) exports: Vec<Export>,
+    pub(crate) warnings: Vec<String>,
+}
+
+/// Finds the parts and chooses among them.
+pub(crate) async fn choose(source: &Location, selection: &Selection) -> Result<Chosen> {
+    let mut found = find(source, &selection.pattern).await?;
+    let has_check = found.markers.iter().any(|marker| marker.file_name() == "_CHECK");
+    let has_success = found.markers.iter().any(|marker| marker.file_name() == "_SUCCESS");
+    if selection.kind.is_some() {
+        settle_kinds(&source.store, &mut found.exports).await?;
+    }
+    let exports = export::select(found, selection, &source.to_string())?;
+    let mut warnings = Vec::new();
+    if has_check && !has_success {
+        warnings.push(format!(
+            "{source} has a _CHECK but no _SUCCESS: the export may still be running, and last parts may be missing"
+        ));
+    }
+    Ok(Chosen { exports, warnings })
+}
+
+/// Finds, chooses and looks at the parts. Where `as_text` says so of their format, CSV cells are taken as they stand.
+pub(crate) async fn input(
+    source: &Location,
+    options: &Options,
+    as_text: impl FnOnce(Format) -> bool,
+) -> Result<Input> {
+    let chosen = choose(source, &options.select).await?;
+    look(&source.store, chosen, options, as_text).await
+}
+
+/// Looks at the parts: what columns they have, and how they are read.
+pub(crate) async fn look(
+    store: &Store,
+    chosen: Chosen,
+    options: &Options,
+    as_text: impl FnOnce(Format) -> bool,
+) -> Result<Input> {
+    let Chosen { exports, warnings } = chosen;
+    let parts: Vec<Part> = exports.iter().flat_map(|export| export.parts.iter().cloned()).collect();
+    let objects: Vec<Object> = parts.iter().map(|part| part.object.clone()).collect();
+    let probes = probe(store, &objects).await?;
+    let format = one_format(&parts, &probes)?;
+    let kind = exports.first().map_or(Kind::Forecast, |export| export.kind);
+    let constants: Vec<Vec<Option<String>>> = exports
+        .iter()
+        .flat_map(|export| export.parts.iter().map(|part| constants_of(export, part, options)))
+        .collect();
+    let mut input = match format {
+        Format::Csv => {
+            let text = Options { all_strings: true, types: Vec::new(), ..options.clone() };
+            csv_input(store, parts, probes, kind, if as_text(format) { &text } else { options }).await?
+        }
+        Format::Parquet => parquet_input(store, parts, probes, kind, options)?,
+    };
+    for (part, constants) in input.parts.iter_mut().zip(constants) {
+        part.constants = constants;
+    }
+    input.exports = exports;
+    input.warnings = warnings;
+    if let (Some(expected), Some(rows)) = (options.select.expect_rows, input.rows())
+        && rows != expected
+    {
+        return Err(rows_missing(rows, expected));
+    }
+    Ok(input)
+}
+
+pub(crate) fn rows_missing(rows: u64, expected: u64) -> Error {
+    Error::Incomplete(format!("the parts hold {rows} rows, not the {expected} of --expect-rows"))
+}
+
+/// Explainability and what-if exports are named like forecasts: their first header tells.
+pub(crate) async fn settle_kinds(store: &Store, exports: &mut [Export]) -> Result<()> {
+    for export in exports.iter_mut().filter(|export| export.kind == Kind::Forecast) {
+        let Some(part) = export.parts.iter().find(|part| part.object.size > 0) else { continue };
+        let probes = probe(store, std::slice::from_ref(&part.object)).await?;
+        if let Some(probe) = probes.first() {
+            export.kind = crate::model::kind_of(&column_names(probe), export.kind);
+        }
+    }
+    Ok(())
+}
+
+/// The names of a part's columns.
+pub(crate) fn column_names(probe: &Probe) -> Vec<String> {
+    match probe {
+        Probe::Empty => Vec::new(),
+        Probe::Csv(head) => head.header.to_vec(),
+        Probe::Parquet(metadata) => {
+            let root = metadata.file_metadata().schema();
+            root.get_fields().iter().map(|field| field.name().to_owned()).collect()
+        }
+    }
+}
+
+fn one_format(parts: &[Part], probes: &[Probe]) -> Result<Format> {
+    let mut formats = parts.iter().zip(probes).filter_map(|(part, probe)| Some((part, probe.format()?)));
+    let Some((first, format)) = formats.next() else {
+        let file = parts.first().map_or("", |part| part.object.url.as_str());
+        return Err(Error::data(file, "no part has a header, so the columns are unknown")
+            .remedy("export again, or leave the empty parts away")
+            .into());
+    };
+    match formats.find(|(_, other)| *other != format) {
+        None => Ok(format),
+        Some((part, other)) => Err(Error::Incomplete(format!(
+            "the run holds both {format} and {other}: {} and {}; move one of the formats to another folder",
+            first.object.file_name(),
+            part.object.file_name()
+        ))),
+    }
+}
+
+fn constants_of(export: &Export, part: &Part, options: &Options) -> Vec<Option<String>> {
+    if !options.source_columns {
+        return Vec::new();
+    }
+    let job = (!export.job.is_empty()).then(|| export.job.clone());
+    let run = export.run.as_ref().map(ToString::to_string);
+    let number = part.name.as_ref().map(|name| name.number().to_string());
+    vec![job, run, number]
+}
+
+fn with_source_columns(schema: &SchemaRef, options: &Options) -> SchemaRef {
+    if !options.source_columns {
+        return Arc::clone(schema);
+    }
+    let mut fields: Vec<Arc<Field>> = schema.fields().iter().cloned().collect();
+    fields.extend(SOURCE_COLUMNS.map(|name| Arc::new(Field::new(name, DataType::Utf8, true))));
+    Arc::new(Schema::new(fields))
+}
+
+async fn csv_input(
+    store: &Store,
+    parts: Vec<Part>,
+    probes: Vec<Probe>,
+    kind: Kind,
+    options: &Options,
+) -> Result<Input> {
+    let mut heads: Vec<Option<CsvHead>> = probes
+        .into_iter()
+        .map(|probe| match probe {
+            Probe::Csv(head) => Some(head),
+            _ => None,
+        })
+        .collect();
+    if options.schema == SchemaMode::Strict {
+        refuse_other_line_ends(&parts, &heads)?;
+    }
+    if !options.all_strings {
+        super::aggregates::look_for_aggregates(store, &parts, &mut heads, kind).await?;
+    }
+    let pairs: Vec<(&Part, Option<&CsvHead>)> =
+        parts.iter().zip(&heads).map(|(part, head)| (part, head.as_ref())).collect();
+    let agreed = schema::of_csv(&pairs, kind, options)?;
+    let mut ends: Vec<LineEnd> = heads.iter().flatten().filter_map(|head| head.line_end).collect();
+    ends.dedup();
+    let mut headers: Vec<&Arc<[String]>> = heads.iter().flatten().map(|head| &head.header).collect();
+    headers.dedup();
+    let is_uniform = ends.len() <= 1 && headers.len() <= 1;
+    let kind = crate::model::kind_of(headers.first().map_or(&[], |header| header.as_ref()), kind);
+    let schema = with_source_columns(&schema::arrow_of(&agreed.columns), options);
+    let mut types: Vec<CellType> = agreed.columns.iter().map(|column| column.cell_type).collect();
+    let constants = schema.fields().len() - types.len();
+    types.resize(schema.fields().len(), CellType::String);
+    let planned = parts
+        .into_iter()
+        .zip(heads)
+        .zip(agreed.layouts)
+        .map(|((part, head), layout)| PlannedPart {
+            object: part.object,
+            contents: match (head, layout) {
+                (Some(head), Some(layout)) => Contents::Csv { head, layout },
+                _ => Contents::Empty,
+            },
+            constants: Vec::new(),
+        })
+        .collect();
+    let nulls = options.nulls.iter().map(|null| null.clone().into_bytes()).collect();
+    let typing = Typing { schema: Arc::clone(&schema), types, nulls, constants };
+    Ok(Input {
+        store: store.clone(),
+        exports: Vec::new(),
+        kind,
+        parts: planned,
+        format: Format::Csv,
+        schema,
+        typing: Arc::new(typing),
+        warnings: Vec::new(),
+        is_uniform,
+    })
+}
+
+fn refuse_other_line_ends(parts: &[Part], heads: &[Option<CsvHead>]) -> Result<()> {
+    let mut known = parts.iter().zip(heads).filter_map(|(part, head)| Some((part, head.as_ref()?.line_end?)));
+    let Some((first, end)) = known.next() else { return Ok(()) };
+    match known.find(|(_, other)| *other != end) {
+        None => Ok(()),
+        Some((part, other)) => Err(Error::data(
+            &part.object.url,
+            format!(
+                "lines end with {} here and with {} in {}",
+                other.name(),
+                end.name(),
+                first.object.file_name()
+            ),
+        )
+        .line(1)
+        .remedy("--schema by-name rewrites them all with LF")
+        .into()),
+    }
+}
+
+fn parquet_input(
+    store: &Store,
+    parts: Vec<Part>,
+    probes: Vec<Probe>,
+    kind: Kind,
+    options: &Options,
+) -> Result<Input> {
+    let known: Vec<(&Part, Arc<ParquetMetaData>)> = parts
+        .iter()
+        .zip(&probes)
+        .filter_map(|(part, probe)| match probe {
+            Probe::Parquet(metadata) => Some((part, Arc::clone(metadata))),
+            _ => None,
+        })
+        .collect();
+    let agreed = schema::of_parquet(&known, options)?;
+    let names: Vec<String> = agreed.schema.fields().iter().map(|field| field.name().clone()).collect();
+    let fields: Vec<Field> = agreed
+        .schema
+        .fields()
+        .iter()
+        .map(|field| Field::new(field.name(), schema::output_type(field, options), field.is_nullable()))
+        .collect();
+    let schema = with_source_columns(&Arc::new(Schema::new(fields)), options);
+    let mut readers = agreed.readers.into_iter();
+    let planned = parts
+        .into_iter()
+        .zip(probes)
+        .map(|(part, probe)| {
+            let contents = match (probe, ()) {
+                (Probe::Parquet(_), ()) => match readers.next() {
+                    Some(reader) => {
+                        let columns = names.iter().map(|name| reader.schema().index_of(name).ok()).collect();
+                        Contents::Parquet { reader, columns }
+                    }
+                    None => Contents::Empty,
+                },
+                _ => Contents::Empty,
+            };
+            PlannedPart { object: part.object, contents, constants: Vec::new() }
+        })
+        .collect();
+    let typing = Typing { schema: Arc::clone(&schema), types: Vec::new(), nulls: Vec::new(), constants: 0 };
+    Ok(Input {
+        store: store.clone(),
+        exports: Vec::new(),
+        kind: crate::model::kind_of(&names, kind),
+        parts: planned,
+        format: Format::Parquet,
+        schema,
+        typing: Arc::new(typing),
+        warnings: Vec::new(),
+        is_uniform: false,
+    })
+}
+
+/// The header line of the first part that has one, with its line end.
+pub(crate) fn header(input: &Input) -> Vec<u8> {
+    let mut header = input
+        .parts
+        .iter()
+        .find_map(|part| part.csv_head())
+        .map_or(Vec::new(), |head| head.header_line.to_vec());
+    header.extend_from_slice(line_end(input).bytes());
+    header
+}
+
+/// The line end of the parts; LF where none of them has a line.
+pub(crate) fn line_end(input: &Input) -> LineEnd {
+    input.parts.iter().find_map(|part| part.csv_head()?.line_end).unwrap_or(LineEnd::Lf)
+}

@@ -1,0 +1,344 @@
+//! From headers and footers to one Arrow schema, or to a difference that names file and column.
+//!
+//! Types are decided by a column's name and the values seen, never by a guess that could change an id: only names
+//! that the service gives to numbers and points in time are anything but text.
+
+use super::export::Part;
+use super::probe::{CsvHead, Seen};
+use crate::codec::csv::{CellType, Layout};
+use crate::codec::value::Zone;
+use crate::model::{
+    ColumnType, Error, Kind, Options, Result, SOURCE_COLUMNS, SchemaMode, is_impact_score, is_metric,
+    is_named_quantile, is_quantile, is_time_column, kind_of,
+};
+
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
+use parquet::file::metadata::ParquetMetaData;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// One column to be.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Column {
+    pub(crate) name: String,
+    pub(crate) cell_type: CellType,
+}
+
+/// The columns of CSV parts, and for each part where its cells go.
+#[derive(Debug)]
+pub(crate) struct CsvSchema {
+    pub(crate) columns: Vec<Column>,
+    /// One for each part that has a header.
+    pub(crate) layouts: Vec<Option<Layout>>,
+}
+
+/// Agrees on the columns of all parts that have a header.
+pub(crate) fn of_csv(
+    parts: &[(&Part, Option<&CsvHead>)],
+    kind: Kind,
+    options: &Options,
+) -> Result<CsvSchema> {
+    let Some((first_part, first)) = parts.iter().find_map(|(part, head)| head.map(|head| (*part, head)))
+    else {
+        let file = parts.first().map_or("", |(part, _)| part.object.url.as_str());
+        return Err(Error::data(file, "no part has a header, so the columns are unknown")
+            .remedy("export again, or leave the empty parts away")
+            .into());
+    };
+    let mut names: Vec<String> = Vec::new();
+    let mut place: HashMap<String, usize> = HashMap::new();
+    let mut seen: Vec<Seen> = Vec::new();
+    let mut layouts = Vec::with_capacity(parts.len());
+    for (part, head) in parts {
+        let Some(head) = head else {
+            layouts.push(None);
+            continue;
+        };
+        refuse_duplicates(part, &head.header)?;
+        if options.schema == SchemaMode::Strict {
+            refuse_difference(part, &head.header, first_part, &first.header)?;
+        }
+        let mut fields = vec![None; names.len()];
+        for (field, name) in head.header.iter().enumerate() {
+            let column = *place.entry(name.clone()).or_insert_with(|| {
+                names.push(name.clone());
+                seen.push(Seen::default());
+                names.len() - 1
+            });
+            fields.resize(names.len(), None);
+            fields[column] = Some(field);
+            let (all, one) = (&mut seen[column], head.seen[field]);
+            all.aggregate |= one.aggregate;
+            all.zone = all.zone.or(one.zone);
+        }
+        layouts.push(Some(Layout { header: Arc::clone(&head.header), fields }));
+    }
+    for layout in layouts.iter_mut().flatten() {
+        layout.fields.resize(names.len(), None);
+    }
+    check_type_names(&names, options)?;
+    let kind = kind_of(&names, kind);
+    let columns = names
+        .iter()
+        .zip(&seen)
+        .map(|(name, seen)| Column { name: name.clone(), cell_type: cell_type(name, *seen, kind, options) })
+        .collect();
+    Ok(CsvSchema { columns, layouts })
+}
+
+fn cell_type(name: &str, seen: Seen, kind: Kind, options: &Options) -> CellType {
+    // Where no value tells, the windows of a backtest have no zone and all other times have one.
+    let zone = seen.zone.unwrap_or(if name.starts_with("backtestwindow_") { Zone::None } else { Zone::Utc });
+    if let Some((_, chosen)) = options.types.iter().rev().find(|(column, _)| column == name) {
+        return match chosen {
+            ColumnType::String => CellType::String,
+            ColumnType::Double => CellType::Double,
+            ColumnType::Int64 => CellType::Int64,
+            ColumnType::Boolean => CellType::Boolean,
+            ColumnType::Date => CellType::Date,
+            ColumnType::Timestamp => CellType::Timestamp(zone),
+        };
+    }
+    let is_number = is_quantile(name)
+        || name == "target_value"
+        || is_impact_score(name)
+        || is_metric(name)
+        || (kind == Kind::WhatIf && is_named_quantile(name));
+    if options.all_strings {
+        CellType::String
+    } else if is_time_column(name) {
+        if kind == Kind::Explainability && seen.aggregate {
+            CellType::String
+        } else {
+            CellType::Timestamp(zone)
+        }
+    } else if is_number {
+        CellType::Double
+    } else {
+        CellType::String
+    }
+}
+
+fn check_type_names(names: &[String], options: &Options) -> Result<()> {
+    for (column, _) in &options.types {
+        if !names.contains(column) {
+            return Err(Error::Usage(format!(
+                "--type names column {column}, which the export has not; it has {}",
+                names.join(", ")
+            )));
+        }
+    }
+    if options.source_columns
+        && let Some(taken) = names.iter().find(|name| SOURCE_COLUMNS.contains(&name.as_str()))
+    {
+        return Err(Error::Usage(format!("--source-columns adds {taken}, which the export has already")));
+    }
+    Ok(())
+}
+
+fn refuse_duplicates(part: &Part, names: &[String]) -> Result<()> {
+    for (i, name) in names.iter().enumerate() {
+        if names[..i].contains(name) {
+            return Err(Error::data(&part.object.url, "two columns have the same name")
+                .line(1)
+                .column(name)
+                .remedy("export with distinct column names")
+                .into());
+        }
+    }
+    Ok(())
+}
+
+fn refuse_difference(part: &Part, names: &[String], first_part: &Part, first: &[String]) -> Result<()> {
+    let Some(at) = (0..names.len().max(first.len())).find(|&i| names.get(i) != first.get(i)) else {
+        return Ok(());
+    };
+    let shown = |names: &[String]| names.get(at).map_or("no column".to_owned(), |name| format!("\"{name}\""));
+    Err(Error::data(
+        &part.object.url,
+        format!(
+            "the header differs from that of {}: column {} is {} there and {} here",
+            first_part.object.file_name(),
+            at + 1,
+            shown(first),
+            shown(names)
+        ),
+    )
+    .line(1)
+    .column(names.get(at).or(first.get(at)).map_or("", String::as_str))
+    .remedy("--schema by-name aligns columns by name")
+    .into())
+}
+
+/// The Arrow schema of CSV columns, with the source columns where they are wanted.
+pub(crate) fn arrow_of(columns: &[Column]) -> SchemaRef {
+    let fields: Vec<Field> =
+        columns.iter().map(|column| Field::new(&column.name, column.cell_type.data_type(), true)).collect();
+    Arc::new(Schema::new(fields))
+}
+
+/// The columns of Parquet parts.
+#[derive(Debug)]
+pub(crate) struct ParquetSchema {
+    /// What readers are given; a column is nullable where it is in any part.
+    pub(crate) schema: SchemaRef,
+    /// For each part: as it is read.
+    pub(crate) readers: Vec<ArrowReaderMetadata>,
+}
+
+/// Agrees on the columns of all Parquet parts.
+pub(crate) fn of_parquet(
+    parts: &[(&Part, Arc<ParquetMetaData>)],
+    options: &Options,
+) -> Result<ParquetSchema> {
+    let mut readers = Vec::with_capacity(parts.len());
+    let mut fields: Vec<Field> = Vec::new();
+    let mut place: HashMap<String, usize> = HashMap::new();
+    let mut holders: Vec<usize> = Vec::new();
+    for (part, metadata) in parts {
+        // The Arrow schema in the metadata is a hint of the writer's: large_string or dictionary, say. What counts is
+        // what Parquet says, which is the same for all writers.
+        let reader = crate::codec::guard(|| {
+            ArrowReaderMetadata::try_new(
+                Arc::clone(metadata),
+                ArrowReaderOptions::new().with_skip_arrow_metadata(true),
+            )
+        })
+        .map_err(|reason| {
+            Error::data(&part.object.url, format!("the Parquet schema cannot be read: {reason}"))
+        })?;
+        let names: Vec<String> = reader.schema().fields().iter().map(|field| field.name().clone()).collect();
+        refuse_duplicates(part, &names).map_err(without_line)?;
+        if options.schema == SchemaMode::Strict && !readers.is_empty() {
+            let first: Vec<String> = fields.iter().map(|field| field.name().clone()).collect();
+            refuse_difference(part, &names, parts[0].0, &first).map_err(without_line)?;
+        }
+        for field in reader.schema().fields() {
+            let known = place.get(field.name()).copied();
+            match known {
+                None => {
+                    place.insert(field.name().clone(), fields.len());
+                    // Parts before this one lack it.
+                    let nullable = field.is_nullable() || !readers.is_empty();
+                    fields.push(field.as_ref().clone().with_nullable(nullable));
+                    holders.push(readers.len());
+                }
+                Some(column) => {
+                    let other = &fields[column];
+                    if other.data_type() != field.data_type() {
+                        return Err(Error::data(
+                            &part.object.url,
+                            format!(
+                                "the type is {} here and {} in {}",
+                                field.data_type(),
+                                other.data_type(),
+                                parts[holders[column]].0.object.file_name()
+                            ),
+                        )
+                        .column(field.name())
+                        .remedy(format!("convert the parts by themselves, with --type {}=TYPE", field.name()))
+                        .into());
+                    }
+                    let nullable = other.is_nullable() || field.is_nullable();
+                    fields[column] = other.clone().with_nullable(nullable);
+                }
+            }
+        }
+        for field in &mut fields {
+            if !names.contains(field.name()) {
+                *field = field.clone().with_nullable(true);
+            }
+        }
+        readers.push(reader);
+    }
+    let names: Vec<String> = fields.iter().map(|field| field.name().clone()).collect();
+    check_type_names(&names, options)?;
+    Ok(ParquetSchema { schema: Arc::new(Schema::new(fields)), readers })
+}
+
+/// Parquet has no lines.
+fn without_line(error: Error) -> Error {
+    match error {
+        Error::Data(mut data) => {
+            data.line = None;
+            Error::Data(data)
+        }
+        other => other,
+    }
+}
+
+/// The type of a column of the output, where options change what a Parquet part has.
+pub(crate) fn output_type(field: &Field, options: &Options) -> DataType {
+    let chosen =
+        options.types.iter().rev().find(|(column, _)| column == field.name()).map(|(_, chosen)| *chosen);
+    let is_utc = !matches!(field.data_type(), DataType::Timestamp(_, None));
+    match chosen {
+        None if options.all_strings => DataType::Utf8,
+        None => field.data_type().clone(),
+        Some(ColumnType::String) => DataType::Utf8,
+        Some(ColumnType::Double) => DataType::Float64,
+        Some(ColumnType::Int64) => DataType::Int64,
+        Some(ColumnType::Boolean) => DataType::Boolean,
+        Some(ColumnType::Date) => DataType::Date32,
+        Some(ColumnType::Timestamp) => {
+            CellType::Timestamp(if is_utc { Zone::Utc } else { Zone::None }).data_type()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn typed(name: &str, kind: Kind) -> CellType {
+        cell_type(name, Seen::default(), kind, &Options::default())
+    }
+
+    #[test]
+    fn names_that_the_service_gives_to_numbers_are_doubles() {
+        for name in ["p1", "p10", "p99", "mean", "target_value", "wQL[0.65]", "[Average wQL]", "RMSE", "WAPE"]
+        {
+            assert_eq!(typed(name, Kind::Forecast), CellType::Double, "{name}");
+        }
+        assert_eq!(typed("price-NormalizedImpactScore", Kind::Explainability), CellType::Double);
+        assert_eq!(typed("summer_p50", Kind::WhatIf), CellType::Double);
+    }
+
+    #[test]
+    fn every_other_name_is_text() {
+        for name in
+            ["item_id", "p", "p0", "p100", "p1a", "store", "P50", "mean2", "summer_p50", "backtest_window"]
+        {
+            assert_eq!(typed(name, Kind::Forecast), CellType::String, "{name}");
+        }
+    }
+
+    #[test]
+    fn times_follow_the_zone_of_the_values_seen() {
+        assert_eq!(typed("date", Kind::Forecast), CellType::Timestamp(Zone::Utc));
+        assert_eq!(typed("backtestwindow_end_time", Kind::Forecast), CellType::Timestamp(Zone::None));
+        let seen = Seen { zone: Some(Zone::None), aggregate: false };
+        assert_eq!(
+            cell_type("date", seen, Kind::Forecast, &Options::default()),
+            CellType::Timestamp(Zone::None)
+        );
+        let aggregate = Seen { zone: Some(Zone::Utc), aggregate: true };
+        assert_eq!(
+            cell_type("timestamp", aggregate, Kind::Explainability, &Options::default()),
+            CellType::String
+        );
+    }
+
+    #[test]
+    fn kinds_without_names_of_their_own_are_known_by_their_columns() {
+        let kind = |names: &[&str]| {
+            kind_of(&names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>(), Kind::Forecast)
+        };
+        assert_eq!(kind(&["item_id", "timestamp", "price-RawImpactScore"]), Kind::Explainability);
+        assert_eq!(kind(&["item_id", "date", "summer_p10", "summer_p50"]), Kind::WhatIf);
+        // A dimension may be called like a quantile: the bare quantiles beside it tell.
+        assert_eq!(kind(&["item_id", "date", "store_p50", "p10"]), Kind::Forecast);
+        assert_eq!(kind(&["item_id", "backtest_window", "RMSE"]), Kind::BacktestAccuracy);
+    }
+}

@@ -1,0 +1,283 @@
+//! Amazon's usual chain: one answer to who asks, from which region and at which endpoints, for the store and for the
+//! Forecast client alike. Takes a profile, a role and a region where they were given, gives credentials that are
+//! renewed before they expire. Nothing is read or asked before the first use.
+
+use crate::model::{Error, Result};
+
+use async_trait::async_trait;
+use aws_config::environment::EnvironmentVariableRegionProvider;
+use aws_config::meta::region::RegionProviderChain;
+use aws_config::profile::{ProfileFileCredentialsProvider, ProfileFileRegionProvider};
+use aws_config::provider_config::ProviderConfig;
+use aws_config::sts::AssumeRoleProvider;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::credential_feature::AwsCredentialFeature;
+use aws_credential_types::provider::error::CredentialsError;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
+use aws_types::service_config::ServiceConfigKey;
+use object_store::CredentialProvider;
+use object_store::aws::AwsCredential;
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+use tokio::sync::OnceCell;
+
+/// Credentials are renewed this long before they expire, so that a request which is sent again for minutes is still
+/// accepted.
+const RENEWED_BEFORE: Duration = Duration::from_secs(300);
+/// Credentials that live shorter than that are not asked for at every request.
+const LEAST_USE: Duration = Duration::from_secs(1);
+/// Where they cannot be renewed, another try waits this long.
+const NEXT_TRY: Duration = Duration::from_secs(10);
+/// Where nothing names a region, STS is asked in this one.
+const FALLBACK_REGION: &str = "us-east-1";
+const SESSION: &str = "forecast-export";
+
+/// Who asks.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub(super) struct Identity {
+    pub(super) profile: Option<String>,
+    pub(super) region: Option<String>,
+    pub(super) role_arn: Option<String>,
+    pub(super) external_id: Option<String>,
+}
+
+/// The chains of options that were cloned from one another: source, output and Forecast client ask once.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Chains(Arc<Mutex<HashMap<Identity, Arc<Chain>>>>);
+
+impl Chains {
+    pub(super) fn get(&self, identity: Identity) -> Arc<Chain> {
+        let mut chains = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(chains.entry(identity.clone()).or_insert_with(|| Arc::new(Chain::new(identity))))
+    }
+}
+
+pub(crate) struct Chain {
+    identity: Identity,
+    resolved: OnceCell<Resolved>,
+    held: tokio::sync::Mutex<Option<Held>>,
+}
+
+struct Resolved {
+    config: SdkConfig,
+    /// The region, where one was given.
+    region: Option<String>,
+    provider: SharedCredentialsProvider,
+}
+
+struct Held {
+    credentials: Credentials,
+    renew_at: Option<SystemTime>,
+}
+
+/// Whoever prints a store prints no credentials with it.
+impl fmt::Debug for Chain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.identity.fmt(f)
+    }
+}
+
+impl Chain {
+    fn new(identity: Identity) -> Self {
+        Chain { identity, resolved: OnceCell::new(), held: tokio::sync::Mutex::default() }
+    }
+
+    async fn resolved(&self) -> &Resolved {
+        self.resolved.get_or_init(|| resolve(&self.identity)).await
+    }
+
+    /// The region that was given, by flag, environment or profile.
+    pub(super) async fn region(&self) -> Option<&str> {
+        self.resolved().await.region.as_deref()
+    }
+
+    /// The endpoint that environment or profile give for a service, or for all.
+    pub(super) async fn endpoint(&self, service: &str) -> Option<String> {
+        let config = &self.resolved().await.config;
+        let key = ServiceConfigKey::builder()
+            .service_id(service)
+            .env("AWS_ENDPOINT_URL")
+            .profile("endpoint_url")
+            .build()
+            .ok()?;
+        let of_service = config.service_config().and_then(|settings| settings.load_config(key));
+        of_service.or_else(|| config.endpoint_url().map(str::to_owned)).filter(|url| !url.is_empty())
+    }
+
+    /// What the SDK's clients are made from.
+    #[cfg(feature = "forecast")]
+    pub(crate) async fn sdk_config(self: &Arc<Self>) -> SdkConfig {
+        let config = self.resolved().await.config.clone();
+        config
+            .into_builder()
+            .credentials_provider(SharedCredentialsProvider::new(Shared(Arc::clone(self))))
+            .build()
+    }
+
+    /// Credentials that are good for a while.
+    async fn credentials(&self) -> Result<Credentials, CredentialsError> {
+        let provider = &self.resolved().await.provider;
+        let now = SystemTime::now();
+        let mut held = self.held.lock().await;
+        if let Some(held) = held.as_ref()
+            && held.renew_at.is_none_or(|renew_at| now < renew_at)
+        {
+            return Ok(held.credentials.clone());
+        }
+        match provider.provide_credentials().await {
+            Ok(credentials) => {
+                let renew_at = credentials
+                    .expiry()
+                    .map(|expiry| (expiry - RENEWED_BEFORE).max(expiry.min(now + LEAST_USE)));
+                *held = Some(Held { credentials: credentials.clone(), renew_at });
+                Ok(credentials)
+            }
+            Err(error) => match held.as_mut() {
+                // Not expired yet: whoever gives them out has a few minutes to recover.
+                Some(held) if held.credentials.expiry().is_some_and(|expiry| now < expiry) => {
+                    held.renew_at = Some(now + NEXT_TRY);
+                    Ok(held.credentials.clone())
+                }
+                _ => Err(error),
+            },
+        }
+    }
+
+    /// Refuses to go on without credentials.
+    #[cfg(feature = "forecast")]
+    pub(crate) async fn check(&self) -> Result<()> {
+        self.credentials().await.map(drop).map_err(|error| self.denied(&error))
+    }
+
+    /// Where the credentials come from, in words; never what they are.
+    pub(super) async fn source(&self) -> Result<String> {
+        let credentials = self.credentials().await.map_err(|error| self.denied(&error))?;
+        let steps: &[AwsCredentialFeature] =
+            credentials.get_property::<Vec<AwsCredentialFeature>>().map_or(&[], Vec::as_slice);
+        let mut words: Vec<String> = steps.iter().filter_map(word).map(str::to_owned).collect();
+        if let (Some(profile), true) =
+            (&self.identity.profile, steps.contains(&AwsCredentialFeature::CredentialsProfile))
+        {
+            words.push(format!("profile {profile}"));
+        }
+        if let Some(role) = &self.identity.role_arn {
+            words.push(role.clone());
+        }
+        words.dedup();
+        Ok(if words.is_empty() { "an unnamed source".to_owned() } else { words.join(", ") })
+    }
+
+    fn denied(&self, error: &CredentialsError) -> Error {
+        let object = match (&self.identity.profile, &self.identity.role_arn) {
+            (_, Some(role)) => format!("credentials for {role}"),
+            (Some(profile), None) => format!("credentials of profile {profile}"),
+            (None, None) => "AWS credentials".to_owned(),
+        };
+        let reason = match error {
+            CredentialsError::CredentialsNotLoaded(_) => {
+                "neither environment, profile, web identity, container nor instance gives any; \
+                 --profile names a profile, --no-sign-request reads public buckets"
+                    .to_owned()
+            }
+            _ => super::failure::one_line(error),
+        };
+        Error::Denied { doing: "looking for", object, reason }
+    }
+}
+
+/// The steps that tell people something.
+fn word(step: &AwsCredentialFeature) -> Option<&'static str> {
+    use AwsCredentialFeature as Step;
+    Some(match step {
+        Step::CredentialsEnvVars => "environment variables",
+        Step::CredentialsProfile => "configuration files",
+        Step::CredentialsEnvVarsStsWebIdToken
+        | Step::CredentialsProfileStsWebIdToken
+        | Step::CredentialsStsAssumeRoleWebId => "web identity",
+        Step::CredentialsStsAssumeRole => "assumed role",
+        Step::CredentialsSso | Step::CredentialsProfileSso => "SSO",
+        Step::CredentialsProcess | Step::CredentialsProfileProcess => "credential process",
+        Step::CredentialsHttp => "container",
+        Step::CredentialsImds => "instance metadata",
+        _ => return None,
+    })
+}
+
+async fn resolve(identity: &Identity) -> Resolved {
+    let mut profile_region = ProfileFileRegionProvider::builder();
+    if let Some(profile) = &identity.profile {
+        profile_region = profile_region.profile_name(profile);
+    }
+    // The instance's own region says nothing about a bucket's, so it is not asked for.
+    let region = RegionProviderChain::first_try(identity.region.clone().map(Region::new))
+        .or_else(EnvironmentVariableRegionProvider::new())
+        .or_else(profile_region.build())
+        .region()
+        .await;
+    let some_region = region.clone().unwrap_or_else(|| Region::new(FALLBACK_REGION));
+    let mut loader = aws_config::defaults(BehaviorVersion::latest()).region(some_region.clone());
+    if let Some(profile) = &identity.profile {
+        // A profile that is named by a flag goes before the keys that lie in the environment.
+        let config = ProviderConfig::default().with_region(Some(some_region));
+        let provider =
+            ProfileFileCredentialsProvider::builder().configure(&config).profile_name(profile).build();
+        loader = loader.profile_name(profile).credentials_provider(provider);
+    }
+    let config = loader.load().await;
+    let own = config.credentials_provider().unwrap_or_else(|| SharedCredentialsProvider::new(Nobody));
+    let provider = match &identity.role_arn {
+        None => own,
+        Some(role) => {
+            let mut builder = AssumeRoleProvider::builder(role).configure(&config).session_name(SESSION);
+            if let Some(id) = &identity.external_id {
+                builder = builder.external_id(id);
+            }
+            SharedCredentialsProvider::new(builder.build_from_provider(own).await)
+        }
+    };
+    Resolved { config, region: region.map(|region| region.to_string()), provider }
+}
+
+/// Has no credentials.
+#[derive(Debug)]
+struct Nobody;
+
+impl ProvideCredentials for Nobody {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::ready(Err(CredentialsError::not_loaded_no_source()))
+    }
+}
+
+/// A chain as the SDK's clients and object_store take it.
+#[derive(Debug)]
+pub(super) struct Shared(pub(super) Arc<Chain>);
+
+impl ProvideCredentials for Shared {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::new(self.0.credentials())
+    }
+}
+
+#[async_trait]
+impl CredentialProvider for Shared {
+    type Credential = AwsCredential;
+
+    async fn get_credential(&self) -> object_store::Result<Arc<AwsCredential>> {
+        let credentials =
+            self.0.credentials().await.map_err(|error| super::failure::carried(self.0.denied(&error)))?;
+        Ok(Arc::new(AwsCredential {
+            key_id: credentials.access_key_id().to_owned(),
+            secret_key: credentials.secret_access_key().to_owned(),
+            token: credentials.session_token().map(str::to_owned),
+        }))
+    }
+}

@@ -1,0 +1,291 @@
+//! The one boundary to storage: reads of local files and of objects, with errors that name the object.
+//!
+//! Local disk is read through `std::fs` rather than through object_store: paths stay literal, reads go into buffers
+//! of ours, and a worker thread can read for itself.
+
+use super::copier::Copier;
+use super::failure::store_error;
+use super::object::{Object, blocking, changed, local_object, open_local, read_local};
+use super::objects::ObjectOptions;
+use crate::model::{Error, Result};
+
+use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt, stream};
+use object_store::multipart::MultipartStore;
+use object_store::path::Path;
+use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt};
+use std::cmp::Ordering;
+use std::ops::Range;
+use std::sync::Arc;
+
+#[derive(Clone)]
+pub(crate) struct Store {
+    backend: Backend,
+    /// What comes before a key when it is shown, such as `s3://bucket/`.
+    root: Arc<str>,
+    /// How objects are written.
+    objects: Arc<ObjectOptions>,
+}
+
+/// A store, and what of it lies beyond the one trait of all stores.
+#[derive(Clone)]
+pub(crate) struct Connected {
+    pub(crate) store: Arc<dyn ObjectStore>,
+    /// Reaches uploads by their ids, where the store has such.
+    pub(crate) uploads: Option<Arc<dyn MultipartStore>>,
+    /// Has the server copy, where it is one of S3 and requests are signed.
+    pub(crate) copier: Option<Copier>,
+}
+
+impl<T: ObjectStore> From<Arc<T>> for Connected {
+    fn from(store: Arc<T>) -> Self {
+        Connected { store, uploads: None, copier: None }
+    }
+}
+
+#[derive(Clone)]
+enum Backend {
+    Local,
+    Remote(Connected),
+}
+
+impl Store {
+    pub(crate) fn local() -> Self {
+        Store { backend: Backend::Local, root: Arc::from(""), objects: Arc::default() }
+    }
+
+    pub(crate) fn remote(store: Arc<dyn ObjectStore>, root: String) -> Self {
+        Self::connected(Connected { store, uploads: None, copier: None }, root)
+    }
+
+    pub(crate) fn connected(connected: Connected, root: String) -> Self {
+        Store { backend: Backend::Remote(connected), root: Arc::from(root), objects: Arc::default() }
+    }
+
+    pub(crate) fn with_objects(self, objects: &ObjectOptions) -> Self {
+        Store { objects: Arc::new(objects.clone()), ..self }
+    }
+
+    pub(crate) fn objects(&self) -> &ObjectOptions {
+        &self.objects
+    }
+
+    /// Has the server copy, where it is one of S3 and requests are signed.
+    pub(crate) fn copier(&self) -> Option<&Copier> {
+        match &self.backend {
+            Backend::Local => None,
+            Backend::Remote(connected) => connected.copier.as_ref(),
+        }
+    }
+
+    pub(crate) fn is_local(&self) -> bool {
+        matches!(self.backend, Backend::Local)
+    }
+
+    /// The object store behind it; `None` for local disk.
+    pub(crate) fn object_store(&self) -> Option<&Arc<dyn ObjectStore>> {
+        match &self.backend {
+            Backend::Local => None,
+            Backend::Remote(connected) => Some(&connected.store),
+        }
+    }
+
+    /// Reaches uploads by their ids.
+    pub(crate) fn uploads(&self) -> Option<&Arc<dyn MultipartStore>> {
+        match &self.backend {
+            Backend::Local => None,
+            Backend::Remote(connected) => connected.uploads.as_ref(),
+        }
+    }
+
+    /// What people are shown for a key.
+    pub(crate) fn url(&self, key: &str) -> String {
+        format!("{}{key}", self.root)
+    }
+
+    /// Whether listings come in the order of keys and may begin after any: S3's do, but for directory buckets.
+    pub(crate) fn lists_in_order(&self) -> bool {
+        self.copier().is_some() && !self.root.ends_with("--x-s3/")
+    }
+
+    /// All objects below a folder of an object store, unordered. `folder` is whole segments: `x` never lists `x2/`. What
+    /// lies between two of the ascending `marks` is asked for beside the rest: the store must list in that order.
+    pub(crate) async fn list_remote(
+        &self,
+        store: &Arc<dyn ObjectStore>,
+        folder: &str,
+        marks: &[&str],
+    ) -> Result<Vec<Object>> {
+        let owned = || marks.iter().map(|&mark| Some(mark.to_owned()));
+        let starts = std::iter::once(None).chain(owned());
+        let spans: Vec<_> = starts.zip(owned().chain(std::iter::once(None))).collect();
+        let spans: Vec<_> = stream::iter(spans)
+            .map(|(after, last)| self.clone().list_span(Arc::clone(store), folder.to_owned(), after, last))
+            .buffered(CONCURRENT_LISTINGS)
+            .try_collect()
+            .await?;
+        Ok(spans.into_iter().flatten().collect())
+    }
+
+    /// The objects below a folder after one key and up to another.
+    async fn list_span(
+        self,
+        store: Arc<dyn ObjectStore>,
+        folder: String,
+        after: Option<String>,
+        last: Option<String>,
+    ) -> Result<Vec<Object>> {
+        let shown = self.url(&folder);
+        let prefix = self.path(&folder)?;
+        let prefix = (!folder.is_empty()).then_some(&prefix);
+        let mut listed = match after {
+            None => store.list(prefix),
+            Some(after) => store.list_with_offset(prefix, &self.path(&after)?),
+        };
+        let mut objects = Vec::new();
+        while let Some(meta) =
+            listed.try_next().await.map_err(|error| store_error("listing", &shown, &error))?
+        {
+            let object = self.object(meta);
+            let to_last = last.as_ref().map(|last| object.key.cmp(last));
+            if to_last == Some(Ordering::Greater) {
+                break;
+            }
+            objects.push(object);
+            // Another page would begin with the next span.
+            if to_last == Some(Ordering::Equal) {
+                break;
+            }
+        }
+        Ok(objects)
+    }
+
+    /// One object, or `None` where there is none of that name.
+    pub(crate) async fn head(&self, key: &str) -> Result<Option<Object>> {
+        match &self.backend {
+            Backend::Local => match std::fs::metadata(key) {
+                Ok(meta) => Ok(meta.is_file().then(|| local_object(key, &meta))),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+                Err(error) => Err(Error::io("looking at", key, error)),
+            },
+            Backend::Remote(Connected { store, .. }) => {
+                let shown = self.url(key);
+                match store.head(&self.path(key)?).await {
+                    Ok(meta) => Ok(Some(self.object(meta))),
+                    Err(error) => match store_error("looking at", &shown, &error) {
+                        // A missing bucket is not the same as a missing key.
+                        Error::NotFound(_) if !error.to_string().contains("NoSuchBucket") => Ok(None),
+                        other => Err(other),
+                    },
+                }
+            }
+        }
+    }
+
+    fn object(&self, meta: object_store::ObjectMeta) -> Object {
+        let key = meta.location.to_string();
+        Object {
+            url: self.url(&key),
+            key,
+            size: meta.size,
+            modified: Some(meta.last_modified),
+            e_tag: meta.e_tag,
+        }
+    }
+
+    /// A whole small object in one request; `None` where there is none, or a larger one.
+    pub(crate) async fn read_small(&self, key: &str, most: u64) -> Result<Option<Bytes>> {
+        let Backend::Remote(Connected { store, .. }) = &self.backend else {
+            return match self.head(key).await? {
+                Some(object) if object.size <= most => self.read(&object, 0..object.size).await.map(Some),
+                _ => Ok(None),
+            };
+        };
+        let shown = self.url(key);
+        let failed = |error| store_error("reading", &shown, &error);
+        let result = match store.get(&self.path(key)?).await {
+            Ok(result) if result.meta.size > most => return Ok(None),
+            Ok(result) => result,
+            Err(object_store::Error::NotFound { .. }) => return Ok(None),
+            Err(error) => return Err(failed(error)),
+        };
+        result.bytes().await.map(Some).map_err(failed)
+    }
+
+    /// A key that exists, taken literally: `Path::from` would percent-encode it.
+    pub(crate) fn path(&self, key: &str) -> Result<Path> {
+        Path::parse(key)
+            .map_err(|error| Error::Usage(format!("{} cannot be addressed: {error}", self.url(key))))
+    }
+
+    /// Reads a range of an object that was listed; fewer bytes than asked for, or another version of the object,
+    /// are errors.
+    pub(crate) async fn read(&self, object: &Object, range: Range<u64>) -> Result<Bytes> {
+        if range.is_empty() {
+            return Ok(Bytes::new());
+        }
+        match &self.backend {
+            Backend::Local => {
+                let object = object.clone();
+                blocking(move || {
+                    let file = open_local(&object)?;
+                    let mut buffer = vec![0; (range.end - range.start) as usize];
+                    read_local(&file, &object, range.start, &mut buffer)?;
+                    Ok(Bytes::from(buffer))
+                })
+                .await
+            }
+            Backend::Remote(Connected { store, .. }) => {
+                let wanted = range.end - range.start;
+                let options = GetOptions {
+                    if_match: object.e_tag.clone(),
+                    range: Some(GetRange::Bounded(range)),
+                    ..GetOptions::default()
+                };
+                let path = self.path(&object.key)?;
+                let failed = |error| store_error("reading", &object.url, &error);
+                let mut got = 0;
+                // object_store does not count the bytes of an answer: one that ends early unnoticed on its way is
+                // asked for again.
+                for _ in 0..READS_UNTIL_WHOLE {
+                    let result = store.get_opts(&path, options.clone()).await.map_err(failed)?;
+                    if !is_same(object, &result.meta) {
+                        return Err(changed(object).into());
+                    }
+                    let bytes = result.bytes().await.map_err(failed)?;
+                    if bytes.len() as u64 == wanted {
+                        return Ok(bytes);
+                    }
+                    got = bytes.len();
+                }
+                Err(Error::Store {
+                    doing: "reading",
+                    object: object.url.clone(),
+                    reason: format!("it keeps answering with {got} bytes where {wanted} were asked for"),
+                })
+            }
+        }
+    }
+}
+
+/// Whether an answer is about the object that was listed. Servers exist that list no ETags, and others that ignore
+/// `If-Match`.
+fn is_same(listed: &Object, answered: &object_store::ObjectMeta) -> bool {
+    // Azure lists an ETag without the quotes that it answers with.
+    let bare = |e_tag: &str| e_tag.trim_start_matches("W/").trim_matches('"').to_owned();
+    let same_version = match (&listed.e_tag, &answered.e_tag, listed.modified) {
+        (Some(a), Some(b), _) => bare(a) == bare(b),
+        // A header has whole seconds, and where there is none the time is 0.
+        (_, _, Some(modified)) if answered.last_modified.timestamp() != 0 => {
+            modified.timestamp() == answered.last_modified.timestamp()
+        }
+        _ => true,
+    };
+    same_version && listed.size == answered.size
+}
+
+/// Pages of a listing that are asked for at once.
+const CONCURRENT_LISTINGS: usize = 16;
+
+/// How often a range is asked for when its answers are too short or too long.
+const READS_UNTIL_WHOLE: usize = 3;

@@ -1,0 +1,149 @@
+//! What is there: takes a [`Location`], gives its objects sorted by key. Never parses names.
+
+use super::glob::Glob;
+use super::location::Location;
+use super::object::Object;
+use crate::model::{Error, Result};
+
+use std::collections::HashSet;
+
+/// The objects found at a location.
+#[derive(Debug)]
+pub(crate) struct Listing {
+    /// Sorted by key.
+    pub(crate) objects: Vec<Object>,
+    /// The location is one file, which was named by itself.
+    pub(crate) is_single_file: bool,
+}
+
+/// Lists a folder with the folders below it, one file, or what a glob in the last segment matches.
+pub(crate) async fn list(location: &Location) -> Result<Listing> {
+    list_between(location, &[]).await
+}
+
+/// As [`list`], where so many objects are known that their listing has several pages: what lies between two of the
+/// `marks`, which are keys in ascending order, is asked for beside the rest. For stores that list in that order.
+pub(crate) async fn list_between(location: &Location, marks: &[&str]) -> Result<Listing> {
+    let mut listing = match location.store.object_store() {
+        None => {
+            let location = location.clone();
+            super::object::blocking(move || list_local(&location)).await?
+        }
+        Some(_) => list_remote(location, marks).await?,
+    };
+    listing.objects.sort_by(|a, b| a.key.cmp(&b.key));
+    Ok(listing)
+}
+
+async fn list_remote(location: &Location, marks: &[&str]) -> Result<Listing> {
+    let Some(store) = location.store.object_store() else {
+        return Err(Error::Internal("no object store".into()));
+    };
+    let (folder, last) = location.split();
+    let glob = Glob::new(last);
+    if !glob.is_literal() {
+        let found = location.store.list_remote(store, folder, marks).await?;
+        let skip = if folder.is_empty() { 0 } else { folder.len() + 1 };
+        let objects = found
+            .into_iter()
+            .filter(|object| {
+                // The glob's segment may be a folder: then everything below it counts, as a shell would have it.
+                let below = object.key.get(skip..).unwrap_or_default();
+                glob.matches(below.split('/').next().unwrap_or_default())
+            })
+            .collect();
+        return Ok(Listing { objects: without_markers(objects), is_single_file: false });
+    }
+    let mut objects = without_markers(location.store.list_remote(store, &location.path, marks).await?);
+    // The marker of this folder itself.
+    objects.retain(|object| object.key != location.path);
+    if objects.is_empty()
+        && !location.is_folder
+        && let Some(object) = location.store.head(&location.path).await?
+    {
+        return Ok(Listing { objects: vec![object], is_single_file: true });
+    }
+    Ok(Listing { objects, is_single_file: false })
+}
+
+/// Leaves out the markers of folders: empty objects that consoles make, named like the folder, with a slash that
+/// object_store takes off.
+fn without_markers(mut objects: Vec<Object>) -> Vec<Object> {
+    let mut folders = HashSet::new();
+    for object in &objects {
+        let mut folder = object.folder();
+        while !folder.is_empty() && folders.insert(folder.to_owned()) {
+            folder = folder.rsplit_once('/').map_or("", |(above, _)| above);
+        }
+    }
+    objects.retain(|object| object.size > 0 || !folders.contains(&object.key));
+    objects
+}
+
+fn list_local(location: &Location) -> Result<Listing> {
+    let path = if location.path.is_empty() { "." } else { &location.path };
+    match std::fs::metadata(path) {
+        Ok(meta) if meta.is_dir() => {
+            let mut objects = Vec::new();
+            walk(path, &mut objects)?;
+            Ok(Listing { objects, is_single_file: false })
+        }
+        Ok(_) if location.is_folder => Err(Error::NotFound(format!("{location} is a file, not a folder"))),
+        Ok(meta) => {
+            Ok(Listing { objects: vec![super::object::local_object(path, &meta)], is_single_file: true })
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => list_local_glob(location),
+        Err(error) => Err(Error::io("listing", path, error)),
+    }
+}
+
+fn list_local_glob(location: &Location) -> Result<Listing> {
+    let (folder, last) = location.split();
+    let glob = Glob::new(last);
+    if glob.is_literal() {
+        return Err(Error::NotFound(format!("there is no file or folder {location}")));
+    }
+    let read = if folder.is_empty() { "." } else { folder };
+    let failed = |error| Error::io("listing", read, error);
+    let mut objects = Vec::new();
+    for entry in std::fs::read_dir(read).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let Ok(name) = entry.file_name().into_string() else {
+            continue;
+        };
+        if glob.matches(&name) {
+            let slash = if folder.is_empty() || folder.ends_with('/') { "" } else { "/" };
+            walk(&format!("{folder}{slash}{name}"), &mut objects)?;
+        }
+    }
+    Ok(Listing { objects, is_single_file: false })
+}
+
+/// All files below `path`, or `path` itself; links are followed, a link that leads nowhere or in a circle is no file.
+fn walk(path: &str, objects: &mut Vec<Object>) -> Result<()> {
+    for entry in walkdir::WalkDir::new(path).follow_links(true) {
+        let entry = match entry {
+            Ok(entry) => entry,
+            Err(error) => {
+                let shown = error.path().map_or_else(|| path.to_owned(), |path| path.display().to_string());
+                match error.into_io_error() {
+                    Some(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
+                        return Err(Error::io("listing", shown, cause));
+                    }
+                    _ => continue,
+                }
+            }
+        };
+        // A name that is no UTF-8 is no part's name, and no key of a store.
+        let Some(name) = entry.path().to_str() else {
+            continue;
+        };
+        if !entry.file_type().is_file() {
+            continue;
+        }
+        let meta = entry.metadata().map_err(|error| Error::io("listing", name, error.into()))?;
+        let name = name.strip_prefix("./").unwrap_or(name);
+        objects.push(super::object::local_object(name, &meta));
+    }
+    Ok(())
+}

@@ -1,0 +1,189 @@
+//! Where things are: takes text (`exports/`, `s3://bucket/exports`, a glob in the last segment) and gives a store,
+//! a folder in it and a filter on names. Never lists.
+
+use super::handle::Store;
+use super::options::StoreOptions;
+use super::remote::{check_local, connect};
+use crate::model::{Error, Result};
+
+use object_store::ObjectStore;
+use std::fmt;
+use std::sync::Arc;
+
+/// A folder, file or glob on local disk or in an object store.
+///
+/// Keys and paths are literal: `a%20b`, `+` and blanks stand for themselves.
+///
+/// ```
+/// use forecast_export::Location;
+///
+/// let folder = Location::parse("exports/2026")?;
+/// assert_eq!(folder.to_string(), "exports/2026");
+/// # Ok::<(), forecast_export::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Location {
+    pub(crate) store: Store,
+    /// The path or key without a trailing `/`; empty for the root of a bucket.
+    pub(crate) path: String,
+    /// The text ended in `/`: a folder, never a file.
+    pub(crate) is_folder: bool,
+    text: String,
+}
+
+impl Location {
+    /// Reads a path or URL with the stores' usual credentials from the environment.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for a URL of an unknown or left-out store, or one without a bucket.
+    pub fn parse(text: &str) -> Result<Self> {
+        Self::parse_with(text, &StoreOptions::default())
+    }
+
+    /// Reads a path or URL; `options` say how a store is reached.
+    ///
+    /// # Errors
+    /// As [`Location::parse`].
+    pub fn parse_with(text: &str, options: &StoreOptions) -> Result<Self> {
+        if text.is_empty() {
+            return Err(Error::Usage("an empty location; name a folder, a file or a URL".into()));
+        }
+        let Some((scheme, rest)) = text.split_once("://") else {
+            check_local(options)?;
+            return Ok(Self::new(Store::local(), text, text));
+        };
+        if scheme == "file" {
+            check_local(options)?;
+            return Ok(Self::new(Store::local(), rest, text));
+        }
+        let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
+        if bucket.is_empty() {
+            return Err(Error::Usage(format!("{text} names no bucket; write {scheme}://BUCKET/PREFIX")));
+        }
+        let connected = connect(scheme, bucket, options)?;
+        let store =
+            Store::connected(connected, format!("{scheme}://{bucket}/")).with_objects(&options.objects);
+        Ok(Self::new(store, key, text))
+    }
+
+    /// A place in a store of the caller's own: `root` is what its objects' names are shown with, such as
+    /// `memory://name/`.
+    ///
+    /// ```
+    /// use forecast_export::Location;
+    /// use object_store::memory::InMemory;
+    /// use std::sync::Arc;
+    ///
+    /// let location = Location::in_store(Arc::new(InMemory::new()), "memory://test/", "exports/");
+    /// assert_eq!(location.to_string(), "memory://test/exports/");
+    /// ```
+    pub fn in_store(store: Arc<dyn ObjectStore>, root: &str, path: &str) -> Self {
+        Self::new(Store::remote(store, root.to_owned()), path, &format!("{root}{path}"))
+    }
+
+    fn new(store: Store, path: &str, text: &str) -> Self {
+        let is_folder = path.is_empty() || path.ends_with('/') || (store.is_local() && path == ".");
+        let trimmed = path.trim_end_matches('/');
+        // The root of the file system is the one path that is nothing but slashes.
+        let path = if store.is_local() && trimmed.is_empty() && !path.is_empty() { "/" } else { trimmed };
+        Location { store, path: path.to_owned(), is_folder, text: text.to_owned() }
+    }
+
+    /// The folder above the last segment, and that segment.
+    pub(crate) fn split(&self) -> (&str, &str) {
+        match self.path.rsplit_once('/') {
+            Some(("", name)) if self.store.is_local() => ("/", name),
+            Some((folder, name)) => (folder, name),
+            None => ("", &self.path),
+        }
+    }
+
+    /// The object `name` in this folder.
+    pub(crate) fn child(&self, name: &str) -> Location {
+        let path = match self.path.as_str() {
+            "" => name.to_owned(),
+            "/" => format!("/{name}"),
+            folder => format!("{folder}/{name}"),
+        };
+        let slash = if self.text.is_empty() || self.text.ends_with('/') { "" } else { "/" };
+        Location {
+            store: self.store.clone(),
+            path,
+            is_folder: false,
+            text: format!("{}{slash}{name}", self.text),
+        }
+    }
+
+    /// The object `name` beside this one.
+    pub(crate) fn sibling(&self, name: &str) -> Location {
+        let beside = |text: &str| match text.rsplit_once('/') {
+            Some((folder, _)) => format!("{folder}/{name}"),
+            None => name.to_owned(),
+        };
+        let (path, text) = (beside(&self.path), beside(&self.text));
+        Location { store: self.store.clone(), path, is_folder: false, text }
+    }
+
+    /// The same place, which can only be a folder.
+    pub(crate) fn as_folder(&self) -> Location {
+        Location { is_folder: true, ..self.clone() }
+    }
+
+    /// Whether the location is on local disk.
+    pub fn is_local(&self) -> bool {
+        self.store.is_local()
+    }
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl fmt::Debug for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Location({})", self.text)
+    }
+}
+
+pub(crate) async fn exists(location: &Location) -> Result<bool> {
+    if location.is_local() && std::fs::metadata(&location.path).is_ok_and(|meta| meta.is_dir()) {
+        return Err(Error::Usage(format!(
+            "{location} is a folder; name a file, or use convert for part files"
+        )));
+    }
+    Ok(location.store.head(&location.path).await?.is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn local(text: &str) -> Location {
+        Location::parse(text).expect("a local path")
+    }
+
+    #[test]
+    fn a_path_is_split_into_folder_and_name() {
+        assert_eq!(local("a/b/c_*").split(), ("a/b", "c_*"));
+        assert_eq!(local("c.csv").split(), ("", "c.csv"));
+        assert_eq!(local("/c.csv").split(), ("/", "c.csv"));
+        assert_eq!(local("/").path, "/");
+        assert_eq!(local("a//").path, "a");
+    }
+
+    #[test]
+    fn a_child_keeps_the_way_the_user_wrote_the_folder() {
+        assert_eq!(local("out/").child("x.csv").to_string(), "out/x.csv");
+        assert_eq!(local("out").child("x.csv").to_string(), "out/x.csv");
+        assert_eq!(local("/").child("x.csv").path, "/x.csv");
+    }
+
+    #[test]
+    fn unknown_schemes_and_missing_buckets_are_usage_errors() {
+        for text in ["ftp://x/y", "memory://", "s3:///x", ""] {
+            assert!(matches!(Location::parse(text), Err(Error::Usage(_))), "{text}");
+        }
+    }
+}

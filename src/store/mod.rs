@@ -1,0 +1,46 @@
+//! Where things lie: text (`path`, `s3://bucket/key`, a glob) becomes a [`Location`] in a [`Store`], which lists, reads,
+//! writes and copies. Credentials come by each store's usual chain. Fills in what object_store lacks. Never parses the
+//! names of parts.
+
+#[cfg(feature = "aws")]
+mod chain;
+#[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
+mod client;
+#[cfg(feature = "aws")]
+mod copier;
+#[cfg(not(feature = "aws"))]
+#[path = "no_copier.rs"]
+mod copier;
+mod failure;
+mod glob;
+mod handle;
+#[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
+mod http;
+pub(crate) mod listing;
+mod location;
+mod object;
+mod objects;
+mod options;
+mod remote;
+#[cfg(feature = "aws")]
+mod s3;
+mod upload_parts;
+mod upload_ticket;
+#[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
+mod uploads;
+
+pub(crate) use copier::{COPYING, Copier};
+#[cfg(feature = "forecast")]
+pub(crate) use failure::one_line;
+pub(crate) use failure::store_error;
+pub(crate) use glob::Glob;
+pub(crate) use handle::Store;
+pub use location::Location;
+pub(crate) use location::exists;
+pub use object::Object;
+pub(crate) use object::{blocking, changed, local_object, open_local, read_local};
+pub(crate) use objects::ContentType;
+pub use objects::{Encryption, ObjectOptions};
+pub use options::StoreOptions;
+pub(crate) use upload_parts::{Cutter, Limits, Own, Span, Totals, UploadPart};
+pub(crate) use upload_ticket::UploadTicket;

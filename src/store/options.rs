@@ -1,0 +1,136 @@
+//! How stores are reached: endpoints, credentials and what written objects carry, as a caller may choose them.
+
+use super::objects::ObjectOptions;
+use crate::model::{Error, Result};
+#[cfg(feature = "aws")]
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How object stores are reached, and how objects are written to them. Every field left at its default falls back to
+/// the store's usual environment: for S3 Amazon's own chain, which is `AWS_*` variables, the configuration files with
+/// their profiles, SSO, web identity, container and instance; for the others `GOOGLE_*` and `AZURE_*`.
+///
+/// Clones share credentials: an assumed role is assumed once for all locations that were parsed with them.
+///
+/// ```
+/// use forecast_export::StoreOptions;
+///
+/// let options = StoreOptions::default()
+///     .with_profile("archive")
+///     .with_role_arn("arn:aws:iam::123456789012:role/reader", None);
+/// assert_eq!(options.profile.as_deref(), Some("archive"));
+/// ```
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct StoreOptions {
+    /// The endpoint to send AWS requests to, S3's by path style; else what environment or profile say for a service
+    /// (`AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL_FORECAST`) or for all (`AWS_ENDPOINT_URL`).
+    pub endpoint_url: Option<String>,
+    /// The region of the bucket; else that of environment or profile, else the bucket is asked where it is.
+    pub region: Option<String>,
+    /// Send S3 requests without signing them, for public buckets.
+    pub no_sign_request: bool,
+    /// The profile of the AWS configuration files; it goes before keys in the environment.
+    pub profile: Option<String>,
+    /// A role to assume with the credentials that were found.
+    pub role_arn: Option<String>,
+    /// What the role's owner asks for as proof that the request is meant.
+    pub external_id: Option<String>,
+    /// Pay for requests to buckets whose owner does not.
+    pub request_payer: bool,
+    /// How objects are written to S3.
+    pub objects: ObjectOptions,
+    /// How long one request is tried again after server errors, throttling, lost connections and bodies that break off,
+    /// its first try included; by default three minutes. Tries are up to 15 seconds apart, a random part of that left
+    /// out, and at most ten follow the first.
+    pub retry_timeout: Option<Duration>,
+    #[cfg(feature = "aws")]
+    chains: super::chain::Chains,
+}
+
+impl StoreOptions {
+    /// Sends AWS requests to `url`, S3's by path style.
+    pub fn with_endpoint_url(mut self, url: impl Into<String>) -> Self {
+        self.endpoint_url = Some(url.into());
+        self
+    }
+
+    /// Sets the region of the bucket.
+    pub fn with_region(mut self, region: impl Into<String>) -> Self {
+        self.region = Some(region.into());
+        self
+    }
+
+    /// Sets how long a request is tried again.
+    pub fn with_retry_timeout(mut self, timeout: Duration) -> Self {
+        self.retry_timeout = Some(timeout);
+        self
+    }
+
+    /// Leaves requests unsigned.
+    pub fn with_no_sign_request(mut self, unsigned: bool) -> Self {
+        self.no_sign_request = unsigned;
+        self
+    }
+
+    /// Takes credentials, region and endpoints from a profile.
+    pub fn with_profile(mut self, profile: impl Into<String>) -> Self {
+        self.profile = Some(profile.into());
+        self
+    }
+
+    /// Assumes a role, with an external id where its owner asks for one.
+    pub fn with_role_arn(mut self, role: impl Into<String>, external_id: Option<String>) -> Self {
+        self.role_arn = Some(role.into());
+        self.external_id = external_id;
+        self
+    }
+
+    /// Pays for requests.
+    pub fn with_request_payer(mut self, pays: bool) -> Self {
+        self.request_payer = pays;
+        self
+    }
+
+    /// Sets how objects are written.
+    pub fn with_objects(mut self, objects: ObjectOptions) -> Self {
+        self.objects = objects;
+        self
+    }
+
+    /// Where the AWS credentials come from, in words such as `environment variables` or `SSO, profile archive`; never
+    /// what they are. Finds them where that has not happened yet.
+    ///
+    /// # Errors
+    /// [`Error::Denied`] where there are none.
+    #[cfg(feature = "aws")]
+    pub async fn credentials_source(&self) -> Result<String> {
+        self.chain().source().await
+    }
+
+    #[cfg(feature = "aws")]
+    pub(crate) fn chain(&self) -> Arc<super::chain::Chain> {
+        self.chains.get(super::chain::Identity {
+            profile: self.profile.clone(),
+            region: self.region.clone(),
+            role_arn: self.role_arn.clone(),
+            external_id: self.external_id.clone(),
+        })
+    }
+
+    pub(super) fn check(&self, scheme: &str) -> Result<()> {
+        if self.external_id.is_some() && self.role_arn.is_none() {
+            return Err(Error::Usage("an external id belongs to a role; name it with --role-arn".into()));
+        }
+        if !self.objects.is_default() && !is_s3(scheme) {
+            return Err(Error::Usage(format!(
+                "encryption, tags and storage classes are for s3:// outputs, not for {scheme}"
+            )));
+        }
+        self.objects.check()
+    }
+}
+
+fn is_s3(scheme: &str) -> bool {
+    matches!(scheme, "s3://" | "s3a://" | "s3n://")
+}

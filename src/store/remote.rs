@@ -1,0 +1,117 @@
+//! Connects to an object store: scheme and bucket in, an [`ObjectStore`] out. Credentials come from each store's
+//! usual environment; nothing here is a secret.
+
+#[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
+use super::client::{bad_store, client_options, retry};
+#[cfg(feature = "aws")]
+use super::copier::Copier;
+use super::handle::Connected;
+#[cfg(any(feature = "gcp", feature = "azure"))]
+use super::http::CheckedConnector;
+use super::options::StoreOptions;
+use crate::model::{Error, Result};
+
+use object_store::memory::InMemory;
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+
+/// Memory stores by name, for tests: `memory://name/...` is the same store all over the process.
+static MEMORY: LazyLock<Mutex<HashMap<String, Arc<InMemory>>>> = LazyLock::new(Mutex::default);
+
+/// Refuses what only an object store can do.
+pub(crate) fn check_local(options: &StoreOptions) -> Result<()> {
+    options.check("local files")
+}
+
+pub(crate) fn connect(scheme: &str, bucket: &str, options: &StoreOptions) -> Result<Connected> {
+    options.check(&format!("{scheme}://"))?;
+    match scheme {
+        "memory" => {
+            let mut stores = MEMORY.lock().unwrap_or_else(PoisonError::into_inner);
+            Ok(Arc::clone(stores.entry(bucket.to_owned()).or_default()).into())
+        }
+        "s3" | "s3a" | "s3n" => s3(bucket, options),
+        "gs" => gs(bucket, options),
+        "az" | "azure" | "abfs" | "abfss" => az(bucket, options),
+        other => Err(Error::Usage(format!(
+            "{other}:// is no store known here; use a local path, s3://, gs:// or az://"
+        ))),
+    }
+}
+
+/// An environment variable that is set to something.
+#[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+#[cfg(any(not(feature = "aws"), not(feature = "gcp"), not(feature = "azure")))]
+fn left_out(scheme: &str, feature: &str) -> Result<Connected> {
+    Err(Error::Usage(format!("this build has no {scheme}:// store; build with the feature \"{feature}\"")))
+}
+
+#[cfg(feature = "aws")]
+fn s3(bucket: &str, options: &StoreOptions) -> Result<Connected> {
+    let store = Arc::new(super::s3::S3::new(bucket, options));
+    // With checksums of pieces an upload's end has to name that of each, which a copy does not tell in the way of
+    // object_store.
+    let can_copy = !options.no_sign_request && variable("AWS_CHECKSUM_ALGORITHM").is_none();
+    let copier = can_copy.then(|| Copier::new((*store).clone()));
+    Ok(Connected { uploads: Some(Arc::clone(&store) as _), copier, store })
+}
+
+#[cfg(not(feature = "aws"))]
+pub(super) fn s3(_: &str, _: &StoreOptions) -> Result<Connected> {
+    left_out("s3", "aws")
+}
+
+#[cfg(feature = "gcp")]
+fn gs(bucket: &str, options: &StoreOptions) -> Result<Connected> {
+    use object_store::gcp::GoogleCloudStorageBuilder;
+
+    let mut client = client_options("GOOGLE_");
+    if variable("GOOGLE_BASE_URL").is_some_and(|url| url.starts_with("http://")) {
+        client = client.with_allow_http(true);
+    }
+    let mut builder = GoogleCloudStorageBuilder::from_env()
+        .with_bucket_name(bucket)
+        .with_http_connector(CheckedConnector::default())
+        .with_retry(retry(options))
+        .with_client_options(client);
+    if options.no_sign_request {
+        builder = builder.with_skip_signature(true);
+    }
+    let store = builder.build().map_err(|error| bad_store(&error))?;
+    Ok(Arc::new(store).into())
+}
+
+#[cfg(not(feature = "gcp"))]
+fn gs(_: &str, _: &StoreOptions) -> Result<Connected> {
+    left_out("gs", "gcp")
+}
+
+#[cfg(feature = "azure")]
+fn az(container: &str, options: &StoreOptions) -> Result<Connected> {
+    use object_store::azure::MicrosoftAzureBuilder;
+
+    let mut client = client_options("AZURE_");
+    let endpoint = variable("AZURE_STORAGE_ENDPOINT").or_else(|| variable("AZURE_ENDPOINT"));
+    if endpoint.is_some_and(|url| url.starts_with("http://")) {
+        client = client.with_allow_http(true);
+    }
+    let mut builder = MicrosoftAzureBuilder::from_env()
+        .with_container_name(container)
+        .with_http_connector(CheckedConnector::default())
+        .with_retry(retry(options))
+        .with_client_options(client);
+    if options.no_sign_request {
+        builder = builder.with_skip_signature(true);
+    }
+    let store = builder.build().map_err(|error| bad_store(&error))?;
+    Ok(Arc::new(store).into())
+}
+
+#[cfg(not(feature = "azure"))]
+fn az(_: &str, _: &StoreOptions) -> Result<Connected> {
+    left_out("az", "azure")
+}
