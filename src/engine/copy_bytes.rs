@@ -1,8 +1,8 @@
 //! CSV to CSV by bytes: no cell is rewritten, but every row is counted and checked for its number of fields.
 
 use super::context::Context;
+use super::piece::TextPiece;
 use super::rows::{Checked, worked};
-use super::text::TextPiece;
 use super::workers::Worker;
 use crate::codec::csv::count_rows;
 use crate::model::{Error, Progress, Result};

@@ -2,9 +2,10 @@
 //! finished but not published.
 
 use super::context::Context;
+use super::piece::TextPiece;
 use super::row_groups::{Full, assembled, encoded};
 use super::rows::{encoded_rows, reencoded_rows, row_groups_of, rows};
-use super::text::{Cut, TextPiece};
+use super::text::Cut;
 use super::{copy_bytes, copy_on_server, copy_row_groups, text};
 use crate::codec::parquet::{Assembler, EncodedRowGroup, Encoder, MAGIC, codec};
 use crate::model::{Compression, Error, Format, ROW_GROUP_ROWS, Result, Split, Strategy, WrittenFile};

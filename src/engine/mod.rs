@@ -9,6 +9,7 @@ mod copy_bytes;
 mod copy_on_server;
 mod copy_row_groups;
 mod files;
+mod piece;
 mod pool;
 mod read;
 mod row_group_reader;

@@ -1,6 +1,7 @@
 //! CSV text on its way out: pieces of whole rows, cut into files and compressed.
 
 use super::context::Context;
+use super::piece::TextPiece;
 use super::pool::Pool;
 use super::row_group_workers::row_groups_worked;
 use super::rows::{row_groups_of, rows};
@@ -15,13 +16,6 @@ use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
 use std::io::Write;
 use std::ops::Range;
-
-/// The text of whole rows.
-#[derive(Debug, Clone)]
-pub(crate) struct TextPiece {
-    pub(crate) bytes: Bytes,
-    pub(crate) rows: u64,
-}
 
 /// The header line of every file of the output.
 pub(crate) fn header(context: &Context, plan: &Plan) -> Vec<u8> {

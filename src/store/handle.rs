@@ -70,6 +70,14 @@ impl Store {
         &self.objects
     }
 
+    /// Whether a server can be asked to copy from one store to another.
+    pub(crate) fn copies_to(&self, target: &Store) -> bool {
+        match (self.copier(), target.copier()) {
+            (Some(from), Some(to)) => to.reaches(from),
+            _ => false,
+        }
+    }
+
     /// Has the server copy, where it is one of S3 and requests are signed.
     pub(crate) fn copier(&self) -> Option<&Copier> {
         match &self.backend {

@@ -10,6 +10,7 @@ mod far_away;
 mod faults;
 mod fixtures;
 mod jobs;
+mod layers;
 mod library;
 mod on_server;
 mod properties;

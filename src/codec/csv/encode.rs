@@ -135,6 +135,7 @@ pub(crate) fn to_text(array: &ArrayRef, column: &str, file: &str) -> Result<Arra
 #[cfg(test)]
 mod tests {
     use super::*;
+    use arrow::array::types::Int32Type;
     use arrow::array::*;
     use std::sync::Arc;
 
