@@ -260,7 +260,7 @@ async fn receipt_of(store: &Store, part: &PlannedPart, is_alone: bool) -> Result
 /// As [`plan()`](crate::plan()); parts that differ are an [`Error::Data`] that names file and column, unless columns
 /// are aligned by name.
 pub async fn schema(source: &Location, options: &Options) -> Result<SchemaSummary> {
-    let input = crate::source::input(source, options, |_| false).await?;
+    let input = crate::source::input(source, options).await?;
     let receipt = match input.parts.as_slice() {
         [] => None,
         [first, ..] => receipt_of(&source.store, first, input.parts.len() == 1).await?,

@@ -80,7 +80,7 @@ pub use model::{
 };
 pub use plan::{
     Output, Plan, PlanSummary, PlannedPartSummary, Receipt, ReceiptOptions, ReceiptOutput, ReceiptSource,
-    ReceiptSummary, plan,
+    ReceiptSummary, RunPlan, UpToDate, plan,
 };
 pub use run::{Report, run, run_until};
 pub use sample::{Frequency, Quantile, SampleOptions, SampleReport, sample, sample_until};

@@ -1,6 +1,6 @@
 //! What every stage of a run needs: the input, the bounds on memory, the places for work, the counters and the stop.
 
-use super::threads::Jobs;
+use super::threads::CpuPool;
 use crate::model::{Budget, Options, Progress};
 use crate::source::Input;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use tokio::sync::watch;
 pub(crate) struct Context {
     pub(crate) input: Arc<Input>,
     pub(crate) budget: Budget,
-    pub(crate) jobs: Jobs,
+    pub(crate) pool: CpuPool,
     pub(crate) progress: Arc<Progress>,
     /// Becomes true when the run shall stop.
     pub(crate) stopped: watch::Receiver<bool>,
@@ -25,6 +25,6 @@ impl Context {
         stopped: watch::Receiver<bool>,
     ) -> Self {
         let budget = Budget::new(options);
-        Context { input: Arc::clone(input), budget, jobs: Jobs::new(budget.threads), progress, stopped }
+        Context { input: Arc::clone(input), budget, pool: CpuPool::new(budget.threads), progress, stopped }
     }
 }

@@ -1,31 +1,57 @@
 //! CSV to CSV by bytes: no cell is rewritten, but every row is counted and checked for its number of fields.
 
 use super::context::Context;
-use super::piece::TextPiece;
+use super::csv_file;
+use super::open_file::OpenFile;
+use super::piece::{CsvText, TextPiece};
 use super::rows::{Checked, worked};
 use super::workers::Worker;
 use crate::codec::csv::count_rows;
-use crate::model::{Error, Progress, Result};
+use crate::model::{Compression, Error, Progress, Result};
+use crate::plan::{PlannedOutput, RunPlan};
 use crate::sink::PositionedFile;
 use crate::source::{Chunk, Contents, Input};
 
 use bytes::Bytes;
+use futures::TryStreamExt;
 use futures::stream::BoxStream;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// The text of the rows of the given parts, in order.
-pub(crate) fn text(context: &Context, parts: Range<usize>) -> BoxStream<'static, Result<TextPiece>> {
-    worked(context, parts, || {
+/// Fills one file.
+pub(super) async fn fill(
+    context: &Context,
+    plan: &RunPlan,
+    output: &PlannedOutput,
+    file: &mut OpenFile,
+) -> Result<()> {
+    let parts = output.parts.clone();
+    let place = if plan.compression == Compression::None { file.sink.positioned() } else { None };
+    let Some(place) = place else {
+        return csv_file::fill(context, text(context, parts), plan.compression, file).await;
+    };
+    file.write(context.input.header().into()).await?;
+    let mut copied = copied(context, parts, &place, file.bytes);
+    while let Some((rows, bytes)) = copied.try_next().await? {
+        file.add_rows(rows);
+        file.bytes += bytes;
+    }
+    Ok(())
+}
+
+/// The text of the given parts.
+pub(super) fn text(context: &Context, parts: Range<usize>) -> CsvText {
+    let rows = worked(context, parts, || {
         Ok(Checking::new(context, |chunk: &Chunk, rows| {
             Ok(TextPiece { bytes: Bytes::copy_from_slice(chunk.bytes()), rows })
         }))
-    })
+    });
+    CsvText { header: context.input.header().into(), rows }
 }
 
 /// Copies the text of the rows of the given parts to a file, from a position on: where a chunk belongs is known
-/// before those ahead of it are written, so each thread writes its own. Gives rows and bytes of each.
-pub(crate) fn copied(
+/// before those ahead of it are written, so each thread writes its own. Returns rows and bytes of each.
+fn copied(
     context: &Context,
     parts: Range<usize>,
     file: &PositionedFile,

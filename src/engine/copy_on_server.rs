@@ -3,10 +3,12 @@
 
 use super::context::Context;
 use super::copy_row_groups::{reencode, with_page_index};
+use super::open_file::OpenFile;
+use super::parquet_file::{footer_of_copy, seal};
 use crate::codec::csv::count_rows;
 use crate::codec::parquet::{Assembler, MAGIC, chunk_ranges, page_indexes};
-use crate::model::{DataError, Error, Result};
-use crate::plan::{RowGroupPiece, ServerMerge, TextOnServer, row_group_pieces};
+use crate::model::{DataError, Error, Format, Result};
+use crate::plan::{PlannedOutput, RowGroupPiece, RunPlan, ServerMerge, TextOnServer, row_group_pieces};
 use crate::sink::Sink;
 
 use bytes::Bytes;
@@ -17,12 +19,28 @@ const CONCURRENT_FOOTERS: usize = 16;
 /// Small parts that are read at once, where they are very small.
 const CONCURRENT_PARTS: usize = 64;
 
-/// The text of a merge of CSV. Gives the rows where all of them passed through here.
-pub(crate) async fn write_text(
+/// Fills the one file of a merge.
+pub(super) async fn fill(
     context: &Context,
+    plan: &RunPlan,
     merge: &ServerMerge,
-    sink: &mut Sink,
-) -> Result<Option<u64>> {
+    output: &PlannedOutput,
+    file: &mut OpenFile,
+) -> Result<()> {
+    match plan.to {
+        Format::Csv => file.rows = write_text(context, merge, &mut file.sink).await?,
+        Format::Parquet => {
+            let mut footer = footer_of_copy(context, output)?;
+            file.rows = Some(write_row_groups(context, merge, &mut footer, &mut file.sink).await?);
+            seal(context, plan, output, footer, file).await?;
+        }
+    }
+    file.bytes = file.sink.written_on_server().unwrap_or(0);
+    Ok(())
+}
+
+/// The text of a merge of CSV. Returns the rows where all of them passed through here.
+async fn write_text(context: &Context, merge: &ServerMerge, sink: &mut Sink) -> Result<Option<u64>> {
     let is_read = |piece: &&TextOnServer| matches!(piece, TextOnServer::Read { .. });
     let longest = merge.text.iter().filter(is_read).map(|piece| match piece {
         TextOnServer::Read { part } => context.input.parts[*part].object.size,
@@ -73,7 +91,7 @@ async fn read_small(context: &Context, part: usize) -> Result<(Vec<Bytes>, u64)>
     let url = planned.object.url.clone();
     let checked = text.clone();
     let rows = context
-        .jobs
+        .pool
         .run(move || {
             count_rows(&checked, &names, &mut Vec::new()).map(|counted| counted.rows).map_err(|failed| {
                 let error = DataError { file: url, line: Some(body_line + failed.lines), ..*failed.error };
@@ -85,13 +103,13 @@ async fn read_small(context: &Context, part: usize) -> Result<(Vec<Bytes>, u64)>
     let is_ended = matches!(text.last(), None | Some(b'\n' | b'\r'));
     let mut bytes = vec![text];
     if !is_ended {
-        bytes.push(Bytes::from_static(crate::source::line_end(&context.input).bytes()));
+        bytes.push(Bytes::from_static(context.input.line_end().bytes()));
     }
     Ok((bytes, rows))
 }
 
 /// The row groups of a merge of Parquet. Gives their rows.
-pub(crate) async fn write_row_groups(
+async fn write_row_groups(
     context: &Context,
     merge: &ServerMerge,
     assembler: &mut Assembler,

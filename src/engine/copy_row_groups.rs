@@ -2,16 +2,19 @@
 //! keep are decoded and encoded into full ones.
 
 use super::context::Context;
-use super::row_groups::{Full, assembled, encoded};
+use super::open_file::OpenFile;
+use super::parquet_file::{footer_of_copy, seal};
+use super::row_groups::{RowGroupLimits, assembled, encoded};
 use super::rows::{reencoded_rows, row_group_rows};
 use crate::codec::guard;
-use crate::codec::parquet::{Assembler, Encoder, PageWalker, chunk_ranges, codec_of, page_indexes};
+use crate::codec::parquet::{Assembler, Encoder, MAGIC, PageWalker, chunk_ranges, codec_of, page_indexes};
 use crate::model::{Error, Result, TRANSFER_BYTES};
-use crate::plan::RowGroupPiece;
+use crate::plan::{PlannedOutput, RowGroupPiece, RunPlan, row_group_pieces};
 use crate::sink::Sink;
 use crate::source::PlannedPart;
 use crate::store::{Object, blocking, open_local, read_local};
 
+use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 use parquet::DecodeResult;
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataPushDecoder};
@@ -19,8 +22,23 @@ use std::fs::File;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Writes the pieces in order behind what the sink has; the assembler keeps the books. Gives the rows written.
-pub(crate) async fn write(
+/// Fills one file.
+pub(super) async fn fill(
+    context: &Context,
+    plan: &RunPlan,
+    output: &PlannedOutput,
+    file: &mut OpenFile,
+) -> Result<()> {
+    let mut assembler = footer_of_copy(context, output)?;
+    file.write(Bytes::from_static(MAGIC)).await?;
+    let pieces = row_group_pieces(&context.input, output.parts.clone());
+    file.rows = Some(write(context, pieces, &mut assembler, &mut file.sink).await?);
+    file.bytes = assembler.position();
+    seal(context, plan, output, assembler, file).await
+}
+
+/// Writes the pieces in order behind what the sink has, and notes them for the footer. Returns the rows written.
+async fn write(
     context: &Context,
     pieces: Vec<RowGroupPiece>,
     assembler: &mut Assembler,
@@ -57,12 +75,12 @@ pub(super) async fn reencode(
     let codec =
         groups.first().and_then(|(part, _)| context.input.parts[*part].parquet()).map(|m| codec_of(m));
     let encoder = Encoder::new(&context.input.schema, codec.unwrap_or(parquet::basic::Compression::SNAPPY))?;
-    let (jobs, bytes, ahead) = (context.jobs.clone(), context.budget.row_group, context.budget.threads);
+    let (pool, bytes, ahead) = (context.pool.clone(), context.budget.row_group, context.budget.threads);
     let mut groups = if encoder.encodes_batches() {
-        assembled(reencoded_rows(context, groups, &encoder), bytes, encoder, jobs, ahead)
+        assembled(reencoded_rows(context, groups, &encoder), bytes, encoder, pool, ahead)
     } else {
-        let full = Full { rows: crate::model::ROW_GROUP_ROWS, bytes, boundary: None };
-        encoded(row_group_rows(context, groups), full, encoder, jobs, ahead)
+        let limits = RowGroupLimits { rows: crate::model::ROW_GROUP_ROWS, bytes, boundary: None };
+        encoded(row_group_rows(context, groups), limits, encoder, pool, ahead)
     };
     let mut rows = 0;
     while let Some(group) = groups.try_next().await? {

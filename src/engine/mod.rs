@@ -4,24 +4,30 @@
 //! Async code moves bytes, threads decode and encode. They meet in `threads` (single jobs), `workers` (chunks of text) and
 //! `row_group_workers` (row groups); everything else is on one side.
 
+mod buffers;
 mod context;
 mod copy_bytes;
 mod copy_on_server;
 mod copy_row_groups;
-mod files;
+mod csv_file;
+mod open_file;
+mod parquet_file;
 mod piece;
-mod pool;
 mod read;
+mod resplit;
 mod row_group_reader;
 mod row_group_workers;
 mod row_groups;
 pub(crate) mod rows;
-mod text;
 mod threads;
+mod transcode;
 mod workers;
+mod write;
 
 pub(crate) use context::Context;
-pub(crate) use files::{Finished, abort, note_digest, publish, write_each, write_output, write_recut};
+pub(crate) use open_file::{Finished, abort, publish, write_each};
+pub(crate) use parquet_file::note_digest;
 pub use read::{Rows, read};
 pub(crate) use rows::rows;
-pub(crate) use threads::Jobs;
+pub(crate) use threads::CpuPool;
+pub(crate) use write::write_all;

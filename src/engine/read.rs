@@ -75,7 +75,7 @@ impl Stream for Rows {
 /// # }).unwrap();
 /// ```
 pub async fn read(source: &Location, options: &Options) -> Result<Rows> {
-    let input = Arc::new(source::input(source, options, |_| false).await?);
+    let input = Arc::new(source::input(source, options).await?);
     let (stopper, stopped) = watch::channel(false);
     let context = Context::new(&input, options, Arc::new(Progress::default()), stopped);
     let parts = 0..input.parts.len();

@@ -7,7 +7,7 @@
 use super::context::Context;
 use super::row_group_reader::{ReadFailure, RowGroupReader};
 use crate::codec::panic_text;
-use crate::codec::parquet::{RowGroupBatches, Texts, align, decode_row_group, with_keys};
+use crate::codec::parquet::{RowGroupBatches, StringDecoding, align, decode_row_group, with_keys};
 use crate::model::{BATCH_ROWS, Error, Result};
 use crate::source::{Contents, PlannedPart};
 
@@ -30,7 +30,7 @@ const BYTES_OF_A_THREAD: usize = 256 * 1024;
 pub(crate) fn row_groups_worked<T, W>(
     context: &Context,
     groups: Vec<(usize, usize)>,
-    texts: Texts,
+    texts: StringDecoding,
     worker: impl Fn() -> W,
 ) -> BoxStream<'static, Result<T>>
 where
@@ -160,7 +160,7 @@ impl Shared {
 
 struct Thread<T> {
     context: Context,
-    texts: Texts,
+    texts: StringDecoding,
     shared: Arc<Shared>,
     sender: mpsc::UnboundedSender<Sent<T>>,
     runtime: Handle,
@@ -201,7 +201,7 @@ impl<T: Send + 'static> Thread<T> {
                 }
                 Task::GoOn(group) => group,
             };
-            self.context.jobs.run_here(&self.runtime, || {
+            self.context.pool.run_here(&self.runtime, || {
                 let Some(batch) = group.next(&self.context)? else { return Ok(None) };
                 place = (group.number, group.given - 1);
                 let part = Arc::clone(&self.context.input);
@@ -242,7 +242,7 @@ impl RowGroup {
         context: &Context,
         number: usize,
         (part, group): (usize, usize),
-        texts: Texts,
+        texts: StringDecoding,
         runtime: &Handle,
     ) -> Result<Self> {
         let planned = &context.input.parts[part];
@@ -256,8 +256,8 @@ impl RowGroup {
         let batch_rows = batch_rows(metadata, context.budget.batch);
         let failure = bytes.failure();
         let (reader, schema) = match texts {
-            Texts::Whole => (reader.clone(), Arc::clone(&context.input.schema)),
-            Texts::Keys => with_keys(reader, group, columns, &context.input.schema),
+            StringDecoding::Plain => (reader.clone(), Arc::clone(&context.input.schema)),
+            StringDecoding::Dictionary => with_keys(reader, group, columns, &context.input.schema),
         };
         let batches = decode_row_group(&planned.object.url, bytes, reader, group, batch_rows)
             .map_err(|error| failure.behind(error))?;

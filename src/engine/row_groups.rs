@@ -1,7 +1,7 @@
 //! Encoded row groups on their way out: rows are gathered until a row group is full, and encoded by jobs, several at
 //! a time, in order.
 
-use super::threads::Jobs;
+use super::threads::CpuPool;
 use crate::codec::parquet::{EncodedRowGroup, EncodedRows, Encoder};
 use crate::model::{ROW_GROUP_ROWS, Result};
 
@@ -11,7 +11,7 @@ use futures::{StreamExt, stream};
 
 /// When a row group is full.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Full {
+pub(crate) struct RowGroupLimits {
     pub(crate) rows: u64,
     /// Of decoded rows; a row group has one batch at least.
     pub(crate) bytes: usize,
@@ -22,17 +22,17 @@ pub(crate) struct Full {
 /// Gathers batches into row groups and encodes them; `ahead` are encoded at a time.
 pub(crate) fn encoded(
     batches: BoxStream<'static, Result<RecordBatch>>,
-    full: Full,
+    limits: RowGroupLimits,
     encoder: Encoder,
-    jobs: Jobs,
+    pool: CpuPool,
     ahead: usize,
 ) -> BoxStream<'static, Result<EncodedRowGroup>> {
-    gathered(batches, full)
+    gathered(batches, limits)
         .map(move |batches| {
-            let (encoder, jobs) = (encoder.clone(), jobs.clone());
+            let (encoder, pool) = (encoder.clone(), pool.clone());
             async move {
                 let batches = batches?;
-                jobs.run(move || encoder.encode(&batches)).await
+                pool.run(move || encoder.encode(&batches)).await
             }
         })
         .buffered(ahead)
@@ -44,7 +44,7 @@ pub(crate) fn assembled(
     chunks: BoxStream<'static, Result<EncodedRows>>,
     most_bytes: usize,
     encoder: Encoder,
-    jobs: Jobs,
+    pool: CpuPool,
     ahead: usize,
 ) -> BoxStream<'static, Result<EncodedRowGroup>> {
     let gathered = stream::try_unfold((chunks, None), move |(mut chunks, mut rest)| async move {
@@ -72,10 +72,10 @@ pub(crate) fn assembled(
     });
     gathered
         .map(move |chunks: Result<Vec<EncodedRows>>| {
-            let (encoder, jobs) = (encoder.clone(), jobs.clone());
+            let (encoder, pool) = (encoder.clone(), pool.clone());
             async move {
                 let chunks = chunks?;
-                jobs.run(move || encoder.assemble(chunks)).await
+                pool.run(move || encoder.assemble(chunks)).await
             }
         })
         .buffered(ahead)
@@ -92,7 +92,7 @@ struct Gathering {
 
 fn gathered(
     batches: BoxStream<'static, Result<RecordBatch>>,
-    full: Full,
+    limits: RowGroupLimits,
 ) -> BoxStream<'static, Result<Vec<RecordBatch>>> {
     let state = Gathering { batches, rest: None, since_boundary: 0 };
     stream::try_unfold(state, move |mut state| async move {
@@ -109,8 +109,8 @@ fn gathered(
             if batch.num_rows() == 0 {
                 continue;
             }
-            let to_boundary = full.boundary.map_or(u64::MAX, |boundary| boundary - state.since_boundary);
-            let room = (full.rows.max(1) - rows).min(to_boundary);
+            let to_boundary = limits.boundary.map_or(u64::MAX, |boundary| boundary - state.since_boundary);
+            let room = (limits.rows.max(1) - rows).min(to_boundary);
             let taken = usize::try_from(room).unwrap_or(usize::MAX).min(batch.num_rows());
             if taken < batch.num_rows() {
                 state.rest = Some(batch.slice(taken, batch.num_rows() - taken));
@@ -119,13 +119,13 @@ fn gathered(
             bytes += batch.get_array_memory_size() / batch.num_rows() * taken;
             rows += taken as u64;
             group.push(batch.slice(0, taken));
-            if let Some(boundary) = full.boundary {
+            if let Some(boundary) = limits.boundary {
                 state.since_boundary = (state.since_boundary + taken as u64) % boundary;
                 if state.since_boundary == 0 {
                     break;
                 }
             }
-            if rows >= full.rows.max(1) || bytes >= full.bytes {
+            if rows >= limits.rows.max(1) || bytes >= limits.bytes {
                 break;
             }
         }

@@ -4,9 +4,9 @@ use super::context::Context;
 use super::row_group_workers::row_groups_worked;
 use super::workers::{Worker, in_order};
 use crate::codec::csv::Decoder;
-use crate::codec::parquet::{EncodedRows, Encoder, Texts};
+use crate::codec::parquet::{EncodedRows, Encoder, StringDecoding};
 use crate::model::{DataError, Error, Progress, Result};
-use crate::source::{Chunk, Contents, Input, PlannedPart, Text, TextPart, line_end};
+use crate::source::{Chunk, Contents, Input, PlannedPart, Text, TextPart};
 
 use arrow::array::RecordBatch;
 use futures::stream::BoxStream;
@@ -92,7 +92,7 @@ pub(crate) fn reencoded_rows(
     encoder: &Encoder,
 ) -> BoxStream<'static, Result<EncodedRows>> {
     let encoder = encoder.clone();
-    row_groups_worked(context, groups, Texts::Keys, move || {
+    row_groups_worked(context, groups, StringDecoding::Dictionary, move || {
         let mut chunk_encoder = None;
         let encoder = encoder.clone();
         move |batch: RecordBatch, _url: &str| {
@@ -114,7 +114,7 @@ pub(crate) fn worked<T: Send + 'static, W: Worker<Output = Checked<T>>>(
     let input = Arc::clone(&context.input);
     let parts = text_parts(&input, parts);
     let bytes = parts.iter().map(|part| part.object.size).sum();
-    let text = Text::new(&input.store, parts, context.budget, line_end(&input), &context.progress);
+    let text = Text::new(&input.store, parts, context.budget, input.line_end(), &context.progress);
     in_order(context, text, bytes, worker)
         .scan(LineCounter::default(), move |counter, checked| {
             std::future::ready(Some(checked.and_then(|checked| counter.resolve(&input, checked))))
@@ -181,7 +181,7 @@ pub(crate) fn row_group_rows(
     context: &Context,
     groups: Vec<(usize, usize)>,
 ) -> BoxStream<'static, Result<RecordBatch>> {
-    row_groups_worked(context, groups, Texts::Whole, || |batch, _url: &str| Ok(batch))
+    row_groups_worked(context, groups, StringDecoding::Plain, || |batch, _url: &str| Ok(batch))
 }
 
 /// Cuts a stream of batches so that a batch never crosses a multiple of `rows`.

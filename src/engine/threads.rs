@@ -8,16 +8,16 @@ use tokio::sync::Semaphore;
 
 /// Runs jobs, a bounded number at the same time.
 #[derive(Debug, Clone)]
-pub(crate) struct Jobs {
+pub(crate) struct CpuPool {
     permits: Arc<Semaphore>,
 }
 
-impl Jobs {
+impl CpuPool {
     pub(crate) fn new(threads: usize) -> Self {
         // One more where jobs may have all cores: two of them may have to share one for a while, as the scheduler has it,
         // and another core would wait for the place that one of them holds. It is 4 % of the time from CSV to Parquet.
         let places = if threads > 1 && threads >= cores() { threads + 1 } else { threads };
-        Jobs { permits: Arc::new(Semaphore::new(places)) }
+        CpuPool { permits: Arc::new(Semaphore::new(places)) }
     }
 
     /// Runs one job; it goes on to its end even where nobody waits for it any more.

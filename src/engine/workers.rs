@@ -90,7 +90,7 @@ impl<T: Send + 'static> Thread<T> {
             let result = match cut {
                 Ok(false) => return,
                 Ok(true) => {
-                    self.context.jobs.run_here(&self.runtime, || watched(&mut worker, &chunk)).flatten()
+                    self.context.pool.run_here(&self.runtime, || watched(&mut worker, &chunk)).flatten()
                 }
                 Err(error) => Err(error),
             };

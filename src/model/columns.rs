@@ -103,17 +103,3 @@ pub(crate) fn type_name(data_type: &DataType) -> String {
         other => other.to_string(),
     }
 }
-
-/// The type that [`type_name`] has this name for; text for any other.
-pub(crate) fn type_named(name: &str) -> DataType {
-    use arrow::datatypes::TimeUnit;
-    match name {
-        "double" => DataType::Float64,
-        "int64" => DataType::Int64,
-        "boolean" => DataType::Boolean,
-        "date" => DataType::Date32,
-        "timestamp(us)" => DataType::Timestamp(TimeUnit::Microsecond, None),
-        "timestamp(us, UTC)" => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
-        _ => DataType::Utf8,
-    }
-}

@@ -15,7 +15,7 @@ pub(crate) use budget::{BATCH_ROWS, Budget, MAX_RECORD_BYTES, ROW_GROUP_ROWS, TR
 pub use columns::ColumnSummary;
 pub(crate) use columns::{
     SOURCE_COLUMNS, column_summaries, is_impact_score, is_metric, is_named_quantile, is_quantile,
-    is_time_column, kind_of, type_name, type_named,
+    is_time_column, kind_of, type_name,
 };
 pub use difference::{Difference, DifferenceKind};
 pub use error::{DataError, Error, Result};

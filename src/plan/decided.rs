@@ -1,46 +1,141 @@
-//! A plan once everything is decided.
+//! A plan once everything is decided: what a run does, or why there is nothing to do.
 
-use super::existing::Done;
-use super::on_server::ServerMerge;
-use super::output::{Output, PlannedOutput, Recut};
-use super::receipt::{Made, ReceiptOptions};
-use crate::model::{Compression, Error, Format, OnServer, Options, Strategy, column_summaries};
-use crate::source::Input;
+use super::output::{Output, Outputs};
+use super::receipt::{Receipt, ReceiptOptions, ReceiptParts};
+use super::server_merge::ServerMerge;
+use crate::model::{Compression, Error, Format, OnServer, Options, Strategy, WrittenFile, column_summaries};
+use crate::source::{Export, Input};
 use crate::store::{COPYING, Location};
 use arrow::datatypes::SchemaRef;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Everything that was decided, before anything is written. Its `Display` is the dry run.
-pub struct Plan {
+pub enum Plan {
+    /// Something is to be done.
+    Run(Box<RunPlan>),
+    /// The output is there already, as a run would write it: nothing is to be done.
+    UpToDate(Box<UpToDate>),
+}
+
+/// What a run will do.
+pub struct RunPlan {
+    pub(crate) source: Location,
+    pub(crate) output: Output,
+    pub(crate) options: Options,
     pub(crate) input: Arc<Input>,
     pub(crate) to: Format,
     pub(crate) compression: Compression,
-    pub(crate) strategy: Strategy,
+    pub(crate) way: Way,
     pub(crate) why: String,
-    pub(crate) outputs: Vec<PlannedOutput>,
-    /// How the server does it, where it does.
-    pub(crate) on_server: Option<ServerMerge>,
-    /// Where a conversion that is cut anew makes its files, named from this part's name.
-    pub(crate) recut: Option<Recut>,
-    pub(crate) options: Options,
+    pub(crate) outputs: Outputs,
+}
+
+/// How the files are made of the parts, with what that takes.
+#[derive(Debug)]
+pub(crate) enum Way {
+    CopyOnServer(ServerMerge),
+    CopyBytes,
+    CopyRowGroups,
+    Transcode,
+}
+
+/// An output that is what a run would write, as its receipt says.
+pub struct UpToDate {
     pub(crate) source: Location,
-    pub(crate) output: Output,
-    /// The output is there already, as a run would write it.
-    pub(crate) done: Option<Done>,
+    pub(crate) exports: Vec<Export>,
+    pub(crate) receipt: Receipt,
+    pub(crate) files: Vec<WrittenFile>,
+    pub(crate) warnings: Vec<String>,
 }
 
 impl Plan {
+    /// Whether the output is there already, as its receipt says: a run does nothing.
+    pub fn is_up_to_date(&self) -> bool {
+        matches!(self, Plan::UpToDate(_))
+    }
+
+    /// The format of the output.
+    pub fn to(&self) -> Format {
+        match self {
+            Plan::Run(plan) => plan.to,
+            Plan::UpToDate(done) => done.receipt.options.to,
+        }
+    }
+
+    /// How it will be done, or was done.
+    pub fn strategy(&self) -> Strategy {
+        match self {
+            Plan::Run(plan) => plan.way.strategy(),
+            Plan::UpToDate(done) => done.receipt.strategy,
+        }
+    }
+
+    /// Bytes of all parts.
+    pub fn bytes(&self) -> u64 {
+        match self {
+            Plan::Run(plan) => plan.input.bytes(),
+            Plan::UpToDate(done) => done.exports.iter().map(Export::bytes).sum(),
+        }
+    }
+
+    /// Rows of all parts, where their footers or a receipt tell.
+    pub fn rows(&self) -> Option<u64> {
+        match self {
+            Plan::Run(plan) => plan.input.rows(),
+            Plan::UpToDate(done) => done.receipt.rows,
+        }
+    }
+
+    /// What is odd, but no error.
+    pub fn warnings(&self) -> &[String] {
+        match self {
+            Plan::Run(plan) => &plan.input.warnings,
+            Plan::UpToDate(done) => &done.warnings,
+        }
+    }
+}
+
+impl Way {
+    pub(crate) fn strategy(&self) -> Strategy {
+        match self {
+            Way::CopyOnServer(_) => Strategy::CopyOnServer,
+            Way::CopyBytes => Strategy::CopyBytes,
+            Way::CopyRowGroups => Strategy::CopyRowGroups,
+            Way::Transcode => Strategy::Transcode,
+        }
+    }
+}
+
+impl UpToDate {
+    /// What the output was made of, and how.
+    pub fn receipt(&self) -> &Receipt {
+        &self.receipt
+    }
+
+    /// The files of the output.
+    pub fn files(&self) -> &[WrittenFile] {
+        &self.files
+    }
+}
+
+impl RunPlan {
+    /// The schema of the rows that are written.
+    pub fn schema(&self) -> &SchemaRef {
+        &self.input.schema
+    }
+
     /// What a receipt is made of; `rows_of` tells the rows of parts that have no footer.
-    pub(crate) fn made<'a>(
+    pub(crate) fn receipt_parts<'a>(
         &'a self,
-        parts: std::ops::Range<usize>,
+        parts: Range<usize>,
         digest: Option<String>,
         rows_of: &'a dyn Fn(usize) -> Option<u64>,
-    ) -> Made<'a> {
-        Made {
+    ) -> ReceiptParts<'a> {
+        ReceiptParts {
             input: &self.input,
             parts,
-            strategy: self.strategy,
+            strategy: self.way.strategy(),
             options: ReceiptOptions::new(self.to, &self.compression.to_string(), &self.options),
             columns: column_summaries(&self.input.schema),
             digest,
@@ -48,53 +143,26 @@ impl Plan {
         }
     }
 
-    /// Whether the output is there already, as its receipt says: a run does nothing.
-    pub fn is_up_to_date(&self) -> bool {
-        self.done.is_some()
-    }
-
-    /// The format of the output.
-    pub fn to(&self) -> Format {
-        self.to
-    }
-
-    /// How it will be done.
-    pub fn strategy(&self) -> Strategy {
-        self.strategy
-    }
-
-    /// The columns of the output.
-    pub fn schema(&self) -> &SchemaRef {
-        &self.input.schema
-    }
-
-    /// Bytes of all parts.
-    pub fn bytes(&self) -> u64 {
-        self.input.bytes()
-    }
-
-    /// Rows of all parts, where their footers or a receipt tell.
-    pub fn rows(&self) -> Option<u64> {
-        self.done.as_ref().and_then(|done| done.receipt.rows).or_else(|| self.input.rows())
-    }
-
-    /// What is odd, but no error.
-    pub fn warnings(&self) -> &[String] {
-        &self.input.warnings
+    /// How the server merges, where it does.
+    pub(crate) fn on_server(&self) -> Option<&ServerMerge> {
+        match &self.way {
+            Way::CopyOnServer(merge) => Some(merge),
+            _ => None,
+        }
     }
 
     /// Whether a run that ended in this error is made anew without the server's help.
-    pub(crate) fn is_done_here_after(&self, error: &Error) -> bool {
+    pub(crate) fn goes_on_without_server(&self, error: &Error) -> bool {
         let is_refused = matches!(error, Error::Denied { doing: COPYING, .. });
-        is_refused && self.on_server.is_some() && self.options.on_server != OnServer::Always
+        is_refused && self.on_server().is_some() && self.options.on_server != OnServer::Always
     }
 
     /// The same without the server's help.
-    pub(crate) fn done_here(self) -> Plan {
-        let strategy = match self.to {
-            Format::Csv => Strategy::CopyBytes,
-            Format::Parquet => Strategy::CopyRowGroups,
+    pub(crate) fn without_server(self) -> RunPlan {
+        let way = match self.to {
+            Format::Csv => Way::CopyBytes,
+            Format::Parquet => Way::CopyRowGroups,
         };
-        Plan { strategy, on_server: None, ..self }
+        RunPlan { way, ..self }
     }
 }

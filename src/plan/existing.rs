@@ -1,10 +1,9 @@
 //! What lies where the output is to go: takes an output and the parts that were chosen, tells whether the output is up
 //! to date, may be written, or exists and is another one.
 
-use super::output::Output;
-use super::receipt;
-use super::receipt::{Receipt, ReceiptOptions};
-use crate::model::{Error, Format, Options, Result, WrittenFile};
+use super::output::{Asked, Output};
+use super::receipt::{self, Receipt, ReceiptOptions};
+use crate::model::{Error, Format, Result, WrittenFile};
 use crate::source::{Export, Probe, probe};
 use crate::store::{Location, Object, listing};
 
@@ -16,17 +15,11 @@ pub(crate) enum Existing {
     Folder(Vec<Object>),
 }
 
-/// An output that a run would write again as it is.
-pub(crate) struct Done {
-    pub(crate) receipt: Receipt,
-    pub(crate) files: Vec<WrittenFile>,
-}
-
 /// One look: a head for a file, a listing for a folder.
 pub(crate) async fn look(output: &Output) -> Result<Existing> {
     match output {
+        straight if straight.is_written_straight() => Ok(Existing::Nothing),
         Output::Stdout => Ok(Existing::Nothing),
-        Output::File(location) if super::output::is_device(location) => Ok(Existing::Nothing),
         Output::File(location) => {
             if location.is_local() && std::fs::metadata(&location.path).is_ok_and(|meta| meta.is_dir()) {
                 return Err(Error::Usage(format!(
@@ -49,29 +42,28 @@ pub(crate) async fn look(output: &Output) -> Result<Existing> {
     }
 }
 
-/// Tells by the output's receipt whether it is what a run over these parts would write. `None` where nothing is known;
-/// where it is known to be another one, that is an error which says why.
-pub(crate) async fn up_to_date(
+/// Tells by the output's receipt whether it is what a run over these parts would write: then gives the receipt and the
+/// files. `None` where nothing is known; where it is known to be another one, that is an error which says why.
+pub(super) async fn up_to_date(
     existing: &Existing,
-    output: &Output,
+    asked: &Asked<'_>,
     exports: &[Export],
-    options: &Options,
-    becomes: impl Fn(Format) -> Format,
-) -> Result<Option<Done>> {
+) -> Result<Option<(Receipt, Vec<WrittenFile>)>> {
+    let options = asked.options;
     if options.overwrite {
         return Ok(None);
     }
-    let found = match (existing, output) {
+    let found = match (existing, asked.output) {
         (Existing::File(object), Output::File(location)) => {
-            of_file(object, location, options, &becomes).await?
+            // For a file the format is known without the parts.
+            of_file(object, location, asked.becomes(Format::Csv)).await?
         }
         (Existing::Folder(there), Output::Folder(folder)) => of_folder(there, folder, exports).await?,
         _ => None,
     };
     let Some(Found { place, receipt, changed, files }) = found else { return Ok(None) };
-    let to = becomes(receipt.from);
-    let asked =
-        ReceiptOptions::new(to, &super::output::compression(output, to, options)?.to_string(), options);
+    let form = asked.form(receipt.from)?;
+    let asked = ReceiptOptions::new(form.to, &form.compression.to_string(), options);
     let difference = match changed {
         Some(file) => Some(format!("{file} has changed since it was written")),
         None => receipt.difference(exports, &asked, options),
@@ -89,7 +81,7 @@ pub(crate) async fn up_to_date(
             },
         });
     }
-    Ok(Some(Done { receipt, files }))
+    Ok(Some((receipt, files)))
 }
 
 /// A receipt, and what has become of the files that it speaks of.
@@ -100,14 +92,8 @@ struct Found {
     files: Vec<WrittenFile>,
 }
 
-async fn of_file(
-    object: &Object,
-    location: &Location,
-    options: &Options,
-    becomes: &impl Fn(Format) -> Format,
-) -> Result<Option<Found>> {
-    // For a file the format is known without the parts.
-    let receipt = match becomes(options.to.unwrap_or(Format::Csv)) {
+async fn of_file(object: &Object, location: &Location, format: Format) -> Result<Option<Found>> {
+    let receipt = match format {
         Format::Parquet => match probe(&location.store, std::slice::from_ref(object)).await.as_deref() {
             Ok([Probe::Parquet(metadata)]) => receipt::in_metadata(metadata)
                 .map(|receipt| (receipt::is_as_written(&receipt, object, metadata), receipt)),

@@ -5,18 +5,18 @@
 //! What nobody reads nobody checks, so whatever is odd about the first or the last row of a part is a reason to read
 //! it all: that is what finds the mistake and names its line.
 
+use super::decided::{RunPlan, Way};
+use super::output::Output;
+use super::server_merge::{ServerMerge, TextOnServer};
 use super::strategy::{RowGroupPiece, row_group_pieces};
 use crate::codec::csv::count_rows;
-use crate::codec::parquet::MAGIC;
-use crate::codec::parquet::chunk_ranges;
-use crate::model::{Compression, Format, OnServer, Options, Result, Strategy};
+use crate::codec::parquet::{MAGIC, chunk_ranges};
+use crate::model::{Compression, Error, Format, OnServer, Result};
 use crate::source::{Contents, CsvHead, Input, LineEnd, PlannedPart, Wrapping};
-use crate::store::{Limits, Span, Totals};
+use crate::store::{Limits, Span};
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
-use std::collections::HashSet;
-use std::ops::Range;
 
 /// Bytes read of the end of a part that is copied unread; more where the last row is longer.
 const TAIL_BYTES: u64 = 4 * 1024;
@@ -28,84 +28,80 @@ const SHORTEST_COPY: u64 = 5 * 1024 * 1024;
 /// Bytes of a footer for one column chunk, about.
 const FOOTER_BYTES: u64 = 300;
 
-/// A merge by the server.
-#[derive(Debug, Clone)]
-pub(crate) struct ServerMerge {
-    pub(crate) limits: Limits,
-    /// Parts of the upload, and the bytes of it that pass through this machine.
-    pub(crate) totals: Totals,
-    /// The pieces of a CSV output; those of Parquet are row groups.
-    pub(crate) text: Vec<TextOnServer>,
-    /// The part whose first bytes are those of a Parquet output.
-    pub(crate) magic: Option<usize>,
-}
-
-impl ServerMerge {
-    /// The parts of text whose rows nobody counts.
-    pub(crate) fn copied_parts(&self) -> HashSet<usize> {
-        let copied = self.text.iter().filter_map(|piece| match piece {
-            TextOnServer::Copied { part, .. } => Some(*part),
-            _ => None,
-        });
-        copied.collect()
-    }
-
-    pub(crate) fn not_checked(&self, format: Format) -> &'static str {
-        match format {
-            Format::Csv => {
-                "the rows between the first and the last of each part that is copied; they are not counted"
-            }
-            Format::Parquet => "the checksums of pages in row groups that are copied",
-        }
-    }
-}
-
-/// A piece of a CSV output.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum TextOnServer {
-    /// A header, or the line end that a part lacks.
-    Ours(Bytes),
-    /// A range of a part, which the server copies.
-    Copied { part: usize, range: Range<u64> },
-    /// The rows of a part too small to be copied.
-    Read { part: usize },
-}
-
 /// Why a merge is not left to the server.
-pub(crate) struct WhyNot {
-    pub(crate) reason: String,
+struct WhyNot {
+    reason: String,
     /// Somebody could have asked for it: the reason is worth telling.
-    pub(crate) was_possible: bool,
+    was_possible: bool,
 }
 
-impl WhyNot {
-    fn never(reason: impl Into<String>) -> Self {
-        WhyNot { reason: reason.into(), was_possible: false }
+/// Ends the decision early: by a reason to merge here, or by a failure.
+enum Stop {
+    Here(WhyNot),
+    Failed(Error),
+}
+
+impl Stop {
+    /// Rows must pass through this machine in any case.
+    fn rows_are_needed(reason: String) -> Self {
+        Stop::Here(WhyNot { reason, was_possible: false })
     }
 
-    fn odd(reason: impl Into<String>) -> Self {
-        WhyNot { reason: reason.into(), was_possible: true }
+    /// The server could do it, were it not for this.
+    fn because(reason: impl Into<String>) -> Self {
+        Stop::Here(WhyNot { reason: reason.into(), was_possible: true })
     }
 }
 
-/// Plans a merge by the server. `strategy` is how it would be done here.
-pub(crate) async fn plan(
-    input: &Input,
-    strategy: Strategy,
-    compression: Compression,
-    options: &Options,
-) -> Result<Result<ServerMerge, WhyNot>> {
-    if let Some(reason) = rows_are_needed(input, strategy, compression, options) {
-        return Ok(Err(WhyNot::never(reason)));
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Stop::Failed(error)
+    }
+}
+
+/// Leaves a merge to the server, where that may be.
+pub(super) async fn leave_to_server(plan: &mut RunPlan) -> Result<()> {
+    let asked = plan.options.on_server;
+    let refused = |reason: &str| {
+        Err(Error::Usage(format!("--on-server always: {reason}; --on-server auto merges it here then")))
+    };
+    let copies = match (&plan.output, &plan.outputs) {
+        _ if asked == OnServer::Never => return Ok(()),
+        (Output::File(location), _) if !plan.output.is_written_straight() => {
+            plan.input.store.copies_to(&location.store)
+        }
+        _ => false,
+    };
+    if !copies {
+        return match asked {
+            OnServer::Always => {
+                refused("parts and output must be in buckets of the same S3, and requests signed")
+            }
+            _ => Ok(()),
+        };
+    }
+    match decide(plan).await {
+        Ok(merge) => plan.way = Way::CopyOnServer(merge),
+        Err(Stop::Failed(error)) => return Err(error),
+        Err(Stop::Here(why_not)) if asked == OnServer::Always => return refused(&why_not.reason),
+        Err(Stop::Here(why_not)) if why_not.was_possible => {
+            plan.why = format!("{}; not on the server, as {}", plan.why, why_not.reason);
+        }
+        Err(Stop::Here(_)) => {}
+    }
+    Ok(())
+}
+
+/// How the server would merge; `plan` says how it would be done here.
+async fn decide(plan: &RunPlan) -> Result<ServerMerge, Stop> {
+    let input = &plan.input;
+    if let Some(reason) = why_rows_are_needed(plan) {
+        return Err(Stop::rows_are_needed(reason));
     }
     let mut magic = None;
     let (text, spans) = match input.format {
         Format::Csv => {
-            let lacks_end = match look_at_ends(input).await? {
-                Ok(lacks_end) => lacks_end,
-                Err(reason) => return Ok(Err(WhyNot::odd(reason))),
-            };
-            let text = text_pieces(input, &lacks_end);
+            let text = text_pieces(input, &look_at_ends(input).await?);
             let spans = text_spans(input, &text);
             (text, spans)
         }
@@ -116,44 +112,43 @@ pub(crate) async fn plan(
         }
     };
     let Some((limits, totals)) = Limits::for_spans(&spans) else {
-        return Ok(Err(WhyNot::odd("S3 takes 10,000 parts, and this would need more")));
+        return Err(Stop::because("S3 takes 10,000 parts, and this would need more"));
     };
     let bytes: u64 = spans.iter().map(Span::len).sum();
-    if options.on_server == OnServer::Auto && (totals.copies == 0 || totals.sent_bytes > bytes / 2) {
-        return Ok(Err(WhyNot::odd("most bytes would pass through this machine all the same")));
+    let is_worth_it = totals.copies > 0 && totals.sent_bytes <= bytes / 2;
+    if plan.options.on_server == OnServer::Auto && !is_worth_it {
+        return Err(Stop::because("most bytes would pass through this machine all the same"));
     }
-    Ok(Ok(ServerMerge { limits, totals, text, magic }))
+    Ok(ServerMerge { limits, totals, text, magic })
 }
 
 /// What of the options or of the parts asks for every row.
-fn rows_are_needed(
-    input: &Input,
-    strategy: Strategy,
-    compression: Compression,
-    options: &Options,
-) -> Option<String> {
-    match strategy {
-        Strategy::CopyBytes if compression != Compression::None => {
+fn why_rows_are_needed(plan: &RunPlan) -> Option<String> {
+    match &plan.way {
+        Way::CopyBytes if plan.compression != Compression::None => {
             return Some("the output is compressed".into());
         }
-        Strategy::CopyBytes if options.select.expect_rows.is_some() => {
+        Way::CopyBytes if plan.options.select.expect_rows.is_some() => {
             return Some("--expect-rows counts rows".into());
         }
-        Strategy::CopyBytes | Strategy::CopyRowGroups if options.verify => {
+        Way::CopyBytes | Way::CopyRowGroups if plan.options.verify => {
             return Some("--verify reads every row".into());
         }
-        Strategy::CopyBytes | Strategy::CopyRowGroups => {}
+        Way::CopyBytes | Way::CopyRowGroups => {}
         _ => return Some("rows are decoded and encoded".into()),
     }
-    let wrapped =
-        input.parts.iter().find(|part| part.csv_head().is_some_and(|head| head.wrapping != Wrapping::Plain));
+    let wrapped = plan
+        .input
+        .parts
+        .iter()
+        .find(|part| part.csv_head().is_some_and(|head| head.wrapping != Wrapping::Plain));
     wrapped.map(|part| format!("{} is compressed", part.object.file_name()))
 }
 
-/// Looks at the first and the last row of every part that may be copied unread. Gives for each of those whether its
-/// last line lacks its end, or what is odd.
-async fn look_at_ends(input: &Input) -> Result<Result<Vec<Option<bool>>, String>> {
-    let ends = stream::iter(0..input.parts.len())
+/// Looks at the first and the last row of every part that may be copied unread. Returns for each of those whether its
+/// last line lacks its end.
+async fn look_at_ends(input: &Input) -> Result<Vec<Option<bool>>, Stop> {
+    stream::iter(0..input.parts.len())
         .map(|index| async move {
             let part = &input.parts[index];
             match part.csv_head() {
@@ -162,16 +157,8 @@ async fn look_at_ends(input: &Input) -> Result<Result<Vec<Option<bool>>, String>
             }
         })
         .buffered(CONCURRENT_TAILS)
-        .try_collect::<Vec<_>>()
-        .await?;
-    let mut lacks_end = Vec::with_capacity(ends.len());
-    for end in ends {
-        match end.transpose() {
-            Ok(lacks) => lacks_end.push(lacks),
-            Err(reason) => return Ok(Err(reason)),
-        }
-    }
-    Ok(Ok(lacks_end))
+        .try_collect()
+        .await
 }
 
 /// Whether a part's rows are left to the server.
@@ -179,20 +166,19 @@ fn is_copied(part: &PlannedPart, head: &CsvHead) -> bool {
     !head.is_header_only && part.object.size - head.body >= SHORTEST_COPY
 }
 
-async fn look_at_end(input: &Input, part: &PlannedPart, head: &CsvHead) -> Result<Result<bool, String>> {
+async fn look_at_end(input: &Input, part: &PlannedPart, head: &CsvHead) -> Result<bool, Stop> {
     let name = part.object.file_name();
-    let width = head.header.len();
-    if head.first_row != Some(width) {
-        return Ok(Err(format!("the first row of {name} is odd")));
+    if head.first_row != Some(head.header.len()) {
+        return Err(Stop::because(format!("the first row of {name} is odd")));
     }
     let size = part.object.size;
     for bytes in [TAIL_BYTES, LONG_TAIL_BYTES] {
         let tail = input.store.read(&part.object, size - bytes.min(size - head.body)..size).await?;
         if let Some(lacks_end) = last_row(&tail, head.line_end.unwrap_or(LineEnd::Lf), &head.header) {
-            return Ok(Ok(lacks_end));
+            return Ok(lacks_end);
         }
     }
-    Ok(Err(format!("the last row of {name} is odd")))
+    Err(Stop::because(format!("the last row of {name} is odd")))
 }
 
 /// Whether a text that ends in a whole row lacks the line end behind it; `None` where what stands there may be none.
@@ -217,8 +203,8 @@ fn last_row(tail: &[u8], line_end: LineEnd, header: &[String]) -> Option<bool> {
 }
 
 fn text_pieces(input: &Input, lacks_end: &[Option<bool>]) -> Vec<TextOnServer> {
-    let header = crate::source::header(input);
-    let line_end = Bytes::from_static(crate::source::line_end(input).bytes());
+    let header = input.header();
+    let line_end = Bytes::from_static(input.line_end().bytes());
     let mut pieces = Vec::with_capacity(input.parts.len() + 1);
     let mut is_first = true;
     for (part, planned) in input.parts.iter().enumerate() {
@@ -230,7 +216,7 @@ fn text_pieces(input: &Input, lacks_end: &[Option<bool>]) -> Vec<TextOnServer> {
             let is_same = copied.is_some()
                 && head.body == header.len() as u64
                 && header.starts_with(&head.header_line)
-                && head.line_end == Some(crate::source::line_end(input));
+                && head.line_end == Some(input.line_end());
             if is_same {
                 start = 0;
             } else {

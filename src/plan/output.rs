@@ -1,13 +1,14 @@
-//! Where a plan writes: takes an output as it is named, gives the files that there will be, and refuses those that stand in
-//! the way.
+//! What an output asks for: takes an output as it is named and the options, and says which format, compression and files
+//! there will be, as soon as it is known what the parts are. [`Asked`] is the one way in.
 
-use crate::model::{Compression, Error, Escaped, Format, Options, Result, Split};
+use crate::model::{Compression, Error, Escaped, Format, Options, PartName, Result, Split, is_override};
 use crate::sink::Target;
 use crate::source::{Input, Part, export};
 use crate::store::Location;
 
 use std::collections::HashSet;
 use std::mem::discriminant;
+use std::ops::Range;
 
 /// Where the output goes.
 ///
@@ -46,119 +47,202 @@ impl Output {
     }
 }
 
+impl Output {
+    /// What is written leaves at once, as nothing can be taken back from a pipe, a device or a socket.
+    pub(crate) fn is_written_straight(&self) -> bool {
+        match self {
+            Output::Stdout => true,
+            Output::File(location) => is_device(location),
+            Output::Folder(_) => false,
+        }
+    }
+}
+
+/// A device, a pipe or a socket on local disk.
+fn is_device(location: &Location) -> bool {
+    location.is_local()
+        && std::fs::metadata(&location.path).is_ok_and(|meta| !meta.is_file() && !meta.is_dir())
+}
+
+/// What is asked for, before any part is known.
+pub(super) struct Asked<'a> {
+    pub(super) output: &'a Output,
+    pub(super) options: &'a Options,
+    format: AskedFormat,
+}
+
+/// The format that the output is to have.
+#[derive(Debug, Clone, Copy)]
+enum AskedFormat {
+    This(Format),
+    /// That of the parts.
+    Same,
+    /// The one that the parts do not have.
+    Other,
+}
+
+/// The form of every file of an output.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Form {
+    pub(super) to: Format,
+    pub(super) compression: Compression,
+}
+
+/// The files that there will be.
+#[derive(Debug)]
+pub(crate) enum Outputs {
+    /// Each made of whole parts.
+    Files(Vec<PlannedOutput>),
+    /// Files whose number shows only while rows are written.
+    Resplit(Resplit),
+}
+
 /// One file to be written.
 #[derive(Debug)]
 pub(crate) struct PlannedOutput {
     pub(crate) target: Target,
     /// The parts it is made of, as indexes.
-    pub(crate) parts: std::ops::Range<usize>,
+    pub(crate) parts: Range<usize>,
 }
 
+/// A run whose rows are spread over new files, numbered from 0.
 #[derive(Debug, Clone)]
-pub(crate) struct Recut {
+pub(crate) struct Resplit {
     pub(crate) folder: Location,
-    pub(crate) like: crate::model::PartName,
+    /// The new files are named like this part.
+    pub(crate) like: PartName,
     pub(crate) extension: &'static str,
     pub(crate) split: Split,
 }
 
-pub(super) fn asked_format(output: &Output, options: &Options) -> Result<Option<Format>> {
-    if options.split.is_some() && !matches!(output, Output::Folder(_)) {
-        return Err(Error::Usage(
-            "a merge writes one file: --split-rows and --split-bytes are for convert".into(),
-        ));
+impl Resplit {
+    /// Where the file of this number goes.
+    pub(crate) fn file(&self, number: u64) -> Location {
+        self.folder.child(&self.like.renumbered(number, self.extension))
     }
-    if let Output::File(location) = output {
-        if location.is_folder && !is_device(location) {
-            return Err(Error::Usage(format!(
-                "{location} is a folder; name a file, or use convert for part files"
-            )));
+}
+
+impl<'a> Asked<'a> {
+    /// # Errors
+    /// [`Error::Usage`] where the output's name and the options do not go together.
+    pub(super) fn new(output: &'a Output, options: &'a Options) -> Result<Self> {
+        if options.split.is_some() && !matches!(output, Output::Folder(_)) {
+            return Err(Error::Usage(
+                "a merge writes one file: --split-rows and --split-bytes are for convert".into(),
+            ));
         }
-        let said = Format::of_name(&location.path).map(|(format, _)| format);
-        if options.to.is_none() && said.is_none() && !is_device(location) {
-            return Err(Error::Usage(format!(
-                "the extension of {location} says neither CSV nor Parquet; --to csv or --to parquet does"
-            )));
+        if options.verify && output.is_written_straight() {
+            return Err(Error::Usage(
+                "--verify reads the output again before it is published; what goes to a pipe or device is out at once"
+                    .into(),
+            ));
         }
-        return Ok(options.to.or(said));
-    }
-    Ok(options.to)
-}
-
-pub(super) fn is_written_straight(output: &Output) -> bool {
-    match output {
-        Output::Stdout => true,
-        Output::File(location) => is_device(location),
-        Output::Folder(_) => false,
-    }
-}
-
-/// A device, a pipe or a socket on local disk.
-pub(crate) fn is_device(location: &Location) -> bool {
-    location.is_local()
-        && std::fs::metadata(&location.path).is_ok_and(|meta| !meta.is_file() && !meta.is_dir())
-}
-
-pub(crate) fn compression(output: &Output, to: Format, options: &Options) -> Result<Compression> {
-    if to == Format::Parquet {
-        return Ok(options.compression.unwrap_or(Compression::Snappy));
-    }
-    let said = match output {
-        Output::File(location) => match Format::of_name(&location.path) {
-            Some((Format::Csv, compression)) => Some(compression.unwrap_or(Compression::None)),
+        let said = match output {
+            Output::File(location) if !is_device(location) => said_by_name(location, options)?,
             _ => None,
-        },
-        _ => None,
-    };
-    let same_codec = |a: Compression, b: Compression| discriminant(&a) == discriminant(&b);
-    match (options.compression, said) {
-        (None, said) => Ok(said.unwrap_or(Compression::None)),
-        (Some(Compression::Snappy | Compression::Lz4), _) => {
-            Err(Error::Usage("CSV is compressed by gzip or zstd, or not at all".into()))
+        };
+        let format = match (options.to.or(said), output) {
+            (Some(format), _) => AskedFormat::This(format),
+            (None, Output::Folder(_)) => AskedFormat::Other,
+            (None, _) => AskedFormat::Same,
+        };
+        Ok(Asked { output, options, format })
+    }
+
+    /// The format of an output made of parts of this one.
+    pub(super) fn becomes(&self, from: Format) -> Format {
+        match self.format {
+            AskedFormat::This(format) => format,
+            AskedFormat::Same => from,
+            AskedFormat::Other => from.other(),
         }
-        (Some(asked), Some(said)) if !same_codec(asked, said) => Err(Error::Usage(format!(
-            "--compression {asked} does not go with the extension of the output; name it .csv.gz or .csv.zst"
-        ))),
-        (Some(asked), _) => Ok(asked),
+    }
+
+    /// Format and compression of an output made of parts of this format.
+    pub(super) fn form(&self, from: Format) -> Result<Form> {
+        let to = self.becomes(from);
+        Ok(Form { to, compression: self.compression(to)? })
+    }
+
+    fn compression(&self, to: Format) -> Result<Compression> {
+        let asked = self.options.compression;
+        if to == Format::Parquet {
+            return Ok(asked.unwrap_or(Compression::Snappy));
+        }
+        let said = match self.output {
+            Output::File(location) => match Format::of_name(&location.path) {
+                Some((Format::Csv, compression)) => Some(compression.unwrap_or(Compression::None)),
+                _ => None,
+            },
+            _ => None,
+        };
+        let same_codec = |a: Compression, b: Compression| discriminant(&a) == discriminant(&b);
+        match (asked, said) {
+            (None, said) => Ok(said.unwrap_or(Compression::None)),
+            (Some(Compression::Snappy | Compression::Lz4), _) => {
+                Err(Error::Usage("CSV is compressed by gzip or zstd, or not at all".into()))
+            }
+            (Some(asked), Some(said)) if !same_codec(asked, said) => Err(Error::Usage(format!(
+                "--compression {asked} does not go with the extension of the output; name it .csv.gz or .csv.zst"
+            ))),
+            (Some(asked), _) => Ok(asked),
+        }
+    }
+
+    /// The files that the parts become.
+    pub(super) fn outputs(&self, input: &Input, form: Form) -> Result<Outputs> {
+        let whole = |target| Outputs::Files(vec![PlannedOutput { target, parts: 0..input.parts.len() }]);
+        let folder = match self.output {
+            Output::Stdout => return Ok(whole(Target::Stdout)),
+            Output::File(location) if is_device(location) => {
+                return Ok(whole(Target::Device(location.path.clone())));
+            }
+            Output::File(location) => return Ok(whole(Target::File(location.clone()))),
+            Output::Folder(folder) => folder,
+        };
+        let extension = match (form.to, form.compression) {
+            (Format::Parquet, _) => "parquet",
+            (Format::Csv, Compression::Gzip(_)) => "csv.gz",
+            (Format::Csv, Compression::Zstd(_)) => "csv.zst",
+            (Format::Csv, _) => "csv",
+        };
+        let parts: Vec<&Part> = input.exports.iter().flat_map(|export| &export.parts).collect();
+        match self.options.split {
+            Some(split) => resplit(folder, &parts, extension, split).map(Outputs::Resplit),
+            None => one_by_one(folder, &parts, extension).map(Outputs::Files),
+        }
     }
 }
 
-pub(super) fn outputs(
-    input: &Input,
-    output: &Output,
-    to: Format,
-    compression: Compression,
-    options: &Options,
-) -> Result<(Vec<PlannedOutput>, Option<Recut>)> {
-    let all = 0..input.parts.len();
-    let folder = match output {
-        Output::Stdout => return Ok((vec![PlannedOutput { target: Target::Stdout, parts: all }], None)),
-        Output::File(location) if is_device(location) => {
-            let target = Target::Device(location.path.clone());
-            return Ok((vec![PlannedOutput { target, parts: all }], None));
-        }
-        Output::File(location) => {
-            return Ok((vec![PlannedOutput { target: Target::File(location.clone()), parts: all }], None));
-        }
-        Output::Folder(folder) => folder,
-    };
-    let extension = match (to, compression) {
-        (Format::Parquet, _) => "parquet",
-        (Format::Csv, Compression::Gzip(_)) => "csv.gz",
-        (Format::Csv, Compression::Zstd(_)) => "csv.zst",
-        (Format::Csv, _) => "csv",
-    };
-    let parts: Vec<&Part> = input.exports.iter().flat_map(|export| &export.parts).collect();
-    if let Some(split) = options.split {
-        let like = parts.iter().find_map(|part| part.name.clone());
-        let like = like.ok_or_else(|| {
-            Error::Usage(
-                "the source is not named like a part, so new parts cannot be named; --pattern helps".into(),
-            )
-        })?;
-        check_name(folder, &like.renumbered(u64::MAX, extension))?;
-        return Ok((Vec::new(), Some(Recut { folder: folder.clone(), like, extension, split })));
+/// The format that the name of a file says.
+fn said_by_name(location: &Location, options: &Options) -> Result<Option<Format>> {
+    if location.is_folder {
+        return Err(Error::Usage(format!(
+            "{location} is a folder; name a file, or use convert for part files"
+        )));
     }
+    let said = Format::of_name(&location.path).map(|(format, _)| format);
+    if options.to.is_none() && said.is_none() {
+        return Err(Error::Usage(format!(
+            "the extension of {location} says neither CSV nor Parquet; --to csv or --to parquet does"
+        )));
+    }
+    Ok(said)
+}
+
+fn resplit(folder: &Location, parts: &[&Part], extension: &'static str, split: Split) -> Result<Resplit> {
+    let like = parts.iter().find_map(|part| part.name.clone());
+    let like = like.ok_or_else(|| {
+        Error::Usage(
+            "the source is not named like a part, so new parts cannot be named; --pattern helps".into(),
+        )
+    })?;
+    check_name(folder, &like.renumbered(u64::MAX, extension))?;
+    Ok(Resplit { folder: folder.clone(), like, extension, split })
+}
+
+/// A new file for each part, named after it.
+fn one_by_one(folder: &Location, parts: &[&Part], extension: &str) -> Result<Vec<PlannedOutput>> {
     let mut names = HashSet::new();
     let mut planned = Vec::with_capacity(parts.len());
     for (i, part) in parts.iter().enumerate() {
@@ -174,7 +258,7 @@ pub(super) fn outputs(
         }
         planned.push(PlannedOutput { target: Target::File(folder.child(&name)), parts: i..i + 1 });
     }
-    Ok((planned, None))
+    Ok(planned)
 }
 
 /// The longest name that the usual file systems take, in bytes.
@@ -183,7 +267,7 @@ const MAX_NAME: usize = 255;
 /// The new parts are named after the old ones, whose names came from a store: one that could lead out of the folder,
 /// or mislead whoever sees it, is refused before anything is written.
 fn check_name(folder: &Location, name: &str) -> Result<()> {
-    let misleads = |c: char| c == '/' || c.is_control() || crate::model::is_override(c);
+    let misleads = |c: char| c == '/' || c.is_control() || is_override(c);
     let is_bad = matches!(name, "" | "." | "..") || name.contains(misleads);
     if is_bad || (folder.is_local() && name.len() > MAX_NAME) {
         let mut shown: String = name.chars().take(80).collect();

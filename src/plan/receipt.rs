@@ -5,6 +5,7 @@
 //! it is a file of its own. That one is written last: after a crash between the two there is an output without a
 //! receipt, or with one that speaks of another output, and neither is taken for up to date.
 
+use super::output::Outputs;
 use crate::model::{
     ColumnSummary, Error, Format, Kind, Options, RECEIPT_ENDING, Result, SchemaMode, Split, Strategy,
 };
@@ -192,7 +193,7 @@ impl ReceiptSource {
 }
 
 /// What a receipt is made of, besides the outputs.
-pub(crate) struct Made<'a> {
+pub(crate) struct ReceiptParts<'a> {
     pub(crate) input: &'a Input,
     pub(crate) parts: Range<usize>,
     pub(crate) strategy: Strategy,
@@ -209,7 +210,7 @@ pub(crate) fn now() -> DateTime<Utc> {
 }
 
 impl Receipt {
-    pub(crate) fn new(made: Made<'_>, written: DateTime<Utc>, outputs: Vec<ReceiptOutput>) -> Self {
+    pub(crate) fn new(made: ReceiptParts<'_>, written: DateTime<Utc>, outputs: Vec<ReceiptOutput>) -> Self {
         let mut first_row = Some(0);
         let sources = made.parts.map(|index| {
             let PlannedPart { object, .. } = &made.input.parts[index];
@@ -369,6 +370,22 @@ pub(crate) fn key_values(input: &Input, parts: Range<usize>) -> (Vec<KeyValue>, 
         }
     }
     (kept, conflicts)
+}
+
+/// What is worth a warning about the metadata of a Parquet output that is made of many parts.
+pub(super) fn warnings(input: &Input, to: Format, outputs: &Outputs) -> Vec<String> {
+    let is_of_all = match outputs {
+        Outputs::Files(files) => files.len() == 1,
+        Outputs::Resplit(_) => true,
+    };
+    if to != Format::Parquet || !is_of_all {
+        return Vec::new();
+    }
+    let (_, conflicts) = key_values(input, 0..input.parts.len());
+    let warning = |key: &String| {
+        format!("parts differ in their metadata under the key \"{key}\": the first part's value is kept")
+    };
+    conflicts.iter().map(warning).collect()
 }
 
 /// A receipt, shortly.

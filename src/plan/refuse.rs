@@ -1,17 +1,26 @@
 //! Refusals before and after writing: outputs that exist, and parts of an earlier run that would stay beside new ones.
 
-use super::decided::Plan;
+use super::decided::RunPlan;
 use super::existing::Existing;
-use super::output::Output;
-use crate::model::{Error, Result};
+use super::output::{Output, Outputs};
+use crate::model::{Error, Result, RunStamp};
 use crate::sink::Target;
 use crate::store::{Location, Object, listing};
 use std::collections::HashSet;
 
 /// Refuses an output that exists, and a folder in which old parts of the same run would stay beside the new ones.
-pub(super) fn refuse_existing(plan: &Plan, existing: &Existing) -> Result<()> {
-    for planned in &plan.outputs {
-        let Target::File(location) = &planned.target else { continue };
+pub(super) fn refuse_existing(plan: &RunPlan, existing: &Existing) -> Result<()> {
+    let targets = match &plan.outputs {
+        Outputs::Files(files) => files.as_slice(),
+        Outputs::Resplit(_) => &[],
+    };
+    let files = || {
+        targets.iter().filter_map(|planned| match &planned.target {
+            Target::File(location) => Some(location),
+            _ => None,
+        })
+    };
+    for location in files() {
         for part in &plan.input.parts {
             if location.store.url(&location.path) == part.object.url
                 && location.is_local() == plan.input.store.is_local()
@@ -29,21 +38,14 @@ pub(super) fn refuse_existing(plan: &Plan, existing: &Existing) -> Result<()> {
         (Existing::Folder(there), Output::Folder(folder)) => (there, folder),
         _ => return Ok(()),
     };
-    let new: HashSet<&str> = plan
-        .outputs
-        .iter()
-        .filter_map(|planned| match &planned.target {
-            Target::File(location) => Some(location.split().1),
-            _ => None,
-        })
-        .collect();
+    let new: HashSet<&str> = files().map(|location| location.split().1).collect();
     for (object, is_of_run) in in_folder(plan, folder, there) {
         let is_replaced = new.contains(object.file_name());
         if is_replaced && !plan.options.overwrite {
             return Err(Error::OutputExists { path: object.url.clone() });
         }
-        // How many new parts there will be is not known yet where a run is cut anew.
-        let is_known = plan.recut.is_none() || !plan.options.overwrite;
+        // How many new parts there will be is not known yet where rows are spread over new files.
+        let is_known = matches!(plan.outputs, Outputs::Files(_)) || !plan.options.overwrite;
         if is_of_run && !is_replaced && is_known {
             return Err(stays(object));
         }
@@ -57,18 +59,21 @@ pub(super) fn refuse_existing(plan: &Plan, existing: &Existing) -> Result<()> {
     Ok(())
 }
 
-/// Refuses to replace the parts of a run that was cut anew by fewer ones: the others would stay beside them.
-pub(crate) async fn refuse_stale(plan: &Plan, written: &[&str]) -> Result<()> {
-    let Some(recut) = plan.recut.as_ref().filter(|_| plan.options.overwrite) else { return Ok(()) };
+/// Refuses to replace the parts of a run by fewer new ones: the others would stay beside them.
+pub(crate) async fn refuse_stale(plan: &RunPlan, written: &[&str]) -> Result<()> {
+    let resplit = match &plan.outputs {
+        Outputs::Resplit(resplit) if plan.options.overwrite => resplit,
+        _ => return Ok(()),
+    };
     let names = written.iter().map(|file| file.rsplit('/').next().unwrap_or_default());
     let new: HashSet<&str> = names.collect();
-    let there = match listing::list(&recut.folder.as_folder()).await {
+    let there = match listing::list(&resplit.folder.as_folder()).await {
         Ok(listing) => listing.objects,
         Err(Error::NotFound(_)) => return Ok(()),
         Err(error) => return Err(error),
     };
     let stale = |(object, is_of_run): &(&Object, bool)| *is_of_run && !new.contains(object.file_name());
-    match in_folder(plan, &recut.folder, &there).find(stale) {
+    match in_folder(plan, &resplit.folder, &there).find(stale) {
         Some((stale, _)) => Err(stays(stale)),
         None => Ok(()),
     }
@@ -85,11 +90,11 @@ fn stays(object: &Object) -> Error {
 
 /// The objects right in the folder of a conversion, and whether each is a part of a run that is converted.
 fn in_folder<'a>(
-    plan: &'a Plan,
+    plan: &'a RunPlan,
     folder: &'a Location,
     there: &'a [Object],
 ) -> impl Iterator<Item = (&'a Object, bool)> {
-    let runs: Vec<(&str, Option<&crate::model::RunStamp>)> =
+    let runs: Vec<(&str, Option<&RunStamp>)> =
         plan.input.exports.iter().map(|export| (export.job.as_str(), export.run.as_ref())).collect();
     there.iter().filter(|object| object.folder() == folder.path || folder.path.is_empty()).map(
         move |object| {

@@ -1,7 +1,8 @@
 //! How rows get from the parts to the output, and why in this way: takes what the parts hold and what is asked for.
 
+use super::decided::Way;
 use crate::codec::parquet::codec;
-use crate::model::{Compression, Format, Options, ROW_GROUP_ROWS, Strategy};
+use crate::model::{Compression, Format, Options, ROW_GROUP_ROWS};
 use crate::source::{Input, PlannedPart};
 
 use parquet::arrow::ArrowSchemaConverter;
@@ -24,22 +25,22 @@ pub(crate) enum RowGroupPiece {
     Reencode(Vec<(usize, usize)>),
 }
 
-pub(super) fn strategy(input: &Input, to: Format, options: &Options) -> (Strategy, String) {
-    let because = |strategy, why: &str| (strategy, why.to_owned());
+pub(super) fn strategy(input: &Input, to: Format, options: &Options) -> (Way, String) {
+    let because = |way, why: &str| (way, why.to_owned());
     match (input.format, to) {
         (Format::Csv, Format::Csv) if options.source_columns => {
-            because(Strategy::Transcode, "--source-columns adds cells to every row")
+            because(Way::Transcode, "--source-columns adds cells to every row")
         }
         (Format::Csv, Format::Csv) if !input.is_uniform => because(
-            Strategy::Transcode,
+            Way::Transcode,
             "headers or line ends differ, so rows are aligned; cells stay as they are",
         ),
-        (Format::Csv, Format::Csv) => because(Strategy::CopyBytes, "CSV to CSV, all parts have one header"),
+        (Format::Csv, Format::Csv) => because(Way::CopyBytes, "CSV to CSV, all parts have one header"),
         (Format::Parquet, Format::Parquet) => match why_not_copied(input, options) {
-            Some(why) => (Strategy::Transcode, why),
-            None => because(Strategy::CopyRowGroups, "Parquet to Parquet, all parts have one schema"),
+            Some(why) => (Way::Transcode, why),
+            None => because(Way::CopyRowGroups, "Parquet to Parquet, all parts have one schema"),
         },
-        (from, to) => (Strategy::Transcode, format!("{from} to {to}")),
+        (from, to) => (Way::Transcode, format!("{from} to {to}")),
     }
 }
 
@@ -78,12 +79,12 @@ fn why_not_copied(input: &Input, options: &Options) -> Option<String> {
 }
 
 /// An option that was given but changes nothing.
-pub(super) fn idle_option(strategy: Strategy, to: Format, options: &Options) -> Option<&'static str> {
-    match (strategy, to) {
-        (Strategy::CopyBytes, _) if !options.types.is_empty() => {
+pub(super) fn ignored_option(way: &Way, to: Format, options: &Options) -> Option<&'static str> {
+    match (way, to) {
+        (Way::CopyBytes, _) if !options.types.is_empty() => {
             Some("--type has no effect: CSV to CSV copies text")
         }
-        (Strategy::CopyBytes, _) if !options.nulls.is_empty() => {
+        (Way::CopyBytes, _) if !options.nulls.is_empty() => {
             Some("--null has no effect: CSV to CSV copies text")
         }
         (_, Format::Csv) if options.row_group_rows.is_some() => Some("--row-group-rows has no effect on CSV"),

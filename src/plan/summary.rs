@@ -1,14 +1,18 @@
 //! A plan as it is shown: plain data, and as text.
 
-use super::decided::Plan;
-use super::on_server;
-use super::output::{Output, PlannedOutput};
-use crate::model::{ColumnSummary, Format, Kind, Split, Strategy, column_summaries};
+use super::decided::{Plan, RunPlan, UpToDate};
+use super::output::{Output, Outputs, PlannedOutput};
+use super::receipt::runs;
+use super::server_merge::{ServerMerge, TextOnServer};
+use crate::model::{ColumnSummary, Escaped, Format, Kind, Split, Strategy, TRANSFER_BYTES, column_summaries};
 use crate::sink::Target;
-use crate::source::PlannedPart;
+use crate::source::{Export, PlannedPart};
+use crate::store::Object;
 
+use parquet::file::metadata::ParquetMetaData;
 use serde::Serialize;
 use std::fmt;
+use std::sync::Arc;
 
 /// A plan as data: what `--dry-run --json` prints. Field names are stable.
 #[derive(Debug, Serialize)]
@@ -73,107 +77,169 @@ pub struct PlannedPartSummary {
 impl Plan {
     /// The plan as data.
     pub fn summary(&self) -> PlanSummary {
-        let parts = self.input.parts.iter().map(|part| PlannedPartSummary {
-            file: part.object.url.clone(),
-            bytes: part.object.size,
-            rows: part.parquet().and_then(|metadata| u64::try_from(metadata.file_metadata().num_rows()).ok()),
+        match self {
+            Plan::Run(plan) => plan.summary(),
+            Plan::UpToDate(done) => done.summary(),
+        }
+    }
+}
+
+impl UpToDate {
+    /// What was done, as data.
+    pub(crate) fn summary(&self) -> PlanSummary {
+        let receipt = &self.receipt;
+        let parts: Vec<PlannedPartSummary> = self
+            .exports
+            .iter()
+            .flat_map(|export| &export.parts)
+            .map(|part| summary_of(&part.object, None))
+            .collect();
+        PlanSummary {
+            source: self.source.to_string(),
+            job: job_of(&self.exports),
+            runs: runs(&self.exports),
+            kind: receipt.kind,
+            from: receipt.from,
+            to: receipt.options.to,
+            compression: compression_shown(
+                receipt.strategy,
+                receipt.options.to,
+                &receipt.options.compression,
+            ),
+            strategy: receipt.strategy,
+            why: "up to date, as its receipt says".to_owned(),
+            up_to_date: true,
+            bytes: parts.iter().map(|part| part.bytes).sum(),
+            parts,
+            rows: receipt.rows,
+            columns: receipt.columns.clone(),
+            outputs: self.files.iter().map(|file| file.file.clone()).collect(),
+            split_rows: None,
+            split_bytes: None,
+            bytes_sent: None,
+            not_checked: None,
+            requests: 0,
+            warnings: self.warnings.clone(),
+        }
+    }
+}
+
+impl RunPlan {
+    /// The plan as data.
+    pub(crate) fn summary(&self) -> PlanSummary {
+        let parts = self.input.parts.iter().map(|part| {
+            let rows =
+                |metadata: &Arc<ParquetMetaData>| u64::try_from(metadata.file_metadata().num_rows()).ok();
+            summary_of(&part.object, part.parquet().and_then(rows))
         });
-        let outputs = match (&self.done, &self.recut) {
-            (Some(done), _) => done.files.iter().map(|file| file.file.clone()).collect(),
-            (None, Some(recut)) => {
-                vec![recut.folder.child(&recut.like.renumbered(0, recut.extension)).to_string()]
-            }
-            (None, None) => self.outputs.iter().map(|output| output.target.to_string()).collect(),
+        let (outputs, split) = match &self.outputs {
+            Outputs::Files(files) => (files.iter().map(|file| file.target.to_string()).collect(), None),
+            Outputs::Resplit(resplit) => (vec![resplit.file(0).to_string()], Some(resplit.split)),
         };
-        let (split_rows, split_bytes) = match self.recut.as_ref().map(|recut| recut.split) {
+        let (split_rows, split_bytes) = match split {
             Some(Split::Rows(rows)) => (Some(rows), None),
             Some(Split::Bytes(bytes)) => (None, Some(bytes)),
             None => (None, None),
         };
+        let strategy = self.way.strategy();
         PlanSummary {
             source: self.source.to_string(),
-            job: self.input.exports.first().map(|export| export.job.clone()).unwrap_or_default(),
-            runs: self.input.exports.iter().filter_map(|e| e.run.as_ref().map(ToString::to_string)).collect(),
+            job: job_of(&self.input.exports),
+            runs: runs(&self.input.exports),
             kind: self.input.kind,
             from: self.input.format,
             to: self.to,
-            compression: self.compression_shown(),
-            strategy: self.strategy,
+            compression: compression_shown(strategy, self.to, &self.compression.to_string()),
+            strategy,
             why: self.why.clone(),
-            up_to_date: self.done.is_some(),
+            up_to_date: false,
             parts: parts.collect(),
             bytes: self.input.bytes(),
-            rows: self.rows(),
+            rows: self.input.rows(),
             columns: column_summaries(&self.input.schema),
             outputs,
             split_rows,
             split_bytes,
-            bytes_sent: self.on_server.as_ref().map(|merge| merge.totals.sent_bytes),
-            not_checked: self.on_server.as_ref().map(|merge| merge.not_checked(self.to).to_owned()),
+            bytes_sent: self.on_server().map(|merge| merge.totals.sent_bytes),
+            not_checked: self.on_server().map(|merge| merge.not_checked(self.to).to_owned()),
             requests: self.requests(),
             warnings: self.input.warnings.clone(),
         }
     }
 
-    fn compression_shown(&self) -> String {
-        let copies_row_groups = self.strategy == Strategy::CopyRowGroups
-            || (self.strategy == Strategy::CopyOnServer && self.to == Format::Parquet);
-        if copies_row_groups { "as it is".into() } else { self.compression.to_string() }
-    }
-
     /// Ranged reads and writes of about 8 MiB; nothing on local disk.
     fn requests(&self) -> u64 {
-        if self.done.is_some() {
+        if let Some(merge) = self.on_server() {
+            return self.requests_on_server(merge);
+        }
+        self.reads() + self.writes() + self.receipt_requests()
+    }
+
+    fn requests_on_server(&self, merge: &ServerMerge) -> u64 {
+        let totals = merge.totals;
+        let reads = merge.text.iter().filter(|piece| match piece {
+            TextOnServer::Read { part } => !is_held(&self.input.parts[*part]),
+            _ => false,
+        });
+        let parts = totals.copies + totals.sent + totals.reads + reads.count();
+        // Create, the last listing, complete, which looks for what must not be replaced, and the receipt.
+        parts as u64 + 4
+    }
+
+    fn reads(&self) -> u64 {
+        if self.input.store.is_local() {
             return 0;
         }
-        if let Some(merge) = &self.on_server {
-            let totals = merge.totals;
-            let reads = merge.text.iter().filter(|piece| match piece {
-                on_server::TextOnServer::Read { part } => {
-                    self.input.parts[*part].csv_head().is_some_and(|head| head.whole.is_none())
-                }
-                _ => false,
-            });
-            let parts = totals.copies + totals.sent + totals.reads + reads.count();
-            // Create, the last listing, complete, which looks for what must not be replaced, and the receipt.
-            return parts as u64 + 4;
-        }
-        let pieces = |bytes: u64| bytes.div_ceil(crate::model::TRANSFER_BYTES as u64);
-        let reads: u64 = if self.input.store.is_local() {
-            0
-        } else {
-            let kept = |part: &PlannedPart| part.csv_head().is_some_and(|head| head.whole.is_some());
-            self.input
-                .parts
-                .iter()
-                .filter(|part| !kept(part))
-                .map(|part| pieces(part.object.size).max(1))
-                .sum::<u64>()
-                * if self.options.verify { 2 } else { 1 }
-                // The listing that sees whether the parts are still what they were.
-                + 1
-        };
+        let unread = self.input.parts.iter().filter(|part| !is_held(part));
+        let once: u64 = unread.map(|part| pieces(part.object.size).max(1)).sum();
+        // And the listing that sees whether the parts are still what they were.
+        once * if self.options.verify { 2 } else { 1 } + 1
+    }
+
+    fn writes(&self) -> u64 {
+        let Outputs::Files(files) = &self.outputs else { return 0 };
         let is_remote = |output: &&PlannedOutput| matches!(&output.target, Target::File(l) if !l.is_local());
-        let writes: u64 = self
-            .outputs
-            .iter()
-            .filter(is_remote)
-            .map(|output| {
-                let bytes: u64 =
-                    self.input.parts[output.parts.clone()].iter().map(|part| part.object.size).sum();
-                // Create and complete, where there is more than one piece.
-                if pieces(bytes) > 1 { pieces(bytes) + 2 } else { 1 }
-            })
-            .sum();
-        let receipt = match &self.output {
+        let requests = files.iter().filter(is_remote).map(|output| {
+            let bytes: u64 = self.input.parts[output.parts.clone()].iter().map(|part| part.object.size).sum();
+            // Create and complete, where there is more than one piece.
+            if pieces(bytes) > 1 { pieces(bytes) + 2 } else { 1 }
+        });
+        requests.sum()
+    }
+
+    fn receipt_requests(&self) -> u64 {
+        match &self.output {
             _ if self.options.no_receipt => 0,
             Output::File(location) if !location.is_local() && self.to == Format::Csv => 1,
             // With the listing that tells what the store calls the files.
             Output::Folder(folder) if !folder.is_local() => 2,
             _ => 0,
-        };
-        reads + writes + receipt
+        }
     }
+}
+
+fn summary_of(object: &Object, rows: Option<u64>) -> PlannedPartSummary {
+    PlannedPartSummary { file: object.url.clone(), bytes: object.size, rows }
+}
+
+fn job_of(exports: &[Export]) -> String {
+    exports.first().map(|export| export.job.clone()).unwrap_or_default()
+}
+
+fn compression_shown(strategy: Strategy, to: Format, compression: &str) -> String {
+    let copies_row_groups =
+        strategy == Strategy::CopyRowGroups || (strategy == Strategy::CopyOnServer && to == Format::Parquet);
+    if copies_row_groups { "as it is".into() } else { compression.to_owned() }
+}
+
+/// Requests that reading or writing so many bytes takes.
+fn pieces(bytes: u64) -> u64 {
+    bytes.div_ceil(TRANSFER_BYTES as u64)
+}
+
+/// A small part whose bytes came with its head, and need no other request.
+fn is_held(part: &PlannedPart) -> bool {
+    part.csv_head().is_some_and(|head| head.whole.is_some())
 }
 
 impl fmt::Debug for Plan {
@@ -187,7 +253,6 @@ const SHOWN: usize = 20;
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        use crate::model::Escaped;
         let plan = self.summary();
         let title = if plan.job.is_empty() { plan.source.as_str() } else { plan.job.as_str() };
         write!(f, "{}", Escaped(title))?;

@@ -7,10 +7,11 @@ mod report;
 
 pub use report::Report;
 
-use crate::engine::{Context, Finished, abort, note_digest, publish, write_each, write_output, write_recut};
+use crate::engine::{Context, Finished, abort, note_digest, publish, write_all};
 use crate::model::{Error, Event, Progress, Result, attend, column_summaries, stopped};
-use crate::plan::{Done, Plan};
+use crate::plan::{Plan, RunPlan, UpToDate, refuse_stale};
 
+use crate::source::rows_missing;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use std::future::Future;
@@ -55,9 +56,10 @@ pub async fn run_until(
     stop: impl Future<Output = ()>,
     mut on_event: impl FnMut(Event),
 ) -> Result<Report> {
-    if let Some(done) = &plan.done {
-        return Ok(nothing_done(&plan, done));
-    }
+    let plan = match plan {
+        Plan::Run(plan) => *plan,
+        Plan::UpToDate(done) => return Ok(nothing_done(*done)),
+    };
     let (stopper, stopped) = watch::channel(false);
     let total = plan.input.bytes();
     let progress = Arc::new(Progress::by_part(plan.input.parts.len()));
@@ -71,7 +73,7 @@ pub async fn run_until(
 
 /// The work of a run, of a type that programs which use the library need not look into: its own nests too deep for them.
 fn begin(
-    plan: Plan,
+    plan: RunPlan,
     progress: Arc<Progress>,
     stopped: watch::Receiver<bool>,
 ) -> BoxFuture<'static, Result<Report>> {
@@ -79,7 +81,7 @@ fn begin(
 }
 
 async fn write_and_publish(
-    plan: Plan,
+    plan: RunPlan,
     progress: Arc<Progress>,
     stopped: watch::Receiver<bool>,
 ) -> Result<Report> {
@@ -87,9 +89,9 @@ async fn write_and_publish(
     let context = Context::new(&plan.input, &plan.options, progress, stopped);
     let (mut plan, mut warnings) = (plan, Vec::new());
     let mut files = match write_all(&context, &plan).await {
-        Err(error) if plan.is_done_here_after(&error) => {
+        Err(error) if plan.goes_on_without_server(&error) => {
             warnings.push(format!("{error}; the merge was done here"));
-            plan = plan.done_here();
+            plan = plan.without_server();
             context.progress.reset();
             write_all(&context, &plan).await?
         }
@@ -130,8 +132,8 @@ async fn write_and_publish(
 }
 
 /// The report of a run whose output was there already.
-fn nothing_done(plan: &Plan, done: &Done) -> Report {
-    let summary = plan.summary();
+fn nothing_done(done: UpToDate) -> Report {
+    let summary = done.summary();
     Report {
         job: summary.job,
         runs: summary.runs,
@@ -139,39 +141,25 @@ fn nothing_done(plan: &Plan, done: &Done) -> Report {
         from: summary.from,
         to: summary.to,
         strategy: summary.strategy,
-        parts: plan.input.parts.len() as u64,
+        parts: summary.parts.len() as u64,
         bytes_read: 0,
-        rows: done.receipt.rows,
+        rows: summary.rows,
         warnings: Vec::new(),
         columns: summary.columns,
         digest: done.receipt.digest.clone(),
-        outputs: done.files.clone(),
+        outputs: done.files,
         up_to_date: true,
-        receipt: done.receipt.clone(),
+        receipt: done.receipt,
         seconds: 0.0,
     }
 }
 
-/// Files of a conversion that are written at the same time: small ones wait for requests, not for the processor.
-const CONCURRENT_FILES: usize = 16;
-
-/// Writes every file of the output, none of which can be seen yet.
-fn write_all<'a>(context: &'a Context, plan: &'a Plan) -> BoxFuture<'a, Result<Vec<Finished>>> {
-    if let Some(recut) = &plan.recut {
-        return write_recut(context, plan, recut).boxed();
-    }
-    let largest = plan.input.parts.iter().map(|part| part.object.size).max().unwrap_or(0).max(1);
-    let at_once = (context.budget.chunk as u64 / largest).clamp(1, CONCURRENT_FILES as u64) as usize;
-    let write = |index: usize| write_output(context, plan, &plan.outputs[index]).boxed();
-    write_each(plan.outputs.len(), at_once, write).boxed()
-}
-
-/// All that must hold before anything is published; gives the digest of the rows where the output was read again.
-async fn prove(context: &Context, plan: &Plan, files: &mut [Finished]) -> Result<Option<String>> {
+/// All that must hold before anything is published; returns the digest of the rows where the output was read again.
+async fn prove(context: &Context, plan: &RunPlan, files: &mut [Finished]) -> Result<Option<String>> {
     if let Some(expected) = plan.options.select.expect_rows
         && context.progress.rows() != expected
     {
-        return Err(crate::source::rows_missing(context.progress.rows(), expected));
+        return Err(rows_missing(context.progress.rows(), expected));
     }
     let proofs = async {
         let digest = match plan.options.verify {
@@ -182,15 +170,15 @@ async fn prove(context: &Context, plan: &Plan, files: &mut [Finished]) -> Result
             if let Some(digest) = &digest {
                 note_digest(context, plan, file, digest).await?;
             }
-            file.sink.release().await?;
+            file.sink.upload().await?;
         }
         let written: Vec<&str> = files.iter().map(|file| file.file.file.as_str()).collect();
-        crate::plan::refuse_stale(plan, &written).await?;
+        refuse_stale(plan, &written).await?;
         proof::unchanged(plan).await?;
         Ok(digest)
     };
     tokio::select! {
-        // Asked to stop when everything was written: nothing of it is in sight yet.
+        // Asked to stop when everything was written: nothing of it is published yet.
         biased;
         () = stopped(context.stopped.clone()) => Err(Error::Stopped),
         proved = proofs => proved,

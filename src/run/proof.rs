@@ -3,7 +3,7 @@
 
 use crate::engine::{Context, Finished};
 use crate::model::{Error, Result};
-use crate::plan::Plan;
+use crate::plan::RunPlan;
 use crate::source::Part;
 use crate::store::{Object, Store, changed, local_object};
 use crate::verify::{Compared, compare, export_of, look_at_output};
@@ -15,7 +15,7 @@ use std::sync::Arc;
 const PAGE: usize = 990;
 
 /// Lists the source again: every part must be what it was, and none may have come to the run.
-pub(crate) async fn unchanged(plan: &Plan) -> Result<()> {
+pub(crate) async fn unchanged(plan: &RunPlan) -> Result<()> {
     if !plan.source.store.lists_in_order() || plan.input.parts.len() <= PAGE {
         return is_unchanged(plan, &[]).await;
     }
@@ -30,7 +30,7 @@ pub(crate) async fn unchanged(plan: &Plan) -> Result<()> {
     }
 }
 
-async fn is_unchanged(plan: &Plan, marks: &[&str]) -> Result<()> {
+async fn is_unchanged(plan: &RunPlan, marks: &[&str]) -> Result<()> {
     let exports = &plan.input.exports;
     let found = match crate::source::find_between(&plan.source, &plan.options.select.pattern, marks).await {
         Ok(found) => found.exports,
@@ -64,7 +64,7 @@ async fn is_unchanged(plan: &Plan, marks: &[&str]) -> Result<()> {
 }
 
 /// Reads the finished files again and compares them with the parts; gives the digest of the rows.
-pub(crate) async fn reread(context: &Context, plan: &Plan, files: &[Finished]) -> Result<String> {
+pub(crate) async fn reread(context: &Context, plan: &RunPlan, files: &[Finished]) -> Result<String> {
     let mut parts = Vec::with_capacity(files.len());
     for file in files {
         let Some(path) = file.sink.written() else {

@@ -2,7 +2,7 @@
 
 use crate::engine::{Context, Finished};
 use crate::model::{Format, Result};
-use crate::plan::{Output, Plan, Receipt, ReceiptOutput, ServerMerge, receipt};
+use crate::plan::{Output, Receipt, ReceiptOutput, RunPlan, ServerMerge, receipt};
 use crate::sink::{Sink, SinkOptions, Target};
 use crate::store::{ContentType, Location, Object, listing};
 
@@ -11,7 +11,7 @@ use std::collections::HashMap;
 /// The receipt of a whole run; the files are published, so it is known what the stores call them.
 pub(super) async fn of_run(
     context: &Context,
-    plan: &Plan,
+    plan: &RunPlan,
     files: &[Finished],
     digest: Option<String>,
 ) -> Result<Receipt> {
@@ -26,15 +26,15 @@ pub(super) async fn of_run(
         let (bytes, rows) = (file.file.bytes, file.file.rows);
         outputs.push(ReceiptOutput { file: name, rows, bytes, e_tag, modified });
     }
-    let copied = plan.on_server.as_ref().map(ServerMerge::copied_parts).unwrap_or_default();
+    let copied = plan.on_server().map(ServerMerge::copied_parts).unwrap_or_default();
     let rows_of = |part| (!copied.contains(&part)).then(|| context.progress.rows_of(part));
-    let made = plan.made(0..context.input.parts.len(), digest, &rows_of);
-    Ok(Receipt::new(made, receipt::now(), outputs))
+    let made_of = plan.receipt_parts(0..context.input.parts.len(), digest, &rows_of);
+    Ok(Receipt::new(made_of, receipt::now(), outputs))
 }
 
 /// The files of a conversion as a listing shows them, by name: a re-run sees them in no other way, and not every store
 /// lists what it said of an object when it was put.
-async fn listed(plan: &Plan) -> Result<HashMap<String, Object>> {
+async fn listed(plan: &RunPlan) -> Result<HashMap<String, Object>> {
     match &plan.output {
         Output::Folder(folder) if !folder.is_local() && place(plan).is_some() => {
             let found = listing::list(&folder.as_folder()).await?.objects.into_iter();
@@ -46,12 +46,17 @@ async fn listed(plan: &Plan) -> Result<HashMap<String, Object>> {
 }
 
 /// Writes the receipt where it is a file of its own.
-pub(super) async fn write(plan: &Plan, receipt: &Receipt) -> Result<()> {
+pub(super) async fn write(plan: &RunPlan, receipt: &Receipt) -> Result<()> {
     let Some(place) = place(plan) else { return Ok(()) };
     let json = receipt.to_json(true)? + "\n";
     // It speaks of an output that is there by now: whatever receipt was there spoke of another one.
-    let (hold, content) = (json.len(), ContentType::JSON);
-    let options = SinkOptions { overwrite: true, expected_bytes: hold as u64, hold, reread: false, content };
+    let options = SinkOptions {
+        overwrite: true,
+        expected_bytes: json.len() as u64,
+        single_put_limit: json.len(),
+        reread: false,
+        content: ContentType::JSON,
+    };
     let mut sink = Sink::create(&Target::File(place), options).await?;
     let written = async {
         sink.write(vec![json.into()]).await?;
@@ -66,12 +71,12 @@ pub(super) async fn write(plan: &Plan, receipt: &Receipt) -> Result<()> {
 }
 
 /// Where the receipt goes; `None` where it is in the output itself, or there is none.
-fn place(plan: &Plan) -> Option<Location> {
+fn place(plan: &RunPlan) -> Option<Location> {
     if plan.options.no_receipt {
         return None;
     }
     match (&plan.output, plan.to) {
-        (Output::File(location), Format::Csv) if !crate::plan::is_device(location) => {
+        (Output::File(location), Format::Csv) if !plan.output.is_written_straight() => {
             Some(receipt::beside(location))
         }
         (Output::Folder(folder), _) => Some(folder.child(&receipt::name_in_folder(&plan.input.exports))),

@@ -6,7 +6,7 @@ use super::layout::Layout;
 use super::options::SampleOptions;
 use crate::codec::csv::write_header;
 use crate::codec::parquet::{Assembler, Encoder, MAGIC, codec};
-use crate::engine::{Finished, Jobs, write_each};
+use crate::engine::{CpuPool, Finished, write_each};
 use crate::model::{
     Compression, Error, Format, Progress, ROW_GROUP_ROWS, Result, TRANSFER_BYTES, WrittenFile, cores, stopped,
 };
@@ -49,7 +49,7 @@ pub(super) struct Parts {
     piece: u64,
     /// Pieces of one part that are begun ahead of the one that is due.
     window: usize,
-    jobs: Jobs,
+    pool: CpuPool,
     progress: Arc<Progress>,
     stopped: watch::Receiver<bool>,
 }
@@ -85,7 +85,7 @@ impl Parts {
             targets,
             row_bytes,
             window: threads + 1,
-            jobs: Jobs::new(threads),
+            pool: CpuPool::new(threads),
             progress,
             stopped,
         })
@@ -123,7 +123,7 @@ impl Parts {
             reread: false,
             overwrite: self.overwrite,
             expected_bytes: self.bytes_of(series.end - series.start),
-            hold: (HELD_BYTES / self.targets.len()).min(TRANSFER_BYTES),
+            single_put_limit: (HELD_BYTES / self.targets.len()).min(TRANSFER_BYTES),
             content: ContentType::of(
                 match self.encoding {
                     Encoding::Csv => Format::Csv,
@@ -158,7 +158,7 @@ impl Parts {
                 let series = numbers.end - numbers.start;
                 // The estimate comes from one series: room for one that is longer saves moving all of it.
                 let room = self.bytes_of(series) as usize * 5 / 4;
-                self.jobs.run(move || {
+                self.pool.run(move || {
                     let mut text = Vec::with_capacity(room);
                     encode::text(&layout, seed, numbers, &mut text);
                     Ok((series, Bytes::from(text)))
@@ -180,7 +180,7 @@ impl Parts {
             .map(|numbers| {
                 let (layout, seed) = (Arc::clone(&self.layout), self.seed);
                 let (schema, encoder) = (Arc::clone(&schema), encoder.clone());
-                self.jobs.run(move || {
+                self.pool.run(move || {
                     let series = numbers.end - numbers.start;
                     let batch = encode::batch(&layout, &schema, seed, numbers)?;
                     Ok((series, encoder.encode(&[batch])?))
@@ -224,14 +224,15 @@ fn cut(all: Range<u64>, length: u64) -> impl Iterator<Item = Range<u64>> {
 /// A file of no bytes, as the service leaves them beside the parts.
 pub(super) async fn marker(target: &Location) -> Result<Finished> {
     let content = ContentType::MARKER;
-    let options = SinkOptions { overwrite: true, expected_bytes: 0, hold: 0, reread: false, content };
+    let options =
+        SinkOptions { overwrite: true, expected_bytes: 0, single_put_limit: 0, reread: false, content };
     close(create(target, options).await?, Ok(())).await
 }
 
 async fn create(target: &Location, options: SinkOptions) -> Result<Finished> {
     let sink = Sink::create(&Target::File(target.clone()), options).await?;
     let file = WrittenFile { file: target.to_string(), bytes: 0, rows: Some(0) };
-    Ok(Finished { sink, file, books: None })
+    Ok(Finished::new(sink, file))
 }
 
 async fn append(file: &mut Finished, pieces: Vec<Bytes>) -> Result<()> {

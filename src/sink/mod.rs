@@ -1,12 +1,12 @@
 //! Bytes to a file or object that is invisible under its final name until [`Sink::publish`], and gone after
 //! [`Sink::abort`]. Devices, pipes and standard output have no final name: what is written is out.
 
-mod aside;
 mod folder;
 mod journal;
 mod local;
 mod object;
 mod server;
+mod staged;
 mod target;
 
 pub(crate) use local::PositionedFile;
@@ -15,10 +15,10 @@ pub(crate) use target::{SinkOptions, Target};
 
 use crate::model::{Error, Result};
 use crate::store::{Limits, Location, Object, blocking};
-use aside::AsideSink;
 use local::LocalSink;
 use object::ObjectSink;
 use server::ServerSink;
+use staged::StagedSink;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -32,7 +32,7 @@ use std::sync::Arc;
 pub(crate) enum Sink {
     Local(LocalSink),
     Object(Box<ObjectSink>),
-    Aside(Box<AsideSink>),
+    Staged(Box<StagedSink>),
     Server(Box<ServerSink>),
     Stream(Stream),
 }
@@ -92,7 +92,7 @@ impl Sink {
                     }
                     let location = location.clone();
                     let file = blocking(move || LocalSink::aside(&location)).await?;
-                    Ok(Sink::Aside(Box::new(AsideSink { file, object })))
+                    Ok(Sink::Staged(Box::new(StagedSink { file, object })))
                 }
             },
         }
@@ -129,7 +129,7 @@ impl Sink {
     pub(crate) async fn write(&mut self, pieces: Vec<Bytes>) -> Result<()> {
         match self {
             Sink::Local(sink) => sink.write(pieces).await,
-            Sink::Aside(sink) => sink.file.write(pieces).await,
+            Sink::Staged(sink) => sink.file.write(pieces).await,
             Sink::Object(sink) => {
                 for bytes in pieces {
                     sink.write(bytes).await?;
@@ -174,7 +174,7 @@ impl Sink {
     pub(crate) fn positioned(&self) -> Option<PositionedFile> {
         match self {
             Sink::Local(sink) => sink.positioned(),
-            Sink::Aside(sink) => sink.file.positioned(),
+            Sink::Staged(sink) => sink.file.positioned(),
             _ => None,
         }
     }
@@ -183,7 +183,7 @@ impl Sink {
     pub(crate) async fn finish(&mut self) -> Result<()> {
         match self {
             Sink::Local(sink) => sink.finish().await,
-            Sink::Aside(sink) => sink.file.finish().await,
+            Sink::Staged(sink) => sink.file.finish().await,
             Sink::Object(sink) => sink.finish().await,
             Sink::Server(sink) => sink.finish().await,
             Sink::Stream(_) => Ok(()),
@@ -194,15 +194,15 @@ impl Sink {
     pub(crate) fn written(&self) -> Option<&Path> {
         match self {
             Sink::Local(sink) => sink.temporary(),
-            Sink::Aside(sink) => sink.file.temporary(),
+            Sink::Staged(sink) => sink.file.temporary(),
             Sink::Object(_) | Sink::Server(_) | Sink::Stream(_) => None,
         }
     }
 
     /// What was read again is right: brings it where it can be published from.
-    pub(crate) async fn release(&mut self) -> Result<()> {
+    pub(crate) async fn upload(&mut self) -> Result<()> {
         match self {
-            Sink::Aside(sink) => sink.release().await,
+            Sink::Staged(sink) => sink.upload().await,
             Sink::Local(_) | Sink::Object(_) | Sink::Server(_) | Sink::Stream(_) => Ok(()),
         }
     }
@@ -225,7 +225,7 @@ impl Sink {
     pub(crate) async fn replace_end(&mut self, from: u64, end: Bytes, time: DateTime<Utc>) -> Result<()> {
         match self {
             Sink::Local(sink) => sink.replace_end(from, end, time.into()).await,
-            Sink::Aside(sink) => sink.file.replace_end(from, end, time.into()).await,
+            Sink::Staged(sink) => sink.file.replace_end(from, end, time.into()).await,
             Sink::Object(_) | Sink::Server(_) | Sink::Stream(_) => {
                 Err(Error::Internal("what is under way cannot be changed any more".into()))
             }
@@ -235,7 +235,7 @@ impl Sink {
     /// The store's identifier of a published object, where the store gave one.
     pub(crate) fn e_tag(&self) -> Option<String> {
         match self {
-            Sink::Aside(sink) => sink.object.e_tag(),
+            Sink::Staged(sink) => sink.object.e_tag(),
             Sink::Object(sink) => sink.e_tag(),
             Sink::Server(sink) => sink.e_tag(),
             Sink::Local(_) | Sink::Stream(_) => None,
@@ -246,7 +246,7 @@ impl Sink {
     pub(crate) async fn identity(&self) -> Result<(Option<String>, Option<DateTime<Utc>>)> {
         match self {
             Sink::Local(sink) => Ok((None, sink.modified().map(DateTime::from))),
-            Sink::Aside(sink) => sink.object.identity().await,
+            Sink::Staged(sink) => sink.object.identity().await,
             Sink::Object(sink) => sink.identity().await,
             Sink::Server(sink) => sink.identity().await,
             Sink::Stream(_) => Ok((None, None)),
@@ -257,7 +257,7 @@ impl Sink {
     pub(crate) async fn publish(&mut self) -> Result<String> {
         match self {
             Sink::Local(sink) => sink.publish().await,
-            Sink::Aside(sink) => sink.object.publish().await,
+            Sink::Staged(sink) => sink.object.publish().await,
             Sink::Object(sink) => sink.publish().await,
             Sink::Server(sink) => sink.publish().await,
             Sink::Stream(stream) => Ok(stream.name.clone()),
@@ -270,7 +270,7 @@ impl Sink {
             Sink::Local(sink) => sink.retract(),
             Sink::Object(sink) => sink.retract().await,
             Sink::Server(sink) => sink.retract().await,
-            Sink::Aside(sink) => sink.object.retract().await,
+            Sink::Staged(sink) => sink.object.retract().await,
             Sink::Stream(_) => {}
         }
     }
@@ -280,7 +280,7 @@ impl Sink {
     pub(crate) async fn abort(&mut self) {
         match self {
             Sink::Local(sink) => sink.abort(),
-            Sink::Aside(sink) => sink.abort().await,
+            Sink::Staged(sink) => sink.abort().await,
             Sink::Object(sink) => sink.abort().await,
             Sink::Server(sink) => sink.abort().await,
             Sink::Stream(_) => {}

@@ -147,7 +147,7 @@ impl ObjectSink {
     }
 
     pub(crate) async fn finish(&mut self) -> Result<()> {
-        let is_small = self.upload.is_none() && self.held_bytes <= self.options.hold;
+        let is_small = self.upload.is_none() && self.held_bytes <= self.options.single_put_limit;
         if !is_small && self.held_bytes > 0 {
             self.send_piece().await?;
         }

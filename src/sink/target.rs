@@ -10,7 +10,7 @@ pub(crate) struct SinkOptions {
     /// Bytes the output will have, about; the pieces of an upload are sized by it.
     pub(crate) expected_bytes: u64,
     /// An object up to this size is held and written by one request.
-    pub(crate) hold: usize,
+    pub(crate) single_put_limit: usize,
     /// The bytes can be read again before they are published.
     pub(crate) reread: bool,
     /// What an object says it holds.

@@ -101,6 +101,22 @@ impl Input {
         });
     }
 
+    /// The header line of the first part that has one, with its line end.
+    pub(crate) fn header(&self) -> Vec<u8> {
+        let mut header = self
+            .parts
+            .iter()
+            .find_map(|part| part.csv_head())
+            .map_or(Vec::new(), |head| head.header_line.to_vec());
+        header.extend_from_slice(self.line_end().bytes());
+        header
+    }
+
+    /// The line end of the parts; LF where none of them has a line.
+    pub(crate) fn line_end(&self) -> LineEnd {
+        self.parts.iter().find_map(|part| part.csv_head()?.line_end).unwrap_or(LineEnd::Lf)
+    }
+
     /// The rows, where footers tell.
     pub(crate) fn rows(&self) -> Option<u64> {
         self.parts.iter().map(PlannedPart::rows).sum()
@@ -150,23 +166,23 @@ pub(crate) async fn choose(source: &Location, selection: &Selection) -> Result<C
     Ok(Chosen { exports, warnings })
 }
 
-/// Finds, chooses and looks at the parts. Where `as_text` says so of their format, CSV cells are taken as they stand.
-pub(crate) async fn input(
-    source: &Location,
-    options: &Options,
-    as_text: impl FnOnce(Format) -> bool,
-) -> Result<Input> {
+/// How the cells of CSV parts are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CsvCells {
+    /// By the types of their columns.
+    Typed,
+    /// As they stand.
+    AsText,
+}
+
+/// Finds, chooses and looks at the parts, to read their rows.
+pub(crate) async fn input(source: &Location, options: &Options) -> Result<Input> {
     let chosen = choose(source, &options.select).await?;
-    look(&source.store, chosen, options, as_text).await
+    look(&source.store, chosen, options, CsvCells::Typed).await
 }
 
 /// Looks at the parts: what columns they have, and how they are read.
-pub(crate) async fn look(
-    store: &Store,
-    chosen: Chosen,
-    options: &Options,
-    as_text: impl FnOnce(Format) -> bool,
-) -> Result<Input> {
+pub(crate) async fn look(store: &Store, chosen: Chosen, options: &Options, cells: CsvCells) -> Result<Input> {
     let Chosen { exports, warnings } = chosen;
     let parts: Vec<Part> = exports.iter().flat_map(|export| export.parts.iter().cloned()).collect();
     let objects: Vec<Object> = parts.iter().map(|part| part.object.clone()).collect();
@@ -180,7 +196,8 @@ pub(crate) async fn look(
     let mut input = match format {
         Format::Csv => {
             let text = Options { all_strings: true, types: Vec::new(), ..options.clone() };
-            csv_input(store, parts, probes, kind, if as_text(format) { &text } else { options }).await?
+            let options = if cells == CsvCells::AsText { &text } else { options };
+            csv_input(store, parts, probes, kind, options).await?
         }
         Format::Parquet => parquet_input(store, parts, probes, kind, options)?,
     };
@@ -372,16 +389,12 @@ fn parquet_input(
         .into_iter()
         .zip(probes)
         .map(|(part, probe)| {
-            let contents = match (probe, ()) {
-                (Probe::Parquet(_), ()) => match readers.next() {
-                    Some(reader) => {
-                        let columns = names.iter().map(|name| reader.schema().index_of(name).ok()).collect();
-                        Contents::Parquet { reader, columns }
-                    }
-                    None => Contents::Empty,
-                },
-                _ => Contents::Empty,
-            };
+            // There is a reader for each part that has a footer.
+            let reader = if matches!(probe, Probe::Parquet(_)) { readers.next() } else { None };
+            let contents = reader.map_or(Contents::Empty, |reader| {
+                let columns = names.iter().map(|name| reader.schema().index_of(name).ok()).collect();
+                Contents::Parquet { reader, columns }
+            });
             PlannedPart { object: part.object, contents, constants: Vec::new() }
         })
         .collect();
@@ -397,20 +410,4 @@ fn parquet_input(
         warnings: Vec::new(),
         is_uniform: false,
     })
-}
-
-/// The header line of the first part that has one, with its line end.
-pub(crate) fn header(input: &Input) -> Vec<u8> {
-    let mut header = input
-        .parts
-        .iter()
-        .find_map(|part| part.csv_head())
-        .map_or(Vec::new(), |head| head.header_line.to_vec());
-    header.extend_from_slice(line_end(input).bytes());
-    header
-}
-
-/// The line end of the parts; LF where none of them has a line.
-pub(crate) fn line_end(input: &Input) -> LineEnd {
-    input.parts.iter().find_map(|part| part.csv_head()?.line_end).unwrap_or(LineEnd::Lf)
 }

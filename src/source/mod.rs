@@ -12,7 +12,7 @@ pub(crate) use chunks::{Chunk, Text, TextPart};
 pub use export::{Export, Found, Gap, Part};
 pub use input::find;
 pub(crate) use input::{
-    Chosen, Contents, Input, PlannedPart, choose, column_names, find_between, header, input, line_end, look,
+    Chosen, Contents, CsvCells, Input, PlannedPart, choose, column_names, find_between, input, look,
     rows_missing,
 };
 pub(crate) use probe::{CsvHead, LineEnd, Probe, Wrapping, probe, probe_each};

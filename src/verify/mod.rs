@@ -12,7 +12,7 @@ use crate::model::{
     ColumnSummary, Difference, Error, Event, Format, Options, Progress, Result, RunChoice, Selection, attend,
     column_summaries, stopped,
 };
-use crate::source::{self, Export, Input, Part, export};
+use crate::source::{self, CsvCells, Export, Input, Part, export};
 use crate::store::{Location, Store};
 use walk::Walked;
 
@@ -142,7 +142,7 @@ async fn look_at_both(
     source: &Location,
     options: &Options,
 ) -> Result<(Arc<Input>, Arc<Input>)> {
-    let input = Arc::new(source::input(source, options, |_| false).await?);
+    let input = Arc::new(source::input(source, options).await?);
     let found = source::find(output, &options.select.pattern).await?;
     // A file that was named by itself, or a folder that holds nothing else, needs no choice.
     let exports = match found.exports.as_slice() {
@@ -193,7 +193,7 @@ pub(crate) async fn look_at_output(
     let nulls = if source.format == Format::Csv { options.nulls.clone() } else { Vec::new() };
     let reading = Options { schema: options.schema, nulls, ..Options::default() };
     let chosen = source::Chosen { exports, warnings: Vec::new() };
-    let mut files = source::look(store, chosen, &reading, |_| true).await?;
+    let mut files = source::look(store, chosen, &reading, CsvCells::AsText).await?;
     retype(&mut files, &source.schema);
     Ok(files)
 }
@@ -233,7 +233,7 @@ pub(crate) async fn compare(
     half.memory = Some(options.memory.unwrap_or(DEFAULT_MEMORY) / 2);
     let source = Context::new(source, &half, progress, stop.clone());
     let mut output = Context::new(output, &half, Arc::default(), stop.clone());
-    output.jobs = source.jobs.clone();
+    output.pool = source.pool.clone();
     let work = async {
         match walk::walk(&source, &output).await? {
             Walked::Equal { digest, rows } => Ok(Compared::Equal { digest, rows }),

@@ -124,11 +124,11 @@ pub(crate) async fn walk(source: &Context, output: &Context) -> Result<Walked> {
         let pair = next_pair(&mut source, &mut output, most_bytes).await?;
         Ok::<_, Error>(pair.map(|pair| (pair, (source, output))))
     });
-    let jobs = source.jobs.clone();
+    let pool = source.pool.clone();
     let mut compared = pairs
         .map_ok(move |pair| {
-            let (jobs, schemas) = (jobs.clone(), schemas.clone());
-            async move { jobs.run(move || compare(&pair, &schemas.0, &schemas.1)).await }
+            let (pool, schemas) = (pool.clone(), schemas.clone());
+            async move { pool.run(move || compare(&pair, &schemas.0, &schemas.1)).await }
         })
         .try_buffered(source.budget.threads)
         .boxed();

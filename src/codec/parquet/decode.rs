@@ -26,17 +26,17 @@ pub(crate) struct RowGroupBatches {
 
 /// How texts are decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Texts {
+pub(crate) enum StringDecoding {
     /// Each one by itself.
-    Whole,
+    Plain,
     /// As keys into a dictionary where that is how they are stored, so that none is repeated.
-    Keys,
+    Dictionary,
 }
 
 /// A column of text with fewer bytes for a row than this is stored as keys.
 const BYTES_OF_KEY: i64 = 6;
 
-/// How to read a row group with [`Texts::Keys`], and the schema that its batches are to be aligned to.
+/// How to read a row group with [`StringDecoding::Dictionary`], and the schema that its batches are to be aligned to.
 pub(crate) fn with_keys(
     reader: &ArrowReaderMetadata,
     group: usize,

@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// Buffers that nobody uses at the moment.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Pool(Arc<Mutex<Vec<Vec<u8>>>>);
+pub(crate) struct Buffers(Arc<Mutex<Vec<Vec<u8>>>>);
 
 /// Buffers that are kept, at most; more are never in use at a time but by chance.
 const KEPT: usize = 64;
 
-impl Pool {
+impl Buffers {
     /// A buffer to write over: what it holds is of no use, but it is there already.
     pub(crate) fn take(&self) -> Vec<u8> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
@@ -19,13 +19,13 @@ impl Pool {
 
     /// The first bytes of a buffer; its memory comes back when these are dropped.
     pub(crate) fn lend(&self, buffer: Vec<u8>, len: usize) -> Bytes {
-        Bytes::from_owner(Lent { buffer, pool: self.clone() }).slice(..len)
+        Bytes::from_owner(Lent { buffer, owner: self.clone() }).slice(..len)
     }
 }
 
 struct Lent {
     buffer: Vec<u8>,
-    pool: Pool,
+    owner: Buffers,
 }
 
 impl AsRef<[u8]> for Lent {
@@ -37,7 +37,7 @@ impl AsRef<[u8]> for Lent {
 impl Drop for Lent {
     fn drop(&mut self) {
         let buffer = std::mem::take(&mut self.buffer);
-        let mut kept = self.pool.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.owner.0.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() < KEPT {
             kept.push(buffer);
         }
@@ -50,18 +50,18 @@ mod tests {
 
     #[test]
     fn memory_comes_back_when_the_bytes_are_dropped() {
-        let pool = Pool::default();
-        let mut buffer = pool.take();
+        let buffers = Buffers::default();
+        let mut buffer = buffers.take();
         buffer.extend_from_slice(b"text");
         let place = buffer.as_ptr();
-        let bytes = pool.lend(buffer, 3);
+        let bytes = buffers.lend(buffer, 3);
         let part = bytes.slice(1..);
         drop(bytes);
         assert_eq!(part, &b"ex"[..]);
-        let other = pool.take();
+        let other = buffers.take();
         assert_ne!(other.as_ptr(), place);
         drop(part);
-        let again = pool.take();
+        let again = buffers.take();
         assert_eq!((again.as_ptr(), &again[..]), (place, &b"text"[..]));
     }
 }

@@ -11,14 +11,14 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-pub(crate) struct AsideSink {
+pub(crate) struct StagedSink {
     pub(super) file: LocalSink,
     pub(super) object: ObjectSink,
 }
 
-impl AsideSink {
+impl StagedSink {
     /// Uploads what the file holds; the object is still out of sight.
-    pub(super) async fn release(&mut self) -> Result<()> {
+    pub(super) async fn upload(&mut self) -> Result<()> {
         let Some(path) = self.file.temporary().map(Path::to_path_buf) else {
             return Err(Error::Internal("a temporary file was uploaded twice".into()));
         };

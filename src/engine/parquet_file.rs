@@ -1,0 +1,143 @@
+//! A Parquet file of the output: takes encoded row groups, and ends the file with a footer that carries its receipt.
+
+use super::context::Context;
+use super::open_file::{Finished, OpenFile};
+use crate::codec::parquet::{Assembler, EncodedRowGroup, Encoder, MAGIC};
+use crate::model::{Error, Result};
+use crate::plan::{Outputs, PlannedOutput, Receipt, ReceiptOutput, RunPlan, receipt};
+use crate::sink::Target;
+use crate::source::PlannedPart;
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use std::ops::Range;
+
+/// A file whose row groups come encoded.
+pub(super) struct ParquetFile {
+    assembler: Assembler,
+}
+
+impl ParquetFile {
+    pub(super) async fn begin(
+        context: &Context,
+        parts: Range<usize>,
+        encoder: &Encoder,
+        file: &mut OpenFile,
+    ) -> Result<Self> {
+        file.write(Bytes::from_static(MAGIC)).await?;
+        // The Arrow schema is that of the rows as they are encoded; other metadata is the parts' own.
+        let mut key_values = encoder.key_values();
+        let (kept, _) = receipt::key_values(&context.input, parts);
+        for pair in kept {
+            if key_values.iter().all(|ours| ours.key != pair.key) {
+                key_values.push(pair);
+            }
+        }
+        Ok(ParquetFile { assembler: Assembler::new(encoder.descriptor().clone(), key_values) })
+    }
+
+    pub(super) async fn add(&mut self, group: EncodedRowGroup, file: &mut OpenFile) -> Result<()> {
+        self.assembler.add(&group.metadata, &group.indexes)?;
+        file.add_rows(group.rows());
+        file.write_all(group.bytes).await
+    }
+
+    /// Ends the file without a receipt: one of many has it beside them.
+    pub(super) async fn end(self, file: &mut OpenFile) -> Result<()> {
+        file.write(self.assembler.finish()?).await
+    }
+
+    /// Ends the file with its receipt.
+    pub(super) async fn seal(
+        self,
+        context: &Context,
+        plan: &RunPlan,
+        output: &PlannedOutput,
+        file: &mut OpenFile,
+    ) -> Result<()> {
+        seal(context, plan, output, self.assembler, file).await
+    }
+}
+
+/// The footer, to be filled, of a file that gets row groups of the parts.
+pub(super) fn footer_of_copy(context: &Context, output: &PlannedOutput) -> Result<Assembler> {
+    let first = context.input.parts.iter().find_map(PlannedPart::parquet);
+    let Some(descriptor) = first.map(|metadata| metadata.file_metadata().schema_descr_ptr()) else {
+        return Err(Error::Internal("no part has a footer".into()));
+    };
+    let (mut key_values, _) = receipt::key_values(&context.input, output.parts.clone());
+    if context.input.parts[output.parts.clone()].iter().all(|part| part.parquet().is_none()) {
+        // A file made of parts without a byte has the columns of the others, so it has their Arrow schema too.
+        let (of_all, _) = receipt::key_values(&context.input, 0..context.input.parts.len());
+        key_values
+            .extend(of_all.into_iter().filter(|pair| pair.key == parquet::arrow::ARROW_SCHEMA_META_KEY));
+    }
+    Ok(Assembler::new(descriptor, key_values))
+}
+
+/// Ends a Parquet file, with its receipt.
+pub(super) async fn seal(
+    context: &Context,
+    plan: &RunPlan,
+    output: &PlannedOutput,
+    mut assembler: Assembler,
+    file: &mut OpenFile,
+) -> Result<()> {
+    if plan.options.no_receipt || !matches!(output.target, Target::File(_)) {
+        return file.write(assembler.finish()?).await;
+    }
+    // A digest is of all files of a run.
+    file.pending_footer = (plan.options.verify && only_output(plan).is_some()).then(|| assembler.clone());
+    let written = receipt::now();
+    let modified = file.sink.stamp(written)?.then_some(written);
+    let size = (file.rows.unwrap_or(0), assembler.position());
+    let receipt = receipt_within(context, plan, output, size, modified, written, None);
+    assembler.add_key_value(receipt::KEY, receipt.to_json(false)?);
+    file.write(assembler.finish()?).await?;
+    file.sink.stamp(written).map(drop)
+}
+
+/// Has the receipt within a Parquet file name the digest, which was known only after its last byte.
+pub(crate) async fn note_digest(
+    context: &Context,
+    plan: &RunPlan,
+    file: &mut Finished,
+    digest: &str,
+) -> Result<()> {
+    let (Some(mut footer), Some(output)) = (file.pending_footer.take(), only_output(plan)) else {
+        return Ok(());
+    };
+    let written = receipt::now();
+    let modified = file.sink.is_local().then_some(written);
+    let (rows, bytes) = (file.file.rows.unwrap_or(0), footer.position());
+    let digest = Some(digest.to_owned());
+    let receipt = receipt_within(context, plan, output, (rows, bytes), modified, written, digest);
+    footer.add_key_value(receipt::KEY, receipt.to_json(false)?);
+    let end = footer.finish()?;
+    file.file.bytes = bytes + end.len() as u64;
+    file.sink.replace_end(bytes, end, written).await
+}
+
+/// The file of a plan that has one.
+fn only_output(plan: &RunPlan) -> Option<&PlannedOutput> {
+    match &plan.outputs {
+        Outputs::Files(files) if files.len() == 1 => files.first(),
+        _ => None,
+    }
+}
+
+/// The receipt that a Parquet file carries.
+fn receipt_within(
+    context: &Context,
+    plan: &RunPlan,
+    output: &PlannedOutput,
+    (rows, bytes): (u64, u64),
+    modified: Option<DateTime<Utc>>,
+    written: DateTime<Utc>,
+    digest: Option<String>,
+) -> Receipt {
+    let name = output.target.to_string().rsplit('/').next().unwrap_or_default().to_owned();
+    let outputs = vec![ReceiptOutput { file: name, rows: Some(rows), bytes, e_tag: None, modified }];
+    let rows_of = |part| Some(context.progress.rows_of(part));
+    Receipt::new(plan.receipt_parts(output.parts.clone(), digest, &rows_of), written, outputs)
+}

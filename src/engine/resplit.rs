@@ -1,0 +1,281 @@
+//! Rows spread over new files: text is cut where a row ends, row groups where a file is full. The files are numbered as
+//! they come, as nobody knows before how many there will be.
+
+use super::context::Context;
+use super::csv_file::{compress, compress_piece};
+use super::open_file::{Finished, OpenFile, abort};
+use super::parquet_file::ParquetFile;
+use super::piece::{CsvText, TextPiece};
+use super::row_groups::{RowGroupLimits, encoded};
+use super::rows::{cut_every, rows};
+use super::transcode::row_group_bytes;
+use crate::codec::csv::{Fields, whole_records};
+use crate::codec::parquet::{Encoder, codec};
+use crate::model::{Error, ROW_GROUP_ROWS, Result, Split, stopped};
+use crate::plan::{Resplit, RunPlan};
+use crate::sink::{SinkOptions, Target};
+use crate::store::ContentType;
+
+use futures::stream::BoxStream;
+use futures::{StreamExt, TryStreamExt};
+use std::future::Future;
+
+/// Bytes that are held of each file before its upload begins.
+const HELD_BYTES: usize = 64 * 1024;
+/// Bytes of a footer for one row group and column, roughly: kept in reserve where a file must not pass a size.
+const FOOTER_BYTES: u64 = 300;
+
+/// Spreads text over files.
+pub(super) async fn write_csv(
+    context: &Context,
+    plan: &RunPlan,
+    resplit: &Resplit,
+    text: CsvText,
+) -> Result<Vec<Finished>> {
+    let mut files = Files::new(context, plan, resplit);
+    let written = until_stopped(context, fill_csv(&mut files, text)).await;
+    files.end(written).await
+}
+
+/// Encodes rows and spreads the row groups over files.
+pub(super) async fn write_parquet(
+    context: &Context,
+    plan: &RunPlan,
+    resplit: &Resplit,
+) -> Result<Vec<Finished>> {
+    let mut files = Files::new(context, plan, resplit);
+    let written = until_stopped(context, fill_parquet(&mut files)).await;
+    files.end(written).await
+}
+
+async fn until_stopped(context: &Context, work: impl Future<Output = Result<()>>) -> Result<()> {
+    tokio::select! {
+        written = work => written,
+        () = stopped(context.stopped.clone()) => Err(Error::Stopped),
+    }
+}
+
+/// The files, numbered from 0.
+struct Files<'a> {
+    context: &'a Context,
+    plan: &'a RunPlan,
+    resplit: &'a Resplit,
+    finished: Vec<Finished>,
+    open: Option<OpenFile>,
+}
+
+impl<'a> Files<'a> {
+    fn new(context: &'a Context, plan: &'a RunPlan, resplit: &'a Resplit) -> Self {
+        Files { context, plan, resplit, finished: Vec::new(), open: None }
+    }
+
+    /// The file being written; the next one is begun where there is none.
+    async fn open(&mut self) -> Result<&mut OpenFile> {
+        let open = match self.open.take() {
+            Some(open) => open,
+            None => {
+                let target = Target::File(self.resplit.file(self.finished.len() as u64));
+                let options = SinkOptions {
+                    overwrite: self.plan.options.overwrite,
+                    expected_bytes: match self.resplit.split {
+                        Split::Bytes(bytes) => bytes,
+                        Split::Rows(_) => self.context.input.bytes(),
+                    },
+                    single_put_limit: HELD_BYTES,
+                    reread: self.plan.options.verify,
+                    content: ContentType::of(self.plan.to, self.plan.compression),
+                };
+                OpenFile::create(&target, options).await?
+            }
+        };
+        Ok(self.open.insert(open))
+    }
+
+    async fn close(&mut self) -> Result<()> {
+        if let Some(open) = &mut self.open {
+            // It stays in its place meanwhile, so that a stop finds it there.
+            open.sink.finish().await?;
+        }
+        self.finished.extend(self.open.take().map(OpenFile::into_finished));
+        Ok(())
+    }
+
+    /// Hands over the files, or clears every one of them away.
+    async fn end(mut self, written: Result<()>) -> Result<Vec<Finished>> {
+        let Err(error) = written else { return Ok(self.finished) };
+        if let Some(open) = &mut self.open {
+            open.sink.abort().await;
+        }
+        abort(&mut self.finished).await;
+        Err(error)
+    }
+}
+
+async fn fill_csv(files: &mut Files<'_>, text: CsvText) -> Result<()> {
+    let (context, compression) = (files.context, files.plan.compression);
+    let mut cuts = cut(text.rows, files.resplit.split, text.header.len());
+    let mut is_new = true;
+    loop {
+        let cut = cuts.try_next().await?;
+        // A file is begun when a row comes for it, and the first one in any case.
+        if is_new && (matches!(cut, Some(Cut::Piece(_))) || (cut.is_none() && files.finished.is_empty())) {
+            files.open().await?.write(compress(text.header.clone(), compression)?).await?;
+            is_new = false;
+        }
+        match cut {
+            None => return files.close().await,
+            Some(Cut::NextFile) => {
+                files.close().await?;
+                is_new = true;
+            }
+            Some(Cut::Piece(piece)) => {
+                let piece = compress_piece(&context.pool, piece, compression).await?;
+                let file = files.open().await?;
+                file.add_rows(piece.rows);
+                file.write(piece.bytes).await?;
+            }
+        }
+    }
+}
+
+async fn fill_parquet(files: &mut Files<'_>) -> Result<()> {
+    let (context, plan, split) = (files.context, files.plan, files.resplit.split);
+    let all = 0..context.input.parts.len();
+    let encoder = Encoder::new(&context.input.schema, codec(plan.compression)?)?;
+    let columns = context.input.schema.fields().len() as u64;
+    let mut limits = RowGroupLimits {
+        rows: plan.options.row_group_rows.unwrap_or(ROW_GROUP_ROWS),
+        bytes: row_group_bytes(context, plan),
+        boundary: None,
+    };
+    let mut batches = rows(context, all.clone());
+    match split {
+        Split::Rows(rows) => limits.boundary = Some(rows.max(1)),
+        Split::Bytes(bytes) => {
+            // Rows take less space encoded than decoded, so some row groups fit into a file.
+            limits.bytes = limits.bytes.min(usize::try_from(bytes / 2).unwrap_or(usize::MAX)).max(1);
+            // A batch is the least that a row group has: small files need small ones.
+            batches = cut_every(batches, (bytes / (16 * columns.max(1))).clamp(1, 16_384));
+        }
+    }
+    let mut groups = encoded(batches, limits, encoder.clone(), context.pool.clone(), context.budget.threads);
+    let mut parquet: Option<ParquetFile> = None;
+    loop {
+        let group = groups.try_next().await?;
+        let is_full = match (&group, files.open.as_ref(), split) {
+            (Some(_), Some(open), Split::Rows(most)) => open.rows.unwrap_or(0) >= most,
+            (Some(group), Some(open), Split::Bytes(most)) => {
+                let after = open.bytes + group.len();
+                open.rows.unwrap_or(0) > 0 && after + FOOTER_BYTES * columns * 4 > most
+            }
+            _ => false,
+        };
+        if is_full && let Some(parquet) = parquet.take() {
+            parquet.end(files.open().await?).await?;
+            files.close().await?;
+        }
+        if parquet.is_none() && (group.is_some() || files.finished.is_empty()) {
+            parquet = Some(ParquetFile::begin(context, all.clone(), &encoder, files.open().await?).await?);
+        }
+        match (group, &mut parquet) {
+            (Some(group), Some(parquet)) => parquet.add(group, files.open().await?).await?,
+            (_, ended) => {
+                if let Some(parquet) = ended.take() {
+                    parquet.end(files.open().await?).await?;
+                }
+                return files.close().await;
+            }
+        }
+    }
+}
+
+/// What comes next in text that is spread over files.
+#[derive(Debug)]
+enum Cut {
+    Piece(TextPiece),
+    NextFile,
+}
+
+/// Cuts text into files. Sizes are those of the text, before compression, with a header in each file.
+fn cut(
+    pieces: BoxStream<'static, Result<TextPiece>>,
+    split: Split,
+    header: usize,
+) -> BoxStream<'static, Result<Cut>> {
+    let mut filled = Filled { rows: 0, bytes: header as u64 };
+    pieces
+        .map_ok(move |piece| {
+            let mut cuts = Vec::new();
+            let mut rest = piece;
+            while !rest.bytes.is_empty() {
+                let taken = match split {
+                    Split::Rows(most) => first_rows(&rest, most.max(1) - filled.rows),
+                    Split::Bytes(most) => {
+                        first_bytes(&rest, most.saturating_sub(filled.bytes), filled.rows == 0)
+                    }
+                };
+                match taken {
+                    Some(length) => {
+                        let bytes = rest.bytes.split_to(length);
+                        let rows = if rest.bytes.is_empty() { rest.rows } else { count(&bytes) };
+                        rest.rows -= rows;
+                        filled.rows += rows;
+                        filled.bytes += bytes.len() as u64;
+                        cuts.push(Ok(Cut::Piece(TextPiece { bytes, rows })));
+                        let full = matches!(split, Split::Rows(most) if filled.rows >= most.max(1));
+                        if full {
+                            filled = Filled { rows: 0, bytes: header as u64 };
+                            cuts.push(Ok(Cut::NextFile));
+                        }
+                    }
+                    None => {
+                        filled = Filled { rows: 0, bytes: header as u64 };
+                        cuts.push(Ok(Cut::NextFile));
+                    }
+                }
+            }
+            futures::stream::iter(cuts)
+        })
+        .try_flatten()
+        .boxed()
+}
+
+struct Filled {
+    rows: u64,
+    bytes: u64,
+}
+
+fn count(text: &[u8]) -> u64 {
+    let mut fields = Fields::new(text);
+    std::iter::from_fn(|| fields.skip_record()).count() as u64
+}
+
+/// The bytes of the first `rows` rows.
+fn first_rows(piece: &TextPiece, rows: u64) -> Option<usize> {
+    if piece.rows <= rows {
+        return Some(piece.bytes.len());
+    }
+    let mut fields = Fields::new(&piece.bytes);
+    for _ in 0..rows {
+        fields.skip_record();
+    }
+    Some(fields.position())
+}
+
+/// As many whole rows as fit into `room` bytes; `None` where not one fits into what is left of a file. A file takes
+/// one row at least.
+fn first_bytes(piece: &TextPiece, room: u64, is_empty: bool) -> Option<usize> {
+    let text = &piece.bytes[..];
+    if text.len() as u64 <= room {
+        return Some(text.len());
+    }
+    match whole_records(&text[..room as usize]) {
+        0 if is_empty => {
+            let mut fields = Fields::new(text);
+            fields.skip_record();
+            Some(fields.position())
+        }
+        0 => None,
+        whole => Some(whole),
+    }
+}

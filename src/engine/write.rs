@@ -1,0 +1,110 @@
+//! Writes the files of a plan, and returns them finished but not published. This is the one file that asks for the
+//! plan's way: what each way does is read in the file that has its name.
+
+use super::context::Context;
+use super::open_file::{Finished, OpenFile, write_each};
+use super::{copy_bytes, copy_on_server, copy_row_groups, resplit, transcode};
+use crate::model::{Error, Format, Result, TRANSFER_BYTES, stopped};
+use crate::plan::{Outputs, PlannedOutput, Resplit, RunPlan, ServerMerge, Way};
+use crate::sink::{Sink, SinkOptions, Sources, Target};
+use crate::store::ContentType;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use std::sync::Arc;
+
+/// Files of a conversion that are written at the same time: small ones wait for requests, not for the processor.
+const CONCURRENT_FILES: usize = 16;
+
+/// Writes every file of the output, none of which can be seen yet.
+pub(crate) fn write_all<'a>(context: &'a Context, plan: &'a RunPlan) -> BoxFuture<'a, Result<Vec<Finished>>> {
+    match &plan.outputs {
+        Outputs::Files(files) => {
+            let largest = plan.input.parts.iter().map(|part| part.object.size).max().unwrap_or(0).max(1);
+            let at_once = (context.budget.chunk as u64 / largest).clamp(1, CONCURRENT_FILES as u64) as usize;
+            let write = |index: usize| write_file(context, plan, files, &files[index]).boxed();
+            write_each(files.len(), at_once, write).boxed()
+        }
+        Outputs::Resplit(resplit) => write_resplit(context, plan, resplit).boxed(),
+    }
+}
+
+/// Fills one file with its parts.
+async fn fill(context: &Context, plan: &RunPlan, output: &PlannedOutput, file: &mut OpenFile) -> Result<()> {
+    match &plan.way {
+        // Boxed, like the rest of what the server does: a future within futures grows beyond what the compiler lays out.
+        Way::CopyOnServer(merge) => Box::pin(copy_on_server::fill(context, plan, merge, output, file)).await,
+        Way::CopyBytes => copy_bytes::fill(context, plan, output, file).await,
+        Way::CopyRowGroups => copy_row_groups::fill(context, plan, output, file).await,
+        Way::Transcode => transcode::fill(context, plan, output, file).await,
+    }
+}
+
+/// Spreads the rows of all parts over new files.
+async fn write_resplit(context: &Context, plan: &RunPlan, resplit: &Resplit) -> Result<Vec<Finished>> {
+    let all = 0..context.input.parts.len();
+    match (&plan.way, plan.to) {
+        (Way::CopyBytes, _) => {
+            resplit::write_csv(context, plan, resplit, copy_bytes::text(context, all)).await
+        }
+        (_, Format::Csv) => resplit::write_csv(context, plan, resplit, transcode::text(context, all)).await,
+        (_, Format::Parquet) => resplit::write_parquet(context, plan, resplit).await,
+    }
+}
+
+/// Writes one file of the plan.
+async fn write_file(
+    context: &Context,
+    plan: &RunPlan,
+    files: &[PlannedOutput],
+    output: &PlannedOutput,
+) -> Result<Finished> {
+    let options = sink_options(context, plan, files.len(), output);
+    let created = create(context, output, plan.on_server(), options);
+    let mut file = match &output.target {
+        // A pipe opens when somebody reads it, which may be never; nothing of ours is left where the wait is given up.
+        Target::Device(_) => tokio::select! {
+            file = created => file?,
+            () = stopped(context.stopped.clone()) => return Err(Error::Stopped),
+        },
+        _ => created.await?,
+    };
+    let finished = tokio::select! {
+        // The last pieces may take long to arrive: a stop is heeded until they have.
+        finished = async {
+            fill(context, plan, output, &mut file).await?;
+            file.sink.finish().await
+        } => finished,
+        () = stopped(context.stopped.clone()) => Err(Error::Stopped),
+    };
+    file.close(finished).await
+}
+
+async fn create(
+    context: &Context,
+    output: &PlannedOutput,
+    merge: Option<&ServerMerge>,
+    options: SinkOptions,
+) -> Result<OpenFile> {
+    match (merge, &output.target) {
+        (Some(merge), Target::File(location)) => {
+            let (input, progress) = (Arc::clone(&context.input), Arc::clone(&context.progress));
+            let sources = Sources { input, progress };
+            let sink = Box::pin(Sink::on_server(location, options, merge.limits, sources)).await?;
+            Ok(OpenFile::new(sink, &output.target))
+        }
+        (_, target) => OpenFile::create(target, options).await,
+    }
+}
+
+fn sink_options(context: &Context, plan: &RunPlan, files: usize, output: &PlannedOutput) -> SinkOptions {
+    let parts = &context.input.parts[output.parts.clone()];
+    let bytes: u64 = parts.iter().map(|part| part.object.size).sum();
+    // Parquet unpacks to about four times its size as text.
+    let expected_bytes =
+        if plan.to == Format::Csv && context.input.format == Format::Parquet { bytes * 6 } else { bytes };
+    let single_put_limit = (context.budget.prefetch / files.max(1)).min(TRANSFER_BYTES);
+    let (overwrite, reread) = (plan.options.overwrite, plan.options.verify);
+    let content = ContentType::of(plan.to, plan.compression);
+    SinkOptions { overwrite, expected_bytes, single_put_limit, reread, content }
+}

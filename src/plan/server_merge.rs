@@ -1,0 +1,50 @@
+//! A merge that the server does, as data: out of which bytes it puts the output together.
+
+use crate::model::Format;
+use crate::store::{Limits, Totals};
+use bytes::Bytes;
+use std::collections::HashSet;
+use std::ops::Range;
+
+/// A merge by the server.
+#[derive(Debug, Clone)]
+pub(crate) struct ServerMerge {
+    pub(crate) limits: Limits,
+    /// Parts of the upload, and the bytes of it that pass through this machine.
+    pub(crate) totals: Totals,
+    /// The pieces of a CSV output; those of Parquet are row groups.
+    pub(crate) text: Vec<TextOnServer>,
+    /// The part whose first bytes are those of a Parquet output.
+    pub(crate) magic: Option<usize>,
+}
+
+impl ServerMerge {
+    /// The parts of text whose rows nobody counts.
+    pub(crate) fn copied_parts(&self) -> HashSet<usize> {
+        let copied = self.text.iter().filter_map(|piece| match piece {
+            TextOnServer::Copied { part, .. } => Some(*part),
+            _ => None,
+        });
+        copied.collect()
+    }
+
+    pub(crate) fn not_checked(&self, format: Format) -> &'static str {
+        match format {
+            Format::Csv => {
+                "the rows between the first and the last of each part that is copied; they are not counted"
+            }
+            Format::Parquet => "the checksums of pages in row groups that are copied",
+        }
+    }
+}
+
+/// A piece of a CSV output.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum TextOnServer {
+    /// A header, or the line end that a part lacks.
+    Ours(Bytes),
+    /// A range of a part, which the server copies.
+    Copied { part: usize, range: Range<u64> },
+    /// The rows of a part too small to be copied.
+    Read { part: usize },
+}
