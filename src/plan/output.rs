@@ -94,7 +94,7 @@ pub(crate) enum Outputs {
     /// Each made of whole parts.
     Files(Vec<PlannedOutput>),
     /// Files whose number shows only while rows are written.
-    Resplit(Resplit),
+    Resplit(Box<Resplit>),
 }
 
 /// One file to be written.
@@ -208,7 +208,9 @@ impl<'a> Asked<'a> {
         };
         let parts: Vec<&Part> = input.exports.iter().flat_map(|export| &export.parts).collect();
         match self.options.split {
-            Some(split) => resplit(folder, &parts, extension, split).map(Outputs::Resplit),
+            Some(split) => {
+                resplit(folder, &parts, extension, split).map(|resplit| Outputs::Resplit(Box::new(resplit)))
+            }
             None => one_by_one(folder, &parts, extension).map(Outputs::Files),
         }
     }
