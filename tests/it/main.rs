@@ -1,26 +1,14 @@
-//! The integration tests, as one binary: each module says what it proves.
+//! The integration tests, as one binary. Each room says at its head what it proves and which tests belong there;
+//! `docs/contributing.md` says which room a new test goes to.
 
-mod bad_input;
-mod buckets;
 mod cli;
-mod credentials;
-mod data;
-mod fake_service;
-mod far_away;
 mod faults;
-mod fixtures;
-mod jobs;
+mod forecast_jobs;
+mod formats;
 mod layers;
 mod library;
-mod on_server;
-mod properties;
-mod proxy;
-mod receipts;
-mod s3;
-mod s3_faults;
+mod proof;
 mod sample;
-mod scratch;
-mod servers;
-mod sse;
-mod tables;
-mod verify;
+mod sets;
+mod stores;
+mod support;

@@ -1,7 +1,7 @@
 //! `sample` writes exports as the service does, the same for the same seed, and all the other commands take them.
 
-use crate::fixtures::{failure, run};
-use crate::servers::servers;
+use crate::support::fixtures::{failure, run};
+use crate::support::servers::servers;
 use forecast_export::{
     ColumnSummary, Error, Event, Format, Inventory, Kind, Location, Options, Output, PartState, Quantile,
     SampleOptions, SampleReport, inventory, plan, read, run as carry_out, sample, sample_until,

@@ -9,9 +9,9 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::operations::parquet_parts;
-use crate::buckets::{Bucket, beside_each_other, csv_parts, part_name};
-use crate::fixtures::{self, failure};
-use crate::scratch::Scratch;
+use crate::support::buckets::{Bucket, beside_each_other, csv_parts, part_name};
+use crate::support::fixtures::{self, failure};
+use crate::support::scratch::{RUN, Scratch};
 
 /// One way through the program: its parts, and what is written after the source.
 struct Way {
@@ -122,7 +122,7 @@ fn a_killed_run_leaves_nothing_or_the_whole_file_on_disk() {
             complete(&mut command(&["--overwrite"]), way.name);
             assert!(outputs() == expected, "{}: {:?}", way.name, outputs().keys());
             for (number, part) in way.parts.iter().enumerate() {
-                let name = format!("in/sales_{}_part{number}.{}", crate::scratch::RUN, way.extension);
+                let name = format!("in/sales_{}_part{number}.{}", RUN, way.extension);
                 assert!(scratch.read(&name) == *part, "{}: {name} was touched", way.name);
             }
         }

@@ -13,8 +13,8 @@ use object_store::{ObjectStore, ObjectStoreExt};
 use parquet::file::properties::WriterProperties;
 
 use super::failing_store::{FailingStore, Failure, Operation};
-use crate::buckets::{csv_parts, part_name};
-use crate::scratch::parquet_file;
+use crate::support::buckets::{csv_parts, part_name};
+use crate::support::scratch::parquet_file;
 
 /// One way through the program.
 struct Scenario {

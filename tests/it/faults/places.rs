@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use forecast_export::{Error, Location, Options, Output, plan, run};
 
-use crate::buckets::{bucket, buckets, csv_parts, merged};
-use crate::fixtures::{self, failure};
-use crate::proxy::Fault;
-use crate::scratch::{RUN, Scratch};
+use crate::support::buckets::{Bucket, bucket, buckets, csv_parts, merged};
+use crate::support::fixtures::{self, failure};
+use crate::support::proxy::Fault;
+use crate::support::scratch::{RUN, Scratch};
 
 /// Ends the file system of a test with the test.
 struct Mounted<'a>(&'a Scratch);
@@ -152,12 +152,7 @@ fn of_two_runs_that_want_the_same_file_exactly_one_wins() {
 }
 
 /// Lets both runs come as far as their last request.
-fn race(
-    bucket: &crate::buckets::Bucket,
-    operation: &'static str,
-    parts: &[Vec<u8>],
-    round: usize,
-) -> [i32; 2] {
+fn race(bucket: &Bucket, operation: &'static str, parts: &[Vec<u8>], round: usize) -> [i32; 2] {
     bucket.proxy.clear_log();
     bucket.proxy.fail(operation, Fault::Stall(Duration::from_millis(700)), 2);
     let target = bucket.at(&format!("{operation}-{round}.csv"));

@@ -4,8 +4,8 @@ use std::process::Command;
 
 use forecast_export::{Format, Location, Options, Output, plan, run};
 
-use crate::buckets::csv_parts;
-use crate::scratch::Scratch;
+use crate::support::buckets::csv_parts;
+use crate::support::scratch::Scratch;
 
 const RUNS: usize = 200;
 const THIS: &str = "faults::soak::memory_and_file_descriptors_stay_flat_over_two_hundred_runs";

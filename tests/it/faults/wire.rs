@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use crate::buckets::{Bucket, beside_each_other, csv_parts, merged};
-use crate::fixtures::failure;
-use crate::proxy::Fault;
+use crate::support::buckets::{Bucket, beside_each_other, csv_parts, merged};
+use crate::support::fixtures::failure;
+use crate::support::proxy::Fault;
 
 const FOREVER: usize = usize::MAX;
 

@@ -1,0 +1,179 @@
+//! Requests that make no sense, and outputs that exist.
+
+use crate::support::fixtures::{failure, testdata};
+use crate::support::scratch::{RUN, Scratch};
+
+fn scratch() -> Scratch {
+    Scratch::copy_of(&testdata("two_runs"))
+}
+
+#[test]
+fn an_output_that_exists_is_never_replaced_unasked() {
+    let scratch = scratch();
+    scratch.write("out/x.csv", "old");
+    let expected = "out/x.csv exists; --overwrite replaces it";
+    assert_eq!(scratch.fails("merge in -o out/x.csv --run latest", 7), expected);
+    assert_eq!(scratch.fails("merge in -o out/x.csv --run latest --dry-run", 7), expected);
+    let name = format!("parts/sales_{RUN}_part1.parquet");
+    scratch.write(&name, "old");
+    let expected = format!("{name} exists; --overwrite replaces it");
+    assert_eq!(scratch.fails("convert in -o parts --run latest", 7), expected);
+}
+
+#[test]
+fn old_parts_of_the_same_run_would_stay_beside_the_new_ones() {
+    let scratch = scratch();
+    scratch.succeeds("convert in -o parts --to csv --run latest --split-rows 1 --no-receipt");
+    // One file would replace part 0, and part 1 would double its rows.
+    for (flags, part) in [("", 0), ("--overwrite", 1)] {
+        let message =
+            scratch.fails(&format!("convert in -o parts --to csv --run latest --split-rows 2 {flags}"), 7);
+        assert!(message.contains(&format!("parts/sales_{RUN}_part{part}.csv")), "{message}");
+    }
+    let message = scratch.fails("convert in -o parts --run latest --overwrite", 7);
+    assert_eq!(
+        message,
+        format!(
+            "parts/sales_{RUN}_part0.csv belongs to the same run and would stay beside the new parts: remove it first; it \
+             exists; --overwrite replaces it"
+        )
+    );
+}
+
+#[test]
+fn a_part_is_never_its_own_output() {
+    let scratch = scratch();
+    for command in [
+        format!("merge in -o in/sales_{RUN}_part0.csv --run latest --overwrite"),
+        "convert in -o in --to csv --run latest --overwrite".to_owned(),
+    ] {
+        let message = scratch.fails(&command, 2);
+        assert_eq!(
+            message,
+            format!("in/sales_{RUN}_part0.csv is one of the parts that are read; name another output")
+        );
+    }
+}
+
+#[test]
+fn a_folder_is_no_file_and_a_file_is_no_folder() {
+    let scratch = scratch();
+    scratch.write("out/file.csv", "x");
+    let expected = "out is a folder; name a file, or use convert for part files";
+    assert_eq!(scratch.fails("merge in -o out --to csv --run latest", 2), expected);
+    assert_eq!(scratch.fails("merge in -o out/ --run latest", 2), expected.replace("out", "out/"));
+    assert_eq!(
+        scratch.fails("convert in -o out/file.csv --run latest", 2),
+        "out/file.csv is a file; convert writes into a folder"
+    );
+    // A file where a folder would have to be made.
+    let message = scratch.fails("merge in -o out/file.csv/x.csv --run latest", 1);
+    assert!(message.starts_with("looking at out/file.csv/x.csv: Not a directory"), "{message}");
+}
+
+#[test]
+fn an_extension_that_says_no_format_needs_a_flag() {
+    assert_eq!(
+        scratch().fails("merge in -o out/x.txt --run latest", 2),
+        "the extension of out/x.txt says neither CSV nor Parquet; --to csv or --to parquet does"
+    );
+}
+
+#[test]
+fn requests_that_exclude_each_other_are_usage_errors() {
+    for (arguments, expected) in [
+        ("merge in -o - --json", "-o - and --json both want standard output; write to a file"),
+        (
+            "merge in -o x.csv --split-rows 5",
+            "a merge writes one file: --split-rows and --split-bytes are for convert",
+        ),
+        (
+            "merge in -o x.csv --split-bytes 5MB",
+            "a merge writes one file: --split-rows and --split-bytes are for convert",
+        ),
+        ("convert in -o -", "convert writes part files into a folder; merge writes to -"),
+        ("merge in -o x.csv --compression snappy", "CSV is compressed by gzip or zstd, or not at all"),
+        (
+            "merge in -o x.csv --compression zstd:3",
+            "--compression zstd:3 does not go with the extension of the output; name it .csv.gz or .csv.zst",
+        ),
+        (
+            "merge in -o x.parquet --type nothing=double",
+            "--type names column nothing, which the export has not; it has item_id, date, p50",
+        ),
+        (
+            "merge ftp://host/x -o x.csv",
+            "ftp:// is no store known here; use a local path, s3://, gs:// or az://",
+        ),
+        ("merge s3:///x -o x.csv", "s3:///x names no bucket; write s3://BUCKET/PREFIX"),
+    ] {
+        let arguments = format!("{arguments} --run latest");
+        let message = scratch().fails(&arguments, 2);
+        assert_eq!(message, expected, "{arguments}");
+    }
+}
+
+#[test]
+fn a_pattern_must_compile_and_name_the_part() {
+    let scratch = scratch();
+    let message = scratch.fails("merge in -o x.csv --pattern (?P<part>[0-9", 2);
+    assert!(message.starts_with("--pattern does not compile: "), "{message}");
+    assert_eq!(
+        scratch.fails("merge in -o x.csv --pattern ([0-9]+)", 2),
+        "--pattern \"([0-9]+)\" has no group named part; write the part's number as (?P<part>[0-9]+)"
+    );
+}
+
+#[test]
+fn words_that_are_unknown_are_usage_errors_that_list_the_known_ones() {
+    for (flag, said) in [
+        (
+            "--preset hive",
+            "unknown preset \"hive\"; known are forecast, spark, redshift, snowflake, bigquery",
+        ),
+        (
+            "--kind weather",
+            "unknown kind \"weather\"; known are forecast, backtest-forecasts, backtest-accuracy, explainability, what-if",
+        ),
+        ("--to json", "unknown format \"json\"; known are csv, parquet"),
+        (
+            "--compression bzip2",
+            "unknown compression \"bzip2\"; known are none, snappy, zstd[:1-22], gzip[:0-9], lz4",
+        ),
+        ("--compression zstd:99", "zstd has levels 1 to 22, not \"99\""),
+        ("--schema loose", "unknown schema mode \"loose\"; known are strict, by-name"),
+        (
+            "--type p50=float",
+            "unknown type \"float\"; known are string, double, int64, boolean, date, timestamp",
+        ),
+        ("--type p50", "\"p50\" is no NAME=TYPE, such as store=int64"),
+        ("--memory lots", "\"lots\" is no size; write 500KB, 64MB or 1GiB"),
+        ("--memory 1MB", "16MB is the least there can be"),
+        ("--preset spark --pattern (?P<part>x)", "cannot be used with"),
+        ("--all-strings --type p50=double", "cannot be used with"),
+        ("--threads 0", "0 is not in 1..=1024"),
+        ("--row-group-rows 0", "0 is not in 1.."),
+        ("--expect-rows -1", "unexpected argument"),
+        ("--nonsense", "unexpected argument '--nonsense'"),
+    ] {
+        let scratch = scratch();
+        let output = scratch.output(&format!("merge in -o out/x.csv {flag}"));
+        let (code, message) = failure(&output);
+        assert_eq!(code, 2, "{flag}: {message}");
+        assert!(message.starts_with("error: ") && message.contains(said), "{flag}: {message}");
+        assert_eq!(scratch.written(), Vec::<String>::new());
+    }
+    let (code, message) = failure(&scratch().output("convert in -o out/ --split-rows 1 --split-bytes 5"));
+    assert_eq!(code, 2, "{message}");
+    let (code, message) = failure(&scratch().output("convert in -o out/ --split-rows 0"));
+    assert_eq!(code, 2, "{message}");
+}
+
+#[test]
+fn source_columns_that_are_there_already_are_a_usage_error() {
+    let scratch = Scratch::csv(&["item_id,_run\na,b\n"]);
+    assert_eq!(
+        scratch.fails("merge in -o out/x.csv --source-columns", 2),
+        "--source-columns adds _run, which the export has already"
+    );
+}

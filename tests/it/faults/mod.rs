@@ -1,0 +1,13 @@
+//! Nothing lost: whatever fails, and whenever, under a final name there is the whole file or what was there before,
+//! sources are untouched, and what was begun is cleared away.
+//!
+//! A request that fails goes to `operations` (in memory, each request in its turn) or `wire` (on every server). Places
+//! that fail, and runs that compete, go to `places`; a process that is killed to `killed`. What one fault of S3 leads
+//! to in detail is in `stores::s3_faults`.
+
+mod failing_store;
+mod killed;
+mod operations;
+mod places;
+mod soak;
+mod wire;

@@ -1,0 +1,17 @@
+//! What a file holds and what is written: the contents of CSV and Parquet parts, the rules for values and outputs.
+//! Values are read back by the crates `arrow` and `parquet`; text is compared byte by byte.
+//!
+//! A file that is wrong belongs here too, in `bad_csv` or `bad_parquet`. It has its exit code, and a message that says
+//! where and what, with the value and what helps. It leaves every file as it was: no output, no temporary. Nothing
+//! panics: files of arbitrary bytes are in `hostile`, files too large to hold in `limits`. A single cell's value is
+//! tested beside the code in `src/`.
+
+mod bad_csv;
+mod bad_parquet;
+mod csv_files;
+mod hostile;
+mod limits;
+mod outputs;
+mod parquet_files;
+mod real;
+mod values;

@@ -1,0 +1,15 @@
+//! How a store behaves: S3 and Azure on test servers, Google's client, and what the local disk permits. A test looks at
+//! the requests that were made as well as at the result.
+//!
+//! The behaviour that all stores share is in `s3`, copies within a server in `on_server`, headers and encryption in
+//! `sse`, who asks in `credentials`. What one fault of S3 leads to, and how often a request is made again, is in
+//! `s3_faults`. That no fault at all does harm is for the room `faults`.
+
+mod access;
+mod credentials;
+mod far_away;
+mod keys;
+mod on_server;
+mod s3;
+mod s3_faults;
+mod sse;
