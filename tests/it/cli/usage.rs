@@ -1,7 +1,9 @@
 //! Requests that make no sense, and outputs that exist.
 
-use crate::support::fixtures::{failure, testdata};
+use super::files;
+use crate::support::fixtures::{binary, failure, testdata};
 use crate::support::scratch::{RUN, Scratch};
+use std::os::unix::ffi::OsStrExt;
 
 fn scratch() -> Scratch {
     Scratch::copy_of(&testdata("two_runs"))
@@ -176,4 +178,15 @@ fn source_columns_that_are_there_already_are_a_usage_error() {
         scratch.fails("merge in -o out/x.csv --source-columns", 2),
         "--source-columns adds _run, which the export has already"
     );
+}
+
+#[test]
+fn a_name_that_is_no_utf8_is_refused_and_not_taken_for_another() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let name = std::ffi::OsStr::from_bytes(b"out\xff.csv");
+    let mut command = binary();
+    command.arg("merge").arg(testdata("forecast")).arg("-o").arg(name).current_dir(folder.path());
+    let output = command.output().expect("it starts");
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert!(files(folder.path()).is_empty());
 }
