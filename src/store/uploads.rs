@@ -1,6 +1,7 @@
 //! What a multipart upload needs that object_store does not offer: that it is completed only where the name is free, and
 //! its id, without which nobody can abort it later. Both travel by the [`UploadTicket`] of the request that begins it.
 
+use super::http::element;
 use super::upload_ticket::UploadTicket;
 use object_store::client::{HttpRequest, HttpResponse};
 use std::collections::HashSet;
@@ -20,11 +21,10 @@ impl Uploads {
 
     /// An upload has begun: notes its id, which the answer's document gives.
     pub(super) fn begun(&self, ticket: &UploadTicket, document: &str) {
-        let id = document.split_once("<UploadId>").and_then(|(_, rest)| rest.split_once("</UploadId>"));
-        if let Some((id, _)) = id {
-            ticket.set_id(id);
+        if let Some(id) = element(document, "UploadId") {
+            ticket.set_id(&id);
             if ticket.only_if_absent {
-                lock(&self.0).insert(id.to_owned());
+                lock(&self.0).insert(id);
             }
         }
     }
