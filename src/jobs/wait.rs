@@ -5,7 +5,6 @@ use super::client::{Describer, Failure, Job, JobStatus};
 use crate::model::{Error, Result};
 use crate::store::StoreOptions;
 
-use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -118,9 +117,7 @@ fn late(arn: &JobArn, wait: &WaitOptions, last: &str) -> Error {
 
 /// A delay up to a quarter shorter or longer, so that many who wait for the same thing do not ask at the same moment.
 fn jittered(delay: Duration) -> Duration {
-    // The standard library seeds every `RandomState` from the system's randomness.
-    let random = RandomState::new().hash_one(0) % 1000;
-    delay.mul_f64(0.75 + random as f64 / 2000.0)
+    delay.mul_f64(0.75 + fastrand::f64() / 2.0)
 }
 
 #[cfg(test)]

@@ -282,7 +282,8 @@ pub(super) async fn is_marked(store: &dyn ObjectStore, path: &Path, size: u64, m
 }
 
 pub(super) fn random_mark() -> String {
-    // The standard library seeds every `RandomState` from the system's randomness.
+    // By equal marks a run would take another's object for its own. Not by fastrand, as waits are varied: that is seeded
+    // by a clock, and by 64 bits in all. The standard library seeds every `RandomState` from the system's randomness.
     let random = || RandomState::new().build_hasher().finish();
     format!("{:016x}{:016x}", random(), random())
 }

@@ -16,7 +16,6 @@ use object_store::multipart::{MultipartStore, PartId};
 use object_store::path::Path;
 use object_store::signer::{HeaderMap, HeaderName, HeaderValue, Method, SignedUrlOptions, Signer};
 use object_store::{BackoffConfig, MultipartId, PutMultipartOptions, PutPayload, PutResult};
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
@@ -216,9 +215,7 @@ impl Answer {
 fn wait_before(retry: usize, backoff: &BackoffConfig) -> Duration {
     let times = backoff.base.powi(i32::try_from(retry - 1).unwrap_or(i32::MAX));
     let longest = (backoff.init_backoff.as_secs_f64() * times).min(backoff.max_backoff.as_secs_f64());
-    // The standard library seeds every `RandomState` from the system's randomness.
-    let random = RandomState::new().build_hasher().finish() as f64 / u64::MAX as f64;
-    Duration::from_secs_f64(longest / 2.0 * (1.0 + random))
+    Duration::from_secs_f64(longest / 2.0 * (1.0 + fastrand::f64()))
 }
 
 /// A text without what follows the question mark of a URL: there stands the signature, which is as good as a key while
