@@ -16,6 +16,8 @@ use object_store::multipart::{MultipartStore, PartId};
 use object_store::path::Path;
 use object_store::signer::{HeaderMap, HeaderName, HeaderValue, Method, SignedUrlOptions, Signer};
 use object_store::{BackoffConfig, MultipartId, PutMultipartOptions, PutPayload, PutResult};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use std::fmt;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
@@ -236,17 +238,13 @@ fn without_queries(text: &str) -> String {
     shown
 }
 
+/// What a key in a header may not hold as it is: all but the unreserved characters of RFC 3986, which signatures go by,
+/// and the slash.
+const ENCODED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
+
 /// A key as a header may carry it.
-fn encoded(key: &str) -> String {
-    let mut text = String::with_capacity(key.len());
-    for byte in key.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
-            text.push(char::from(byte));
-        } else {
-            text.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    text
+fn encoded(key: &str) -> impl fmt::Display {
+    utf8_percent_encode(key, &ENCODED)
 }
 
 #[cfg(test)]
@@ -296,6 +294,11 @@ mod tests {
 
     #[test]
     fn a_key_is_encoded_byte_by_byte() {
-        assert_eq!(encoded("a/b c+d%20é"), "a/b%20c%2Bd%2520%C3%A9");
+        assert_eq!(encoded("a/b c+d%20é").to_string(), "a/b%20c%2Bd%2520%C3%A9");
+        for byte in 0..128_u8 {
+            let is_kept = byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);
+            let expected = if is_kept { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+            assert_eq!(encoded(&char::from(byte).to_string()).to_string(), expected);
+        }
     }
 }
