@@ -128,7 +128,7 @@ mod tests {
     fn a_delay_varies_by_a_quarter() {
         let delays: Vec<Duration> = (0..1000).map(|_| jittered(Duration::from_secs(4))).collect();
         let (least, most) = (Duration::from_secs(3), Duration::from_secs(5));
-        assert!(delays.iter().all(|delay| (least..most).contains(delay)));
+        assert!(delays.iter().all(|delay| (least..=most).contains(delay)));
         assert!(delays.iter().any(|delay| *delay != delays[0]));
     }
 }

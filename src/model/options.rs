@@ -373,7 +373,9 @@ pub fn parse_size(text: &str) -> Result<u64> {
     number.checked_mul(factor).ok_or_else(bad)
 }
 
-/// Reads a length of time such as `30s`, `30m`, `1h30m`, `500ms` or `2d`.
+/// Reads a length of time such as `30s`, `30m`, `1h30m`, `1.5h`, `500ms`, `2 days` or `1 week`.
+///
+/// A month, `M` for short, has 30.44 days and a year 365.25.
 ///
 /// ```
 /// use std::time::Duration;
@@ -383,29 +385,13 @@ pub fn parse_size(text: &str) -> Result<u64> {
 /// ```
 ///
 /// # Errors
-/// [`Error::Usage`] for anything else, a number without a unit included.
+/// [`Error::Usage`] for anything else, a number without a unit included unless it is `0`, and for times beyond 64 bits of
+/// milliseconds.
 pub fn parse_duration(text: &str) -> Result<Duration> {
     let bad = || Error::Usage(format!("\"{text}\" is no length of time; write 90s, 30m or 1h30m"));
-    let mut rest = text;
-    let mut total = Duration::ZERO;
-    while !rest.is_empty() || text.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit()).ok_or_else(bad)?;
-        let number: u64 = rest[..digits].parse().map_err(|_| bad())?;
-        rest = &rest[digits..];
-        let unit = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
-        let milliseconds: u64 = match &rest[..unit] {
-            "ms" => 1,
-            "s" => 1_000,
-            "m" => 60_000,
-            "h" => 3_600_000,
-            "d" => 86_400_000,
-            _ => return Err(bad()),
-        };
-        rest = &rest[unit..];
-        let piece = number.checked_mul(milliseconds).ok_or_else(bad)?;
-        total = total.checked_add(Duration::from_millis(piece)).ok_or_else(bad)?;
-    }
-    Ok(total)
+    let time = humantime::parse_duration(text).map_err(|_| bad())?;
+    // Who waits multiplies the time, and a `Duration` panics at its end.
+    if u64::try_from(time.as_millis()).is_err() { Err(bad()) } else { Ok(time) }
 }
 
 #[cfg(test)]
@@ -432,13 +418,36 @@ mod tests {
             ("1h30m", 5_400_000),
             ("500ms", 500),
             ("0s", 0),
+            ("0", 0),
             ("2d", 172_800_000),
+            ("1d2h3m4s5ms", 93_784_005),
+            ("007s1s1s", 9_000),
+            ("18446744073709551s", 18_446_744_073_709_551_000),
+            ("1.5h", 5_400_000),
+            ("1 h", 3_600_000),
+            ("2 hours 15 min", 8_100_000),
+            ("2 weeks", 1_209_600_000),
+            ("1y", 31_557_600_000),
         ] {
             assert_eq!(parse_duration(text).ok(), Some(Duration::from_millis(milliseconds)), "{text}");
         }
-        for text in
-            ["", "30", "m", "1.5h", "-1s", "1 h", "1y", "99999999999999999999s", "18446744073709551615d"]
-        {
+        for text in [
+            "",
+            " ",
+            "30",
+            "1h30",
+            "m",
+            ".5h",
+            "1.h",
+            "-1s",
+            "+1s",
+            "1,5h",
+            "1H",
+            "1 fortnight",
+            "18446744073709551615s",
+            "99999999999999999999s",
+            "18446744073709551615d",
+        ] {
             assert!(parse_duration(text).is_err(), "{text}");
         }
     }
