@@ -58,8 +58,7 @@ pub(super) fn ended_by(request: &HttpRequest) -> Option<String> {
 
 fn upload_id(request: &HttpRequest) -> Option<String> {
     let query = request.uri().query()?.as_bytes();
-    url::form_urlencoded::parse(query)
-        .find_map(|(name, value)| (name == "uploadId").then(|| value.into_owned()))
+    form_urlencoded::parse(query).find_map(|(name, value)| (name == "uploadId").then(|| value.into_owned()))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
