@@ -12,7 +12,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
-use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey, S3ConditionalPut};
+use object_store::aws::{
+    AmazonS3, AmazonS3Builder, AmazonS3ConfigKey, S3ConditionalPut, resolve_bucket_region,
+};
 use object_store::client::{HttpClient, HttpConnector, HttpRequest, HttpRequestBody, ReqwestConnector};
 use object_store::multipart::{MultipartStore, PartId};
 use object_store::path::Path;
@@ -27,8 +29,6 @@ use tokio::sync::OnceCell;
 
 /// The region of a server that does not say where it is.
 const DEFAULT_REGION: &str = "us-east-1";
-/// Where a bucket of any region of the `aws` partition can be asked after.
-const ANY_REGION: &str = "https://s3.us-east-1.amazonaws.com";
 
 #[derive(Debug, Clone)]
 pub(super) struct S3(Arc<Bucket>);
@@ -194,7 +194,8 @@ impl Bucket {
         builder
     }
 
-    /// Asks S3 where the bucket is: an unsigned HeadBucket is refused, but the refusal says it.
+    /// Asks where the bucket is: an unsigned HeadBucket is refused, but the refusal says it. AWS is asked by
+    /// object_store, which knows no other endpoints.
     async fn find_region(&self, endpoint: Option<&str>, client: &ClientOptions) -> Result<String> {
         let shown = format!("s3://{}", self.name);
         let failed = |reason: String| Error::Store {
@@ -202,23 +203,31 @@ impl Bucket {
             object: shown.clone(),
             reason: format!("{reason}; --region names it"),
         };
-        let url = format!("{}/{}", endpoint.unwrap_or(ANY_REGION).trim_end_matches('/'), self.name);
+        let Some(endpoint) = endpoint else {
+            // Only this region ever took such names, which object_store would ask after as those of hosts, in small
+            // letters: another bucket.
+            if self.name.contains(|c: char| c.is_ascii_uppercase()) {
+                return Ok(DEFAULT_REGION.to_owned());
+            }
+            return resolve_bucket_region(&self.name, client).await.map_err(|error| {
+                let reason = one_line(&error);
+                // Its error is private but for its text.
+                if reason.contains(&format!("Bucket '{}' not found", self.name)) {
+                    Error::NotFound(format!("looking for {shown}: there is no such bucket"))
+                } else {
+                    failed(reason)
+                }
+            });
+        };
+        let url = format!("{}/{}", endpoint.trim_end_matches('/'), self.name);
         let mut request = HttpRequest::new(HttpRequestBody::empty());
         *request.method_mut() = "HEAD".parse().map_err(|_| Error::Internal("no HEAD".into()))?;
         *request.uri_mut() = url.parse().map_err(|error| failed(format!("{url} is no URL: {error}")))?;
         let client =
             ReqwestConnector::default().connect(client).map_err(|error| super::client::bad_store(&error))?;
         let answer = client.execute(request).await.map_err(|error| failed(one_line(&error)))?;
-        if let Some(region) =
-            answer.headers().get("x-amz-bucket-region").and_then(|region| region.to_str().ok())
-        {
-            return Ok(region.to_owned());
-        }
-        match (endpoint, answer.status().as_u16()) {
-            (Some(_), _) => Ok(DEFAULT_REGION.to_owned()),
-            (None, 404) => Err(Error::NotFound(format!("looking for {shown}: there is no such bucket"))),
-            (None, status) => Err(failed(format!("S3 answered with status {status}"))),
-        }
+        let region = answer.headers().get("x-amz-bucket-region").and_then(|region| region.to_str().ok());
+        Ok(region.unwrap_or(DEFAULT_REGION).to_owned())
     }
 }
 
@@ -382,5 +391,31 @@ impl MultipartStore for S3 {
     async fn abort_multipart(&self, path: &Path, id: &MultipartId) -> object_store::Result<()> {
         let done = self.store().await?.abort_multipart(path, id).await;
         self.tell(done).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_name_with_capitals_is_not_asked_after() {
+        let s3 = S3::new("Reports", &StoreOptions::default());
+        // Nobody answers there.
+        let client = ClientOptions::new().with_proxy_url("http://127.0.0.1:9");
+        assert_eq!(s3.0.find_region(None, &client).await.expect("no request"), DEFAULT_REGION);
+    }
+
+    #[tokio::test]
+    async fn a_bucket_that_nobody_answers_for_may_be_there() {
+        let s3 = S3::new("reports", &StoreOptions::default());
+        let client = ClientOptions::new().with_proxy_url("http://127.0.0.1:9");
+        let error = s3.0.find_region(None, &client).await.expect_err("no answer");
+        assert!(matches!(error, Error::Store { .. }), "{error}");
+        let said = error.to_string();
+        assert!(
+            said.contains("looking for the region of s3://reports") && said.contains("--region"),
+            "{said}"
+        );
     }
 }
