@@ -6,9 +6,10 @@
 //! of CPU each this way, and 2.2 s and 112 microseconds by version 1.157 of the SDK, which is minutes more to compile.
 
 use super::failure::one_line;
-use super::http::{element, status_of};
+use super::http::status_of;
 use super::object::{Object, changed};
 use super::s3::S3;
+use super::xml::element;
 use crate::model::{Error, Result};
 
 use object_store::client::{HttpClient, HttpError, HttpErrorKind, HttpRequest, HttpRequestBody};

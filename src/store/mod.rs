@@ -28,6 +28,8 @@ mod upload_parts;
 mod upload_ticket;
 #[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
 mod uploads;
+#[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
+mod xml;
 
 pub(crate) use copier::{COPYING, Copier};
 #[cfg(feature = "forecast")]

@@ -1,8 +1,8 @@
 //! What a multipart upload needs that object_store does not offer: that it is completed only where the name is free, and
 //! its id, without which nobody can abort it later. Both travel by the [`UploadTicket`] of the request that begins it.
 
-use super::http::element;
 use super::upload_ticket::UploadTicket;
+use super::xml::element;
 use object_store::client::{HttpRequest, HttpResponse};
 use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
