@@ -82,10 +82,10 @@ impl<F> Checking<F> {
     }
 }
 
-impl<T: Send + 'static, F: FnMut(&Chunk, u64) -> Result<T> + Send + 'static> Worker for Checking<F> {
+impl<T: Send + 'static, F: FnMut(&Chunk, u64) -> Result<T> + Send + 'static> Worker<Chunk> for Checking<F> {
     type Output = Checked<T>;
 
-    fn work(&mut self, chunk: &Chunk) -> Result<Checked<T>> {
+    fn work(&mut self, chunk: &mut Chunk) -> Result<Checked<T>> {
         let mut rows = 0;
         let mut lines = Vec::with_capacity(chunk.segments.len());
         for segment in &chunk.segments {

@@ -1,8 +1,8 @@
 //! The rows of all parts, decoded, as one ordered stream of batches.
 
 use super::context::Context;
-use super::row_group_workers::row_groups_worked;
-use super::workers::{Worker, in_order};
+use super::row_group::row_groups_worked;
+use super::workers::{Bounds, ItemSource, Opening, Worker, in_order};
 use crate::codec::csv::Decoder;
 use crate::codec::parquet::{EncodedRows, Encoder, StringDecoding};
 use crate::model::{DataError, Error, Progress, Result};
@@ -106,20 +106,34 @@ pub(crate) fn reencoded_rows(
 }
 
 /// Works through the text of some parts; an error is given its line.
-pub(crate) fn worked<T: Send + 'static, W: Worker<Output = Checked<T>>>(
+pub(super) fn worked<T: Send + 'static, W: Worker<Chunk, Output = Checked<T>>>(
     context: &Context,
     parts: Range<usize>,
     worker: impl Fn() -> Result<W>,
 ) -> BoxStream<'static, Result<T>> {
     let input = Arc::clone(&context.input);
     let parts = text_parts(&input, parts);
-    let bytes = parts.iter().map(|part| part.object.size).sum();
+    let bytes: u64 = parts.iter().map(|part| part.object.size).sum();
     let text = Text::new(&input.store, parts, context.budget, input.line_end(), &context.progress);
-    in_order(context, text, bytes, worker)
+    let chunks = (bytes / context.budget.chunk as u64).saturating_add(1);
+    let threads = usize::try_from(chunks).unwrap_or(usize::MAX).min(context.budget.threads);
+    let ahead = threads + context.budget.window;
+    let bounds = Bounds { threads, ahead, ahead_when_due: ahead };
+    let sources: Vec<Opening<Text>> = vec![Box::new(|| Ok(text))];
+    in_order(context, sources, bounds, worker)
         .scan(LineCounter::default(), move |counter, checked| {
             std::future::ready(Some(checked.and_then(|checked| counter.resolve(&input, checked))))
         })
         .boxed()
+}
+
+impl ItemSource for Text {
+    type Item = Chunk;
+    const IS_CPU_WORK: bool = false;
+
+    fn next(&mut self, chunk: &mut Chunk) -> Result<bool> {
+        self.cut(chunk)
+    }
 }
 
 /// Decodes chunks; what is made of the rows is up to the caller.
@@ -137,10 +151,10 @@ impl<F> Decoding<F> {
     }
 }
 
-impl<T: Send + 'static, F: FnMut(&mut Decoder) -> Result<T> + Send + 'static> Worker for Decoding<F> {
+impl<T: Send + 'static, F: FnMut(&mut Decoder) -> Result<T> + Send + 'static> Worker<Chunk> for Decoding<F> {
     type Output = Checked<T>;
 
-    fn work(&mut self, chunk: &Chunk) -> Result<Checked<T>> {
+    fn work(&mut self, chunk: &mut Chunk) -> Result<Checked<T>> {
         self.decoder.clear();
         let mut lines = Vec::with_capacity(chunk.segments.len());
         for segment in &chunk.segments {

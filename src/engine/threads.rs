@@ -4,7 +4,8 @@
 use crate::model::{Error, Result, cores};
 
 use std::sync::Arc;
-use tokio::sync::Semaphore;
+use tokio::runtime::Handle;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// Runs jobs, a bounded number at the same time.
 #[derive(Debug, Clone)]
@@ -34,16 +35,11 @@ impl CpuPool {
         .await
     }
 
-    /// From within a blocking thread: waits for a place and works. For long jobs that must not keep their place while
-    /// they wait for others.
-    pub(crate) fn run_here<T>(
-        &self,
-        runtime: &tokio::runtime::Handle,
-        work: impl FnOnce() -> T,
-    ) -> Result<T> {
-        let _permit = runtime
+    /// From within a blocking thread: waits for a place, which is kept until what is returned is dropped. For threads that
+    /// live long and must not keep their place while they wait for others.
+    pub(super) fn enter(&self, runtime: &Handle) -> Result<SemaphorePermit<'_>> {
+        runtime
             .block_on(self.permits.acquire())
-            .map_err(|error| Error::Internal(format!("no place to work: {error}")))?;
-        Ok(work())
+            .map_err(|error| Error::Internal(format!("no place to work: {error}")))
     }
 }

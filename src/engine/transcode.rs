@@ -6,7 +6,7 @@ use super::csv_file;
 use super::open_file::OpenFile;
 use super::parquet_file::ParquetFile;
 use super::piece::{CsvText, TextPiece};
-use super::row_group_workers::row_groups_worked;
+use super::row_group::row_groups_worked;
 use super::row_groups::{RowGroupLimits, assembled, encoded};
 use super::rows::{encoded_rows, reencoded_rows, row_groups_of, rows};
 use crate::codec::csv::{write_header, write_rows};

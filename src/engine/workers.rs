@@ -1,169 +1,319 @@
-//! Threads that work on text: each takes the next chunk, reading it into memory of its own, and works on it while it
-//! is in its core's cache. What they give leaves in the order of the text.
+//! Threads that decode, print and encode, and where async meets them for streams: takes sources that give items one
+//! after the other, chunks of text or batches of a row group, and has each item worked on by the thread that got it,
+//! while it is in its core's cache. Results leave in the order of the items.
+//!
+//! A source is asked by one thread at a time, but not by the same one from item to item: all help with the first source
+//! that is not at its end, and a thread begins another one only where it would wait for its turn. So little is made ahead
+//! of its turn, and what a thread allocates it soon frees itself.
 
 use super::context::Context;
+use super::threads::CpuPool;
 use crate::codec::panic_text;
 use crate::model::{Error, Result};
-use crate::source::{Chunk, Text};
 
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::mpsc;
 
-/// What a thread does with each chunk; what it holds is reused from chunk to chunk.
-pub(crate) trait Worker: Send + 'static {
-    type Output: Send + 'static;
+/// Gives items in order.
+pub(super) trait ItemSource: Send + 'static {
+    /// What is given; each thread has one, which is filled again and again.
+    type Item: Default + Send;
 
-    fn work(&mut self, chunk: &Chunk) -> Result<Self::Output>;
+    /// Whether giving an item is work for a processor, rather than waiting for bytes.
+    const IS_CPU_WORK: bool;
+
+    /// Fills the item with what comes next; `false` at the end.
+    fn next(&mut self, item: &mut Self::Item) -> Result<bool>;
 }
 
-/// A chunk's place, what became of it, and the permit that bounds how many wait.
-type Sent<T> = (u64, Result<T>, OwnedSemaphorePermit);
+/// What a thread does with each item; what it holds is used again from item to item.
+pub(super) trait Worker<Item>: Send + 'static {
+    type Output: Send + 'static;
 
-/// Works through a text of about so many bytes, on as many threads as the run may have.
-pub(crate) fn in_order<W: Worker>(
+    fn work(&mut self, item: &mut Item) -> Result<Self::Output>;
+}
+
+/// How much is begun and made ahead.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    pub(super) threads: usize,
+    /// Items that are made and not taken yet.
+    pub(super) ahead: usize,
+    /// The same where the next one is of the source that is due: nothing but that empties the queue.
+    pub(super) ahead_when_due: usize,
+}
+
+/// Opens a source, on the thread that asks it first.
+pub(super) type Opening<S> = Box<dyn FnOnce() -> Result<S> + Send>;
+
+/// Works through all items of the sources.
+pub(super) fn in_order<S: ItemSource, W: Worker<S::Item>>(
     context: &Context,
-    text: Text,
-    bytes: u64,
+    sources: Vec<Opening<S>>,
+    bounds: Bounds,
     worker: impl Fn() -> Result<W>,
 ) -> BoxStream<'static, Result<W::Output>> {
-    let chunks = (bytes / context.budget.chunk as u64).saturating_add(1);
-    let threads = usize::try_from(chunks).unwrap_or(usize::MAX).min(context.budget.threads);
+    let count = sources.len();
+    let shared = Arc::new(Shared::new(sources, bounds));
     let (sender, receiver) = mpsc::unbounded_channel();
-    let window = Arc::new(Semaphore::new(threads + context.budget.window));
-    let shared = Arc::new(Mutex::new(Shared { text: Some(text), next: 0 }));
-    for _ in 0..threads {
+    // Ends the threads that were begun where a later one cannot be, too.
+    let ordered =
+        Ordered { receiver, waiting: BTreeMap::new(), next: (0, 0), count, shared: Arc::clone(&shared) };
+    for _ in 0..bounds.threads {
         let thread = Thread {
-            window: Arc::clone(&window),
+            pool: context.pool.clone(),
             shared: Arc::clone(&shared),
             sender: sender.clone(),
-            context: context.clone(),
             runtime: Handle::current(),
         };
         match worker() {
-            // Ends with the text, with the first error, or when nobody takes what it gives any more.
+            // Ends with the last source, with the first error, or when nobody takes its results any more.
             Ok(worker) => drop(tokio::task::spawn_blocking(move || thread.run(worker))),
             Err(error) => return stream::once(std::future::ready(Err(error))).boxed(),
         }
     }
-    let ordered = Ordered { receiver, waiting: BTreeMap::new(), next: 0, _window: CloseOnDrop(window) };
     let ordered =
         stream::unfold(ordered, |mut ordered| async { ordered.next().await.map(|item| (item, ordered)) });
     // May be asked again after its end.
     ordered.fuse().boxed()
 }
 
-struct Shared {
-    /// `None` after its end, or an error.
-    text: Option<Text>,
-    /// The number of the next chunk.
-    next: u64,
+/// The number of a source, and of an item that it gave.
+type Place = (usize, u64);
+
+/// What became of an item; `None` is the source's end.
+type Sent<T> = (Place, Option<Result<T>>);
+
+/// What the threads share out among them.
+struct Shared<S> {
+    state: Mutex<State<S>>,
+    changed: Condvar,
+    bounds: Bounds,
 }
 
-struct Thread<T> {
-    window: Arc<Semaphore>,
-    shared: Arc<Mutex<Shared>>,
+struct State<S> {
+    unopened: std::iter::Enumerate<std::vec::IntoIter<Opening<S>>>,
+    /// The sources that are begun; `None` while a thread asks one.
+    begun: BTreeMap<usize, Option<Begun<S>>>,
+    /// The source whose items are due.
+    due: usize,
+    /// Items that were given out and not taken yet.
+    waiting: usize,
+    sleeping: usize,
+    is_over: bool,
+}
+
+/// A source, and how many items it gave.
+struct Begun<S> {
+    source: Box<S>,
+    given: u64,
+}
+
+enum Task<S> {
+    Open(usize, Opening<S>),
+    GoOn(usize, Begun<S>),
+}
+
+impl<S> Shared<S> {
+    fn new(sources: Vec<Opening<S>>, bounds: Bounds) -> Self {
+        let state = State {
+            unopened: sources.into_iter().enumerate(),
+            begun: BTreeMap::new(),
+            due: 0,
+            waiting: 0,
+            sleeping: 0,
+            is_over: false,
+        };
+        Shared { state: Mutex::new(state), changed: Condvar::new(), bounds }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<S>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State<S>)) {
+        let mut state = self.lock();
+        change(&mut state);
+        if state.sleeping > 0 {
+            self.changed.notify_all();
+        }
+    }
+
+    /// The next thing to do; `None` where there is nothing any more. `before_sleep` is called, once, before a wait.
+    fn take(&self, mut before_sleep: impl FnMut()) -> Option<Task<S>> {
+        let mut state = self.lock();
+        let mut is_first_wait = true;
+        loop {
+            if state.is_over || (state.begun.is_empty() && state.unopened.len() == 0) {
+                return None;
+            }
+            if let Some(task) = self.first_task(&mut state) {
+                state.waiting += 1;
+                return Some(task);
+            }
+            if std::mem::take(&mut is_first_wait) {
+                drop(state);
+                before_sleep();
+                state = self.lock();
+                continue;
+            }
+            state.sleeping += 1;
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.sleeping -= 1;
+        }
+    }
+
+    fn first_task(&self, state: &mut State<S>) -> Option<Task<S>> {
+        let Bounds { threads, ahead, ahead_when_due } = self.bounds;
+        let (waiting, due) = (state.waiting, state.due);
+        let may_wait = |number: usize| waiting < if number == due { ahead_when_due } else { ahead };
+        let idle = state.begun.iter_mut().find(|(number, source)| source.is_some() && may_wait(**number));
+        if let Some((number, source)) = idle {
+            return source.take().map(|source| Task::GoOn(*number, source));
+        }
+        if waiting < ahead && state.begun.len() < threads {
+            let (number, opening) = state.unopened.next()?;
+            state.begun.insert(number, None);
+            return Some(Task::Open(number, opening));
+        }
+        None
+    }
+}
+
+struct Thread<S, T> {
+    pool: CpuPool,
+    shared: Arc<Shared<S>>,
     sender: mpsc::UnboundedSender<Sent<T>>,
-    context: Context,
     runtime: Handle,
 }
 
-impl<T: Send + 'static> Thread<T> {
-    fn run<W: Worker<Output = T>>(self, mut worker: W) {
-        let mut chunk = Chunk::default();
+impl<S: ItemSource, T: Send + 'static> Thread<S, T> {
+    fn run<W: Worker<S::Item, Output = T>>(self, mut worker: W) {
+        let mut item = S::Item::default();
         let mut done = None;
-        loop {
-            // A permit comes before a chunk: so the one whose turn it is always has one. While there are any, what is done
-            // is sent after the next chunk was cut: whom it wakes may take our core, and nobody shall wait for a lock that
-            // we then hold.
-            let permit = Arc::clone(&self.window).try_acquire_owned().or_else(|_| {
-                self.send(&mut done);
-                self.runtime.block_on(Arc::clone(&self.window).acquire_owned())
-            });
-            let Ok(permit) = permit else { return };
-            let (number, cut) = self.cut(&mut chunk);
+        while let Some(task) = self.shared.take(|| self.send(&mut done)) {
+            let (place, sent) = self.step(task, &mut item, &mut worker, &mut done);
             self.send(&mut done);
-            let result = match cut {
-                Ok(false) => return,
-                Ok(true) => {
-                    self.context.pool.run_here(&self.runtime, || watched(&mut worker, &chunk)).flatten()
-                }
-                Err(error) => Err(error),
-            };
-            if result.is_err() {
-                self.lock().text = None;
+            match &sent {
+                Some(Ok(_)) => {}
+                // Those before it go on: their results, or their errors, come first.
+                Some(Err(_)) => self.shared.change(|state| {
+                    state.unopened = Vec::new().into_iter().enumerate();
+                    state.begun.retain(|number, _| *number < place.0);
+                }),
+                None => self.shared.change(|state| {
+                    state.begun.remove(&place.0);
+                    state.waiting -= 1;
+                }),
             }
-            done = Some((number, result, permit));
+            done = Some((place, sent));
+            if S::IS_CPU_WORK {
+                // The next item takes long: nobody should wait for this one meanwhile.
+                self.send(&mut done);
+            }
         }
+        self.send(&mut done);
     }
 
     fn send(&self, done: &mut Option<Sent<T>>) {
         if let Some(done) = done.take() {
-            // Where nobody takes it the window is closed, too.
+            // Where nobody takes it all is over, too.
             let _ = self.sender.send(done);
         }
     }
 
-    fn cut(&self, chunk: &mut Chunk) -> (u64, Result<bool>) {
-        let mut shared = self.lock();
-        let number = shared.next;
-        let cut = match &mut shared.text {
-            Some(text) => text.next(chunk),
-            None => Ok(false),
+    /// Takes an item and works on it. A panic is sent on as an error, or the item would be waited for.
+    ///
+    /// What was done before is sent between the two, where it was not yet: sending may wake the stream's reader on our
+    /// core, and while we are not running nobody should wait for the source that we hold.
+    fn step<W: Worker<S::Item, Output = T>>(
+        &self,
+        task: Task<S>,
+        item: &mut S::Item,
+        worker: &mut W,
+        done: &mut Option<Sent<T>>,
+    ) -> Sent<T> {
+        let mut place = match &task {
+            Task::Open(number, _) => (*number, 0),
+            Task::GoOn(number, begun) => (*number, begun.given),
         };
-        match cut {
-            Ok(true) => shared.next += 1,
-            _ => shared.text = None,
-        }
-        (number, cut)
+        let stepped = catch_unwind(AssertUnwindSafe(|| {
+            let mut begun = match task {
+                Task::Open(_, open) => Begun { source: Box::new(open()?), given: 0 },
+                Task::GoOn(_, begun) => begun,
+            };
+            let mut permit = if S::IS_CPU_WORK { Some(self.pool.enter(&self.runtime)?) } else { None };
+            if !begun.source.next(item)? {
+                return Ok(None);
+            }
+            place = (place.0, begun.given);
+            begun.given += 1;
+            self.shared.change(|state| {
+                if let Some(known) = state.begun.get_mut(&place.0) {
+                    *known = Some(begun);
+                }
+            });
+            self.send(done);
+            if permit.is_none() {
+                permit = Some(self.pool.enter(&self.runtime)?);
+            }
+            let worked = worker.work(item).map(Some);
+            drop(permit);
+            worked
+        }));
+        let stepped = stepped.unwrap_or_else(|panic| {
+            Err(Error::Internal(format!("a worker gave up: {}", panic_text(&*panic))))
+        });
+        (place, stepped.transpose())
     }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Shared> {
-        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A worker that gives up must say so, or its chunk would be waited for.
-fn watched<W: Worker>(worker: &mut W, chunk: &Chunk) -> Result<W::Output> {
-    catch_unwind(AssertUnwindSafe(|| worker.work(chunk)))
-        .unwrap_or_else(|panic| Err(Error::Internal(format!("a worker gave up: {}", panic_text(&*panic)))))
 }
 
 /// Brings results into order.
-struct Ordered<T> {
+struct Ordered<S, T> {
     receiver: mpsc::UnboundedReceiver<Sent<T>>,
-    waiting: BTreeMap<u64, (Result<T>, OwnedSemaphorePermit)>,
-    next: u64,
-    _window: CloseOnDrop,
+    waiting: BTreeMap<Place, Option<Result<T>>>,
+    next: Place,
+    /// Sources there are.
+    count: usize,
+    shared: Arc<Shared<S>>,
 }
 
-impl<T> Ordered<T> {
+impl<S, T> Ordered<S, T> {
     async fn next(&mut self) -> Option<Result<T>> {
         loop {
-            if let Some((result, _permit)) = self.waiting.remove(&self.next) {
-                self.next += 1;
-                return Some(result);
+            match self.waiting.remove(&self.next) {
+                Some(Some(result)) => {
+                    // Nothing follows an error.
+                    self.next = if result.is_ok() { (self.next.0, self.next.1 + 1) } else { (self.count, 0) };
+                    self.shared.change(|state| state.waiting -= 1);
+                    return Some(result);
+                }
+                Some(None) => {
+                    self.next = (self.next.0 + 1, 0);
+                    self.shared.change(|state| state.due = self.next.0);
+                    continue;
+                }
+                None if self.next.0 == self.count => return None,
+                None => {}
             }
             match self.receiver.recv().await {
-                Some((number, result, permit)) => {
-                    self.waiting.insert(number, (result, permit));
+                Some((place, sent)) => {
+                    self.waiting.insert(place, sent);
                 }
-                // The last thread is gone, and each told of every chunk it took.
-                None => return None,
+                None => return Some(Err(Error::Internal("items were left out".into()))),
             }
         }
     }
 }
 
-/// Threads that wait for a permit end when nobody reads on.
-struct CloseOnDrop(Arc<Semaphore>);
-
-impl Drop for CloseOnDrop {
+/// Threads end when nobody reads on.
+impl<S, T> Drop for Ordered<S, T> {
     fn drop(&mut self) {
-        self.0.close();
+        self.shared.change(|state| state.is_over = true);
     }
 }

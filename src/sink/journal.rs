@@ -22,13 +22,13 @@ const SUFFIX: &str = ".uploads";
 /// A line of a journal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 enum Line {
-    Begun(Upload),
+    Begun(NotedUpload),
     Ended(String),
 }
 
 /// An upload that was begun.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Upload {
+struct NotedUpload {
     /// The bucket, as `s3://bucket/`.
     bucket: String,
     key: String,
@@ -50,7 +50,7 @@ pub(super) struct Noted(String);
 
 /// Notes an upload that has begun; `None` where there is no place for that.
 pub(super) fn note(store: &Store, key: &str, id: String) -> Option<Noted> {
-    let upload = Upload { bucket: store.url(""), key: key.to_owned(), id: id.clone() };
+    let upload = NotedUpload { bucket: store.url(""), key: key.to_owned(), id: id.clone() };
     let mut journal = JOURNAL.lock().unwrap_or_else(PoisonError::into_inner);
     if journal.file.is_none() {
         let folder = folder()?;
@@ -109,7 +109,7 @@ pub(super) async fn clear(store: &Store) {
 }
 
 /// Journals whose process is gone, with the uploads that it left.
-fn dead_journals(folder: &std::path::Path) -> Vec<(PathBuf, File, Vec<Upload>)> {
+fn dead_journals(folder: &std::path::Path) -> Vec<(PathBuf, File, Vec<NotedUpload>)> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
     let dead = entries.flatten().filter_map(|entry| {
         let path = entry.path();
@@ -125,8 +125,8 @@ fn dead_journals(folder: &std::path::Path) -> Vec<(PathBuf, File, Vec<Upload>)> 
 }
 
 /// What was begun and not ended. A last line that is cut off is no upload that anybody knows the id of.
-fn left(text: &str) -> Vec<Upload> {
-    let mut left: Vec<Upload> = Vec::new();
+fn left(text: &str) -> Vec<NotedUpload> {
+    let mut left: Vec<NotedUpload> = Vec::new();
     for line in text.lines() {
         match serde_json::from_str(line) {
             Ok(Line::Begun(upload)) => left.push(upload),
@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn what_was_begun_and_not_ended_is_left() {
-        let upload = |id: &str| Upload { bucket: "s3://b/".into(), key: "k\n".into(), id: id.into() };
+        let upload = |id: &str| NotedUpload { bucket: "s3://b/".into(), key: "k\n".into(), id: id.into() };
         let lines = [Line::Begun(upload("1")), Line::Begun(upload("2")), Line::Ended("1".into())];
         let mut text: String =
             lines.iter().map(|line| serde_json::to_string(line).expect("JSON") + "\n").collect();

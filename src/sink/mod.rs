@@ -98,7 +98,7 @@ impl Sink {
         }
     }
 
-    /// An object that the server puts together out of parts of the input, cut into parts by `limits`.
+    /// An object that the server puts together out of parts of the input, in pieces of sizes that `limits` allow.
     pub(crate) async fn on_server(
         location: &Location,
         options: SinkOptions,

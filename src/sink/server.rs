@@ -6,7 +6,7 @@ use super::object::{ATTEMPTS, MARK, identity_of, is_marked, not_published, rando
 use super::target::SinkOptions;
 use crate::model::{Error, Progress, Result};
 use crate::source::Input;
-use crate::store::{Copier, Cutter, Limits, Location, Own, Span, UploadPart, UploadTicket, store_error};
+use crate::store::{Copier, Cutter, Limits, Location, Own, Span, UploadPiece, UploadTicket, store_error};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -32,11 +32,11 @@ pub(crate) struct Sources {
     pub(crate) progress: Arc<Progress>,
 }
 
-/// A part that has arrived: its number, and whether it was sent.
+/// A piece that has arrived: its number, and whether it was sent.
 type Arrived = (usize, bool, PartId);
 
 pub(crate) struct ServerSink {
-    upload: Arc<Upload>,
+    upload: Arc<OpenUpload>,
     store: Arc<dyn ObjectStore>,
     location: Location,
     overwrite: bool,
@@ -45,11 +45,11 @@ pub(crate) struct ServerSink {
     cutter: Option<Cutter<Bytes>>,
     /// Bytes of all that was pushed.
     written: u64,
-    /// By number; `None` while a part is under way.
-    parts: Vec<Option<PartId>>,
+    /// By number; `None` while a piece is under way.
+    pieces: Vec<Option<PartId>>,
     under_way: JoinSet<Result<Arrived>>,
     sent_under_way: usize,
-    /// The server has copied one part, so it will copy others.
+    /// The server has copied one piece, so it will copy others.
     copies: bool,
     /// There is an upload to be aborted.
     is_open: bool,
@@ -58,7 +58,7 @@ pub(crate) struct ServerSink {
 }
 
 /// What every request of an upload needs.
-struct Upload {
+struct OpenUpload {
     copier: Copier,
     from: Copier,
     sources: Sources,
@@ -99,14 +99,14 @@ impl ServerSink {
         let noted = journal::note(&location.store, &location.path, id.clone());
         let store = Arc::clone(store);
         Ok(ServerSink {
-            upload: Arc::new(Upload { copier, from, sources, path, id, shown }),
+            upload: Arc::new(OpenUpload { copier, from, sources, path, id, shown }),
             store,
             location: location.clone(),
             overwrite: options.overwrite,
             mark,
             cutter: Some(Cutter::new(limits)),
             written: 0,
-            parts: Vec::new(),
+            pieces: Vec::new(),
             under_way: JoinSet::new(),
             sent_under_way: 0,
             copies: false,
@@ -132,19 +132,19 @@ impl ServerSink {
 
     async fn push(&mut self, span: Span<Bytes>) -> Result<()> {
         self.written += span.len();
-        let mut parts = Vec::new();
+        let mut pieces = Vec::new();
         if let Some(cutter) = &mut self.cutter {
-            cutter.push(span, &mut parts);
+            cutter.push(span, &mut pieces);
         }
-        self.begin_parts(parts).await
+        self.begin_pieces(pieces).await
     }
 
     /// Begins what is to be copied or sent; waits where too much is under way.
-    async fn begin_parts(&mut self, parts: Vec<UploadPart<Bytes>>) -> Result<()> {
-        for part in parts {
-            let number = self.parts.len();
-            self.parts.push(None);
-            let is_sent = matches!(part, UploadPart::Glue(_));
+    async fn begin_pieces(&mut self, pieces: Vec<UploadPiece<Bytes>>) -> Result<()> {
+        for piece in pieces {
+            let number = self.pieces.len();
+            self.pieces.push(None);
+            let is_sent = matches!(piece, UploadPiece::Glue(_));
             while self.under_way.len() >= CONCURRENT_PARTS
                 || (is_sent && self.sent_under_way >= CONCURRENT_SENT)
             {
@@ -152,17 +152,17 @@ impl ServerSink {
             }
             let upload = Arc::clone(&self.upload);
             // Each ends with its request; dropped, and so cancelled, with the set.
-            match part {
-                UploadPart::Copy(source, range) if !self.copies => {
+            match piece {
+                UploadPiece::Copy(source, range) if !self.copies => {
                     // A server that refuses this one would refuse them all.
                     let copied = upload.copy(number, source, range).await?;
                     self.arrived(copied);
                     self.copies = true;
                 }
-                UploadPart::Copy(source, range) => {
+                UploadPiece::Copy(source, range) => {
                     self.under_way.spawn(async move { upload.copy(number, source, range).await });
                 }
-                UploadPart::Glue(spans) => {
+                UploadPiece::Glue(spans) => {
                     self.sent_under_way += 1;
                     self.under_way.spawn(async move { upload.send(number, spans).await });
                 }
@@ -171,9 +171,9 @@ impl ServerSink {
         Ok(())
     }
 
-    fn arrived(&mut self, (number, is_sent, part): Arrived) {
+    fn arrived(&mut self, (number, is_sent, piece): Arrived) {
         self.sent_under_way -= usize::from(is_sent);
-        self.parts[number] = Some(part);
+        self.pieces[number] = Some(piece);
     }
 
     async fn wait_for_part(&mut self) -> Result<()> {
@@ -188,11 +188,11 @@ impl ServerSink {
     }
 
     pub(crate) async fn finish(&mut self) -> Result<()> {
-        let mut parts = Vec::new();
+        let mut pieces = Vec::new();
         if let Some(cutter) = self.cutter.take() {
-            cutter.finish(&mut parts);
+            cutter.finish(&mut pieces);
         }
-        self.begin_parts(parts).await?;
+        self.begin_pieces(pieces).await?;
         while !self.under_way.is_empty() {
             self.wait_for_part().await?;
         }
@@ -200,16 +200,16 @@ impl ServerSink {
     }
 
     pub(crate) async fn publish(&mut self) -> Result<String> {
-        let parts: Vec<PartId> = self.parts.iter().flatten().cloned().collect();
-        if parts.len() != self.parts.len() {
+        let pieces: Vec<PartId> = self.pieces.iter().flatten().cloned().collect();
+        if pieces.len() != self.pieces.len() {
             return Err(Error::Internal("an upload is published before it is finished".into()));
         }
-        let Upload { copier, path, id, shown, .. } = &*self.upload;
+        let OpenUpload { copier, path, id, shown, .. } = &*self.upload;
         // Servers exist that ignore the condition of the completion.
         if !self.overwrite && crate::store::exists(&self.location).await? {
             return Err(Error::OutputExists { path: shown.clone() });
         }
-        match copier.complete(path, id, parts).await {
+        match copier.complete(path, id, pieces).await {
             Ok(put) => self.e_tag = put.e_tag,
             Err(_) if self.is_there().await => {}
             Err(error) => return Err(not_published(&error, shown, self.overwrite)),
@@ -251,13 +251,13 @@ impl ServerSink {
     }
 }
 
-impl Upload {
+impl OpenUpload {
     async fn copy(&self, number: usize, source: usize, range: Range<u64>) -> Result<Arrived> {
         let object = &self.sources.input.parts[source].object;
         let bytes = range.end - range.start;
-        let part = self.copier.copy_piece((&self.path, &self.id, number), &self.from, object, range).await?;
+        let piece = self.copier.copy_piece((&self.path, &self.id, number), &self.from, object, range).await?;
         self.sources.progress.add_bytes(bytes);
-        Ok((number, false, part))
+        Ok((number, false, piece))
     }
 
     async fn send(&self, number: usize, spans: Vec<Span<Bytes>>) -> Result<Arrived> {
@@ -274,8 +274,8 @@ impl Upload {
             });
         }
         let sent = self.copier.send_piece(&self.path, &self.id, number, PutPayload::from_iter(pieces)).await;
-        let part = sent.map_err(|error| store_error("writing", &self.shown, &error))?;
-        Ok((number, true, part))
+        let piece = sent.map_err(|error| store_error("writing", &self.shown, &error))?;
+        Ok((number, true, piece))
     }
 
     /// A copy goes on at the server although nobody waits for it; one that ends after the abort would stay and cost

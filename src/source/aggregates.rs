@@ -41,7 +41,7 @@ pub(crate) async fn look_for_aggregates(
     let found = blocking(move || {
         let mut chunk = Chunk::default();
         let mut found = Vec::new();
-        while text.next(&mut chunk)? {
+        while text.cut(&mut chunk)? {
             for segment in &chunk.segments {
                 let mut position = 0;
                 for field in Fields::new(&chunk.bytes()[segment.range.clone()]) {

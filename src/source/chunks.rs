@@ -82,7 +82,7 @@ impl Text {
     }
 
     /// Cuts off the next records; `false` where there are none. Blocks.
-    pub(crate) fn next(&mut self, chunk: &mut Chunk) -> Result<bool> {
+    pub(crate) fn cut(&mut self, chunk: &mut Chunk) -> Result<bool> {
         chunk.length = 0;
         chunk.segments.clear();
         chunk.position = self.position;

@@ -24,7 +24,7 @@ mod options;
 mod remote;
 #[cfg(feature = "aws")]
 mod s3;
-mod upload_parts;
+mod upload_pieces;
 mod upload_ticket;
 #[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
 mod uploads;
@@ -44,5 +44,5 @@ pub(crate) use object::{blocking, changed, local_object, open_local, read_local}
 pub(crate) use objects::ContentType;
 pub use objects::{Encryption, ObjectOptions};
 pub use options::StoreOptions;
-pub(crate) use upload_parts::{Cutter, Limits, Own, Span, Totals, UploadPart};
+pub(crate) use upload_pieces::{Cutter, Limits, Own, Span, Totals, UploadPiece};
 pub(crate) use upload_ticket::UploadTicket;

@@ -38,12 +38,12 @@ struct Bucket {
     name: String,
     options: StoreOptions,
     chain: Arc<Chain>,
-    store: OnceCell<Connected>,
+    store: OnceCell<ConnectedBucket>,
 }
 
 /// The store, and a client for requests of ours that it signs.
 #[derive(Debug)]
-struct Connected {
+struct ConnectedBucket {
     store: AmazonS3,
     client: HttpClient,
 }
@@ -107,7 +107,7 @@ impl S3 {
     /// What signs requests, and what sends them.
     pub(super) async fn signing(&self) -> object_store::Result<(&AmazonS3, &HttpClient)> {
         let connect = || async { self.0.connect().await.map_err(carried) };
-        let Connected { store, client } = self.0.store.get_or_try_init(connect).await?;
+        let ConnectedBucket { store, client } = self.0.store.get_or_try_init(connect).await?;
         Ok((store, client))
     }
 
@@ -132,7 +132,7 @@ impl S3 {
 }
 
 impl Bucket {
-    async fn connect(&self) -> Result<Connected> {
+    async fn connect(&self) -> Result<ConnectedBucket> {
         let options = &self.options;
         let endpoint = match &options.endpoint_url {
             Some(endpoint) => Some(endpoint.clone()),
@@ -170,7 +170,7 @@ impl Bucket {
         };
         builder = self.encrypt(builder);
         let store = builder.build().map_err(|error| super::client::bad_store(&error))?;
-        Ok(Connected { store, client: sends })
+        Ok(ConnectedBucket { store, client: sends })
     }
 
     fn encrypt(&self, mut builder: AmazonS3Builder) -> AmazonS3Builder {

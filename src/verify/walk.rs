@@ -112,7 +112,7 @@ async fn next_pair(source: &mut Taken, output: &mut Taken, most_bytes: usize) ->
 }
 
 /// What a job found: the hashes of its blocks, each with its rows, or a difference within its rows.
-type Compared = std::result::Result<Vec<(BlockHash, u64)>, (u64, Parting)>;
+type ComparedBlock = std::result::Result<Vec<(BlockHash, u64)>, (u64, Parting)>;
 
 /// Walks both tables, whose columns agree, from their first rows on.
 pub(crate) async fn walk(source: &Context, output: &Context) -> Result<Walked> {
@@ -141,7 +141,7 @@ pub(crate) async fn walk(source: &Context, output: &Context) -> Result<Walked> {
     Ok(Walked::Equal { rows: digest.rows(), digest: digest.finish() })
 }
 
-fn compare(pair: &Pair, source_schema: &SchemaRef, output_schema: &SchemaRef) -> Result<Compared> {
+fn compare(pair: &Pair, source_schema: &SchemaRef, output_schema: &SchemaRef) -> Result<ComparedBlock> {
     let forms = forms(source_schema);
     let mut hashes = Vec::new();
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());

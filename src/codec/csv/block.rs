@@ -3,7 +3,7 @@
 //! Column by column a loop prints one kind of cell; line by line words of one size are copied, whatever they hold. Against
 //! going from cell to cell, measured on forecasts: a sixth less time.
 
-use super::cells::{Cells, Values};
+use super::cells::{CellPrinter, PrintedValues};
 use crate::codec::value::{WORD, put_short, write_plain};
 
 use arrow::array::Array;
@@ -12,7 +12,7 @@ use std::ops::Range;
 /// Rows at a time: six columns of so many fit the nearest cache.
 pub(super) const ROWS: usize = 128;
 
-/// Cells of one column, each with the separator behind it.
+/// CellPrinter of one column, each with the separator behind it.
 #[derive(Clone)]
 pub(super) struct Block {
     cells: [[u8; WORD]; ROWS],
@@ -38,7 +38,7 @@ impl Block {
     }
 
     /// Prints the cells of some rows, no more than [`ROWS`].
-    pub(super) fn fill(&mut self, column: &mut Cells, rows: Range<usize>, separator: u8) {
+    pub(super) fn fill(&mut self, column: &mut CellPrinter, rows: Range<usize>, separator: u8) {
         self.separator = separator;
         let places = self.cells.iter_mut().zip(&mut self.lens);
         // Closes a cell that was printed.
@@ -50,26 +50,26 @@ impl Block {
             _ => 0,
         };
         match &mut column.values {
-            Values::Double(values) => {
+            PrintedValues::Double(values) => {
                 for ((cell, len), value) in places.zip(&values[rows.clone()]) {
                     let printed = write_plain(*value, cell);
                     *len = close(cell, printed);
                 }
             }
-            Values::Timestamp { values, unit, zone, formatter } => {
+            PrintedValues::Timestamp { values, unit, zone, formatter } => {
                 for ((cell, len), value) in places.zip(&values[rows.clone()]) {
                     let printed = formatter.put(*value, *unit, *zone, cell);
                     *len = close(cell, printed);
                 }
             }
-            Values::Text { array, is_plain: true } => {
+            PrintedValues::Text { array, is_plain: true } => {
                 for ((cell, len), row) in places.zip(rows.clone()) {
                     let text = array.value(row).as_bytes();
                     let printed = put_short(text, cell).then_some(text.len());
                     *len = close(cell, printed);
                 }
             }
-            Values::Keys { keys, texts, is_plain: true } => {
+            PrintedValues::Keys { keys, texts, is_plain: true } => {
                 for ((cell, len), key) in places.zip(&keys[rows.clone()]) {
                     // Where there is a null, its key may be none.
                     let text = match *key as usize {

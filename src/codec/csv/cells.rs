@@ -13,12 +13,12 @@ use arrow::compute::cast;
 use arrow::datatypes::{ArrowPrimitiveType, DataType, Field, TimeUnit};
 
 /// One column, ready to print any of its rows.
-pub(super) struct Cells {
+pub(super) struct CellPrinter {
     pub(super) nulls: Option<NullBuffer>,
-    pub(super) values: Values,
+    pub(super) values: PrintedValues,
 }
 
-pub(super) enum Values {
+pub(super) enum PrintedValues {
     Empty,
     /// `is_plain`: no cell needs quotes.
     Text {
@@ -56,7 +56,7 @@ where
     array.as_primitive::<T>().values().iter().map(|value| (*value).into()).collect()
 }
 
-impl Cells {
+impl CellPrinter {
     pub(super) fn new(array: &ArrayRef, field: &Field) -> Result<Self> {
         let converted = |to: &DataType| {
             cast(array, to).map_err(|error| {
@@ -67,38 +67,42 @@ impl Cells {
             DataType::Dictionary(key, values) if **key == DataType::Int32 && **values == DataType::Utf8 => {
                 let dictionary = array.as_dictionary::<Int32Type>();
                 let texts = dictionary.values().as_string::<i32>().clone();
-                Values::Keys { keys: dictionary.keys().values().clone(), is_plain: is_plain(&texts), texts }
+                PrintedValues::Keys {
+                    keys: dictionary.keys().values().clone(),
+                    is_plain: is_plain(&texts),
+                    texts,
+                }
             }
-            DataType::Dictionary(_, values) => return Cells::new(&converted(values)?, field),
-            DataType::Utf8View => return Cells::new(&converted(&DataType::Utf8)?, field),
-            DataType::Float16 => return Cells::new(&converted(&DataType::Float32)?, field),
-            DataType::Date64 => return Cells::new(&converted(&DataType::Date32)?, field),
+            DataType::Dictionary(_, values) => return CellPrinter::new(&converted(values)?, field),
+            DataType::Utf8View => return CellPrinter::new(&converted(&DataType::Utf8)?, field),
+            DataType::Float16 => return CellPrinter::new(&converted(&DataType::Float32)?, field),
+            DataType::Date64 => return CellPrinter::new(&converted(&DataType::Date32)?, field),
             DataType::Decimal32(precision, scale) | DataType::Decimal64(precision, scale) => {
-                return Cells::new(&converted(&DataType::Decimal128(*precision, *scale))?, field);
+                return CellPrinter::new(&converted(&DataType::Decimal128(*precision, *scale))?, field);
             }
-            DataType::Null => Values::Empty,
+            DataType::Null => PrintedValues::Empty,
             DataType::Utf8 => {
                 let array = array.as_string::<i32>().clone();
-                Values::Text { is_plain: is_plain(&array), array }
+                PrintedValues::Text { is_plain: is_plain(&array), array }
             }
-            DataType::LargeUtf8 => Values::LargeText(array.as_string().clone()),
-            DataType::Boolean => Values::Boolean(array.as_boolean().clone()),
-            DataType::Int8 => Values::Signed(widened::<Int8Type, _>(array)),
-            DataType::Int16 => Values::Signed(widened::<Int16Type, _>(array)),
-            DataType::Int32 => Values::Signed(widened::<Int32Type, _>(array)),
-            DataType::Int64 => Values::Signed(array.as_primitive::<Int64Type>().values().clone()),
-            DataType::UInt8 => Values::Unsigned(widened::<UInt8Type, _>(array)),
-            DataType::UInt16 => Values::Unsigned(widened::<UInt16Type, _>(array)),
-            DataType::UInt32 => Values::Unsigned(widened::<UInt32Type, _>(array)),
-            DataType::UInt64 => Values::Unsigned(array.as_primitive::<UInt64Type>().values().clone()),
-            DataType::Float64 => Values::Double(array.as_primitive::<Float64Type>().values().clone()),
-            DataType::Float32 => Values::Float(array.as_primitive::<Float32Type>().values().clone()),
+            DataType::LargeUtf8 => PrintedValues::LargeText(array.as_string().clone()),
+            DataType::Boolean => PrintedValues::Boolean(array.as_boolean().clone()),
+            DataType::Int8 => PrintedValues::Signed(widened::<Int8Type, _>(array)),
+            DataType::Int16 => PrintedValues::Signed(widened::<Int16Type, _>(array)),
+            DataType::Int32 => PrintedValues::Signed(widened::<Int32Type, _>(array)),
+            DataType::Int64 => PrintedValues::Signed(array.as_primitive::<Int64Type>().values().clone()),
+            DataType::UInt8 => PrintedValues::Unsigned(widened::<UInt8Type, _>(array)),
+            DataType::UInt16 => PrintedValues::Unsigned(widened::<UInt16Type, _>(array)),
+            DataType::UInt32 => PrintedValues::Unsigned(widened::<UInt32Type, _>(array)),
+            DataType::UInt64 => PrintedValues::Unsigned(array.as_primitive::<UInt64Type>().values().clone()),
+            DataType::Float64 => PrintedValues::Double(array.as_primitive::<Float64Type>().values().clone()),
+            DataType::Float32 => PrintedValues::Float(array.as_primitive::<Float32Type>().values().clone()),
             DataType::Date32 => {
-                Values::Date(array.as_primitive::<arrow::array::types::Date32Type>().values().clone())
+                PrintedValues::Date(array.as_primitive::<arrow::array::types::Date32Type>().values().clone())
             }
             DataType::Timestamp(unit, zone) => {
                 let plain = converted(&DataType::Int64)?;
-                Values::Timestamp {
+                PrintedValues::Timestamp {
                     values: plain.as_primitive::<Int64Type>().values().clone(),
                     unit: match unit {
                         TimeUnit::Second => Unit::Second,
@@ -111,49 +115,49 @@ impl Cells {
                     formatter: TimestampFormatter::new(),
                 }
             }
-            DataType::Decimal128(_, _) => Values::Decimal128(array.as_primitive().clone()),
-            DataType::Decimal256(_, _) => Values::Decimal256(array.as_primitive().clone()),
+            DataType::Decimal128(_, _) => PrintedValues::Decimal128(array.as_primitive().clone()),
+            DataType::Decimal256(_, _) => PrintedValues::Decimal256(array.as_primitive().clone()),
             other => return Err(Error::Internal(format!("column {} has the type {other}", field.name()))),
         };
-        Ok(Cells { nulls: array.logical_nulls(), values })
+        Ok(CellPrinter { nulls: array.logical_nulls(), values })
     }
 }
 
 const FAR_TIMESTAMP: &str = "a timestamp outside the years 0 to 9999";
 
-impl Values {
+impl PrintedValues {
     /// Appends a value, which is no null.
     pub(super) fn write(&mut self, row: usize, out: &mut Vec<u8>) -> Result<(), &'static str> {
         match self {
-            Values::Empty => {}
-            Values::Text { array, .. } => write_text(array.value(row).as_bytes(), true, out),
-            Values::Keys { keys, texts, .. } => {
+            PrintedValues::Empty => {}
+            PrintedValues::Text { array, .. } => write_text(array.value(row).as_bytes(), true, out),
+            PrintedValues::Keys { keys, texts, .. } => {
                 write_text(texts.value(keys[row] as usize).as_bytes(), true, out)
             }
-            Values::LargeText(array) => write_text(array.value(row).as_bytes(), true, out),
-            Values::Boolean(array) => {
+            PrintedValues::LargeText(array) => write_text(array.value(row).as_bytes(), true, out),
+            PrintedValues::Boolean(array) => {
                 out.extend_from_slice(if array.value(row) { b"true" } else { b"false" })
             }
-            Values::Signed(values) => {
+            PrintedValues::Signed(values) => {
                 out.extend_from_slice(itoa::Buffer::new().format(values[row]).as_bytes())
             }
-            Values::Unsigned(values) => {
+            PrintedValues::Unsigned(values) => {
                 out.extend_from_slice(itoa::Buffer::new().format(values[row]).as_bytes())
             }
-            Values::Double(values) => write_java(values[row], out),
-            Values::Float(values) => write_java_f32(values[row], out),
-            Values::Date(values) => {
+            PrintedValues::Double(values) => write_java(values[row], out),
+            PrintedValues::Float(values) => write_java_f32(values[row], out),
+            PrintedValues::Date(values) => {
                 if !write_date(values[row], out) {
                     return Err("a date outside the years 0 to 9999");
                 }
             }
-            Values::Timestamp { values, unit, zone, formatter } => {
+            PrintedValues::Timestamp { values, unit, zone, formatter } => {
                 if !formatter.write(values[row], *unit, *zone, out) {
                     return Err(FAR_TIMESTAMP);
                 }
             }
-            Values::Decimal128(array) => out.extend_from_slice(array.value_as_string(row).as_bytes()),
-            Values::Decimal256(array) => out.extend_from_slice(array.value_as_string(row).as_bytes()),
+            PrintedValues::Decimal128(array) => out.extend_from_slice(array.value_as_string(row).as_bytes()),
+            PrintedValues::Decimal256(array) => out.extend_from_slice(array.value_as_string(row).as_bytes()),
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! One column being read: takes cells, gives an Arrow array.
 
 use super::dictionary::Dictionary;
-use super::layout::{CellType, Cells, Typing};
+use super::layout::{BlockCells, CellType, Typing};
 use crate::codec::value::{Zone, double, time};
 use crate::model::{Error, Result};
 
@@ -129,7 +129,7 @@ impl Column {
 
     /// Adds the cells of a block; `None` at the first that does not fit, and then rows may be missing.
     #[inline(always)]
-    pub(super) fn extend(&mut self, cells: Cells<'_>, typing: &Typing) -> Option<()> {
+    pub(super) fn extend(&mut self, cells: BlockCells<'_>, typing: &Typing) -> Option<()> {
         let rows = cells.ends.len() / cells.width;
         // A text that means null comes before all else.
         let has_nulls = !typing.nulls.is_empty();

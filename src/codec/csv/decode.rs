@@ -8,7 +8,7 @@
 use super::column::{Column, Mark};
 use super::fields::{Field, FieldEnd, Fields};
 use super::index::{Regular, blocks, regular};
-use super::layout::{CellType, Cells, Layout, Typing};
+use super::layout::{BlockCells, CellType, Layout, Typing};
 use super::simd::{self, Job};
 use crate::model::{DataError, Error, Result};
 
@@ -193,7 +193,7 @@ impl Job for Fast<'_> {
             for (field, column) in self.layout.fields.iter().zip(&mut *columns) {
                 match *field {
                     Some(field) => {
-                        let cells = Cells { block, ends: &ends[..rows * width], width, field, trim };
+                        let cells = BlockCells { block, ends: &ends[..rows * width], width, field, trim };
                         column.extend(cells, typing)?;
                     }
                     None => (0..rows).for_each(|_| column.push_null()),

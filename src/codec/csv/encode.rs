@@ -2,7 +2,7 @@
 //! needed, timestamps in UTC, doubles as Java prints them, nulls as empty cells.
 
 use super::block::{self, Block};
-use super::cells::{Cells, Values, write_text};
+use super::cells::{CellPrinter, PrintedValues, write_text};
 use crate::codec::value::Printer;
 use crate::model::{Error, Result};
 
@@ -55,7 +55,7 @@ pub(crate) fn write_rows(batch: &RecordBatch, file: &str, out: &mut Vec<u8>, at:
         .columns()
         .iter()
         .zip(schema.fields())
-        .map(|(array, field)| Cells::new(array, field))
+        .map(|(array, field)| CellPrinter::new(array, field))
         .collect::<Result<Vec<_>>>()?;
     if let [only] = columns.as_slice()
         && let Some(nulls) = only.nulls.as_ref()
@@ -105,7 +105,7 @@ pub(crate) fn to_text(array: &ArrayRef, column: &str, file: &str) -> Result<Arra
             .column(column)
             .into());
     }
-    let mut cells = Cells::new(array, &field)?;
+    let mut cells = CellPrinter::new(array, &field)?;
     let mut text = StringBuilder::new();
     let mut buffer = Vec::new();
     for row in 0..array.len() {
@@ -114,9 +114,9 @@ pub(crate) fn to_text(array: &ArrayRef, column: &str, file: &str) -> Result<Arra
             continue;
         }
         let value = match &cells.values {
-            Values::Text { array, .. } => array.value(row),
-            Values::Keys { keys, texts, .. } => texts.value(keys[row] as usize),
-            Values::LargeText(array) => array.value(row),
+            PrintedValues::Text { array, .. } => array.value(row),
+            PrintedValues::Keys { keys, texts, .. } => texts.value(keys[row] as usize),
+            PrintedValues::LargeText(array) => array.value(row),
             _ => {
                 buffer.clear();
                 cells

@@ -56,7 +56,7 @@ pub(crate) struct Typing {
 
 /// The cells of one column in a block whose delimiters are known.
 #[derive(Clone, Copy)]
-pub(super) struct Cells<'a> {
+pub(super) struct BlockCells<'a> {
     pub(super) block: &'a [u8],
     pub(super) ends: &'a [u32],
     pub(super) width: usize,
@@ -65,10 +65,10 @@ pub(super) struct Cells<'a> {
     pub(super) trim: usize,
 }
 
-impl<'a> Cells<'a> {
+impl<'a> BlockCells<'a> {
     #[inline(always)]
     pub(super) fn iter(self) -> impl ExactSizeIterator<Item = &'a [u8]> {
-        let Cells { block, ends, width, field, trim } = self;
+        let BlockCells { block, ends, width, field, trim } = self;
         let trim = if field + 1 == width { trim } else { 0 };
         let mut line = 0;
         ends.chunks_exact(width).map(move |row| {

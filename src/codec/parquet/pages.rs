@@ -11,11 +11,11 @@ const MAX_HEADER_BYTES: usize = 1024 * 1024;
 pub(crate) struct PageWalker {
     /// The start of a header that is not whole yet.
     header: Vec<u8>,
-    page: Option<Page>,
+    page: Option<PageHeader>,
 }
 
 #[derive(Debug)]
-struct Page {
+struct PageHeader {
     left: u64,
     checksum: Option<(u32, Hasher)>,
 }
@@ -67,7 +67,7 @@ impl PageWalker {
 
     fn close_full_page(&mut self) -> Result<(), String> {
         if self.page.as_ref().is_some_and(|page| page.left == 0)
-            && let Some(Page { checksum: Some((expected, hasher)), .. }) = self.page.take()
+            && let Some(PageHeader { checksum: Some((expected, hasher)), .. }) = self.page.take()
         {
             let found = hasher.finalize();
             if found != expected {
@@ -89,7 +89,8 @@ impl PageWalker {
         match parsed {
             Parsed::Header { length, size, checksum, .. } => {
                 self.header.clear();
-                self.page = Some(Page { left: size, checksum: checksum.map(|crc| (crc, Hasher::new())) });
+                self.page =
+                    Some(PageHeader { left: size, checksum: checksum.map(|crc| (crc, Hasher::new())) });
                 let rest = &bytes[length - before..];
                 self.close_full_page()?;
                 Ok(rest)

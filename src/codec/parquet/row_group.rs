@@ -69,7 +69,7 @@ impl ColumnChunks {
         encoded: Vec<EncodedColumn>,
     ) -> Result<()> {
         let start = self.position;
-        let mut dictionary = Dictionary::default();
+        let mut dictionary = MergedDictionary::default();
         let mut contents = Vec::new();
         let mut uncompressed = 0;
         let mut nulls = 0;
@@ -182,7 +182,7 @@ impl Merged {
 
 /// The dictionary of a column chunk, in the order in which values first came.
 #[derive(Default)]
-struct Dictionary {
+struct MergedDictionary {
     values: Distinct,
     table: HashTable<u32>,
     hasher: ahash::RandomState,
@@ -191,7 +191,7 @@ struct Dictionary {
     keys: Vec<u32>,
 }
 
-impl Dictionary {
+impl MergedDictionary {
     /// Appends the values behind the levels of a page; gives the encoding that was used.
     fn write(&mut self, chunk: &Keys, contents: &mut Vec<u8>) -> Encoding {
         if chunk.keys.is_empty() {
@@ -216,7 +216,7 @@ impl Dictionary {
     }
 
     fn place(&mut self, value: &[u8]) -> u32 {
-        let Dictionary { values, table, hasher, .. } = self;
+        let MergedDictionary { values, table, hasher, .. } = self;
         let hash = hasher.hash_one(value);
         if let Some(place) = table.find(hash, |place| values.get(*place) == value) {
             return *place;

@@ -1,9 +1,9 @@
-//! Cuts an object into the parts of a multipart upload: takes its bytes in order, as ranges that the server can copy and
-//! as bytes of our own, gives parts of legal sizes, with as few bytes as can be in those that have to be sent. Pure:
+//! Cuts an object into the pieces of a multipart upload: takes its bytes in order, as ranges that the server can copy and
+//! as bytes of our own, gives pieces of legal sizes, with as few bytes as can be in those that have to be sent. Pure:
 //! it knows lengths, no contents.
 //!
-//! A part must have 5 MiB, the last one excepted. So a few bytes between two ranges, or a short range, draw bytes of
-//! their neighbours into a part that is glued together here and sent.
+//! A piece must have 5 MiB, the last one excepted. So a few bytes between two ranges, or a short range, draw bytes of
+//! their neighbours into a piece that is glued together here and sent.
 
 use bytes::Bytes;
 use std::collections::VecDeque;
@@ -71,73 +71,73 @@ impl<B: Own> Span<B> {
     }
 }
 
-/// One part of the upload.
+/// One piece of the upload.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum UploadPart<B> {
+pub(crate) enum UploadPiece<B> {
     /// Copied by the server.
     Copy(usize, Range<u64>),
     /// Put together here and sent.
     Glue(Vec<Span<B>>),
 }
 
-impl<B: Own> UploadPart<B> {
+impl<B: Own> UploadPiece<B> {
     pub(crate) fn len(&self) -> u64 {
         match self {
-            UploadPart::Copy(_, range) => range.end - range.start,
-            UploadPart::Glue(spans) => spans.iter().map(Span::len).sum(),
+            UploadPiece::Copy(_, range) => range.end - range.start,
+            UploadPiece::Glue(spans) => spans.iter().map(Span::len).sum(),
         }
     }
 }
 
-/// What sizes parts may have, and how many there may be.
+/// What sizes pieces may have, and how many there may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Limits {
-    /// The last part may be shorter.
+    /// The last piece may be shorter.
     pub(crate) least: u64,
-    /// The longest part that is copied; twice `least` or more.
+    /// The longest piece that is copied; twice `least` or more.
     pub(crate) most: u64,
-    /// Bytes of a part that is sent, where there are enough for several.
+    /// Bytes of a piece that is sent, where there are enough for several.
     pub(crate) glue: u64,
 }
 
 impl Limits {
-    /// 5 MiB is S3's. It would copy 5 GiB at once, but shorter parts are copied beside each other, and answered before
+    /// 5 MiB is S3's. It would copy 5 GiB at once, but shorter pieces are copied beside each other, and answered before
     /// anybody's patience ends.
     const USUAL: Limits = Limits { least: 5 * MIB, most: 256 * MIB, glue: 8 * MIB };
     const LONGEST_COPY: u64 = 5 * 1024 * MIB;
-    /// Parts are glued in memory.
+    /// Pieces are glued in memory.
     const LONGEST_GLUE: u64 = 64 * MIB;
-    /// S3 takes 10,000; some are kept in hand, as the lengths of what is yet to be encoded are estimated.
-    const PARTS: usize = 9_500;
+    /// S3 takes 10,000; some are kept in reserve, as the lengths of what is yet to be encoded are estimated.
+    const PIECES: usize = 9_500;
 
-    /// The limits by which these spans become no more parts than S3 takes, and what the parts come to; `None` where
+    /// The limits by which these spans become no more pieces than S3 takes, and what the pieces come to; `None` where
     /// there are none.
     pub(crate) fn for_spans(spans: &[Span<u64>]) -> Option<(Limits, Totals)> {
-        Self::within(Self::USUAL, spans, Self::PARTS)
+        Self::within(Self::USUAL, spans, Self::PIECES)
     }
 
-    fn within(usual: Limits, spans: &[Span<u64>], most_parts: usize) -> Option<(Limits, Totals)> {
+    fn within(usual: Limits, spans: &[Span<u64>], most_pieces: usize) -> Option<(Limits, Totals)> {
         let longer_copies = std::iter::successors(Some(usual), |limits| {
             let most = (limits.most * 2).min(Self::LONGEST_COPY);
             (most > limits.most).then_some(Limits { most, ..*limits })
         });
-        // Short ranges are glued together: more bytes are sent, in fewer parts.
-        let longer_parts = std::iter::successors(Some(usual.least * 2), |least| Some(least * 2))
+        // Short ranges are glued together: more bytes are sent, in fewer pieces.
+        let longer_pieces = std::iter::successors(Some(usual.least * 2), |least| Some(least * 2))
             .take_while(|least| *least <= Self::LONGEST_GLUE)
             .map(|least| Limits { least, most: Self::LONGEST_COPY, glue: usual.glue.max(least) });
-        longer_copies.chain(longer_parts).find_map(|limits| {
+        longer_copies.chain(longer_pieces).find_map(|limits| {
             let totals = Totals::of(&cut(spans.iter().cloned(), limits));
-            (totals.copies + totals.sent <= most_parts).then_some((limits, totals))
+            (totals.copies + totals.sent <= most_pieces).then_some((limits, totals))
         })
     }
 }
 
-/// What the parts of an upload come to.
+/// What the pieces of an upload come to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Totals {
-    /// Parts that are copied.
+    /// Pieces that are copied.
     pub(crate) copies: usize,
-    /// Parts that are sent.
+    /// Pieces that are sent.
     pub(crate) sent: usize,
     /// Bytes of those.
     pub(crate) sent_bytes: u64,
@@ -146,14 +146,14 @@ pub(crate) struct Totals {
 }
 
 impl Totals {
-    fn of(parts: &[UploadPart<u64>]) -> Totals {
+    fn of(pieces: &[UploadPiece<u64>]) -> Totals {
         let mut totals = Totals::default();
-        for part in parts {
-            match part {
-                UploadPart::Copy(..) => totals.copies += 1,
-                UploadPart::Glue(spans) => {
+        for piece in pieces {
+            match piece {
+                UploadPiece::Copy(..) => totals.copies += 1,
+                UploadPiece::Glue(spans) => {
                     totals.sent += 1;
-                    totals.sent_bytes += part.len();
+                    totals.sent_bytes += piece.len();
                     totals.reads += spans.iter().filter(|span| matches!(span, Span::Source(..))).count();
                 }
             }
@@ -162,18 +162,18 @@ impl Totals {
     }
 }
 
-/// Cuts spans into parts.
-pub(crate) fn cut<B: Own>(spans: impl IntoIterator<Item = Span<B>>, limits: Limits) -> Vec<UploadPart<B>> {
+/// Cuts spans into pieces.
+pub(crate) fn cut<B: Own>(spans: impl IntoIterator<Item = Span<B>>, limits: Limits) -> Vec<UploadPiece<B>> {
     let mut cutter = Cutter::new(limits);
-    let mut parts = Vec::new();
+    let mut pieces = Vec::new();
     for span in spans {
-        cutter.push(span, &mut parts);
+        cutter.push(span, &mut pieces);
     }
-    cutter.finish(&mut parts);
-    parts
+    cutter.finish(&mut pieces);
+    pieces
 }
 
-/// Cuts spans into parts as they come.
+/// Cuts spans into pieces as they come.
 #[derive(Debug)]
 pub(crate) struct Cutter<B> {
     limits: Limits,
@@ -189,38 +189,38 @@ impl<B: Own> Cutter<B> {
         Cutter { limits, copy: None, glue: VecDeque::new(), glue_bytes: 0 }
     }
 
-    /// Takes the next bytes; parts that are certain by now are added to `parts`.
-    pub(crate) fn push(&mut self, span: Span<B>, parts: &mut Vec<UploadPart<B>>) {
+    /// Takes the next bytes; pieces that are certain by now are added to `pieces`.
+    pub(crate) fn push(&mut self, span: Span<B>, pieces: &mut Vec<UploadPiece<B>>) {
         if span.len() == 0 {
             return;
         }
         match self.joined(span) {
             Span::Source(source, range) if range.end - range.start >= self.limits.least => {
-                self.push_long(source, range, parts);
+                self.push_long(source, range, pieces);
             }
             span => {
                 self.add(span);
-                self.send_full(parts);
+                self.send_full(pieces);
             }
         }
     }
 
     /// The object ends here.
-    pub(crate) fn finish(mut self, parts: &mut Vec<UploadPart<B>>) {
-        self.send_copy(parts);
-        // The last part may be short, so a range that ends the object is copied whatever its length, unless what is
+    pub(crate) fn finish(mut self, pieces: &mut Vec<UploadPiece<B>>) {
+        self.send_copy(pieces);
+        // The last piece may be short, so a range that ends the object is copied whatever its length, unless what is
         // before it needs it.
         let mut last = None;
         if let Some(Span::Source(source, range)) = self.glue.back() {
             let rest = self.glue_bytes - (range.end - range.start);
             if rest == 0 || rest >= self.limits.least {
-                last = Some(UploadPart::Copy(*source, range.clone()));
+                last = Some(UploadPiece::Copy(*source, range.clone()));
                 self.glue.pop_back();
                 self.glue_bytes = rest;
             }
         }
-        self.send_glue(parts);
-        parts.extend(last);
+        self.send_glue(pieces);
+        pieces.extend(last);
     }
 
     /// The span together with the one before it, where it goes on in the same source.
@@ -245,7 +245,7 @@ impl<B: Own> Cutter<B> {
     }
 
     /// Takes a range that can be copied; what is between it and the one before becomes long enough to be sent.
-    fn push_long(&mut self, source: usize, mut range: Range<u64>, parts: &mut Vec<UploadPart<B>>) {
+    fn push_long(&mut self, source: usize, mut range: Range<u64>, pieces: &mut Vec<UploadPiece<B>>) {
         let least = self.limits.least;
         let length = range.end - range.start;
         if !self.glue.is_empty() {
@@ -265,12 +265,12 @@ impl<B: Own> Cutter<B> {
                 self.draw_back(before);
             } else {
                 self.add(Span::Source(source, range));
-                self.send_full(parts);
+                self.send_full(pieces);
                 return;
             }
         }
-        self.send_copy(parts);
-        self.send_glue(parts);
+        self.send_copy(pieces);
+        self.send_glue(pieces);
         self.copy = Some((source, range));
     }
 
@@ -289,33 +289,33 @@ impl<B: Own> Cutter<B> {
         }
     }
 
-    fn send_copy(&mut self, parts: &mut Vec<UploadPart<B>>) {
+    fn send_copy(&mut self, pieces: &mut Vec<UploadPiece<B>>) {
         let Some((source, range)) = self.copy.take() else { return };
         let length = range.end - range.start;
         let count = length.div_ceil(self.limits.most);
-        // Even parts: none of them is shorter than half of the longest that is allowed.
+        // Even pieces: none of them is shorter than half of the longest that is allowed.
         let bound = |i: u64| {
             let offset = u128::from(length) * u128::from(i) / u128::from(count.max(1));
             range.start + offset as u64
         };
-        parts.extend((0..count).map(|i| UploadPart::Copy(source, bound(i)..bound(i + 1))));
+        pieces.extend((0..count).map(|i| UploadPiece::Copy(source, bound(i)..bound(i + 1))));
     }
 
-    /// Hands out parts while enough stays for one more.
-    fn send_full(&mut self, parts: &mut Vec<UploadPart<B>>) {
+    /// Hands out pieces while enough stays for one more.
+    fn send_full(&mut self, pieces: &mut Vec<UploadPiece<B>>) {
         while self.glue_bytes >= self.limits.glue + self.limits.least {
-            self.send_copy(parts);
-            let part = self.take_glue(self.limits.glue);
-            parts.push(UploadPart::Glue(part));
+            self.send_copy(pieces);
+            let piece = self.take_glue(self.limits.glue);
+            pieces.push(UploadPiece::Glue(piece));
         }
     }
 
     /// Hands out all that is glued.
-    fn send_glue(&mut self, parts: &mut Vec<UploadPart<B>>) {
-        self.send_full(parts);
+    fn send_glue(&mut self, pieces: &mut Vec<UploadPiece<B>>) {
+        self.send_full(pieces);
         if self.glue_bytes > 0 {
-            let part = self.take_glue(self.glue_bytes);
-            parts.push(UploadPart::Glue(part));
+            let piece = self.take_glue(self.glue_bytes);
+            pieces.push(UploadPiece::Glue(piece));
         }
     }
 
@@ -357,20 +357,20 @@ mod tests {
         bytes
     }
 
-    fn bytes_of_parts(parts: &[UploadPart<Bytes>]) -> Vec<(usize, u64)> {
+    fn bytes_of_parts(pieces: &[UploadPiece<Bytes>]) -> Vec<(usize, u64)> {
         let mut spans = Vec::new();
-        for part in parts {
-            match part {
-                UploadPart::Copy(source, range) => spans.push(Span::Source(*source, range.clone())),
-                UploadPart::Glue(glued) => spans.extend(glued.iter().cloned()),
+        for piece in pieces {
+            match piece {
+                UploadPiece::Copy(source, range) => spans.push(Span::Source(*source, range.clone())),
+                UploadPiece::Glue(glued) => spans.extend(glued.iter().cloned()),
             }
         }
         bytes_of(&spans)
     }
 
-    fn sent<B: Own>(parts: &[UploadPart<B>]) -> u64 {
-        let is_sent = |part: &&UploadPart<B>| matches!(part, UploadPart::Glue(_));
-        parts.iter().filter(is_sent).map(UploadPart::len).sum()
+    fn sent<B: Own>(pieces: &[UploadPiece<B>]) -> u64 {
+        let is_sent = |piece: &&UploadPiece<B>| matches!(piece, UploadPiece::Glue(_));
+        pieces.iter().filter(is_sent).map(UploadPiece::len).sum()
     }
 
     /// The fewest bytes that any legal cut sends, by trying all.
@@ -410,15 +410,15 @@ mod tests {
     proptest! {
         #[test]
         fn any_spans_become_legal_parts_of_the_same_bytes(spans in spans()) {
-            let parts = cut(spans.clone(), SMALL);
-            prop_assert_eq!(bytes_of_parts(&parts), bytes_of(&spans));
-            for (i, part) in parts.iter().enumerate() {
-                let longest = match part {
-                    UploadPart::Copy(..) => SMALL.most,
-                    UploadPart::Glue(_) => SMALL.glue + SMALL.least - 1,
+            let pieces = cut(spans.clone(), SMALL);
+            prop_assert_eq!(bytes_of_parts(&pieces), bytes_of(&spans));
+            for (i, piece) in pieces.iter().enumerate() {
+                let longest = match piece {
+                    UploadPiece::Copy(..) => SMALL.most,
+                    UploadPiece::Glue(_) => SMALL.glue + SMALL.least - 1,
                 };
-                prop_assert!(part.len() <= longest && part.len() > 0, "{parts:?}");
-                prop_assert!(part.len() >= SMALL.least || i + 1 == parts.len(), "{parts:?}");
+                prop_assert!(piece.len() <= longest && piece.len() > 0, "{pieces:?}");
+                prop_assert!(piece.len() >= SMALL.least || i + 1 == pieces.len(), "{pieces:?}");
             }
         }
 
@@ -435,22 +435,22 @@ mod tests {
                 Span::Source(source, range) => Span::Source(*source, range.clone()),
                 Span::Ours(bytes) => Span::Ours(bytes.len() as u64),
             });
-            let by_length: Vec<u64> = cut(lengths, SMALL).iter().map(UploadPart::len).collect();
-            let by_bytes: Vec<u64> = cut(spans, SMALL).iter().map(UploadPart::len).collect();
+            let by_length: Vec<u64> = cut(lengths, SMALL).iter().map(UploadPiece::len).collect();
+            let by_bytes: Vec<u64> = cut(spans, SMALL).iter().map(UploadPiece::len).collect();
             prop_assert_eq!(by_length, by_bytes);
         }
 
         #[test]
-        fn there_are_never_more_parts_than_allowed(spans in spans(), most_parts in 1usize..8) {
+        fn there_are_never_more_parts_than_allowed(spans in spans(), most_pieces in 1usize..8) {
             let lengths: Vec<Span<u64>> = spans.iter().map(|span| match span {
                 Span::Source(source, range) => Span::Source(*source, range.clone()),
                 Span::Ours(bytes) => Span::Ours(bytes.len() as u64),
             }).collect();
-            let (limits, totals) = Limits::within(SMALL, &lengths, most_parts).expect("64 MiB hold them all");
-            let parts = cut(lengths, limits);
-            prop_assert!(parts.len() <= most_parts);
-            prop_assert_eq!(totals.copies + totals.sent, parts.len());
-            prop_assert_eq!(totals.sent_bytes, sent(&parts));
+            let (limits, totals) = Limits::within(SMALL, &lengths, most_pieces).expect("64 MiB hold them all");
+            let pieces = cut(lengths, limits);
+            prop_assert!(pieces.len() <= most_pieces);
+            prop_assert_eq!(totals.copies + totals.sent, pieces.len());
+            prop_assert_eq!(totals.sent_bytes, sent(&pieces));
         }
     }
 
@@ -460,35 +460,35 @@ mod tests {
 
     #[test]
     fn long_ranges_without_a_gap_are_all_copied() {
-        let (limits, totals) = Limits::for_spans(&ranges(100, 6 * MIB)).expect("few parts");
+        let (limits, totals) = Limits::for_spans(&ranges(100, 6 * MIB)).expect("few pieces");
         assert_eq!((limits, totals.copies, totals.sent_bytes), (Limits::USUAL, 100, 0));
     }
 
     #[test]
     fn one_byte_between_two_ranges_draws_five_mebibytes() {
         let spans = [Span::Source(0, 0..6 * MIB), Span::Ours(1), Span::Source(1, 0..20 * MIB)];
-        let parts = cut(spans, Limits::USUAL);
+        let pieces = cut(spans, Limits::USUAL);
         // What the first can spare, and the rest of the second.
-        let lengths: Vec<u64> = parts.iter().map(UploadPart::len).collect();
+        let lengths: Vec<u64> = pieces.iter().map(UploadPiece::len).collect();
         assert_eq!(lengths, [5 * MIB, 5 * MIB, 16 * MIB + 1]);
-        assert_eq!(sent(&parts), 5 * MIB);
+        assert_eq!(sent(&pieces), 5 * MIB);
     }
 
     #[test]
     fn a_range_of_more_than_five_gibibytes_is_copied_in_several_parts() {
         let huge = 41 * 1024 * MIB + 3;
-        let parts = cut(
+        let pieces = cut(
             [Span::<u64>::Source(0, 7..7 + huge)],
             Limits { most: Limits::LONGEST_COPY, ..Limits::USUAL },
         );
-        assert_eq!(parts.iter().map(UploadPart::len).sum::<u64>(), huge);
-        assert!(parts.iter().all(|part| part.len() <= 5 * 1024 * MIB), "{parts:?}");
-        assert_eq!(sent(&parts), 0);
+        assert_eq!(pieces.iter().map(UploadPiece::len).sum::<u64>(), huge);
+        assert!(pieces.iter().all(|piece| piece.len() <= 5 * 1024 * MIB), "{pieces:?}");
+        assert_eq!(sent(&pieces), 0);
     }
 
     #[test]
     fn the_limits_of_s3_hold_for_very_many_and_very_long_parts() {
-        // 20,000 ranges of 5 MiB do not fit into 10,000 parts unless some are glued together.
+        // 20,000 ranges of 5 MiB do not fit into 10,000 pieces unless some are glued together.
         let (limits, totals) = Limits::for_spans(&ranges(20_000, 5 * MIB)).expect("two and two");
         assert!(totals.copies + totals.sent <= 10_000 && limits.least > 5 * MIB, "{limits:?} {totals:?}");
         // 40 TiB in ranges of 20 GiB.
