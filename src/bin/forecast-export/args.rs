@@ -89,7 +89,7 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// List jobs, runs and parts; show what is missing, double or stray
+    /// List jobs, runs and parts; show missing, duplicate and unrelated files
     #[command(before_help = LS_EXAMPLES)]
     Ls(Ls),
     /// Merge one run into one file, in part order
@@ -411,8 +411,7 @@ pub(crate) struct Merge {
     pub(crate) shaping: Shaping,
     #[command(flatten)]
     pub(crate) objects: Objects,
-    /// Whether S3 puts the output together out of the parts by itself, where both lie there: auto, always, never
-    /// [default: auto]
+    /// Let S3 copy the parts itself when source and output are in the same S3: auto, always, never [default: auto]
     #[arg(long, value_name = "WHEN", help_heading = "Output")]
     on_server: Option<OnServer>,
     // Known here only to be refused with a reason.
