@@ -9,13 +9,13 @@
 //!   the command line.
 //! - [`plan()`] looks at everything and decides everything, and writes nothing. A [`Plan`] is a value: its `Display` is
 //!   the dry run, [`Plan::summary`] is the same as data.
-//! - [`run`] does what a plan says, all or nothing, tells [`Event`]s on the way, and gives a [`Report`].
+//! - [`run()`] does what a plan says, all or nothing, tells [`Event`]s on the way, and gives a [`Report`].
 //!
-//! [`verify`] proves that an output holds exactly the rows of its source, in order, or says where they part. A
+//! [`verify()`] proves that an output holds exactly the rows of its source, in order, or says where they part. A
 //! [`Receipt`] is kept with every output and tells what it was made of; a [`Plan`] whose output is there already, as
 //! its receipt says, does nothing.
 //!
-//! Beside that, [`read`] gives the rows of an export as an ordered stream of Arrow record batches, [`inventory`] lists
+//! Beside that, [`read`] gives the rows of an export as an ordered stream of Arrow record batches, [`inventory()`] lists
 //! what lies at a location, [`schema`] finds the columns, and [`Pattern`] takes file names apart.
 //!
 //! ```

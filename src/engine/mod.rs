@@ -1,8 +1,10 @@
 //! Doing: writes the files of a plan, each by the strategy that the plan names. Copies bytes, copies row groups, has the
 //! server copy, or transcodes. Decides nothing and publishes nothing; `run` does that.
 //!
-//! Async code moves bytes, threads decode and encode. They meet in `threads` (single jobs), `workers` (chunks of text) and
-//! `row_group_workers` (row groups); everything else is on one side.
+//! Async code moves bytes, threads decode and encode. Here they meet in `threads` (single jobs), `workers` (streams of
+//! items) and `row_group_reader` (a decoder that asks for bytes). To the left of this room they meet in `store::object`
+//! (local files), `source::probe` (heads of local parts) and `source::chunks` (text that is fetched ahead). Everything
+//! else is on one side.
 
 mod buffers;
 mod context;

@@ -56,7 +56,7 @@ impl Stream for Rows {
 /// by part, row by row. Of the options those about output have no effect.
 ///
 /// # Errors
-/// As [`plan()`](crate::plan()); the stream ends with the errors of [`run`].
+/// As [`plan()`](crate::plan()); the stream ends with the errors of [`run`](crate::run()).
 ///
 /// ```
 /// use forecast_export::{Location, Options, read};

@@ -10,7 +10,7 @@ use super::row_groups::{RowGroupLimits, encoded};
 use super::rows::{cut_every, rows};
 use super::transcode::row_group_bytes;
 use crate::codec::csv::{Fields, whole_records};
-use crate::codec::parquet::{Encoder, codec};
+use crate::codec::parquet::{Encoder, FOOTER_BYTES, codec};
 use crate::model::{Error, ROW_GROUP_ROWS, Result, Split, stopped};
 use crate::plan::{Resplit, RunPlan};
 use crate::sink::{SinkOptions, Target};
@@ -22,8 +22,6 @@ use std::future::Future;
 
 /// Bytes that are held of each file before its upload begins.
 const HELD_BYTES: usize = 64 * 1024;
-/// Bytes of a footer for one row group and column, roughly: kept in reserve where a file must not pass a size.
-const FOOTER_BYTES: u64 = 300;
 
 /// Spreads text over files.
 pub(super) async fn write_csv(
@@ -166,6 +164,7 @@ async fn fill_parquet(files: &mut Files<'_>) -> Result<()> {
             (Some(_), Some(open), Split::Rows(most)) => open.rows.unwrap_or(0) >= most,
             (Some(group), Some(open), Split::Bytes(most)) => {
                 let after = open.bytes + group.len();
+                // The footer is kept in reserve, with room for a few more row groups.
                 open.rows.unwrap_or(0) > 0 && after + FOOTER_BYTES * columns * 4 > most
             }
             _ => false,

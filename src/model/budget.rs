@@ -11,7 +11,7 @@ pub(crate) const TRANSFER_BYTES: usize = 8 * MIB;
 pub(crate) const MAX_RECORD_BYTES: usize = 64 * MIB;
 
 /// `--memory` where it was not given.
-const DEFAULT_MEMORY: u64 = 256_000_000;
+pub(crate) const DEFAULT_MEMORY: u64 = 256_000_000;
 
 /// The bounds of a run.
 #[derive(Debug, Clone, Copy)]

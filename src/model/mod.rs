@@ -11,7 +11,9 @@ mod options;
 mod progress;
 mod strategy;
 
-pub(crate) use budget::{BATCH_ROWS, Budget, MAX_RECORD_BYTES, ROW_GROUP_ROWS, TRANSFER_BYTES};
+pub(crate) use budget::{
+    BATCH_ROWS, Budget, DEFAULT_MEMORY, MAX_RECORD_BYTES, ROW_GROUP_ROWS, TRANSFER_BYTES,
+};
 pub use columns::ColumnSummary;
 pub(crate) use columns::{
     SOURCE_COLUMNS, column_summaries, is_impact_score, is_metric, is_named_quantile, is_quantile,

@@ -10,7 +10,7 @@ use super::output::Output;
 use super::server_merge::{ServerMerge, TextOnServer};
 use super::strategy::{RowGroupPiece, row_group_pieces};
 use crate::codec::csv::count_rows;
-use crate::codec::parquet::{MAGIC, chunk_ranges};
+use crate::codec::parquet::{FOOTER_BYTES, MAGIC, chunk_ranges};
 use crate::model::{Compression, Error, Format, OnServer, Result};
 use crate::source::{Contents, CsvHead, Input, LineEnd, PlannedPart, Wrapping};
 use crate::store::{Limits, Span};
@@ -25,8 +25,6 @@ const LONG_TAIL_BYTES: u64 = 256 * 1024;
 const CONCURRENT_TAILS: usize = 64;
 /// A part of text below this size passes through this machine in any case, so all of it is checked.
 const SHORTEST_COPY: u64 = 5 * 1024 * 1024;
-/// Bytes of a footer for one column chunk, about.
-const FOOTER_BYTES: u64 = 300;
 
 /// Why a merge is not left to the server.
 struct WhyNot {

@@ -231,7 +231,7 @@ fn inspect(parts: &[Part], rule: GapRule) -> (Vec<Gap>, Vec<String>) {
 
 /// Chooses what is read: one run, or with [`RunChoice::All`] every run of one job, oldest first.
 ///
-/// `place` is what messages call the source. Kinds must be settled before: see `probe`.
+/// `place` is what messages call the source. Kinds must be settled before: see `settle_kinds`.
 pub(crate) fn select(found: Found, selection: &Selection, place: &str) -> Result<Vec<Export>> {
     let mut exports = found.exports;
     if exports.is_empty() {

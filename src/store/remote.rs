@@ -1,4 +1,4 @@
-//! Connects to an object store: scheme and bucket in, an [`ObjectStore`] out. Credentials come from each store's
+//! Connects to an object store: scheme and bucket in, an [`object_store::ObjectStore`] out. Credentials come from each store's
 //! usual environment; nothing here is a secret.
 
 #[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]

@@ -9,8 +9,8 @@ mod walk;
 
 use crate::engine::Context;
 use crate::model::{
-    ColumnSummary, Difference, Error, Event, Format, Options, Progress, Result, RunChoice, Selection, attend,
-    column_summaries, stopped,
+    ColumnSummary, DEFAULT_MEMORY, Difference, Error, Event, Format, Options, Progress, Result, RunChoice,
+    Selection, attend, column_summaries, stopped,
 };
 use crate::source::{self, CsvCells, Export, Input, Part, export};
 use crate::store::{Location, Store};
@@ -22,9 +22,6 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::watch;
-
-/// `--memory` where it was not given, shared by both sides.
-const DEFAULT_MEMORY: u64 = 256_000_000;
 
 /// What a comparison found.
 #[derive(Debug, Clone, Serialize)]
@@ -59,7 +56,7 @@ pub struct VerifyReport {
 /// point in time is equal. Null and the empty string differ.
 ///
 /// # Errors
-/// As [`plan()`](crate::plan()) and [`run`](crate::run), for either side. A difference is no error: see
+/// As [`plan()`](crate::plan()) and [`run`](crate::run()), for either side. A difference is no error: see
 /// [`VerifyReport::difference`].
 ///
 /// ```

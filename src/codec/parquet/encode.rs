@@ -1,6 +1,5 @@
-//! Rows to encoded row groups, and row groups to a file: takes batches, gives bytes with their metadata. The codec is
-//! the parquet crate's where rows come as batches; rows that come from text are encoded by [`ChunkEncoder`] and
-//! [`assemble_row_group`], and putting row groups of any origin into one file is ours.
+//! Rows to encoded row groups, and row groups to a file: takes batches, returns bytes with their metadata. Plain columns
+//! are encoded by [`ChunkEncoder`] and joined by [`row_group::assemble`]; every other type goes through the parquet crate.
 
 use super::chunk::{self, ChunkEncoder, EncodedRows};
 use super::encoded::{CREATED_BY, EncodedRowGroup, MAGIC, failed, page_indexes};

@@ -27,6 +27,9 @@ pub(crate) fn byte_range(group: &RowGroupMetaData) -> Range<u64> {
 /// The first and last bytes of every Parquet file.
 pub(crate) const MAGIC: &[u8; 4] = b"PAR1";
 
+/// Bytes of a footer for one column chunk, roughly.
+pub(crate) const FOOTER_BYTES: u64 = 300;
+
 /// Who wrote a file, as its footer says.
 pub(crate) const CREATED_BY: &str = concat!("forecast-export version ", env!("CARGO_PKG_VERSION"));
 

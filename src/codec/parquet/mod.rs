@@ -17,5 +17,7 @@ pub(crate) use assembler::Assembler;
 pub(crate) use chunk::EncodedRows;
 pub(crate) use decode::{RowGroupBatches, StringDecoding, align, decode_row_group, with_keys};
 pub(crate) use encode::{Encoder, codec, codec_of};
-pub(crate) use encoded::{CREATED_BY, EncodedRowGroup, MAGIC, byte_range, chunk_ranges, page_indexes};
+pub(crate) use encoded::{
+    CREATED_BY, EncodedRowGroup, FOOTER_BYTES, MAGIC, byte_range, chunk_ranges, page_indexes,
+};
 pub(crate) use pages::{PageWalker, unpacked_size};

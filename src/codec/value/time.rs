@@ -1,8 +1,8 @@
 //! Dates and points in time in the ISO 8601 forms that exports hold.
 //!
 //! [`parse_timestamp`] and [`parse_date`] take a cell and give what an Arrow array holds: microseconds or days since
-//! 1970-01-01. [`write_timestamp`] and [`write_date`] take those and append the text. [`TimestampFormatter`] does
-//! what [`write_timestamp`] does, faster where days come again.
+//! 1970-01-01. `write_timestamp` and [`write_date`] take those and append the text. [`TimestampFormatter`] does
+//! what `write_timestamp` does, faster where days come again.
 //!
 //! The calendar is the proleptic Gregorian, the years are 0000 to 9999. The time zone of the machine is never looked at, a
 //! text without a zone is never given one, and blanks are not trimmed.
@@ -231,7 +231,7 @@ impl TimestampFormatter {
         TimestampFormatter { days: Box::new([(0, *b"1970-01-01T     "); KNOWN_DAYS]) }
     }
 
-    /// Writes what [`write_timestamp`] appends, whatever was written before, and gives its length; behind it there may be
+    /// Writes what `write_timestamp` appends, whatever was written before, and gives its length; behind it there may be
     /// anything. `None` where the year is not within 0000 to 9999.
     #[inline(always)]
     pub(crate) fn put(&mut self, value: i64, unit: Unit, zone: Zone, room: &mut [u8; WORD]) -> Option<usize> {
