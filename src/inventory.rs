@@ -1,11 +1,12 @@
-//! What lies at a location, looked at but not judged: every export with its parts, gaps and doubles, and what else is
+//! What lies at a location, looked at but not judged: every export with its parts, gaps and duplicates, and what else is
 //! there. The data behind `ls` and `schema`.
 
 use crate::model::{
-    ColumnSummary, Error, Format, Kind, Options, PartNumber, Result, RunChoice, column_summaries, kind_of,
+    ColumnSummary, Error, Format, Gap, Kind, NotFound, Options, PartNumber, Result, RunChoice,
+    column_summaries, kind_of,
 };
 use crate::plan::{ReceiptSummary, receipt};
-use crate::source::{Export, Gap, PlannedPart, Probe, column_names, find, probe_each};
+use crate::source::{Export, PlannedPart, Probe, column_names, find, probe_each};
 use crate::store::{Location, Store};
 
 use futures::{StreamExt, TryStreamExt, stream};
@@ -48,7 +49,7 @@ pub struct ExportSummary {
     /// Numbers that are missing.
     pub gaps: Vec<Gap>,
     /// Files that claim one number.
-    pub doubles: Vec<String>,
+    pub duplicates: Vec<String>,
 }
 
 /// One part.
@@ -120,7 +121,7 @@ pub async fn inventory(source: &Location, options: &Options) -> Result<Inventory
         && found.markers.is_empty()
         && found.receipts.is_empty()
     {
-        return Err(Error::NotFound(format!("{source} is empty: no export was found")));
+        return Err(NotFound::Empty { place: source.to_string() }.into());
     }
     let glob = options.select.job.as_deref().map(crate::store::Glob::new);
     let format = options.select.format;
@@ -217,7 +218,7 @@ async fn summarize(source: &Location, export: Export) -> Result<ExportSummary> {
         format: if let [format] = formats[..] { Some(format) } else { None },
         parts,
         gaps: export.gaps,
-        doubles: export.doubles,
+        duplicates: export.duplicates,
     })
 }
 

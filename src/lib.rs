@@ -74,9 +74,11 @@ pub use inventory::{
 #[cfg(feature = "forecast")]
 pub use jobs::{Job, JobArn, JobEvent, JobKind, JobStatus, Poll, WaitOptions, describe, wait_until};
 pub use model::{
-    ColumnSummary, ColumnType, Compression, DataError, Difference, DifferenceKind, Error, Escaped, Event,
-    Format, GapRule, Kind, OnServer, Options, PartName, PartNumber, Pattern, Preset, Result, RunChoice,
-    RunStamp, SchemaMode, Selection, Split, Strategy, WrittenFile, parse_duration, parse_size,
+    ArnProblem, ColumnSummary, ColumnType, Compression, DataError, DataErrorKind, Difference, DifferenceKind,
+    Error, Escaped, Event, EventProblem, ExistsWhy, Format, Gap, GapRule, Incomplete, Kind, LastAnswer,
+    Missing, NotFound, OnServer, Options, OutputExists, PartName, PartNumber, Pattern, Preset, Remedy,
+    Result, RunChoice, RunStamp, SchemaMode, Selection, Setting, SettingName, Split, StoreProblem, Strategy,
+    TagProblem, UsageError, ValueKind, Warning, Why, WhyNotOnServer, WrittenFile, parse_duration, parse_size,
 };
 pub use plan::{
     Output, Plan, PlanSummary, PlannedPartSummary, Receipt, ReceiptOptions, ReceiptOutput, ReceiptSource,
@@ -84,7 +86,7 @@ pub use plan::{
 };
 pub use run::{Report, run, run_until};
 pub use sample::{Frequency, Quantile, SampleOptions, SampleReport, sample, sample_until};
-pub use source::{Export, Found, Gap, Part, find};
+pub use source::{Export, Found, Part, find};
 pub use store::{Encryption, Location, Object, ObjectOptions, StoreOptions};
 pub use verify::{VerifyReport, verify, verify_until};
 

@@ -8,7 +8,7 @@ use super::row_groups::{RowGroupLimits, assembled, encoded};
 use super::rows::{reencoded_rows, row_group_rows};
 use crate::codec::guard;
 use crate::codec::parquet::{Assembler, Encoder, MAGIC, PageWalker, chunk_ranges, codec_of, page_indexes};
-use crate::model::{Error, Result, TRANSFER_BYTES};
+use crate::model::{DataErrorKind, Error, Remedy, Result, TRANSFER_BYTES};
 use crate::plan::{PlannedOutput, RowGroupPiece, RunPlan, row_group_pieces};
 use crate::sink::Sink;
 use crate::source::PlannedPart;
@@ -188,9 +188,9 @@ fn damaged(
     problem: String,
 ) -> Error {
     let name = metadata.row_group(row_group).column(column).column_path().string();
-    Error::data(&object.url, format!("row group {row_group}: {problem}"))
+    Error::data(DataErrorKind::Damaged, &object.url, format!("row group {row_group}: {problem}"))
         .column(name)
-        .remedy("the part may be damaged; fetch or export it again")
+        .remedy(Remedy::FetchDamaged)
         .into()
 }
 

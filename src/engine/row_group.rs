@@ -5,7 +5,7 @@ use super::context::Context;
 use super::row_group_reader::{ReadFailure, RowGroupReader};
 use super::workers::{Bounds, ItemSource, Opening, Worker, in_order};
 use crate::codec::parquet::{RowGroupBatches, StringDecoding, align, decode_row_group, with_keys};
-use crate::model::{BATCH_ROWS, Error, Result};
+use crate::model::{BATCH_ROWS, DataErrorKind, Error, Remedy, Result};
 use crate::source::Contents;
 
 use arrow::array::RecordBatch;
@@ -136,7 +136,8 @@ impl ItemSource for RowGroup {
         if self.rows != expected {
             let (group, rows) = (self.group, self.rows);
             let problem = format!("row group {group} holds {rows} rows, the footer says {expected}");
-            return Err(Error::data(url, problem).remedy("fetch or export the part again").into());
+            let error = Error::data(DataErrorKind::Damaged, url, problem);
+            return Err(error.remedy(Remedy::FetchAgain).into());
         }
         Ok(false)
     }

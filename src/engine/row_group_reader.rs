@@ -1,7 +1,7 @@
 //! The bytes of one row group, wherever they lie, as the Parquet decoder asks for them.
 
 use crate::codec::parquet::{byte_range, unpacked_size};
-use crate::model::{Budget, Error, Result};
+use crate::model::{Budget, DataErrorKind, Error, Remedy, Result};
 use crate::store::{Object, Store, open_local, read_local};
 
 use bytes::Bytes;
@@ -79,7 +79,8 @@ impl RowGroupReader {
 
     fn read(&self, range: Range<u64>) -> Result<Bytes> {
         if range.end > self.object.size {
-            return Err(Error::data(&self.object.url, "a page lies outside the file").into());
+            let kind = DataErrorKind::Damaged;
+            return Err(Error::data(kind, &self.object.url, "a page lies outside the file").into());
         }
         match &self.source {
             Source::Local(file) => {
@@ -93,7 +94,10 @@ impl RowGroupReader {
                     Some((start, end)) if end <= bytes.len() as u64 => {
                         Ok(bytes.slice(start as usize..end as usize))
                     }
-                    _ => Err(Error::data(&self.object.url, "a page lies outside its row group").into()),
+                    _ => {
+                        let problem = "a page lies outside its row group";
+                        Err(Error::data(DataErrorKind::Damaged, &self.object.url, problem).into())
+                    }
                 }
             }
             Source::Remote(store, runtime) => runtime.block_on(store.read(&self.object, range)),
@@ -117,7 +121,8 @@ impl ChunkReader for RowGroupReader {
         let checked = window.fill().and_then(|()| match unpacked_size(&window.held) {
             Some(size) if size > MAX_PAGE_BYTES => {
                 let problem = format!("a page of {size} bytes: at most 256 MiB are read at once");
-                Err(Error::data(&self.object.url, problem).remedy("write the file with smaller pages").into())
+                let error = Error::data(DataErrorKind::TooLarge, &self.object.url, problem);
+                Err(error.remedy(Remedy::SmallerPages).into())
             }
             _ => Ok(()),
         });

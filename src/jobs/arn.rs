@@ -1,6 +1,6 @@
 //! The names of export jobs: takes an ARN apart and says which kind of job it names.
 
-use crate::model::{Error, Result};
+use crate::model::{ArnProblem, Error, Result, UsageError};
 
 use serde::{Serialize, Serializer};
 use std::fmt;
@@ -94,39 +94,33 @@ impl FromStr for JobArn {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let bad = |why: &str| Error::Usage(format!("\"{}\" {why}", crate::model::Escaped(text)));
-        const EXAMPLE: &str = "is no ARN of an export job, such as \
-                               arn:aws:forecast:REGION:ACCOUNT:forecast-export-job/FORECAST/JOB";
+        let bad = |problem| Error::Usage(UsageError::Arn { text: text.to_owned(), problem });
         if text.chars().count() > LONGEST {
-            return Err(bad(&format!("is longer than the {LONGEST} characters of an ARN")));
+            return Err(bad(ArnProblem::TooLong { most: LONGEST }));
         }
         let fields: Vec<&str> = text.splitn(6, ':').collect();
         let ["arn", partition, service, region, account, resource] = fields.as_slice() else {
-            return Err(bad(EXAMPLE));
+            return Err(bad(ArnProblem::Malformed));
         };
         if *service != "forecast" {
-            return Err(bad(&format!("names a resource of {service}, not of forecast")));
+            return Err(bad(ArnProblem::OtherService { service: (*service).to_owned() }));
         }
         // The region becomes part of a host name.
         let is_word = |text: &str| {
             !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
         };
         if !is_word(partition) || !is_word(region) || !is_word(account) {
-            return Err(bad(EXAMPLE));
+            return Err(bad(ArnProblem::Malformed));
         }
         let (resource_type, path) = resource.split_once('/').unwrap_or((resource, ""));
         let Some((kind, ..)) = JobKind::ALL.into_iter().find(|(_, name, _)| *name == resource_type) else {
-            let known: Vec<&str> = JobKind::ALL.iter().map(|(_, name, _)| *name).collect();
-            return Err(bad(&format!(
-                "names a {}, which exports nothing; known are {}",
-                crate::model::Escaped(resource_type),
-                known.join(", ")
-            )));
+            let known = JobKind::ALL.iter().map(|(_, name, _)| (*name).to_owned()).collect();
+            return Err(bad(ArnProblem::ExportsNothing { resource: resource_type.to_owned(), known }));
         };
         let name = path.rsplit('/').next().unwrap_or_default();
         let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '/');
         if name.is_empty() || !path.chars().all(is_name) {
-            return Err(bad(EXAMPLE));
+            return Err(bad(ArnProblem::Malformed));
         }
         Ok(JobArn { text: text.to_owned(), region: (*region).to_owned(), name: name.to_owned(), kind })
     }
@@ -173,7 +167,9 @@ mod tests {
             (&long, "longer than"),
         ] {
             match text.parse::<JobArn>() {
-                Err(Error::Usage(error)) => assert!(error.contains(says), "{error}"),
+                Err(error @ Error::Usage(UsageError::Arn { .. })) => {
+                    assert!(error.to_string().contains(says), "{error}");
+                }
                 other => panic!("{text}: {other:?}"),
             }
         }

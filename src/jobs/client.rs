@@ -1,7 +1,7 @@
 //! One question to the Forecast API: describes a job through the SDK, whichever of the four kinds it is.
 
 use super::arn::{JobArn, JobKind};
-use crate::model::{Error, Format, Result};
+use crate::model::{Error, Format, Incomplete, Result};
 use crate::store::StoreOptions;
 
 use aws_sdk_forecast::Client;
@@ -167,22 +167,22 @@ impl Describer {
                 client.describe_forecast_export_job().forecast_export_job_arn(arn),
                 forecast_export_job_name
             )
-            .map_err(|error| self.failure(&error)),
+            .map_err(|error| self.failure(error)),
             JobKind::BacktestExport => description!(
                 client.describe_predictor_backtest_export_job().predictor_backtest_export_job_arn(arn),
                 predictor_backtest_export_job_name
             )
-            .map_err(|error| self.failure(&error)),
+            .map_err(|error| self.failure(error)),
             JobKind::ExplainabilityExport => description!(
                 client.describe_explainability_export().explainability_export_arn(arn),
                 explainability_export_name
             )
-            .map_err(|error| self.failure(&error)),
+            .map_err(|error| self.failure(error)),
             JobKind::WhatIfExport => description!(
                 client.describe_what_if_forecast_export().what_if_forecast_export_arn(arn),
                 what_if_forecast_export_name
             )
-            .map_err(|error| self.failure(&error)),
+            .map_err(|error| self.failure(error)),
         };
         self.job(described?).map_err(Failure::Lasting)
     }
@@ -193,8 +193,8 @@ impl Describer {
             Some("CSV") => Some(Format::Csv),
             Some("PARQUET") => Some(Format::Parquet),
             Some(other) => {
-                let other = crate::model::Escaped(other);
-                return Err(Error::Incomplete(format!("{} has the unknown format {other}", self.arn)));
+                let (arn, format) = (self.arn.to_string(), other.to_owned());
+                return Err(Incomplete::JobOfUnknownFormat { arn, format }.into());
             }
         };
         let status = described.status.unwrap_or_else(|| "without a status".to_owned());
@@ -211,49 +211,58 @@ impl Describer {
         })
     }
 
-    fn failure<E>(&self, error: &SdkError<E>) -> Failure
+    fn failure<E>(&self, error: SdkError<E>) -> Failure
     where
-        E: ProvideErrorMetadata + std::error::Error + 'static,
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
         let object = self.arn.to_string();
         let doing = "describing";
         let code = error.code().unwrap_or_default();
         let reason = match error.message() {
             Some(message) => format!("{code}: {}", crate::model::Escaped(message)),
-            None => shown(error),
+            None => shown(&error),
         };
-        let passing =
-            Failure::Passing(Error::Store { doing, object: object.clone(), reason: reason.clone() });
-        match error {
+        let cause = match &error {
             // A success that cannot be read is no answer of the service either.
             SdkError::ServiceError(answer) if answer.raw().status().is_client_error() => match code {
-                "ResourceNotFoundException" => {
-                    Failure::Lasting(Error::Incomplete(format!("{object} does not exist: {reason}")))
-                }
-                "InvalidInputException" => {
-                    Failure::Lasting(Error::Incomplete(format!("{object} cannot be described: {reason}")))
-                }
+                "ResourceNotFoundException" => Cause::NoSuchJob,
+                "InvalidInputException" => Cause::BadArn,
                 "AccessDeniedException"
                 | "UnrecognizedClientException"
                 | "InvalidSignatureException"
                 | "IncompleteSignatureException"
                 | "MissingAuthenticationTokenException"
                 | "ExpiredTokenException"
-                | "OptInRequired" => Failure::Lasting(Error::Denied { doing, object, reason }),
+                | "OptInRequired" => Cause::Denied,
                 "ThrottlingException"
                 | "Throttling"
                 | "TooManyRequestsException"
-                | "LimitExceededException" => passing,
-                _ => Failure::Lasting(Error::Store { doing, object, reason }),
+                | "LimitExceededException" => Cause::Passing,
+                _ => Cause::Lasting,
             },
             // The request could not be made at all: mostly for want of credentials.
-            SdkError::ConstructionFailure(_) => Failure::Lasting(Error::Denied { doing, object, reason }),
-            SdkError::DispatchFailure(_) if reason.contains("credentials") => {
-                Failure::Lasting(Error::Denied { doing, object, reason })
-            }
-            _ => passing,
+            SdkError::ConstructionFailure(_) => Cause::Denied,
+            SdkError::DispatchFailure(_) if reason.contains("credentials") => Cause::Denied,
+            _ => Cause::Passing,
+        };
+        let (remedy, source) = (None, Some(Box::new(error) as _));
+        match cause {
+            Cause::NoSuchJob => Failure::Lasting(Incomplete::NoSuchJob { arn: object, reason }.into()),
+            Cause::BadArn => Failure::Lasting(Incomplete::JobRefused { arn: object, reason }.into()),
+            Cause::Denied => Failure::Lasting(Error::Denied { doing, object, reason, remedy, source }),
+            Cause::Lasting => Failure::Lasting(Error::Store { doing, object, reason, remedy, source }),
+            Cause::Passing => Failure::Passing(Error::Store { doing, object, reason, remedy, source }),
         }
     }
+}
+
+/// What an error of the SDK comes down to.
+enum Cause {
+    NoSuchJob,
+    BadArn,
+    Denied,
+    Lasting,
+    Passing,
 }
 
 /// An error of the SDK with its causes, which alone say what happened.

@@ -2,7 +2,7 @@
 
 use super::arn::{JobArn, JobKind};
 use super::client::JobStatus;
-use crate::model::{Error, Result};
+use crate::model::{EventProblem, Result, UsageError};
 
 use serde::Deserialize;
 
@@ -53,37 +53,31 @@ impl JobEvent {
     /// [`Error::Usage`] for anything that is no such event, and for events of other kinds.
     pub fn parse(json: &[u8]) -> Result<Self> {
         let event: Envelope = serde_json::from_slice(json)
-            .map_err(|error| Error::Usage(format!("the event is not one of EventBridge: {error}")))?;
+            .map_err(|error| UsageError::NotAnEvent { source: Box::new(error) })?;
         let text = |value: Option<String>| value.unwrap_or_default();
         let (source, detail_type) = (text(event.source), text(event.detail_type));
         if source != "aws.forecast" {
-            return Err(refused(&format!(
-                "its source is \"{}\", not aws.forecast",
-                crate::model::Escaped(&source)
-            )));
+            return Err(UsageError::Event(EventProblem::OtherSource { source }).into());
         }
         let Some((kind, ..)) = JobKind::ALL.into_iter().find(|(.., name)| *name == detail_type) else {
-            let detail_type = crate::model::Escaped(&detail_type);
-            return Err(refused(&format!("its detail-type is \"{detail_type}\", which is about no export")));
+            return Err(UsageError::Event(EventProblem::OtherDetailType { detail_type }).into());
         };
         let Some(Detail { arn: Some(arn), status: Some(status), message }) = event.detail else {
-            return Err(refused("its detail has no Arn or no Status"));
+            return Err(UsageError::Event(EventProblem::NoDetail).into());
         };
         let arn: JobArn = arn.parse()?;
         if arn.kind() != kind {
-            return Err(refused(&format!("its detail-type is \"{detail_type}\", but it is about {arn}")));
+            let arn = arn.to_string();
+            return Err(UsageError::Event(EventProblem::OtherJob { detail_type, arn }).into());
         }
         Ok(JobEvent { arn, status: JobStatus::new(&status), message })
     }
 }
 
-fn refused(why: &str) -> Error {
-    Error::Usage(format!("the event is not about an export job: {why}"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Error;
 
     fn event(source: &str, detail_type: &str, detail: &str) -> Result<JobEvent> {
         let json = format!(

@@ -14,7 +14,7 @@ pub use client::{Job, JobStatus, describe};
 pub use event::JobEvent;
 pub use wait::{Poll, WaitOptions, wait_until};
 
-use crate::model::{Error, Escaped, Result, RunChoice, Selection};
+use crate::model::{Error, Incomplete, Result, RunChoice, Selection, UsageError};
 use crate::store::{Location, StoreOptions};
 
 impl Job {
@@ -27,10 +27,10 @@ impl Job {
     pub fn source(&self, selection: &mut Selection, options: &StoreOptions) -> Result<Location> {
         self.must_be_active()?;
         if selection.job.is_some() {
-            return Err(Error::Usage("the ARN names the job; leave --job away".into()));
+            return Err(UsageError::JobNamedTwice.into());
         }
         let Some(destination) = &self.destination else {
-            return Err(Error::Incomplete(format!("{} has no destination in S3", self.arn)));
+            return Err(Incomplete::JobWithoutDestination { arn: self.arn.to_string() }.into());
         };
         selection.job = Some(self.name.clone());
         selection.format = self.format;
@@ -73,18 +73,13 @@ impl JobEvent {
 }
 
 fn not_active(arn: &JobArn, status: &JobStatus, message: Option<&str>) -> Error {
-    let said = message
-        .filter(|message| !message.is_empty())
-        .map(|message| format!(": {}", Escaped(message)))
-        .unwrap_or_default();
-    let word = Escaped(status.word());
+    let (arn, message) = (arn.to_string(), message.map(str::to_owned));
+    let word = status.word().to_owned();
     Error::Incomplete(match status {
         JobStatus::Active | JobStatus::Unfinished(_) => {
-            format!("{arn} is {word}{said}; --wait waits until it is ACTIVE")
+            Incomplete::JobUnfinished { arn, status: word, message }
         }
-        JobStatus::Ended(word) if word == "CREATE_FAILED" => {
-            format!("{arn} has failed (CREATE_FAILED){said}")
-        }
-        JobStatus::Ended(_) => format!("{arn} will not become ACTIVE: it is {word}{said}"),
+        JobStatus::Ended(_) if word == "CREATE_FAILED" => Incomplete::JobFailed { arn, message },
+        JobStatus::Ended(_) => Incomplete::JobEnded { arn, status: word, message },
     })
 }

@@ -2,7 +2,7 @@
 
 use super::arn::JobArn;
 use super::client::{Describer, Failure, Job, JobStatus};
-use crate::model::{Error, Result};
+use crate::model::{Error, Incomplete, LastAnswer, Result};
 use crate::store::StoreOptions;
 
 use std::time::Duration;
@@ -66,15 +66,15 @@ pub async fn wait_until(
     let start = Instant::now();
     let deadline = start.checked_add(wait.timeout);
     let Some(describer) = within(deadline, Describer::new(arn, options)).await else {
-        return Err(late(arn, wait, ""));
+        return Err(late(arn, wait, LastAnswer::Nothing));
     };
     let describer = describer?;
     let mut delay = wait.first_delay;
     let mut failures = 0;
-    let mut last = String::new();
+    let mut last = LastAnswer::Nothing;
     loop {
         let asked = within(deadline, describer.describe()).await;
-        let Some(answer) = asked else { return Err(late(arn, wait, &last)) };
+        let Some(answer) = asked else { return Err(late(arn, wait, last)) };
         match answer {
             Ok(job) => {
                 failures = 0;
@@ -83,7 +83,7 @@ pub async fn wait_until(
                     job.must_be_active()?;
                     return Ok(job);
                 }
-                last = format!("it is still {}", job.status);
+                last = LastAnswer::Status(job.status.to_string());
             }
             Err(Failure::Lasting(error)) => return Err(error),
             Err(Failure::Passing(error)) => {
@@ -92,11 +92,11 @@ pub async fn wait_until(
                 if failures >= FAILURES_IN_A_ROW {
                     return Err(error);
                 }
-                last = format!("the last answer was an error: {error}");
+                last = LastAnswer::Failure(Box::new(error));
             }
         }
         if within(deadline, tokio::time::sleep(jittered(delay))).await.is_none() {
-            return Err(late(arn, wait, &last));
+            return Err(late(arn, wait, last));
         }
         delay = (delay * 3 / 2).min(wait.longest_delay.max(wait.first_delay));
     }
@@ -110,9 +110,8 @@ async fn within<T>(deadline: Option<Instant>, future: impl Future<Output = T>) -
     }
 }
 
-fn late(arn: &JobArn, wait: &WaitOptions, last: &str) -> Error {
-    let last = if last.is_empty() { "there was no answer" } else { last };
-    Error::Incomplete(format!("{arn} did not become ACTIVE within {:?}: {last}", wait.timeout))
+fn late(arn: &JobArn, wait: &WaitOptions, last: LastAnswer) -> Error {
+    Incomplete::JobLate { arn: arn.to_string(), waited: wait.timeout, last }.into()
 }
 
 /// A delay up to a quarter shorter or longer, so that many who wait for the same thing do not ask at the same moment.

@@ -1,7 +1,7 @@
 //! Columns by name and type: which names Forecast gives to times, quantiles, metrics and scores, what kind of export a
 //! header belongs to, and how a type is written in summaries and receipts.
 
-use super::naming::Kind;
+use super::kind::Kind;
 use arrow::datatypes::{DataType, Schema};
 use serde::{Deserialize, Serialize};
 

@@ -1,49 +1,76 @@
 //! The one error type of the library.
 //!
 //! Variants are cut by what the user must do about them, which is also how the command line chooses its exit
-//! code. Every variant names the object it is about; text that came out of a file or a store is escaped before it
-//! is shown, so that a cell cannot drive a terminal.
+//! code. What went wrong is data down to the last field: sentences are made of it in one place for each variant, with
+//! the names that whoever shows them has for settings. Text that came out of a file or a store is escaped before it is
+//! shown, so that a cell cannot drive a terminal.
 
-use super::escaped::Escaped;
+use super::data_error::{DataError, DataErrorKind};
+use super::difference::Difference;
+use super::incomplete::Incomplete;
+use super::named::Named;
+use super::not_found::{Missing, NotFound};
+use super::output_exists::{ExistsWhy, OutputExists};
+use super::remedy::Remedy;
+use super::setting::{Setting, SettingName};
+use super::store_problem::StoreProblem;
+use super::usage::UsageError;
 
+use std::error::Error as StdError;
 use std::fmt;
 
 /// A [`Result`](std::result::Result) with this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// What went wrong, by what the user must do about it.
-#[derive(Debug, thiserror::Error)]
+///
+/// Its `Display` is a sentence that calls settings by the names they have in this library; [`Error::named`] shows it
+/// with other names. [`source`](StdError::source) is what a store or the system said.
+///
+/// ```
+/// use forecast_export::{Error, ExistsWhy, Location, Options, Output, Setting, plan, run};
+///
+/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let target = folder.path().join("sales.csv").display().to_string();
+/// let (source, output) = (Location::parse("testdata/forecast")?, Output::file(&target)?);
+/// run(plan(&source, &output, &Options::default()).await?, |_event| ()).await?;
+///
+/// let mut options = Options::default();
+/// options.all_strings = true;
+/// match plan(&source, &output, &options).await {
+///     Err(Error::OutputExists(there)) => {
+///         assert_eq!(there.path, target);
+///         assert_eq!(there.why, ExistsWhy::OtherOptions(Setting::AllStrings));
+///     }
+///     other => panic!("{other:?}"),
+/// }
+/// # Ok::<(), forecast_export::Error>(())
+/// # }).unwrap();
+/// ```
+#[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
     /// The request itself makes no sense: an unknown preset, a bad pattern, options that exclude each other.
-    #[error("{0}")]
-    Usage(String),
+    Usage(UsageError),
 
     /// There is nothing at the source: no such bucket, folder, job or run, or no part files in it.
-    #[error("{0}")]
-    NotFound(String),
+    NotFound(NotFound),
 
-    /// The parts that were found are no complete, unambiguous run: gaps, doubles, several runs or jobs.
-    #[error("{0}")]
-    Incomplete(String),
+    /// The parts that were found are not one complete, unambiguous run: gaps, duplicates, several runs or jobs; or the
+    /// export job is not done.
+    Incomplete(Incomplete),
 
     /// The contents of a part are wrong, or parts disagree.
-    #[error("{0}")]
     Data(Box<DataError>),
 
     /// The output does not hold exactly the source's rows.
-    #[error("verification failed: {0}")]
-    Different(Box<super::difference::Difference>),
+    Different(Box<Difference>),
 
-    /// The output is already there.
-    #[error("{path} exists; --overwrite replaces it")]
-    OutputExists {
-        /// The output, as it was asked for.
-        path: String,
-    },
+    /// The output is already there, and is not to be replaced.
+    OutputExists(Box<OutputExists>),
 
     /// Access was refused, by a store or by the file system.
-    #[error("{doing} {object}: access denied: {reason}")]
     Denied {
         /// What was being done, such as `reading`.
         doing: &'static str,
@@ -51,10 +78,13 @@ pub enum Error {
         object: String,
         /// What the store or system said.
         reason: String,
+        /// What helps, where that is known.
+        remedy: Option<Remedy>,
+        /// The store's or the system's own error, where there is one.
+        source: Option<Box<dyn StdError + Send + Sync>>,
     },
 
     /// A store kept failing; a later try may help.
-    #[error("{doing} {object}: the service failed: {reason}")]
     Store {
         /// What was being done, such as `listing`.
         doing: &'static str,
@@ -62,10 +92,13 @@ pub enum Error {
         object: String,
         /// What the store said.
         reason: String,
+        /// What helps, where that is known.
+        remedy: Option<Remedy>,
+        /// The store's own error, where there is one.
+        source: Option<Box<dyn StdError + Send + Sync>>,
     },
 
     /// A local file operation failed.
-    #[error("{doing} {object}: {source}")]
     Io {
         /// What was being done, such as `writing`.
         doing: &'static str,
@@ -76,31 +109,134 @@ pub enum Error {
     },
 
     /// The run was told to stop; everything it had begun was cleared away.
-    #[error("stopped")]
     Stopped,
 
     /// A defect of this program: please report it.
-    #[error("internal error: {0}; please report it")]
     Internal(String),
 }
 
 impl Error {
+    /// The error's sentence with a program's own names for settings, such as its flags.
+    ///
+    /// ```
+    /// use forecast_export::{Pattern, Setting};
+    ///
+    /// let error = Pattern::custom("x.csv").unwrap_err();
+    /// let flag = |setting| match setting {
+    ///     Setting::Pattern => "-p",
+    ///     other => other.name(),
+    /// };
+    /// assert!(error.to_string().starts_with("pattern \"x.csv\" has no group named part"));
+    /// assert!(error.named(flag).to_string().starts_with("-p \"x.csv\" has no group named part"));
+    /// ```
+    pub fn named(&self, name: SettingName) -> impl fmt::Display {
+        self.with_names(name)
+    }
+
     pub(crate) fn io(doing: &'static str, object: impl Into<String>, source: std::io::Error) -> Self {
         let object = object.into();
         match source.kind() {
             std::io::ErrorKind::PermissionDenied => {
-                Error::Denied { doing, object, reason: source.to_string() }
+                let reason = source.to_string();
+                Error::Denied { doing, object, reason, remedy: None, source: Some(Box::new(source)) }
             }
             std::io::ErrorKind::NotFound => {
-                Error::NotFound(format!("{doing} {object}: no such file or folder"))
+                let (missing, source) = (Missing::FileOrFolder, Some(Box::new(source) as _));
+                Error::NotFound(NotFound::Object { doing, object, missing, source })
             }
             _ => Error::Io { doing, object, source },
         }
     }
 
     /// An error in the contents of `file`.
-    pub(crate) fn data(file: impl Into<String>, problem: impl Into<String>) -> DataError {
-        DataError { file: file.into(), problem: problem.into(), ..DataError::default() }
+    pub(crate) fn data(
+        kind: DataErrorKind,
+        file: impl Into<String>,
+        problem: impl Into<String>,
+    ) -> DataError {
+        DataError::new(kind, file, problem)
+    }
+
+    /// An output that is there already.
+    pub(crate) fn exists(path: impl Into<String>, why: ExistsWhy) -> Self {
+        Error::OutputExists(Box::new(OutputExists::new(path, why)))
+    }
+}
+
+impl Named for Error {
+    fn write(&self, f: &mut fmt::Formatter<'_>, name: SettingName) -> fmt::Result {
+        match self {
+            Error::Usage(error) => error.write(f, name),
+            Error::NotFound(error) => error.write(f, name),
+            Error::Incomplete(error) => error.write(f, name),
+            Error::Data(error) => error.write(f, name),
+            Error::Different(difference) => write!(f, "verification failed: {difference}"),
+            Error::OutputExists(error) => error.write(f, name),
+            Error::Denied { doing, object, reason, remedy, .. } => {
+                write!(f, "{doing} {object}: access denied: {reason}")?;
+                write_remedy(remedy.as_ref(), f, name)
+            }
+            Error::Store { doing, object, reason, remedy, .. } => {
+                write!(f, "{doing} {object}: the service failed: {reason}")?;
+                write_remedy(remedy.as_ref(), f, name)
+            }
+            Error::Io { doing, object, source } => write!(f, "{doing} {object}: {source}"),
+            Error::Stopped => f.write_str("stopped"),
+            Error::Internal(defect) => write!(f, "internal error: {defect}; please report it"),
+        }
+    }
+}
+
+fn write_remedy(remedy: Option<&Remedy>, f: &mut fmt::Formatter<'_>, name: SettingName) -> fmt::Result {
+    match remedy {
+        Some(remedy) => write!(f, "; {}", remedy.with_names(name)),
+        None => Ok(()),
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(f, Setting::name)
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match self {
+            // Their sentences are the error's own.
+            Error::Usage(error) => error.source(),
+            Error::NotFound(error) => error.source(),
+            Error::Incomplete(error) => error.source(),
+            Error::Denied { source: Some(source), .. } | Error::Store { source: Some(source), .. } => {
+                Some(&**source)
+            }
+            Error::Io { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}
+
+impl From<UsageError> for Error {
+    fn from(error: UsageError) -> Self {
+        Error::Usage(error)
+    }
+}
+
+impl From<StoreProblem> for Error {
+    fn from(problem: StoreProblem) -> Self {
+        Error::Usage(UsageError::Store(problem))
+    }
+}
+
+impl From<NotFound> for Error {
+    fn from(error: NotFound) -> Self {
+        Error::NotFound(error)
+    }
+}
+
+impl From<Incomplete> for Error {
+    fn from(error: Incomplete) -> Self {
+        Error::Incomplete(error)
     }
 }
 
@@ -110,96 +246,52 @@ impl From<DataError> for Error {
     }
 }
 
-/// Where and why the contents of a part are wrong.
-///
-/// Shown as `FILE, line N, column NAME: PROBLEM: "VALUE"; REMEDY`, leaving out what is not known.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct DataError {
-    /// The part, as a path or URL.
-    pub file: String,
-    /// The line in the file, from 1, counting the header; a quoted cell may span several.
-    pub line: Option<u64>,
-    /// The column's name.
-    pub column: Option<String>,
-    /// The cell's text, cut to 80 characters.
-    pub value: Option<String>,
-    /// What is wrong.
-    pub problem: String,
-    /// What helps, such as a flag.
-    pub remedy: Option<String>,
-}
-
-impl DataError {
-    pub(crate) fn line(mut self, line: u64) -> Self {
-        self.line = Some(line);
-        self
-    }
-
-    pub(crate) fn column(mut self, column: impl Into<String>) -> Self {
-        self.column = Some(column.into());
-        self
-    }
-
-    pub(crate) fn value(mut self, value: &[u8]) -> Self {
-        let text = String::from_utf8_lossy(&value[..value.len().min(400)]);
-        let cut = text.chars().count() > 80 || value.len() > 400;
-        let mut shown: String = text.chars().take(80).collect();
-        if cut {
-            shown.push('…');
-        }
-        self.value = Some(shown);
-        self
-    }
-
-    pub(crate) fn remedy(mut self, remedy: impl Into<String>) -> Self {
-        self.remedy = Some(remedy.into());
-        self
-    }
-}
-
-impl fmt::Display for DataError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", Escaped(&self.file))?;
-        if let Some(line) = self.line {
-            write!(f, ", line {line}")?;
-        }
-        if let Some(column) = &self.column {
-            write!(f, ", column {}", Escaped(column))?;
-        }
-        write!(f, ": {}", self.problem)?;
-        if let Some(value) = &self.value {
-            write!(f, ": \"{}\"", Escaped(value))?;
-        }
-        if let Some(remedy) = &self.remedy {
-            write!(f, "; {remedy}")?;
-        }
-        Ok(())
-    }
-}
-
-impl std::error::Error for DataError {}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_data_error_names_file_line_column_value_and_remedy() {
-        let error = Error::data("x_part0.csv", "not a number")
-            .line(7)
-            .column("p50")
-            .value(b"abc\x1b[31m")
-            .remedy("--type p50=string keeps the text");
+    fn what_helps_follows_what_a_store_said() {
+        let error = |remedy| Error::Store {
+            doing: "looking for the region of",
+            object: "s3://b".into(),
+            reason: "S3 answered with status 500".into(),
+            remedy,
+            source: None,
+        };
+        let said = "looking for the region of s3://b: the service failed: S3 answered with status 500";
+        assert_eq!(error(None).to_string(), said);
+        assert_eq!(error(Some(Remedy::NameRegion)).to_string(), format!("{said}; region names it"));
+        let denied = Error::Denied {
+            doing: "looking for",
+            object: "AWS credentials".into(),
+            reason: "there are none".into(),
+            remedy: Some(Remedy::NameProfile),
+            source: None,
+        };
         assert_eq!(
-            error.to_string(),
-            "x_part0.csv, line 7, column p50: not a number: \"abc\\u{1b}[31m\"; --type p50=string keeps the text"
+            denied.to_string(),
+            "looking for AWS credentials: access denied: there are none; profile names a profile, no_sign_request \
+             reads public buckets"
         );
     }
 
     #[test]
-    fn a_long_value_is_cut_to_eighty_characters() {
-        let error = Error::data("f", "bad").value("é".repeat(500).as_bytes());
-        assert_eq!(error.value.map(|v| v.chars().count()), Some(81));
+    fn an_error_of_the_system_is_sorted_and_kept() {
+        use std::io::ErrorKind;
+        let of = |kind: ErrorKind| Error::io("reading", "x.csv", kind.into());
+        let (denied, missing, other) =
+            (of(ErrorKind::PermissionDenied), of(ErrorKind::NotFound), of(ErrorKind::TimedOut));
+        assert!(matches!(denied, Error::Denied { .. }));
+        assert!(matches!(missing, Error::NotFound(NotFound::Object { missing: Missing::FileOrFolder, .. })));
+        assert!(matches!(other, Error::Io { .. }));
+        for error in [denied, missing, other] {
+            assert!(error.source().is_some_and(|source| source.is::<std::io::Error>()), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_error_is_not_too_large_to_return() {
+        assert!(size_of::<Error>() < 128, "{}", size_of::<Error>());
     }
 }

@@ -1,15 +1,32 @@
-//! The words that every other room uses: errors, options, names of parts, rules on column names, progress, bounds on
+//! The words that every other room uses: errors as data, options, names of parts, rules on column names, progress, bounds on
 //! memory. Plain data, no input or output.
 
 mod budget;
 mod columns;
+mod data_error;
 mod difference;
 mod error;
 mod escaped;
+mod format;
+mod gap;
+mod incomplete;
+mod job_problem;
+mod kind;
+mod listed;
+mod named;
 mod naming;
+mod not_found;
 mod options;
+mod output_exists;
 mod progress;
+mod remedy;
+mod setting;
+mod store_problem;
 mod strategy;
+mod usage;
+mod value_kind;
+mod warning;
+mod why;
 
 pub(crate) use budget::{
     BATCH_ROWS, Budget, DEFAULT_MEMORY, MAX_RECORD_BYTES, ROW_GROUP_ROWS, TRANSFER_BYTES,
@@ -19,17 +36,33 @@ pub(crate) use columns::{
     SOURCE_COLUMNS, column_summaries, is_impact_score, is_metric, is_named_quantile, is_quantile,
     is_time_column, kind_of, type_name,
 };
+pub use data_error::{DataError, DataErrorKind};
 pub use difference::{Difference, DifferenceKind};
-pub use error::{DataError, Error, Result};
+pub use error::{Error, Result};
 pub use escaped::Escaped;
 pub(crate) use escaped::is_override;
-pub use naming::{GapRule, Kind, PartName, PartNumber, Pattern, Preset, RunStamp};
+pub use format::{Compression, Format};
+pub(crate) use format::{GZIP_LEVELS, ZSTD_LEVELS};
+pub use gap::Gap;
+pub use incomplete::{Incomplete, LastAnswer};
+pub use job_problem::{ArnProblem, EventProblem};
+pub use kind::Kind;
+pub(crate) use named::Named;
+pub use naming::{GapRule, PartName, PartNumber, Pattern, Preset, RunStamp};
 pub(crate) use naming::{RECEIPT_ENDING, is_receipt, strip_extension};
+pub use not_found::{Missing, NotFound};
 pub(crate) use options::cores;
 pub use options::{
-    ColumnType, Compression, Format, OnServer, Options, RunChoice, SchemaMode, Selection, Split,
-    parse_duration, parse_size,
+    ColumnType, OnServer, Options, RunChoice, SchemaMode, Selection, Split, parse_duration, parse_size,
 };
+pub use output_exists::{ExistsWhy, OutputExists};
 pub use progress::{Event, WrittenFile};
 pub(crate) use progress::{Progress, attend, stopped};
+pub use remedy::Remedy;
+pub use setting::{Setting, SettingName};
+pub use store_problem::{StoreProblem, TagProblem};
 pub use strategy::Strategy;
+pub use usage::UsageError;
+pub use value_kind::ValueKind;
+pub use warning::Warning;
+pub use why::{Why, WhyNotOnServer};

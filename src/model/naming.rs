@@ -7,70 +7,24 @@
 //! rows in [`Preset::ALL`] and a user's own pattern works the same way.
 
 use super::error::{Error, Result};
+use super::kind::Kind;
+use super::usage::UsageError;
+use super::value_kind::ValueKind;
 
 use chrono::{DateTime, NaiveDateTime, SecondsFormat};
 use regex::Regex;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::cmp::Ordering;
 use std::fmt;
 use std::ops::Range;
-
-/// What an export holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
-pub enum Kind {
-    /// `CreateForecastExportJob`, and any other exporter's files.
-    Forecast,
-    /// `CreatePredictorBacktestExportJob`, folder `forecasted-values`.
-    BacktestForecasts,
-    /// `CreatePredictorBacktestExportJob`, folder `accuracy-metrics-values`.
-    BacktestAccuracy,
-    /// `CreateExplainabilityExport`; known by its columns, its names are those of a forecast.
-    Explainability,
-    /// `CreateWhatIfForecastExport`; known by its columns, its names are those of a forecast.
-    WhatIf,
-}
-
-impl Kind {
-    /// Every kind, in the order they are listed.
-    pub const ALL: [Kind; 5] =
-        [Kind::Forecast, Kind::BacktestForecasts, Kind::BacktestAccuracy, Kind::Explainability, Kind::WhatIf];
-
-    /// The word for it on the command line and in JSON.
-    pub fn name(self) -> &'static str {
-        match self {
-            Kind::Forecast => "forecast",
-            Kind::BacktestForecasts => "backtest-forecasts",
-            Kind::BacktestAccuracy => "backtest-accuracy",
-            Kind::Explainability => "explainability",
-            Kind::WhatIf => "what-if",
-        }
-    }
-
-    /// The folder a backtest export job makes for this kind, and the prefix of the files in it.
-    pub fn backtest_folder(self) -> Option<(&'static str, &'static str)> {
-        match self {
-            Kind::BacktestForecasts => Some(("forecasted-values", "Forecasts_")),
-            Kind::BacktestAccuracy => Some(("accuracy-metrics-values", "Accuracy_")),
-            _ => None,
-        }
-    }
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
 
 impl std::str::FromStr for Kind {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
         Kind::ALL.into_iter().find(|kind| kind.name() == text).ok_or_else(|| {
-            let known: Vec<_> = Kind::ALL.iter().map(|kind| kind.name()).collect();
-            Error::Usage(format!("unknown kind \"{text}\"; known are {}", known.join(", ")))
+            let known = Kind::ALL.iter().map(|kind| kind.name().to_owned()).collect();
+            UsageError::Unknown { what: ValueKind::Kind, text: text.to_owned(), known }.into()
         })
     }
 }
@@ -452,8 +406,8 @@ impl std::str::FromStr for Preset {
 
     fn from_str(text: &str) -> Result<Self> {
         PRESETS.iter().find(|row| row.name == text).map(|row| row.preset).ok_or_else(|| {
-            let known: Vec<_> = PRESETS.iter().map(|row| row.name).collect();
-            Error::Usage(format!("unknown preset \"{text}\"; known are {}", known.join(", ")))
+            let known = PRESETS.iter().map(|row| row.name.to_owned()).collect();
+            UsageError::Unknown { what: ValueKind::Preset, text: text.to_owned(), known }.into()
         })
     }
 }
@@ -505,12 +459,10 @@ impl Pattern {
     /// ```
     pub fn custom(text: &str) -> Result<Self> {
         let regex = Regex::new(&format!("^(?:{text})$"))
-            .map_err(|error| Error::Usage(format!("--pattern does not compile: {error}")))?;
+            .map_err(|error| UsageError::PatternSyntax { source: Box::new(error) })?;
         let has = |group: &str| regex.capture_names().flatten().any(|name| name == group);
         if !has("part") {
-            return Err(Error::Usage(format!(
-                "--pattern \"{text}\" has no group named part; write the part's number as (?P<part>[0-9]+)"
-            )));
+            return Err(UsageError::PatternWithoutPart { pattern: text.to_owned() }.into());
         }
         let gaps = if has("part2") || has("part3") { GapRule::Any } else { GapRule::FromLowest };
         Ok(Pattern { regex, gaps, preset: None })
@@ -689,8 +641,16 @@ mod tests {
 
     #[test]
     fn a_pattern_without_a_part_group_is_refused() {
-        assert!(matches!(Pattern::custom("(?P<job>.*)"), Err(Error::Usage(_))));
-        assert!(matches!(Pattern::custom("(?P<part"), Err(Error::Usage(_))));
+        let refused = |text| match Pattern::custom(text) {
+            Err(Error::Usage(error)) => error,
+            other => panic!("{other:?}"),
+        };
+        assert!(
+            matches!(refused("(?P<job>.*)"), UsageError::PatternWithoutPart { pattern } if pattern == "(?P<job>.*)")
+        );
+        assert!(
+            matches!(refused("(?P<part"), UsageError::PatternSyntax { source } if source.is::<regex::Error>())
+        );
     }
 
     fn names() -> impl Strategy<Value = PartName> {

@@ -1,10 +1,15 @@
 //! What the user may choose: plain data with defaults, shared by the library and the command line.
 
 use super::error::{Error, Result};
-use super::naming::{Kind, Pattern};
+use super::format::{Compression, Format, GZIP_LEVELS, ZSTD_LEVELS};
+use super::kind::Kind;
+use super::naming::Pattern;
+use super::usage::UsageError;
+use super::value_kind::ValueKind;
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -106,64 +111,8 @@ impl FromStr for RunChoice {
         Ok(match text {
             "latest" => RunChoice::Latest,
             "all" => RunChoice::All,
-            "" => {
-                return Err(Error::Usage("an empty run; use latest, all or a timestamp".into()));
-            }
+            "" => return Err(UsageError::Empty { what: ValueKind::Run }.into()),
             stamp => RunChoice::At(stamp.to_owned()),
-        })
-    }
-}
-
-/// The two formats an export has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Format {
-    /// Text, RFC 4180.
-    Csv,
-    /// Apache Parquet.
-    Parquet,
-}
-
-impl Format {
-    /// The word for it, which is also its extension.
-    pub fn name(self) -> &'static str {
-        match self {
-            Format::Csv => "csv",
-            Format::Parquet => "parquet",
-        }
-    }
-
-    /// The other one.
-    pub fn other(self) -> Format {
-        match self {
-            Format::Csv => Format::Parquet,
-            Format::Parquet => Format::Csv,
-        }
-    }
-
-    /// What a file name's ending says, with the compression of a CSV.
-    pub fn of_name(name: &str) -> Option<(Format, Option<Compression>)> {
-        let name = name.to_ascii_lowercase();
-        let ends = |endings: &[&str]| endings.iter().any(|ending| name.ends_with(ending));
-        if ends(&[".parquet", ".parq", ".pqt"]) {
-            Some((Format::Parquet, None))
-        } else if ends(&[".csv"]) {
-            Some((Format::Csv, None))
-        } else if ends(&[".csv.gz"]) {
-            Some((Format::Csv, Some(Compression::Gzip(None))))
-        } else if ends(&[".csv.zst"]) {
-            Some((Format::Csv, Some(Compression::Zstd(None))))
-        } else {
-            None
-        }
-    }
-}
-
-impl fmt::Display for Format {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Format::Csv => "CSV",
-            Format::Parquet => "Parquet",
         })
     }
 }
@@ -175,25 +124,9 @@ impl FromStr for Format {
         match text {
             "csv" => Ok(Format::Csv),
             "parquet" => Ok(Format::Parquet),
-            _ => Err(Error::Usage(format!("unknown format \"{text}\"; known are csv, parquet"))),
+            _ => Err(unknown(ValueKind::Format, text, &["csv", "parquet"])),
         }
     }
-}
-
-/// How output is compressed, with the level where one was given.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Compression {
-    /// Not at all.
-    None,
-    /// Snappy; Parquet only.
-    Snappy,
-    /// Zstandard, level 1 to 22, 3 by default.
-    Zstd(Option<i32>),
-    /// Gzip, level 0 to 9, 6 by default.
-    Gzip(Option<u32>),
-    /// LZ4 raw blocks; Parquet only.
-    Lz4,
 }
 
 impl FromStr for Compression {
@@ -204,11 +137,17 @@ impl FromStr for Compression {
             Some((name, level)) => (name, Some(level)),
             None => (text, None),
         };
-        let number = |low: i32, high: i32| -> Result<Option<i32>> {
+        let number = |codec, levels: RangeInclusive<i32>| -> Result<Option<i32>> {
             level
                 .map(|text| match text.parse::<i32>() {
-                    Ok(level) if (low..=high).contains(&level) => Ok(level),
-                    _ => Err(Error::Usage(format!("{name} has levels {low} to {high}, not \"{text}\""))),
+                    Ok(level) if levels.contains(&level) => Ok(level),
+                    _ => Err(UsageError::CompressionLevel {
+                        codec,
+                        level: text.to_owned(),
+                        lowest: *levels.start(),
+                        highest: *levels.end(),
+                    }
+                    .into()),
                 })
                 .transpose()
         };
@@ -216,23 +155,12 @@ impl FromStr for Compression {
             ("none", None) => Ok(Compression::None),
             ("snappy", None) => Ok(Compression::Snappy),
             ("lz4", None) => Ok(Compression::Lz4),
-            ("zstd", _) => Ok(Compression::Zstd(number(1, 22)?)),
-            ("gzip", _) => Ok(Compression::Gzip(number(0, 9)?.map(|level| level as u32))),
-            _ => Err(Error::Usage(format!(
-                "unknown compression \"{text}\"; known are none, snappy, zstd[:1-22], gzip[:0-9], lz4"
-            ))),
-        }
-    }
-}
-
-impl fmt::Display for Compression {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Compression::None => f.write_str("none"),
-            Compression::Snappy => f.write_str("snappy"),
-            Compression::Zstd(level) => write!(f, "zstd:{}", level.unwrap_or(3)),
-            Compression::Gzip(level) => write!(f, "gzip:{}", level.unwrap_or(6)),
-            Compression::Lz4 => f.write_str("lz4"),
+            ("zstd", _) => Ok(Compression::Zstd(number("zstd", ZSTD_LEVELS)?)),
+            ("gzip", _) => Ok(Compression::Gzip(number("gzip", GZIP_LEVELS)?.map(|level| level as u32))),
+            _ => {
+                let known = ["none", "snappy", "zstd[:1-22]", "gzip[:0-9]", "lz4"];
+                Err(unknown(ValueKind::Compression, text, &known))
+            }
         }
     }
 }
@@ -264,7 +192,7 @@ impl FromStr for SchemaMode {
         match text {
             "strict" => Ok(SchemaMode::Strict),
             "by-name" => Ok(SchemaMode::ByName),
-            _ => Err(Error::Usage(format!("unknown schema mode \"{text}\"; known are strict, by-name"))),
+            _ => Err(unknown(ValueKind::SchemaMode, text, &["strict", "by-name"])),
         }
     }
 }
@@ -291,7 +219,7 @@ impl FromStr for OnServer {
             "auto" => Ok(OnServer::Auto),
             "always" => Ok(OnServer::Always),
             "never" => Ok(OnServer::Never),
-            _ => Err(Error::Usage(format!("unknown choice \"{text}\"; known are auto, always, never"))),
+            _ => Err(unknown(ValueKind::OnServer, text, &["auto", "always", "never"])),
         }
     }
 }
@@ -337,11 +265,17 @@ impl FromStr for ColumnType {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        Self::ALL.iter().find(|(_, name)| *name == text).map(|(found, _)| *found).ok_or_else(|| {
-            let known: Vec<_> = Self::ALL.iter().map(|(_, name)| *name).collect();
-            Error::Usage(format!("unknown type \"{text}\"; known are {}", known.join(", ")))
-        })
+        Self::ALL
+            .iter()
+            .find(|(_, name)| *name == text)
+            .map(|(found, _)| *found)
+            .ok_or_else(|| unknown(ValueKind::ColumnType, text, &Self::ALL.map(|(_, name)| name)))
     }
+}
+
+fn unknown(what: ValueKind, text: &str, known: &[&str]) -> Error {
+    let known = known.iter().map(|&word| word.to_owned()).collect();
+    UsageError::Unknown { what, text: text.to_owned(), known }.into()
 }
 
 /// Reads a size such as `500KB`, `64MB`, `1GiB` or a number of bytes.
@@ -355,7 +289,7 @@ impl FromStr for ColumnType {
 /// # Errors
 /// [`Error::Usage`] for anything else, and for sizes beyond 64 bits.
 pub fn parse_size(text: &str) -> Result<u64> {
-    let bad = || Error::Usage(format!("\"{text}\" is no size; write 500KB, 64MB or 1GiB"));
+    let bad = || Error::from(UsageError::Malformed { what: ValueKind::Size, text: text.to_owned() });
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let number: u64 = text[..digits].parse().map_err(|_| bad())?;
     let factor: u64 = match text[digits..].to_ascii_lowercase().as_str() {
@@ -386,7 +320,7 @@ pub fn parse_size(text: &str) -> Result<u64> {
 /// [`Error::Usage`] for anything else: a number without a unit unless it is `0`, months and years, and more than twelve
 /// digits.
 pub fn parse_duration(text: &str) -> Result<Duration> {
-    let bad = || Error::Usage(format!("\"{text}\" is no length of time; write 90s, 30m or 1h30m"));
+    let bad = || Error::from(UsageError::Malformed { what: ValueKind::Duration, text: text.to_owned() });
     // `30M` would be thirty months, where minutes are meant.
     let is_too_long = |unit: &str| unit == "M" || unit.starts_with("mon") || unit.starts_with('y');
     // humantime 2.4 panics at the end of 64 bits of seconds, and so does whoever multiplies such a time.

@@ -3,7 +3,9 @@
 use super::output::{Output, Outputs};
 use super::receipt::{Receipt, ReceiptOptions, ReceiptParts};
 use super::server_merge::ServerMerge;
-use crate::model::{Compression, Error, Format, OnServer, Options, Strategy, WrittenFile, column_summaries};
+use crate::model::{
+    Compression, Format, OnServer, Options, Strategy, Warning, Why, WrittenFile, column_summaries,
+};
 use crate::source::{Export, Input};
 use crate::store::{COPYING, Location};
 use arrow::datatypes::SchemaRef;
@@ -27,7 +29,7 @@ pub struct RunPlan {
     pub(crate) to: Format,
     pub(crate) compression: Compression,
     pub(crate) way: Way,
-    pub(crate) why: String,
+    pub(crate) why: Why,
     pub(crate) outputs: Outputs,
 }
 
@@ -46,7 +48,7 @@ pub struct UpToDate {
     pub(crate) exports: Vec<Export>,
     pub(crate) receipt: Receipt,
     pub(crate) files: Vec<WrittenFile>,
-    pub(crate) warnings: Vec<String>,
+    pub(crate) warnings: Vec<Warning>,
 }
 
 impl Plan {
@@ -88,7 +90,7 @@ impl Plan {
     }
 
     /// What is odd, but no error.
-    pub fn warnings(&self) -> &[String] {
+    pub fn warnings(&self) -> &[Warning] {
         match self {
             Plan::Run(plan) => &plan.input.warnings,
             Plan::UpToDate(done) => &done.warnings,
@@ -151,10 +153,9 @@ impl RunPlan {
         }
     }
 
-    /// Whether a run that ended in this error is made anew without the server's help.
-    pub(crate) fn goes_on_without_server(&self, error: &Error) -> bool {
-        let is_refused = matches!(error, Error::Denied { doing: COPYING, .. });
-        is_refused && self.on_server().is_some() && self.options.on_server != OnServer::Always
+    /// Whether a run that was refused this is made anew without the server's help.
+    pub(crate) fn goes_on_without_server(&self, doing: &str) -> bool {
+        doing == COPYING && self.on_server().is_some() && self.options.on_server != OnServer::Always
     }
 
     /// The same without the server's help.

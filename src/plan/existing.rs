@@ -3,7 +3,7 @@
 
 use super::output::{Asked, Output};
 use super::receipt::{self, Receipt, ReceiptOptions};
-use crate::model::{Error, Format, Result, WrittenFile};
+use crate::model::{Error, ExistsWhy, Format, Result, UsageError, WrittenFile};
 use crate::source::{Export, Probe, probe};
 use crate::store::{Location, Object, listing};
 
@@ -22,16 +22,14 @@ pub(crate) async fn look(output: &Output) -> Result<Existing> {
         Output::Stdout => Ok(Existing::Nothing),
         Output::File(location) => {
             if location.is_local() && std::fs::metadata(&location.path).is_ok_and(|meta| meta.is_dir()) {
-                return Err(Error::Usage(format!(
-                    "{location} is a folder; name a file, or use convert for part files"
-                )));
+                return Err(UsageError::IsFolder { path: location.to_string() }.into());
             }
             let there = location.store.head(&location.path).await?;
             Ok(there.map_or(Existing::Nothing, Existing::File))
         }
         Output::Folder(folder) => {
             if folder.is_local() && std::fs::metadata(&folder.path).is_ok_and(|meta| !meta.is_dir()) {
-                return Err(Error::Usage(format!("{folder} is a file; convert writes into a folder")));
+                return Err(UsageError::ConvertIntoFile { path: folder.to_string() }.into());
             }
             match listing::list(&folder.as_folder()).await {
                 Ok(listing) => Ok(Existing::Folder(listing.objects)),
@@ -65,20 +63,18 @@ pub(super) async fn up_to_date(
     let form = asked.form(receipt.from)?;
     let asked = ReceiptOptions::new(form.to, &form.compression.to_string(), options);
     let difference = match changed {
-        Some(file) => Some(format!("{file} has changed since it was written")),
+        Some(why) => Some(why),
         None => receipt.difference(exports, &asked, options),
     };
     if let Some(difference) = difference {
-        return Err(Error::OutputExists { path: format!("{place} is not up to date, {difference}; it") });
+        return Err(Error::exists(place, difference));
     }
     if let Some(expected) = options.select.expect_rows
         && receipt.rows != Some(expected)
     {
         return Err(match receipt.rows {
             Some(rows) => crate::source::rows_missing(rows, expected),
-            None => Error::OutputExists {
-                path: format!("{place} was put together by the server, which counts no rows; it"),
-            },
+            None => Error::exists(place, ExistsWhy::RowsNotCounted),
         });
     }
     Ok(Some((receipt, files)))
@@ -88,7 +84,7 @@ pub(super) async fn up_to_date(
 struct Found {
     place: String,
     receipt: Receipt,
-    changed: Option<String>,
+    changed: Option<ExistsWhy>,
     files: Vec<WrittenFile>,
 }
 
@@ -108,7 +104,7 @@ async fn of_file(object: &Object, location: &Location, format: Format) -> Result
     };
     let Some((is_as_written, receipt)) = receipt else { return Ok(None) };
     let file = WrittenFile { file: location.to_string(), bytes: object.size, rows: receipt.rows };
-    let changed = (!is_as_written).then(|| "the file".to_owned());
+    let changed = (!is_as_written).then_some(ExistsWhy::OutputChanged { file: None });
     Ok(Some(Found { place: location.to_string(), receipt, changed, files: vec![file] }))
 }
 
@@ -124,7 +120,7 @@ async fn of_folder(there: &[Object], folder: &Location, exports: &[Export]) -> R
     }
     let changed =
         receipt.outputs.iter().find(|output| !find(&output.file).is_some_and(|file| output.is(file)));
-    let changed = changed.map(|output| output.file.clone());
+    let changed = changed.map(|output| ExistsWhy::OutputChanged { file: Some(output.file.clone()) });
     let written = |output: &receipt::ReceiptOutput| WrittenFile {
         file: folder.child(&output.file).to_string(),
         bytes: output.bytes,

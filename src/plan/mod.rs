@@ -51,7 +51,7 @@ pub async fn plan(source: &Location, output: &Output, options: &Options) -> Resu
     }
     let outputs = asked.outputs(&input, form)?;
     let (way, why) = strategy::strategy(&input, form.to, options);
-    input.warnings.extend(strategy::ignored_option(&way, form.to, options).map(str::to_owned));
+    input.warnings.extend(strategy::ignored_option(&way, form.to, options));
     input.warnings.extend(receipt::warnings(&input, form.to, &outputs));
     let mut plan = RunPlan {
         source: source.clone(),

@@ -11,7 +11,7 @@ use super::server_merge::{ServerMerge, TextOnServer};
 use super::strategy::{RowGroupPiece, row_group_pieces};
 use crate::codec::csv::count_rows;
 use crate::codec::parquet::{FOOTER_BYTES, MAGIC, chunk_ranges};
-use crate::model::{Compression, Error, Format, OnServer, Result};
+use crate::model::{Compression, Error, Format, OnServer, Result, UsageError, Why, WhyNotOnServer};
 use crate::source::{Contents, CsvHead, Input, LineEnd, PlannedPart, Wrapping};
 use crate::store::{Limits, Span};
 
@@ -26,28 +26,15 @@ const CONCURRENT_TAILS: usize = 64;
 /// A part of text below this size passes through this machine in any case, so all of it is checked.
 const SHORTEST_COPY: u64 = 5 * 1024 * 1024;
 
-/// Why a merge is not left to the server.
-struct WhyNot {
-    reason: String,
-    /// Somebody could have asked for it: the reason is worth telling.
-    was_possible: bool,
-}
-
 /// Ends the decision early: by a reason to merge here, or by a failure.
 enum Stop {
-    Here(WhyNot),
+    Here(WhyNotOnServer),
     Failed(Error),
 }
 
-impl Stop {
-    /// Rows must pass through this machine in any case.
-    fn rows_are_needed(reason: String) -> Self {
-        Stop::Here(WhyNot { reason, was_possible: false })
-    }
-
-    /// The server could do it, were it not for this.
-    fn because(reason: impl Into<String>) -> Self {
-        Stop::Here(WhyNot { reason: reason.into(), was_possible: true })
+impl From<WhyNotOnServer> for Stop {
+    fn from(reason: WhyNotOnServer) -> Self {
+        Stop::Here(reason)
     }
 }
 
@@ -60,9 +47,7 @@ impl From<Error> for Stop {
 /// Leaves a merge to the server, where that may be.
 pub(super) async fn leave_to_server(plan: &mut RunPlan) -> Result<()> {
     let asked = plan.options.on_server;
-    let refused = |reason: &str| {
-        Err(Error::Usage(format!("--on-server always: {reason}; --on-server auto merges it here then")))
-    };
+    let refused = |reason| Err(UsageError::NotOnServer { reason }.into());
     let copies = match (&plan.output, &plan.outputs) {
         _ if asked == OnServer::Never => return Ok(()),
         (Output::File(location), _) if !plan.output.is_written_straight() => {
@@ -72,18 +57,16 @@ pub(super) async fn leave_to_server(plan: &mut RunPlan) -> Result<()> {
     };
     if !copies {
         return match asked {
-            OnServer::Always => {
-                refused("parts and output must be in buckets of the same S3, and requests signed")
-            }
+            OnServer::Always => refused(WhyNotOnServer::NotBeside),
             _ => Ok(()),
         };
     }
     match decide(plan).await {
         Ok(merge) => plan.way = Way::CopyOnServer(merge),
         Err(Stop::Failed(error)) => return Err(error),
-        Err(Stop::Here(why_not)) if asked == OnServer::Always => return refused(&why_not.reason),
-        Err(Stop::Here(why_not)) if why_not.was_possible => {
-            plan.why = format!("{}; not on the server, as {}", plan.why, why_not.reason);
+        Err(Stop::Here(reason)) if asked == OnServer::Always => return refused(reason),
+        Err(Stop::Here(reason)) if reason.is_worth_telling() => {
+            plan.why = Why::NotOnServer { here: Box::new(plan.why.clone()), reason };
         }
         Err(Stop::Here(_)) => {}
     }
@@ -94,7 +77,7 @@ pub(super) async fn leave_to_server(plan: &mut RunPlan) -> Result<()> {
 async fn decide(plan: &RunPlan) -> Result<ServerMerge, Stop> {
     let input = &plan.input;
     if let Some(reason) = why_rows_are_needed(plan) {
-        return Err(Stop::rows_are_needed(reason));
+        return Err(reason.into());
     }
     let mut magic = None;
     let (text, spans) = match input.format {
@@ -110,37 +93,37 @@ async fn decide(plan: &RunPlan) -> Result<ServerMerge, Stop> {
         }
     };
     let Some((limits, totals)) = Limits::for_spans(&spans) else {
-        return Err(Stop::because("S3 takes 10,000 parts, and this would need more"));
+        return Err(WhyNotOnServer::TooManyPieces.into());
     };
     let bytes: u64 = spans.iter().map(Span::len).sum();
     let is_worth_it = totals.copies > 0 && totals.sent_bytes <= bytes / 2;
     if plan.options.on_server == OnServer::Auto && !is_worth_it {
-        return Err(Stop::because("most bytes would pass through this machine all the same"));
+        return Err(WhyNotOnServer::NotWorthIt.into());
     }
     Ok(ServerMerge { limits, totals, text, magic })
 }
 
 /// What of the options or of the parts asks for every row.
-fn why_rows_are_needed(plan: &RunPlan) -> Option<String> {
+fn why_rows_are_needed(plan: &RunPlan) -> Option<WhyNotOnServer> {
     match &plan.way {
         Way::CopyBytes if plan.compression != Compression::None => {
-            return Some("the output is compressed".into());
+            return Some(WhyNotOnServer::OutputIsCompressed);
         }
         Way::CopyBytes if plan.options.select.expect_rows.is_some() => {
-            return Some("--expect-rows counts rows".into());
+            return Some(WhyNotOnServer::CountsRows);
         }
         Way::CopyBytes | Way::CopyRowGroups if plan.options.verify => {
-            return Some("--verify reads every row".into());
+            return Some(WhyNotOnServer::ReadsRows);
         }
         Way::CopyBytes | Way::CopyRowGroups => {}
-        _ => return Some("rows are decoded and encoded".into()),
+        _ => return Some(WhyNotOnServer::Transcodes),
     }
     let wrapped = plan
         .input
         .parts
         .iter()
         .find(|part| part.csv_head().is_some_and(|head| head.wrapping != Wrapping::Plain));
-    wrapped.map(|part| format!("{} is compressed", part.object.file_name()))
+    wrapped.map(|part| WhyNotOnServer::PartIsCompressed { part: part.object.file_name().to_owned() })
 }
 
 /// Looks at the first and the last row of every part that may be copied unread. Returns for each of those whether its
@@ -165,9 +148,9 @@ fn is_copied(part: &PlannedPart, head: &CsvHead) -> bool {
 }
 
 async fn look_at_end(input: &Input, part: &PlannedPart, head: &CsvHead) -> Result<bool, Stop> {
-    let name = part.object.file_name();
+    let name = || part.object.file_name().to_owned();
     if head.first_row != Some(head.header.len()) {
-        return Err(Stop::because(format!("the first row of {name} is odd")));
+        return Err(WhyNotOnServer::FirstRow { part: name() }.into());
     }
     let size = part.object.size;
     for bytes in [TAIL_BYTES, LONG_TAIL_BYTES] {
@@ -176,7 +159,7 @@ async fn look_at_end(input: &Input, part: &PlannedPart, head: &CsvHead) -> Resul
             return Ok(lacks_end);
         }
     }
-    Err(Stop::because(format!("the last row of {name} is odd")))
+    Err(WhyNotOnServer::LastRow { part: name() }.into())
 }
 
 /// Whether a text that ends in a whole row lacks the line end behind it; `None` where what stands there may be none.

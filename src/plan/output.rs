@@ -1,7 +1,9 @@
 //! What an output asks for: takes an output as it is named and the options, and says which format, compression and files
 //! there will be, as soon as it is known what the parts are. [`Asked`] is the one way in.
 
-use crate::model::{Compression, Error, Escaped, Format, Options, PartName, Result, Split, is_override};
+use crate::model::{
+    Compression, Format, Incomplete, Options, PartName, Result, Split, UsageError, is_override,
+};
 use crate::sink::Target;
 use crate::source::{Input, Part, export};
 use crate::store::Location;
@@ -124,18 +126,13 @@ impl Resplit {
 
 impl<'a> Asked<'a> {
     /// # Errors
-    /// [`Error::Usage`] where the output's name and the options do not go together.
+    /// [`Error::Usage`](crate::Error::Usage) where the output's name and the options do not go together.
     pub(super) fn new(output: &'a Output, options: &'a Options) -> Result<Self> {
         if options.split.is_some() && !matches!(output, Output::Folder(_)) {
-            return Err(Error::Usage(
-                "a merge writes one file: --split-rows and --split-bytes are for convert".into(),
-            ));
+            return Err(UsageError::SplitOfMerge.into());
         }
         if options.verify && output.is_written_straight() {
-            return Err(Error::Usage(
-                "--verify reads the output again before it is published; what goes to a pipe or device is out at once"
-                    .into(),
-            ));
+            return Err(UsageError::VerifyStream.into());
         }
         let said = match output {
             Output::File(location) if !is_device(location) => said_by_name(location, options)?,
@@ -179,12 +176,12 @@ impl<'a> Asked<'a> {
         let same_codec = |a: Compression, b: Compression| discriminant(&a) == discriminant(&b);
         match (asked, said) {
             (None, said) => Ok(said.unwrap_or(Compression::None)),
-            (Some(Compression::Snappy | Compression::Lz4), _) => {
-                Err(Error::Usage("CSV is compressed by gzip or zstd, or not at all".into()))
+            (Some(compression @ (Compression::Snappy | Compression::Lz4)), _) => {
+                Err(UsageError::CompressedCsv { compression }.into())
             }
-            (Some(asked), Some(said)) if !same_codec(asked, said) => Err(Error::Usage(format!(
-                "--compression {asked} does not go with the extension of the output; name it .csv.gz or .csv.zst"
-            ))),
+            (Some(compression), Some(said)) if !same_codec(compression, said) => {
+                Err(UsageError::CompressionOfName { compression }.into())
+            }
             (Some(asked), _) => Ok(asked),
         }
     }
@@ -219,26 +216,17 @@ impl<'a> Asked<'a> {
 /// The format that the name of a file says.
 fn said_by_name(location: &Location, options: &Options) -> Result<Option<Format>> {
     if location.is_folder {
-        return Err(Error::Usage(format!(
-            "{location} is a folder; name a file, or use convert for part files"
-        )));
+        return Err(UsageError::IsFolder { path: location.to_string() }.into());
     }
     let said = Format::of_name(&location.path).map(|(format, _)| format);
     if options.to.is_none() && said.is_none() {
-        return Err(Error::Usage(format!(
-            "the extension of {location} says neither CSV nor Parquet; --to csv or --to parquet does"
-        )));
+        return Err(UsageError::UnknownExtension { path: location.to_string() }.into());
     }
     Ok(said)
 }
 
 fn resplit(folder: &Location, parts: &[&Part], extension: &'static str, split: Split) -> Result<Resplit> {
-    let like = parts.iter().find_map(|part| part.name.clone());
-    let like = like.ok_or_else(|| {
-        Error::Usage(
-            "the source is not named like a part, so new parts cannot be named; --pattern helps".into(),
-        )
-    })?;
+    let like = parts.iter().find_map(|part| part.name.clone()).ok_or(UsageError::UnnamedParts)?;
     check_name(folder, &like.renumbered(u64::MAX, extension))?;
     Ok(Resplit { folder: folder.clone(), like, extension, split })
 }
@@ -254,9 +242,7 @@ fn one_by_one(folder: &Location, parts: &[&Part], extension: &str) -> Result<Vec
         };
         check_name(folder, &name)?;
         if !names.insert(name.clone()) {
-            return Err(Error::Incomplete(format!(
-                "two parts would both become {name}; convert the runs one by one with --run"
-            )));
+            return Err(Incomplete::SameName { name }.into());
         }
         planned.push(PlannedOutput { target: Target::File(folder.child(&name)), parts: i..i + 1 });
     }
@@ -272,14 +258,7 @@ fn check_name(folder: &Location, name: &str) -> Result<()> {
     let misleads = |c: char| c == '/' || c.is_control() || is_override(c);
     let is_bad = matches!(name, "" | "." | "..") || name.contains(misleads);
     if is_bad || (folder.is_local() && name.len() > MAX_NAME) {
-        let mut shown: String = name.chars().take(80).collect();
-        if shown.len() < name.len() {
-            shown.push('…');
-        }
-        return Err(Error::Usage(format!(
-            "a part would be written as \"{}\", which is no name for a file; merge writes to a name of yours",
-            Escaped(&shown)
-        )));
+        return Err(UsageError::BadFileName { name: name.to_owned() }.into());
     }
     Ok(())
 }

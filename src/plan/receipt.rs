@@ -7,7 +7,8 @@
 
 use super::output::Outputs;
 use crate::model::{
-    ColumnSummary, Error, Format, Kind, Options, RECEIPT_ENDING, Result, SchemaMode, Split, Strategy,
+    ColumnSummary, Error, ExistsWhy, Format, Kind, Options, RECEIPT_ENDING, Result, SchemaMode, Setting,
+    Split, Strategy, Warning,
 };
 use crate::source::{Export, Input, PlannedPart};
 use crate::store::{Location, Object, Store};
@@ -154,7 +155,7 @@ impl ReceiptOptions {
     }
 
     /// The first option that differs.
-    fn difference(&self, asked: &ReceiptOptions) -> Option<&'static str> {
+    fn difference(&self, asked: &ReceiptOptions) -> Option<Setting> {
         let ReceiptOptions {
             to,
             compression,
@@ -168,18 +169,18 @@ impl ReceiptOptions {
             source_columns,
         } = self;
         let checks = [
-            (*to == asked.to, "--to"),
-            (*compression == asked.compression, "--compression"),
-            (*row_group_rows == asked.row_group_rows, "--row-group-rows"),
-            (*split_rows == asked.split_rows, "--split-rows"),
-            (*split_bytes == asked.split_bytes, "--split-bytes"),
-            (*schema == asked.schema, "--schema"),
-            (*types == asked.types, "--type"),
-            (*all_strings == asked.all_strings, "--all-strings"),
-            (*nulls == asked.nulls, "--null"),
-            (*source_columns == asked.source_columns, "--source-columns"),
+            (*to == asked.to, Setting::To),
+            (*compression == asked.compression, Setting::Compression),
+            (*row_group_rows == asked.row_group_rows, Setting::RowGroupRows),
+            (*split_rows == asked.split_rows, Setting::SplitRows),
+            (*split_bytes == asked.split_bytes, Setting::SplitBytes),
+            (*schema == asked.schema, Setting::Schema),
+            (*types == asked.types, Setting::Types),
+            (*all_strings == asked.all_strings, Setting::AllStrings),
+            (*nulls == asked.nulls, Setting::Nulls),
+            (*source_columns == asked.source_columns, Setting::SourceColumns),
         ];
-        checks.into_iter().find(|(is_same, _)| !is_same).map(|(_, flag)| flag)
+        checks.into_iter().find(|(is_same, _)| !is_same).map(|(_, setting)| setting)
     }
 }
 
@@ -262,26 +263,25 @@ impl Receipt {
         exports: &[Export],
         asked: &ReceiptOptions,
         options: &Options,
-    ) -> Option<String> {
+    ) -> Option<ExistsWhy> {
         let parts: Vec<_> = exports.iter().flat_map(|export| &export.parts).collect();
         let job = exports.first().map_or("", |export| export.job.as_str());
         if self.job != job || self.runs != runs(exports) {
-            let run = self.runs.join(", ");
-            return Some(format!("it is of {} {run}", self.job).trim_end().to_owned());
+            return Some(ExistsWhy::OtherRun { job: self.job.clone(), runs: self.runs.clone() });
         }
         if self.sources.len() != parts.len() {
-            return Some(format!("it is of {} parts, now there are {}", self.sources.len(), parts.len()));
+            return Some(ExistsWhy::OtherParts { was: self.sources.len(), now: parts.len() });
         }
         if let Some((_, part)) =
             self.sources.iter().zip(&parts).find(|(source, part)| !source.is(&part.object))
         {
-            return Some(format!("{} has changed since it was written", part.object.url));
+            return Some(ExistsWhy::PartChanged { part: part.object.url.clone() });
         }
-        if let Some(flag) = self.options.difference(asked) {
-            return Some(format!("it was written with another {flag}"));
+        if let Some(setting) = self.options.difference(asked) {
+            return Some(ExistsWhy::OtherOptions(setting));
         }
         if options.verify && self.digest.is_none() {
-            return Some("it was written without --verify".to_owned());
+            return Some(ExistsWhy::NotVerified);
         }
         None
     }
@@ -373,7 +373,7 @@ pub(crate) fn key_values(input: &Input, parts: Range<usize>) -> (Vec<KeyValue>, 
 }
 
 /// What is worth a warning about the metadata of a Parquet output that is made of many parts.
-pub(super) fn warnings(input: &Input, to: Format, outputs: &Outputs) -> Vec<String> {
+pub(super) fn warnings(input: &Input, to: Format, outputs: &Outputs) -> Vec<Warning> {
     let is_of_all = match outputs {
         Outputs::Files(files) => files.len() == 1,
         Outputs::Resplit(_) => true,
@@ -382,10 +382,7 @@ pub(super) fn warnings(input: &Input, to: Format, outputs: &Outputs) -> Vec<Stri
         return Vec::new();
     }
     let (_, conflicts) = key_values(input, 0..input.parts.len());
-    let warning = |key: &String| {
-        format!("parts differ in their metadata under the key \"{key}\": the first part's value is kept")
-    };
-    conflicts.iter().map(warning).collect()
+    conflicts.into_iter().map(|key| Warning::MetadataDiffers { key }).collect()
 }
 
 /// A receipt, shortly.

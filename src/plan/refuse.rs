@@ -3,7 +3,7 @@
 use super::decided::RunPlan;
 use super::existing::Existing;
 use super::output::{Output, Outputs};
-use crate::model::{Error, Result, RunStamp};
+use crate::model::{Error, ExistsWhy, Result, RunStamp, UsageError};
 use crate::sink::Target;
 use crate::store::{Location, Object, listing};
 use std::collections::HashSet;
@@ -25,15 +25,13 @@ pub(super) fn refuse_existing(plan: &RunPlan, existing: &Existing) -> Result<()>
             if location.store.url(&location.path) == part.object.url
                 && location.is_local() == plan.input.store.is_local()
             {
-                return Err(Error::Usage(format!(
-                    "{location} is one of the parts that are read; name another output"
-                )));
+                return Err(UsageError::OutputIsPart { path: location.to_string() }.into());
             }
         }
     }
     let (there, folder) = match (existing, &plan.output) {
         (Existing::File(_), Output::File(location)) if !plan.options.overwrite => {
-            return Err(Error::OutputExists { path: location.to_string() });
+            return Err(Error::exists(location.to_string(), ExistsWhy::Exists));
         }
         (Existing::Folder(there), Output::Folder(folder)) => (there, folder),
         _ => return Ok(()),
@@ -42,7 +40,7 @@ pub(super) fn refuse_existing(plan: &RunPlan, existing: &Existing) -> Result<()>
     for (object, is_of_run) in in_folder(plan, folder, there) {
         let is_replaced = new.contains(object.file_name());
         if is_replaced && !plan.options.overwrite {
-            return Err(Error::OutputExists { path: object.url.clone() });
+            return Err(Error::exists(&object.url, ExistsWhy::Exists));
         }
         // How many new parts there will be is not known yet where rows are spread over new files.
         let is_known = matches!(plan.outputs, Outputs::Files(_)) || !plan.options.overwrite;
@@ -50,10 +48,7 @@ pub(super) fn refuse_existing(plan: &RunPlan, existing: &Existing) -> Result<()>
             return Err(stays(object));
         }
         if is_of_run && plan.input.parts.iter().any(|part| part.object.url == object.url) {
-            return Err(Error::Usage(format!(
-                "{} is one of the parts that are read; name another folder",
-                object.url
-            )));
+            return Err(UsageError::FolderHoldsPart { path: object.url.clone() }.into());
         }
     }
     Ok(())
@@ -80,12 +75,7 @@ pub(crate) async fn refuse_stale(plan: &RunPlan, written: &[&str]) -> Result<()>
 }
 
 fn stays(object: &Object) -> Error {
-    Error::OutputExists {
-        path: format!(
-            "{} belongs to the same run and would stay beside the new parts: remove it first; it",
-            object.url
-        ),
-    }
+    Error::exists(&object.url, ExistsWhy::StalePart)
 }
 
 /// The objects right in the folder of a conversion, and whether each is a part of a run that is converted.

@@ -2,7 +2,7 @@
 
 use super::decided::Way;
 use crate::codec::parquet::codec;
-use crate::model::{Compression, Format, Options, ROW_GROUP_ROWS};
+use crate::model::{Compression, Format, Options, ROW_GROUP_ROWS, Setting, Warning, Why};
 use crate::source::{Input, PlannedPart};
 
 use parquet::arrow::ArrowSchemaConverter;
@@ -25,22 +25,16 @@ pub(crate) enum RowGroupPiece {
     Reencode(Vec<(usize, usize)>),
 }
 
-pub(super) fn strategy(input: &Input, to: Format, options: &Options) -> (Way, String) {
-    let because = |way, why: &str| (way, why.to_owned());
+pub(super) fn strategy(input: &Input, to: Format, options: &Options) -> (Way, Why) {
     match (input.format, to) {
-        (Format::Csv, Format::Csv) if options.source_columns => {
-            because(Way::Transcode, "--source-columns adds cells to every row")
-        }
-        (Format::Csv, Format::Csv) if !input.is_uniform => because(
-            Way::Transcode,
-            "headers or line ends differ, so rows are aligned; cells stay as they are",
-        ),
-        (Format::Csv, Format::Csv) => because(Way::CopyBytes, "CSV to CSV, all parts have one header"),
+        (Format::Csv, Format::Csv) if options.source_columns => (Way::Transcode, Why::AddsCells),
+        (Format::Csv, Format::Csv) if !input.is_uniform => (Way::Transcode, Why::HeadersDiffer),
+        (Format::Csv, Format::Csv) => (Way::CopyBytes, Why::OneHeader),
         (Format::Parquet, Format::Parquet) => match why_not_copied(input, options) {
             Some(why) => (Way::Transcode, why),
-            None => because(Way::CopyRowGroups, "Parquet to Parquet, all parts have one schema"),
+            None => (Way::CopyRowGroups, Why::OneSchema),
         },
-        (from, to) => (Way::Transcode, format!("{from} to {to}")),
+        (from, to) => (Way::Transcode, Why::Converts { from, to }),
     }
 }
 
@@ -53,20 +47,17 @@ fn is_compressed_so(input: &Input, asked: Compression) -> bool {
     !has_level && chunks.all(|chunk| discriminant(&chunk.compression()) == discriminant(&wanted))
 }
 
-fn why_not_copied(input: &Input, options: &Options) -> Option<String> {
+fn why_not_copied(input: &Input, options: &Options) -> Option<Why> {
     let asked = [
-        (options.source_columns, "--source-columns adds columns"),
-        (!options.types.is_empty(), "--type changes columns"),
-        (options.all_strings, "--all-strings changes columns"),
-        (options.row_group_rows.is_some(), "--row-group-rows cuts row groups anew"),
-        (options.split.is_some(), "the output is cut anew"),
-        (
-            options.compression.is_some_and(|asked| !is_compressed_so(input, asked)),
-            "--compression encodes pages anew",
-        ),
+        (options.source_columns, Why::AddsColumns),
+        (!options.types.is_empty(), Why::ChangesColumns(Setting::Types)),
+        (options.all_strings, Why::ChangesColumns(Setting::AllStrings)),
+        (options.row_group_rows.is_some(), Why::CutsRowGroups),
+        (options.split.is_some(), Why::SplitsFiles),
+        (options.compression.is_some_and(|asked| !is_compressed_so(input, asked)), Why::EncodesPages),
     ];
     if let Some((_, why)) = asked.into_iter().find(|(is_asked, _)| *is_asked) {
-        return Some(why.to_owned());
+        return Some(why);
     }
     let mut footers = input.parts.iter().filter_map(PlannedPart::parquet);
     let first = footers.next()?;
@@ -75,19 +66,17 @@ fn why_not_copied(input: &Input, options: &Options) -> Option<String> {
         let other = other.file_metadata().schema_descr();
         other.root_schema().get_fields() != schema.root_schema().get_fields()
     });
-    differs.then(|| "the parts' Parquet schemas differ in form".to_owned())
+    differs.then_some(Why::SchemasDiffer)
 }
 
 /// An option that was given but changes nothing.
-pub(super) fn ignored_option(way: &Way, to: Format, options: &Options) -> Option<&'static str> {
+pub(super) fn ignored_option(way: &Way, to: Format, options: &Options) -> Option<Warning> {
     match (way, to) {
-        (Way::CopyBytes, _) if !options.types.is_empty() => {
-            Some("--type has no effect: CSV to CSV copies text")
+        (Way::CopyBytes, _) if !options.types.is_empty() => Some(Warning::NoEffectOnText(Setting::Types)),
+        (Way::CopyBytes, _) if !options.nulls.is_empty() => Some(Warning::NoEffectOnText(Setting::Nulls)),
+        (_, Format::Csv) if options.row_group_rows.is_some() => {
+            Some(Warning::NoEffectOnCsv(Setting::RowGroupRows))
         }
-        (Way::CopyBytes, _) if !options.nulls.is_empty() => {
-            Some("--null has no effect: CSV to CSV copies text")
-        }
-        (_, Format::Csv) if options.row_group_rows.is_some() => Some("--row-group-rows has no effect on CSV"),
         _ => None,
     }
 }

@@ -4,7 +4,10 @@ use super::decided::{Plan, RunPlan, UpToDate};
 use super::output::{Output, Outputs, PlannedOutput};
 use super::receipt::runs;
 use super::server_merge::{ServerMerge, TextOnServer};
-use crate::model::{ColumnSummary, Escaped, Format, Kind, Split, Strategy, TRANSFER_BYTES, column_summaries};
+use crate::model::{
+    ColumnSummary, Escaped, Format, Kind, Named, Setting, SettingName, Split, Strategy, TRANSFER_BYTES,
+    Warning, Why, column_summaries,
+};
 use crate::sink::Target;
 use crate::source::{Export, PlannedPart};
 use crate::store::Object;
@@ -75,18 +78,28 @@ pub struct PlannedPartSummary {
 }
 
 impl Plan {
-    /// The plan as data.
+    /// The plan as data; sentences call settings by the library's names.
     pub fn summary(&self) -> PlanSummary {
+        self.summary_named(Setting::name)
+    }
+
+    /// The plan as data, with a program's own names for settings, such as its flags.
+    pub fn summary_named(&self, name: SettingName) -> PlanSummary {
         match self {
-            Plan::Run(plan) => plan.summary(),
-            Plan::UpToDate(done) => done.summary(),
+            Plan::Run(plan) => plan.summary(name),
+            Plan::UpToDate(done) => done.summary(name),
         }
+    }
+
+    /// The dry run with a program's own names for settings, such as its flags.
+    pub fn named(&self, name: SettingName) -> impl fmt::Display {
+        self.summary_named(name)
     }
 }
 
 impl UpToDate {
     /// What was done, as data.
-    pub(crate) fn summary(&self) -> PlanSummary {
+    pub(crate) fn summary(&self, name: SettingName) -> PlanSummary {
         let receipt = &self.receipt;
         let parts: Vec<PlannedPartSummary> = self
             .exports
@@ -107,7 +120,7 @@ impl UpToDate {
                 &receipt.options.compression,
             ),
             strategy: receipt.strategy,
-            why: "up to date, as its receipt says".to_owned(),
+            why: Why::UpToDate.with_names(name).to_string(),
             up_to_date: true,
             bytes: parts.iter().map(|part| part.bytes).sum(),
             parts,
@@ -119,14 +132,14 @@ impl UpToDate {
             bytes_sent: None,
             not_checked: None,
             requests: 0,
-            warnings: self.warnings.clone(),
+            warnings: shown(&self.warnings, name),
         }
     }
 }
 
 impl RunPlan {
     /// The plan as data.
-    pub(crate) fn summary(&self) -> PlanSummary {
+    pub(crate) fn summary(&self, name: SettingName) -> PlanSummary {
         let parts = self.input.parts.iter().map(|part| {
             let rows =
                 |metadata: &Arc<ParquetMetaData>| u64::try_from(metadata.file_metadata().num_rows()).ok();
@@ -151,7 +164,7 @@ impl RunPlan {
             to: self.to,
             compression: compression_shown(strategy, self.to, &self.compression.to_string()),
             strategy,
-            why: self.why.clone(),
+            why: self.why.with_names(name).to_string(),
             up_to_date: false,
             parts: parts.collect(),
             bytes: self.input.bytes(),
@@ -163,7 +176,7 @@ impl RunPlan {
             bytes_sent: self.on_server().map(|merge| merge.totals.sent_bytes),
             not_checked: self.on_server().map(|merge| merge.not_checked(self.to).to_owned()),
             requests: self.requests(),
-            warnings: self.input.warnings.clone(),
+            warnings: shown(&self.input.warnings, name),
         }
     }
 
@@ -218,6 +231,10 @@ impl RunPlan {
     }
 }
 
+fn shown(warnings: &[Warning], name: SettingName) -> Vec<String> {
+    warnings.iter().map(|warning| warning.named(name).to_string()).collect()
+}
+
 fn summary_of(object: &Object, rows: Option<u64>) -> PlannedPartSummary {
     PlannedPartSummary { file: object.url.clone(), bytes: object.size, rows }
 }
@@ -253,7 +270,14 @@ const SHOWN: usize = 20;
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let plan = self.summary();
+        self.summary().fmt(f)
+    }
+}
+
+/// The dry run.
+impl fmt::Display for PlanSummary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plan = self;
         let title = if plan.job.is_empty() { plan.source.as_str() } else { plan.job.as_str() };
         write!(f, "{}", Escaped(title))?;
         if !plan.runs.is_empty() {

@@ -8,7 +8,7 @@ mod report;
 pub use report::Report;
 
 use crate::engine::{Context, Finished, abort, note_digest, publish, write_all};
-use crate::model::{Error, Event, Progress, Result, attend, column_summaries, stopped};
+use crate::model::{Error, Event, Progress, Result, Setting, Warning, attend, column_summaries, stopped};
 use crate::plan::{Plan, RunPlan, UpToDate, refuse_stale};
 
 use crate::source::rows_missing;
@@ -89,8 +89,8 @@ async fn write_and_publish(
     let context = Context::new(&plan.input, &plan.options, progress, stopped);
     let (mut plan, mut warnings) = (plan, Vec::new());
     let mut files = match write_all(&context, &plan).await {
-        Err(error) if plan.goes_on_without_server(&error) => {
-            warnings.push(format!("{error}; the merge was done here"));
+        Err(Error::Denied { doing, object, reason, .. }) if plan.goes_on_without_server(doing) => {
+            warnings.push(Warning::MergedHere { doing, object, reason });
             plan = plan.without_server();
             context.progress.reset();
             write_all(&context, &plan).await?
@@ -110,7 +110,7 @@ async fn write_and_publish(
     };
     let receipt = receipts::of_run(&context, &plan, &files, digest.clone()).await?;
     receipts::write(&plan, &receipt).await?;
-    let summary = plan.summary();
+    let summary = plan.summary(Setting::name);
     Ok(Report {
         job: summary.job,
         runs: summary.runs,
@@ -133,7 +133,7 @@ async fn write_and_publish(
 
 /// The report of a run whose output was there already.
 fn nothing_done(done: UpToDate) -> Report {
-    let summary = done.summary();
+    let summary = done.summary(Setting::name);
     Report {
         job: summary.job,
         runs: summary.runs,

@@ -2,7 +2,7 @@
 //! and, where it was asked for, that the output holds exactly their rows.
 
 use crate::engine::{Context, Finished};
-use crate::model::{Error, Result};
+use crate::model::{DataErrorKind, Error, Remedy, Result};
 use crate::plan::RunPlan;
 use crate::source::Part;
 use crate::store::{Object, Store, changed, local_object};
@@ -47,8 +47,9 @@ async fn is_unchanged(plan: &RunPlan, marks: &[&str]) -> Result<()> {
     for part in &plan.input.parts {
         match there.remove(part.object.key.as_str()) {
             None => {
-                return Err(Error::data(&part.object.url, "the part was removed while the run was read")
-                    .remedy("run again when nobody writes to the source")
+                let problem = "the part was removed while the run was read";
+                return Err(Error::data(DataErrorKind::Changed, &part.object.url, problem)
+                    .remedy(Remedy::RunWhenQuiet)
                     .into());
             }
             Some(now) if !part.object.is_same_content(now) => return Err(changed(&part.object).into()),
@@ -57,9 +58,10 @@ async fn is_unchanged(plan: &RunPlan, marks: &[&str]) -> Result<()> {
     }
     match there.into_values().next() {
         None => Ok(()),
-        Some(new) => Err(Error::data(&new.url, "the part was added while the run was read")
-            .remedy("run again when the export is complete")
-            .into()),
+        Some(new) => {
+            let problem = "the part was added while the run was read";
+            Err(Error::data(DataErrorKind::Changed, &new.url, problem).remedy(Remedy::RunWhenComplete).into())
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a run did, as data.
 
-use crate::model::{ColumnSummary, Format, Kind, Strategy, WrittenFile};
+use crate::model::{ColumnSummary, Format, Kind, Strategy, Warning, WrittenFile};
 use crate::plan::Receipt;
 use serde::Serialize;
 
@@ -38,7 +38,7 @@ pub struct Report {
     /// What the output was made of, and how.
     pub receipt: Receipt,
     /// What went another way than planned, but well.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Warning>,
     /// Seconds from start to end.
     pub seconds: f64,
 }

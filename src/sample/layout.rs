@@ -4,7 +4,7 @@
 use super::options::{Quantile, SampleOptions};
 use crate::codec::csv::CellType;
 use crate::codec::value::{TimestampFormatter, Unit, Zone};
-use crate::model::{Error, Kind, Result};
+use crate::model::{Error, Kind, Result, UsageError};
 use crate::source::schema;
 
 use arrow::datatypes::SchemaRef;
@@ -231,9 +231,11 @@ impl Calendar<'_> {
                 .map(|time| time.and_utc().timestamp_micros())
                 .filter(|time| formatter.write(*time, Unit::Micro, zone, &mut text))
                 .ok_or_else(|| {
-                    Error::Usage(format!(
-                        "step {step} of {frequency} after {start} is not within the years 0 to 9999"
-                    ))
+                    Error::from(UsageError::BeyondCalendar {
+                        step: step.into(),
+                        frequency: frequency.to_string(),
+                        start: start.to_string(),
+                    })
                 })?;
             micros.push(time);
             texts.push(String::from_utf8_lossy(&text).into_owned());

@@ -13,8 +13,8 @@ pub use options::{Frequency, Quantile, SampleOptions};
 
 use crate::engine::{abort, publish};
 use crate::model::{
-    ColumnSummary, Error, Event, Format, Kind, PartName, Pattern, Progress, Result, WrittenFile, attend,
-    column_summaries,
+    ColumnSummary, Error, Event, ExistsWhy, Format, Kind, PartName, Pattern, Progress, Result, UsageError,
+    WrittenFile, attend, column_summaries,
 };
 use crate::store::{Location, listing};
 use files::{Parts, marker};
@@ -164,7 +164,7 @@ async fn refuse_existing(
 ) -> Result<Vec<Location>> {
     for place in [target, folder] {
         if place.is_local() && std::fs::metadata(&place.path).is_ok_and(|meta| !meta.is_dir()) {
-            return Err(Error::Usage(format!("{place} is a file; a sample is written into a folder")));
+            return Err(UsageError::SampleIntoFile { path: place.to_string() }.into());
         }
     }
     let there = match listing::list(&target.as_folder()).await {
@@ -181,18 +181,13 @@ async fn refuse_existing(
         }
         let is_replaced = new.contains(object.file_name());
         if is_replaced && !options.overwrite {
-            return Err(Error::OutputExists { path: object.url.clone() });
+            return Err(Error::exists(&object.url, ExistsWhy::Exists));
         }
         let is_of_run = pattern
             .parse(object.folder(), object.file_name())
             .is_some_and(|name| name.job() == options.job && name.run() == Some(&options.run));
         if is_of_run && !is_replaced {
-            return Err(Error::OutputExists {
-                path: format!(
-                    "{} belongs to the same run and would stay beside the new parts: remove it first; it",
-                    object.url
-                ),
-            });
+            return Err(Error::exists(&object.url, ExistsWhy::StalePart));
         }
     }
     let mut missing = Vec::new();

@@ -1,6 +1,6 @@
 //! What a synthetic export shall look like: plain data with defaults, checked against the service's own limits.
 
-use crate::model::{Compression, Error, Format, Kind, Result, RunStamp};
+use crate::model::{Compression, Error, Format, Kind, Result, RunStamp, Setting, UsageError, ValueKind};
 
 use chrono::{Days, Months, NaiveDate, NaiveDateTime, TimeDelta};
 use std::fmt;
@@ -87,61 +87,40 @@ impl Default for SampleOptions {
 impl SampleOptions {
     /// Refuses what the service would not export.
     pub(super) fn check(&self) -> Result<()> {
-        let refuse = |message: String| Err(Error::Usage(message));
-        if self.items > MOST_ITEMS {
-            return refuse(format!("{} items are more than the {MOST_ITEMS} there can be", self.items));
-        }
-        if !(1..=MOST_STEPS).contains(&self.steps) {
-            return refuse(format!(
-                "{} steps; a forecast has 1 to {MOST_STEPS}, and --items makes an export larger",
-                self.steps
-            ));
-        }
-        if !(1..=MOST_PARTS).contains(&self.parts) {
-            return refuse(format!("{} parts; there can be 1 to {MOST_PARTS}", self.parts));
-        }
-        if self.dimensions as usize > MOST_DIMENSIONS {
-            return refuse(format!(
-                "{} dimensions; the service takes {MOST_DIMENSIONS} at most",
-                self.dimensions
-            ));
-        }
+        let within = |setting, number: u64, lowest: u64, highest: u64| match number {
+            number if (lowest..=highest).contains(&number) => Ok(()),
+            number => Err(UsageError::OutOfRange { setting, number, lowest, highest }),
+        };
+        within(Setting::Items, self.items, 0, MOST_ITEMS)?;
+        within(Setting::Steps, self.steps.into(), 1, MOST_STEPS.into())?;
+        within(Setting::Parts, self.parts.into(), 1, MOST_PARTS.into())?;
+        within(Setting::Dimensions, self.dimensions.into(), 0, MOST_DIMENSIONS as u64)?;
+        within(Setting::Quantiles, self.quantiles.len() as u64, 1, MOST_QUANTILES as u64)?;
         self.check_quantiles()?;
         let mut letters = self.job.bytes();
         let is_job = letters.next().is_some_and(|first| first.is_ascii_alphabetic())
             && letters.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
             && self.job.len() <= MOST_JOB_NAME;
         if !is_job {
-            return refuse(format!(
-                "\"{}\" is no job name: a letter, then letters, digits and _, {MOST_JOB_NAME} at most",
-                self.job
-            ));
+            return Err(UsageError::Malformed { what: ValueKind::JobName, text: self.job.clone() }.into());
         }
         if self.run.instant().is_none() || self.run.as_str().contains(':') {
-            return refuse(format!(
-                "\"{}\" is no run's timestamp as file names have it, such as 2026-01-02T03-04-05Z",
-                self.run
-            ));
+            let text = self.run.to_string();
+            return Err(UsageError::Malformed { what: ValueKind::RunStamp, text }.into());
         }
         if self.to == Format::Csv && self.compression.is_some_and(|chosen| chosen != Compression::None) {
-            return refuse("a CSV sample is not compressed; --compression is for --to parquet".into());
+            return Err(UsageError::CompressedSample.into());
         }
         Ok(())
     }
 
     fn check_quantiles(&self) -> Result<()> {
-        if self.quantiles.is_empty() || self.quantiles.len() > MOST_QUANTILES {
-            return Err(Error::Usage(format!(
-                "{} quantiles; a forecast has 1 to {MOST_QUANTILES}",
-                self.quantiles.len()
-            )));
-        }
         for (i, quantile) in self.quantiles.iter().enumerate() {
             if matches!(quantile, Quantile::Percent(0 | 100..)) {
-                return Err(Error::Usage(format!("{quantile} is no quantile; they are p1 to p99 and mean")));
+                return Err(UsageError::NoQuantile { quantile: quantile.to_string() }.into());
             }
             if self.quantiles[..i].contains(quantile) {
-                return Err(Error::Usage(format!("the quantile {quantile} is named twice")));
+                return Err(UsageError::QuantileTwice { quantile: quantile.to_string() }.into());
             }
         }
         Ok(())
@@ -182,7 +161,7 @@ impl FromStr for Quantile {
             _ => 0,
         };
         if percent == 0 {
-            return Err(Error::Usage(format!("\"{text}\" is no quantile; write 0.01 to 0.99, or mean")));
+            return Err(UsageError::Malformed { what: ValueKind::Quantile, text: text.to_owned() }.into());
         }
         Ok(Quantile::Percent(percent))
     }
@@ -245,15 +224,11 @@ impl FromStr for Frequency {
 
     /// Reads a number and a unit; a unit alone means one of it.
     fn from_str(text: &str) -> Result<Self> {
-        let bad = || {
-            let known: Vec<String> =
-                Unit::ALL.iter().map(|(_, letters, most)| format!("1-{most}{letters}")).collect();
-            Error::Usage(format!("\"{text}\" is no frequency; known are {}", known.join(", ")))
-        };
+        let bad = || UsageError::Malformed { what: ValueKind::Frequency, text: text.to_owned() };
         let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
         let (unit, _, most) = *Unit::ALL.iter().find(|row| row.1 == &text[digits..]).ok_or_else(bad)?;
         let count = if digits == 0 { 1 } else { text[..digits].parse().map_err(|_| bad())? };
-        if (1..=most).contains(&count) { Ok(Frequency { count, unit }) } else { Err(bad()) }
+        if (1..=most).contains(&count) { Ok(Frequency { count, unit }) } else { Err(bad().into()) }
     }
 }
 
@@ -291,6 +266,10 @@ mod tests {
         for text in ["", "0D", "7D", "24H", "60min", "2Y", "1d", "1 D", "-1D", "99999999999D"] {
             assert!(text.parse::<Frequency>().is_err(), "{text}");
         }
+        let error = "7D".parse::<Frequency>().expect_err("a week").to_string();
+        for (_, letters, most) in Unit::ALL {
+            assert!(error.contains(&format!("1-{most}{letters}")), "{error}");
+        }
     }
 
     #[test]
@@ -321,9 +300,10 @@ mod tests {
         for job in ["", "1a", "a-b", "a b", &"a".repeat(64)] {
             assert!(refusal(|o| o.job = job.into()).contains("is no job name"), "{job}");
         }
+        assert!(refusal(|o| o.job.clear()).contains(&format!("{MOST_JOB_NAME} at most")));
         for run in ["latest", "2026-01-02", "2026-13-02T03-04-05Z", "2026-01-02T03:04:05Z"] {
             assert!(refusal(|o| o.run = RunStamp::new(run)).contains("timestamp"), "{run}");
         }
-        assert!(refusal(|o| o.compression = Some(Compression::Snappy)).contains("--to parquet"));
+        assert!(refusal(|o| o.compression = Some(Compression::Snappy)).contains("to parquet"));
     }
 }

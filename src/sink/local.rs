@@ -1,7 +1,7 @@
 //! A local file: written to a temporary beside it, synced, and moved into place in one step.
 
 use super::folder::{Folder, SUFFIX};
-use crate::model::{Error, Result};
+use crate::model::{Error, ExistsWhy, Result};
 use crate::store::{Location, Object, blocking, changed};
 
 use bytes::Bytes;
@@ -174,7 +174,7 @@ impl LocalSink {
         blocking(move || {
             let moved = if overwrite { temporary.persist(&path) } else { temporary.persist_noclobber(&path) };
             moved.map_err(|error| match error.error.kind() {
-                std::io::ErrorKind::AlreadyExists => Error::OutputExists { path: shown.clone() },
+                std::io::ErrorKind::AlreadyExists => Error::exists(&shown, ExistsWhy::Exists),
                 _ => Error::io("writing", shown.clone(), error.error),
             })?;
             if let Some(folder) = folder {
@@ -278,7 +278,7 @@ mod tests {
                 ended.iter().filter(|(_, end)| end.is_ok()).map(|(writer, _)| *writer).collect();
             assert_eq!(won.len(), 1, "{ended:?}");
             assert!(
-                ended.iter().all(|(_, end)| matches!(end, Ok(_) | Err(Error::OutputExists { .. }))),
+                ended.iter().all(|(_, end)| matches!(end, Ok(_) | Err(Error::OutputExists(_)))),
                 "{ended:?}"
             );
             assert_eq!(std::fs::read(&location.path).expect("there"), [won[0]; 3]);

@@ -3,7 +3,7 @@
 
 use super::journal;
 use super::target::SinkOptions;
-use crate::model::{Error, Result, TRANSFER_BYTES};
+use crate::model::{Error, ExistsWhy, Result, TRANSFER_BYTES};
 use crate::store::{Location, UploadTicket, store_error};
 
 use bytes::Bytes;
@@ -76,7 +76,7 @@ impl ObjectSink {
         })
     }
 
-    fn failed(&self, error: &object_store::Error) -> Error {
+    fn failed(&self, error: object_store::Error) -> Error {
         store_error("writing", &super::target::shown(&self.location), error)
     }
 
@@ -132,7 +132,7 @@ impl ObjectSink {
         let begun = beginning.await;
         self.beginning = None;
         let begun = begun.map_err(|error| Error::Internal(format!("an upload ended early: {error}")))?;
-        self.upload = Some(SyncWrapper::new(begun.map_err(|error| self.failed(&error))?));
+        self.upload = Some(SyncWrapper::new(begun.map_err(|error| self.failed(error))?));
         let id = self.ticket.id();
         self.noted = id.and_then(|id| journal::note(&self.location.store, &self.location.path, id));
         Ok(())
@@ -141,7 +141,7 @@ impl ObjectSink {
     async fn wait_for_piece(&mut self) -> Result<()> {
         match self.under_way.join_next().await {
             None | Some(Ok(Ok(()))) => Ok(()),
-            Some(Ok(Err(error))) => Err(self.failed(&error)),
+            Some(Ok(Err(error))) => Err(self.failed(error)),
             Some(Err(error)) => Err(Error::Internal(format!("an upload ended early: {error}"))),
         }
     }
@@ -162,12 +162,12 @@ impl ObjectSink {
         if let Some(upload) = &mut self.upload {
             // The condition is asked for on S3 only, so elsewhere the look before is the last moment to notice.
             if !self.options.overwrite && crate::store::exists(&self.location).await? {
-                return Err(Error::OutputExists { path: shown });
+                return Err(Error::exists(shown, ExistsWhy::Exists));
             }
             match upload.get_mut().complete().await {
                 Ok(put) => self.e_tag = put.e_tag,
                 Err(_) if self.is_there().await => {}
-                Err(error) => return Err(self.not_published(&error)),
+                Err(error) => return Err(self.not_published(error)),
             }
             self.upload = None;
             self.noted = None;
@@ -183,7 +183,7 @@ impl ObjectSink {
             match self.store.put_opts(&self.path, payload, options).await {
                 Ok(put) => self.e_tag = put.e_tag,
                 Err(_) if self.is_there().await => {}
-                Err(error) => return Err(self.not_published(&error)),
+                Err(error) => return Err(self.not_published(error)),
             }
         }
         Ok(shown)
@@ -198,7 +198,7 @@ impl ObjectSink {
         identity_of(self.e_tag.as_ref(), &self.location).await
     }
 
-    fn not_published(&self, error: &object_store::Error) -> Error {
+    fn not_published(&self, error: object_store::Error) -> Error {
         not_published(error, &super::target::shown(&self.location), self.options.overwrite)
     }
 
@@ -250,11 +250,11 @@ async fn abort_upload(mut upload: Box<dyn MultipartUpload>, noted: Option<journa
 }
 
 /// Why an object did not come into sight.
-pub(super) fn not_published(error: &object_store::Error, shown: &str, overwrite: bool) -> Error {
+pub(super) fn not_published(error: object_store::Error, shown: &str, overwrite: bool) -> Error {
     use object_store::Error as Raw;
     match error {
         Raw::AlreadyExists { .. } | Raw::Precondition { .. } if !overwrite => {
-            Error::OutputExists { path: shown.to_owned() }
+            Error::exists(shown, ExistsWhy::Exists)
         }
         _ => store_error("writing", shown, error),
     }

@@ -4,7 +4,7 @@
 use super::journal;
 use super::object::{ATTEMPTS, MARK, identity_of, is_marked, not_published, random_mark};
 use super::target::SinkOptions;
-use crate::model::{Error, Progress, Result};
+use crate::model::{Error, ExistsWhy, Progress, Result};
 use crate::source::Input;
 use crate::store::{Copier, Cutter, Limits, Location, Own, Span, UploadPiece, UploadTicket, store_error};
 
@@ -95,7 +95,7 @@ impl ServerSink {
         let mut begin = PutMultipartOptions { attributes, tags, ..Default::default() };
         begin.extensions.insert(UploadTicket::new(!options.overwrite));
         let begun = copier.begin(&path, begin).await;
-        let id = begun.map_err(|error| store_error("writing", &shown, &error))?;
+        let id = begun.map_err(|error| store_error("writing", &shown, error))?;
         let noted = journal::note(&location.store, &location.path, id.clone());
         let store = Arc::clone(store);
         Ok(ServerSink {
@@ -207,12 +207,12 @@ impl ServerSink {
         let OpenUpload { copier, path, id, shown, .. } = &*self.upload;
         // Servers exist that ignore the condition of the completion.
         if !self.overwrite && crate::store::exists(&self.location).await? {
-            return Err(Error::OutputExists { path: shown.clone() });
+            return Err(Error::exists(shown, ExistsWhy::Exists));
         }
         match copier.complete(path, id, pieces).await {
             Ok(put) => self.e_tag = put.e_tag,
             Err(_) if self.is_there().await => {}
-            Err(error) => return Err(not_published(&error, shown, self.overwrite)),
+            Err(error) => return Err(not_published(error, shown, self.overwrite)),
         }
         self.is_open = false;
         self.noted = None;
@@ -274,7 +274,7 @@ impl OpenUpload {
             });
         }
         let sent = self.copier.send_piece(&self.path, &self.id, number, PutPayload::from_iter(pieces)).await;
-        let piece = sent.map_err(|error| store_error("writing", &self.shown, &error))?;
+        let piece = sent.map_err(|error| store_error("writing", &self.shown, error))?;
         Ok((number, true, piece))
     }
 

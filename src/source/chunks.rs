@@ -3,7 +3,9 @@
 
 use super::probe::{CsvHead, LineEnd, Wrapping};
 use crate::codec::csv::whole_records;
-use crate::model::{Budget, Error, MAX_RECORD_BYTES, Progress, Result, TRANSFER_BYTES};
+use crate::model::{
+    Budget, DataErrorKind, Error, MAX_RECORD_BYTES, Progress, Remedy, Result, TRANSFER_BYTES,
+};
 use crate::store::{Object, Store, changed, open_local};
 
 use bytes::Bytes;
@@ -145,11 +147,12 @@ impl Text {
             }
             if end >= MAX_RECORD_BYTES {
                 return Err(Error::data(
+                    DataErrorKind::TooLarge,
                     &part.object.url,
                     "a record is longer than 64 MiB: is a quote never closed?",
                 )
                 .value(&chunk.buffer[..end])
-                .remedy("the part may be damaged; fetch or export it again")
+                .remedy(Remedy::FetchDamaged)
                 .into());
             }
             wanted = end * 2;
@@ -216,9 +219,8 @@ fn read_error(part: &TextPart, error: std::io::Error) -> Error {
         }
         Err(_) if part.head.wrapping == Wrapping::Plain => changed(&part.object).into(),
         Err(error) => {
-            Error::data(&part.object.url, format!("the compressed part is cut short or damaged: {error}"))
-                .remedy("fetch or export the part again")
-                .into()
+            let problem = format!("the compressed part is cut short or damaged: {error}");
+            Error::data(DataErrorKind::Damaged, &part.object.url, problem).remedy(Remedy::FetchAgain).into()
         }
     }
 }

@@ -1,14 +1,13 @@
 //! What was found, told apart: takes objects and a pattern, gives one [`Export`] per (folder, kind, job, run), its
-//! parts in numeric order, with gaps, doubles and strays; and chooses among them. Reads no contents.
+//! parts in numeric order, with gaps, duplicates and strays; and chooses among them. Reads no contents.
 
 use crate::model::{
-    Error, Format, GapRule, Kind, PartName, PartNumber, Pattern, Result, RunChoice, RunStamp, Selection,
-    is_receipt, strip_extension,
+    Format, Gap, GapRule, Incomplete, Kind, NotFound, PartName, PartNumber, Pattern, Result, RunChoice,
+    RunStamp, Selection, is_receipt, strip_extension,
 };
 use crate::store::{Glob, Object};
 
-use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 /// One part of an export.
@@ -18,19 +17,6 @@ pub struct Part {
     pub object: Object,
     /// Its name taken apart; `None` for a file of another name that was named by itself.
     pub name: Option<PartName>,
-}
-
-/// Part numbers that are missing between two neighbours.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Gap {
-    /// The first number missing.
-    pub from: u64,
-    /// The last number missing.
-    pub to: u64,
-    /// The file before the gap; `None` where the first part is missing.
-    pub after: Option<String>,
-    /// The file behind the gap.
-    pub before: String,
 }
 
 /// All parts of one run of one job in one folder.
@@ -49,7 +35,7 @@ pub struct Export {
     /// Numbers that are missing.
     pub gaps: Vec<Gap>,
     /// Files that claim the number of the file before them.
-    pub doubles: Vec<String>,
+    pub duplicates: Vec<String>,
 }
 
 impl Export {
@@ -74,52 +60,19 @@ impl Export {
     }
 
     fn check(&self, selection: &Selection) -> Result<()> {
-        if let Some(double) = self.doubles.first() {
-            return Err(Error::Incomplete(format!(
-                "{}: two files claim the same part: {double}; remove one of them",
-                self.title()
-            )));
+        let number = |part: &Part| part.name.as_ref().map(PartName::number);
+        let claim_the_same =
+            |[one, other]: &&[Part; 2]| number(one).is_some() && number(one) == number(other);
+        if let Some(files) = self.parts.array_windows().find(claim_the_same) {
+            let files = files.each_ref().map(|part| part.object.file_name().to_owned());
+            return Err(Incomplete::Duplicate { run: self.title(), files }.into());
         }
         if !selection.allow_gaps && !self.gaps.is_empty() {
-            return Err(Error::Incomplete(self.gap_message()));
+            let highest = self.parts.last().and_then(number).map_or(0, |number| number.split_last().0);
+            let parts = highest.saturating_add(1);
+            return Err(Incomplete::Gaps { run: self.title(), gaps: self.gaps.clone(), parts }.into());
         }
         Ok(())
-    }
-
-    fn gap_message(&self) -> String {
-        let highest = self
-            .parts
-            .last()
-            .and_then(|part| part.name.as_ref())
-            .map_or(0, |name| name.number().split_last().0);
-        let several = self.gaps.len() > 1 || self.gaps.iter().any(|gap| gap.to > gap.from);
-        let numbers: Vec<String> =
-            self.gaps
-                .iter()
-                .take(10)
-                .map(|gap| {
-                    if gap.to > gap.from { format!("{}-{}", gap.from, gap.to) } else { gap.from.to_string() }
-                })
-                .collect();
-        let more = if self.gaps.len() > 10 { ", …" } else { "" };
-        let mut text = format!(
-            "{} {}{more} of {} {} missing",
-            if several { "parts" } else { "part" },
-            numbers.join(", "),
-            highest.saturating_add(1),
-            if several { "are" } else { "is" },
-        );
-        if let [gap] = self.gaps.as_slice() {
-            let _ = match &gap.after {
-                Some(after) => write!(text, " between {after} and {}", gap.before),
-                None => write!(text, " before {}", gap.before),
-            };
-        } else {
-            let _ = write!(text, " from {}", self.title());
-        }
-        let them = if several { "them" } else { "it" };
-        let _ = write!(text, "; --allow-gaps merges without {them}");
-        text
     }
 }
 
@@ -162,8 +115,8 @@ pub(crate) fn group(objects: Vec<Object>, pattern: &Pattern) -> Found {
         .map(|((folder, kind, job, run), mut parts)| {
             // The rest of their names is what they have in common.
             parts.sort_by(|a, b| place(a).cmp(&place(b)));
-            let (gaps, doubles) = inspect(&parts, pattern.gaps());
-            Export { folder, kind, job, run, parts, gaps, doubles }
+            let (gaps, duplicates) = inspect(&parts, pattern.gaps());
+            Export { folder, kind, job, run, parts, gaps, duplicates }
         })
         .collect();
     found
@@ -189,7 +142,7 @@ pub(crate) fn single(object: Object, pattern: &Pattern) -> Export {
         run,
         parts: vec![Part { object, name }],
         gaps: Vec::new(),
-        doubles: Vec::new(),
+        duplicates: Vec::new(),
     }
 }
 
@@ -204,7 +157,7 @@ fn is_marker(name: &str) -> bool {
 
 fn inspect(parts: &[Part], rule: GapRule) -> (Vec<Gap>, Vec<String>) {
     let mut gaps = Vec::new();
-    let mut doubles = Vec::new();
+    let mut duplicates = Vec::new();
     let mut before: Option<(PartNumber, &str)> = None;
     for part in parts {
         let Some(name) = &part.name else { continue };
@@ -219,14 +172,14 @@ fn inspect(parts: &[Part], rule: GapRule) -> (Vec<Gap>, Vec<String>) {
         };
         if before.is_some_and(|(earlier, _)| earlier == number) {
             let earlier = before.map_or("", |(_, text)| text);
-            doubles.push(format!("{earlier} and {name}"));
+            duplicates.push(format!("{earlier} and {name}"));
         } else if last > expected {
             let after = sibling.map(|(_, text)| text.to_owned());
             gaps.push(Gap { from: expected, to: last - 1, after, before: name.to_string() });
         }
         before = Some((number, name.as_str()));
     }
-    (gaps, doubles)
+    (gaps, duplicates)
 }
 
 /// Chooses what is read: one run, or with [`RunChoice::All`] every run of one job, oldest first.
@@ -235,13 +188,13 @@ fn inspect(parts: &[Part], rule: GapRule) -> (Vec<Gap>, Vec<String>) {
 pub(crate) fn select(found: Found, selection: &Selection, place: &str) -> Result<Vec<Export>> {
     let mut exports = found.exports;
     if exports.is_empty() {
-        return Err(Error::NotFound(nothing_found(&found.strays, place)));
+        return Err(nothing_found(&found.strays, place).into());
     }
     if let Some(kind) = selection.kind {
         let before: Vec<Kind> = exports.iter().map(|export| export.kind).collect();
         exports.retain(|export| export.kind == kind);
         if exports.is_empty() {
-            return Err(Error::NotFound(format!("{place} holds no {kind} export, only {}", listed(before))));
+            return Err(NotFound::Kind { place: place.to_owned(), kind, found: before }.into());
         }
     }
     if let Some(job) = &selection.job {
@@ -249,16 +202,14 @@ pub(crate) fn select(found: Found, selection: &Selection, place: &str) -> Result
         let before: Vec<String> = exports.iter().map(|export| export.job.clone()).collect();
         exports.retain(|export| glob.matches(&export.job));
         if exports.is_empty() {
-            return Err(Error::NotFound(format!(
-                "{place} holds no job \"{job}\"; there are {}",
-                listed(before)
-            )));
+            let (place, job) = (place.to_owned(), job.clone());
+            return Err(NotFound::Job { place, job, found: before }.into());
         }
     }
     if let Some(format) = selection.format {
         exports.retain(|export| export.may_be(format));
         if exports.is_empty() {
-            return Err(Error::NotFound(format!("{place} holds no {format} export of the job")));
+            return Err(NotFound::Format { place: place.to_owned(), format }.into());
         }
     }
     if let RunChoice::At(text) = &selection.run {
@@ -266,20 +217,20 @@ pub(crate) fn select(found: Found, selection: &Selection, place: &str) -> Result
         let before: Vec<String> = exports.iter().map(Export::title).collect();
         exports.retain(|export| export.run.as_ref() == Some(&wanted));
         if exports.is_empty() {
-            return Err(Error::NotFound(format!(
-                "{place} holds no run \"{text}\"; there are {}",
-                listed(before)
-            )));
+            let (place, run) = (place.to_owned(), text.clone());
+            return Err(NotFound::Run { place, run, found: before }.into());
         }
     }
-    one_by_one(&exports, |export| export.job.clone(), "jobs", "--job NAME chooses one", place)?;
-    one_by_one(
-        &exports,
-        |export| export.kind.to_string(),
-        "kinds of export",
-        "--kind KIND chooses one",
-        place,
-    )?;
+    let jobs: BTreeSet<&str> = exports.iter().map(|export| export.job.as_str()).collect();
+    if jobs.len() > 1 {
+        let jobs = jobs.into_iter().map(str::to_owned).collect();
+        return Err(Incomplete::SeveralJobs { place: place.to_owned(), jobs }.into());
+    }
+    let kinds: BTreeSet<Kind> = exports.iter().map(|export| export.kind).collect();
+    if kinds.len() > 1 {
+        let kinds = kinds.into_iter().collect();
+        return Err(Incomplete::SeveralKinds { place: place.to_owned(), kinds }.into());
+    }
     if selection.run == RunChoice::Latest {
         let latest = exports.iter().map(|export| export.run.clone()).max().flatten();
         exports.retain(|export| export.run == latest);
@@ -287,21 +238,14 @@ pub(crate) fn select(found: Found, selection: &Selection, place: &str) -> Result
     exports.sort_by(|a, b| (&a.run, &a.folder).cmp(&(&b.run, &b.folder)));
     for pair in exports.windows(2) {
         if pair[0].run == pair[1].run {
-            return Err(Error::Incomplete(format!(
-                "{} lies in two folders, {} and {}; name one of them as the source",
-                pair[0].title(),
-                shown_folder(&pair[0].folder),
-                shown_folder(&pair[1].folder)
-            )));
+            let folders = [pair[0].folder.clone(), pair[1].folder.clone()];
+            return Err(Incomplete::TwoFolders { run: pair[0].title(), folders }.into());
         }
     }
     if exports.len() > 1 && selection.run == RunChoice::Only {
-        let runs = listed(exports.iter().filter_map(|export| export.run.as_ref().map(ToString::to_string)));
-        return Err(Error::Incomplete(format!(
-            "{place} holds {} runs of {}: {runs}; --run latest, --run all or --run TIMESTAMP chooses",
-            exports.len(),
-            exports[0].job
-        )));
+        let runs = exports.iter().map(|export| export.run.as_ref().map(ToString::to_string)).collect();
+        let (place, job) = (place.to_owned(), exports[0].job.clone());
+        return Err(Incomplete::SeveralRuns { place, job, runs }.into());
     }
     for export in &exports {
         export.check(selection)?;
@@ -310,68 +254,26 @@ pub(crate) fn select(found: Found, selection: &Selection, place: &str) -> Result
     if let Some(expected) = selection.expect_parts
         && parts as u64 != expected
     {
-        return Err(Error::Incomplete(format!(
-            "{place} holds {parts} parts, not the {expected} of --expect-parts"
-        )));
+        let (place, found) = (place.to_owned(), parts as u64);
+        return Err(Incomplete::Parts { place, found, expected }.into());
     }
     Ok(exports)
 }
 
-fn shown_folder(folder: &str) -> String {
-    if folder.is_empty() { "the top folder".to_owned() } else { format!("{folder}/") }
-}
-
-fn nothing_found(strays: &[Object], place: &str) -> String {
+fn nothing_found(strays: &[Object], place: &str) -> NotFound {
+    let place = place.to_owned();
     match strays.first() {
-        None => format!("{place} is empty: no export was found"),
-        Some(stray) => format!(
-            "no export was found at {place}: {} there, such as {}, but none is named like a part; \
-             --preset or --pattern reads other names, or name one file as the source",
-            if strays.len() == 1 { "1 file lies".to_owned() } else { format!("{} files lie", strays.len()) },
-            stray.file_name()
-        ),
+        None => NotFound::Empty { place },
+        Some(stray) => {
+            NotFound::NoParts { place, files: strays.len(), example: stray.file_name().to_owned() }
+        }
     }
-}
-
-/// Refuses exports that differ in `key`.
-fn one_by_one(
-    exports: &[Export],
-    key: impl Fn(&Export) -> String,
-    what: &str,
-    remedy: &str,
-    place: &str,
-) -> Result<()> {
-    let mut keys: Vec<String> = exports.iter().map(key).collect();
-    keys.sort();
-    keys.dedup();
-    if keys.len() > 1 {
-        return Err(Error::Incomplete(format!(
-            "{place} holds {} {what}: {}; {remedy}",
-            keys.len(),
-            listed(keys)
-        )));
-    }
-    Ok(())
-}
-
-/// The distinct words of a list, ten at most.
-fn listed<T: ToString>(words: impl IntoIterator<Item = T>) -> String {
-    let mut words: Vec<String> = words.into_iter().map(|word| word.to_string()).collect();
-    words.sort();
-    words.dedup();
-    let more = words.len().saturating_sub(10);
-    words.truncate(10);
-    let mut text = words.join(", ");
-    if more > 0 {
-        let _ = write!(text, " and {more} more");
-    }
-    text
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Preset;
+    use crate::model::{Error, Preset};
 
     fn object(key: &str) -> Object {
         Object { key: key.into(), url: key.into(), size: 1, modified: None, e_tag: None }
@@ -405,13 +307,13 @@ mod tests {
     }
 
     #[test]
-    fn a_gap_names_its_neighbours_and_the_flag_that_helps() {
+    fn a_gap_names_its_neighbours_and_the_setting_that_helps() {
         let keys = [0, 1, 2, 4].map(|n| format!("a_{RUN}_part{n}.csv"));
         let error = chosen(&keys.each_ref().map(String::as_str), |_| ()).expect_err("a gap");
         assert_eq!(
             error.to_string(),
             format!(
-                "part 3 of 5 is missing between a_{RUN}_part2.csv and a_{RUN}_part4.csv; --allow-gaps merges without it"
+                "part 3 of 5 is missing between a_{RUN}_part2.csv and a_{RUN}_part4.csv; allow_gaps merges without it"
             )
         );
         assert!(chosen(&keys.each_ref().map(String::as_str), |s| s.allow_gaps = true).is_ok());
@@ -469,7 +371,7 @@ mod tests {
         assert!(chosen(&bare, |s| s.format = Some(Format::Parquet)).is_ok(), "a name may tell nothing");
         assert!(matches!(
             chosen(&keys[..2], |s| s.format = Some(Format::Parquet)),
-            Err(Error::NotFound(text)) if text.contains("no Parquet")
+            Err(Error::NotFound(NotFound::Format { format: Format::Parquet, .. }))
         ));
     }
 
@@ -489,7 +391,7 @@ mod tests {
             "x/accuracy-metrics-values/Accuracy_a_2026-01-02T03-04-05Z_part0.csv",
             "x/forecasted-values/Forecasts_a_2026-01-02T03-04-05Z_part0.csv",
         ];
-        assert!(matches!(chosen(&keys, |_| ()), Err(Error::Incomplete(text)) if text.contains("--kind")));
+        assert!(matches!(chosen(&keys, |_| ()), Err(Error::Incomplete(Incomplete::SeveralKinds { .. }))));
         let one = chosen(&keys, |s| s.kind = Some(Kind::BacktestAccuracy)).expect("one kind");
         assert_eq!(one[0].parts[0].object.key, keys[0]);
     }

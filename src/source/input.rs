@@ -5,7 +5,10 @@ use super::export::{Export, Found, Part};
 use super::probe::{CsvHead, LineEnd, Probe, probe};
 use super::{export, schema};
 use crate::codec::csv::{CellType, Layout, Typing};
-use crate::model::{Error, Format, Kind, Options, Pattern, Result, SOURCE_COLUMNS, SchemaMode, Selection};
+use crate::model::{
+    DataErrorKind, Error, Format, Incomplete, Kind, Options, Pattern, Remedy, Result, SOURCE_COLUMNS,
+    SchemaMode, Selection, Warning,
+};
 use crate::store::{Location, Object, Store, listing};
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
@@ -75,7 +78,7 @@ pub(crate) struct Input {
     pub(crate) schema: SchemaRef,
     /// How the cells of CSV parts are read.
     pub(crate) typing: Arc<Typing>,
-    pub(crate) warnings: Vec<String>,
+    pub(crate) warnings: Vec<Warning>,
     /// All CSV parts have one header and one kind of line end.
     pub(crate) is_uniform: bool,
 }
@@ -145,7 +148,7 @@ pub(crate) async fn find_between(source: &Location, pattern: &Pattern, marks: &[
 /// The parts that were chosen, before any was looked at.
 pub(crate) struct Chosen {
     pub(crate) exports: Vec<Export>,
-    pub(crate) warnings: Vec<String>,
+    pub(crate) warnings: Vec<Warning>,
 }
 
 /// Finds the parts and chooses among them.
@@ -159,9 +162,7 @@ pub(crate) async fn choose(source: &Location, selection: &Selection) -> Result<C
     let exports = export::select(found, selection, &source.to_string())?;
     let mut warnings = Vec::new();
     if has_check && !has_success {
-        warnings.push(format!(
-            "{source} has a _CHECK but no _SUCCESS: the export may still be running, and last parts may be missing"
-        ));
+        warnings.push(Warning::MayBeRunning { source: source.to_string() });
     }
     Ok(Chosen { exports, warnings })
 }
@@ -215,7 +216,7 @@ pub(crate) async fn look(store: &Store, chosen: Chosen, options: &Options, cells
 }
 
 pub(crate) fn rows_missing(rows: u64, expected: u64) -> Error {
-    Error::Incomplete(format!("the parts hold {rows} rows, not the {expected} of --expect-rows"))
+    Incomplete::Rows { found: rows, expected }.into()
 }
 
 /// Explainability and what-if exports are named like forecasts: their first header tells.
@@ -246,17 +247,14 @@ fn one_format(parts: &[Part], probes: &[Probe]) -> Result<Format> {
     let mut formats = parts.iter().zip(probes).filter_map(|(part, probe)| Some((part, probe.format()?)));
     let Some((first, format)) = formats.next() else {
         let file = parts.first().map_or("", |part| part.object.url.as_str());
-        return Err(Error::data(file, "no part has a header, so the columns are unknown")
-            .remedy("export again, or leave the empty parts away")
-            .into());
+        return Err(schema::no_header(file));
     };
     match formats.find(|(_, other)| *other != format) {
         None => Ok(format),
-        Some((part, other)) => Err(Error::Incomplete(format!(
-            "the run holds both {format} and {other}: {} and {}; move one of the formats to another folder",
-            first.object.file_name(),
-            part.object.file_name()
-        ))),
+        Some((part, other)) => {
+            let files = [first, part].map(|part| part.object.file_name().to_owned());
+            Err(Incomplete::MixedFormats { formats: [format, other], files }.into())
+        }
     }
 }
 
@@ -346,6 +344,7 @@ fn refuse_other_line_ends(parts: &[Part], heads: &[Option<CsvHead>]) -> Result<(
     match known.find(|(_, other)| *other != end) {
         None => Ok(()),
         Some((part, other)) => Err(Error::data(
+            DataErrorKind::LineEndsDiffer,
             &part.object.url,
             format!(
                 "lines end with {} here and with {} in {}",
@@ -355,7 +354,7 @@ fn refuse_other_line_ends(parts: &[Part], heads: &[Option<CsvHead>]) -> Result<(
             ),
         )
         .line(1)
-        .remedy("--schema by-name rewrites them all with LF")
+        .remedy(Remedy::RewriteLineEnds)
         .into()),
     }
 }

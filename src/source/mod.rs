@@ -9,7 +9,7 @@ mod probe;
 pub(crate) mod schema;
 
 pub(crate) use chunks::{Chunk, Text, TextPart};
-pub use export::{Export, Found, Gap, Part};
+pub use export::{Export, Found, Part};
 pub use input::find;
 pub(crate) use input::{
     Chosen, Contents, CsvCells, Input, PlannedPart, choose, column_names, find_between, input, look,

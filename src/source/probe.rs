@@ -4,7 +4,7 @@
 use crate::codec::csv::{FieldEnd, Fields, lines, whole_records};
 use crate::codec::guard;
 use crate::codec::value::{Zone, parse_timestamp};
-use crate::model::{Error, Format, Result, cores};
+use crate::model::{DataErrorKind, Error, Format, Remedy, Result, cores};
 use crate::store::{Object, Store, blocking, open_local, read_local};
 
 use bytes::Bytes;
@@ -237,13 +237,12 @@ impl Reader {
 
     fn parquet(&self, object: &Object, tail: Bytes) -> Result<Probe> {
         let damaged = |reason: String| {
-            Error::from(
-                Error::data(&object.url, format!("the Parquet footer is damaged or cut off: {reason}"))
-                    .remedy("fetch or export the part again"),
-            )
+            let problem = format!("the Parquet footer is damaged or cut off: {reason}");
+            damaged_part(object, problem)
         };
         if tail.ends_with(b"PARE") {
-            return Err(Error::data(&object.url, "the Parquet footer is encrypted").into());
+            let kind = DataErrorKind::Encrypted;
+            return Err(Error::data(kind, &object.url, "the Parquet footer is encrypted").into());
         }
         let tail_start = object.size - tail.len() as u64;
         let mut decoder = guard(|| {
@@ -294,10 +293,11 @@ impl Reader {
                 // Nothing is left to read, or enough was.
                 None if raw_is_whole || raw.len() as u64 >= MAX_HEADER_BYTES => {
                     return Err(Error::data(
+                        DataErrorKind::NotTheFormat,
                         &object.url,
                         "no line end within the first mebibyte: no CSV header",
                     )
-                    .remedy("name the export's own part files")
+                    .remedy(Remedy::NamePartFiles)
                     .into());
                 }
                 None => raw = self.read(object, 0..object.size.min(MAX_HEADER_BYTES))?,
@@ -306,18 +306,17 @@ impl Reader {
     }
 }
 
+fn damaged_part(object: &Object, problem: String) -> Error {
+    Error::data(DataErrorKind::Damaged, &object.url, problem).remedy(Remedy::FetchAgain).into()
+}
+
 fn is_parquet(head: &[u8]) -> bool {
     head.starts_with(b"PAR1") || head.starts_with(b"PARE")
 }
 
 /// Every number in a footer that is used as a position or a count must make sense before it is used.
 fn check_metadata(object: &Object, metadata: &ParquetMetaData) -> Result<()> {
-    let damaged = |problem: String| {
-        Error::from(
-            Error::data(&object.url, format!("the Parquet footer is damaged: {problem}"))
-                .remedy("fetch or export the part again"),
-        )
-    };
+    let damaged = |problem: String| damaged_part(object, format!("the Parquet footer is damaged: {problem}"));
     let mut rows: i64 = 0;
     for (i, group) in metadata.row_groups().iter().enumerate() {
         if group.num_rows() < 0 {
@@ -360,12 +359,8 @@ fn unwrapped_head(
     raw: &Bytes,
     raw_is_whole: bool,
 ) -> Result<(Bytes, bool)> {
-    let failed = |error: std::io::Error| {
-        Error::from(
-            Error::data(&object.url, format!("the compressed part cannot be read: {error}"))
-                .remedy("fetch or export the part again"),
-        )
-    };
+    let failed =
+        |error: std::io::Error| damaged_part(object, format!("the compressed part cannot be read: {error}"));
     let raw: Box<dyn Read + Send> = Box::new(std::io::Cursor::new(raw.clone()));
     let mut reader = wrapping.unwrap(raw).map_err(failed)?;
     let mut text = Vec::new();
@@ -395,16 +390,14 @@ fn parse_head(object: &Object, wrapping: Wrapping, text: &Bytes, is_whole: bool)
         let Some(field) = fields.next() else { return Ok(None) };
         start.get_or_insert(field.start);
         let name = String::from_utf8(field.text().into_owned()).map_err(|error| {
-            Error::data(&object.url, "the header is no text: invalid UTF-8")
+            Error::data(DataErrorKind::NotUtf8, &object.url, "the header is no text: invalid UTF-8")
                 .line(1)
                 .value(error.as_bytes())
-                .remedy("name the export's own part files")
+                .remedy(Remedy::NamePartFiles)
         })?;
         if name.contains('\0') {
-            return Err(Error::data(&object.url, "the header holds NUL bytes: this is no CSV")
-                .line(1)
-                .remedy("name the export's own part files")
-                .into());
+            let (kind, problem) = (DataErrorKind::NotTheFormat, "the header holds NUL bytes: this is no CSV");
+            return Err(Error::data(kind, &object.url, problem).line(1).remedy(Remedy::NamePartFiles).into());
         }
         header.push(name);
         match field.end {
@@ -413,9 +406,10 @@ fn parse_head(object: &Object, wrapping: Wrapping, text: &Bytes, is_whole: bool)
             FieldEnd::Input | FieldEnd::OpenQuote if !is_whole => return Ok(None),
             FieldEnd::Input => break fields.position(),
             FieldEnd::OpenQuote => {
-                return Err(Error::data(&object.url, "a quote in the header is never closed")
+                let (kind, problem) = (DataErrorKind::OpenQuote, "a quote in the header is never closed");
+                return Err(Error::data(kind, &object.url, problem)
                     .line(1)
-                    .remedy("the part may be cut short; fetch or export it again")
+                    .remedy(Remedy::FetchCutShort)
                     .into());
             }
         }

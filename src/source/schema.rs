@@ -8,8 +8,8 @@ use super::probe::{CsvHead, Seen};
 use crate::codec::csv::{CellType, Layout};
 use crate::codec::value::Zone;
 use crate::model::{
-    ColumnType, Error, Kind, Options, Result, SOURCE_COLUMNS, SchemaMode, is_impact_score, is_metric,
-    is_named_quantile, is_quantile, is_time_column, kind_of,
+    ColumnType, DataErrorKind, Error, Kind, Options, Remedy, Result, SOURCE_COLUMNS, SchemaMode, UsageError,
+    is_impact_score, is_metric, is_named_quantile, is_quantile, is_time_column, kind_of,
 };
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
@@ -42,9 +42,7 @@ pub(crate) fn of_csv(
     let Some((first_part, first)) = parts.iter().find_map(|(part, head)| head.map(|head| (*part, head)))
     else {
         let file = parts.first().map_or("", |(part, _)| part.object.url.as_str());
-        return Err(Error::data(file, "no part has a header, so the columns are unknown")
-            .remedy("export again, or leave the empty parts away")
-            .into());
+        return Err(no_header(file));
     };
     let mut names: Vec<String> = Vec::new();
     let mut place: HashMap<String, usize> = HashMap::new();
@@ -87,6 +85,13 @@ pub(crate) fn of_csv(
     Ok(CsvSchema { columns, layouts })
 }
 
+/// All parts are empty.
+pub(crate) fn no_header(file: &str) -> Error {
+    Error::data(DataErrorKind::NoHeader, file, "no part has a header, so the columns are unknown")
+        .remedy(Remedy::LeaveEmptyPartsAway)
+        .into()
+}
+
 fn cell_type(name: &str, seen: Seen, kind: Kind, options: &Options) -> CellType {
     // Where no value tells, the windows of a backtest have no zone and all other times have one.
     let zone = seen.zone.unwrap_or(if name.starts_with("backtestwindow_") { Zone::None } else { Zone::Utc });
@@ -123,16 +128,14 @@ fn cell_type(name: &str, seen: Seen, kind: Kind, options: &Options) -> CellType 
 fn check_type_names(names: &[String], options: &Options) -> Result<()> {
     for (column, _) in &options.types {
         if !names.contains(column) {
-            return Err(Error::Usage(format!(
-                "--type names column {column}, which the export has not; it has {}",
-                names.join(", ")
-            )));
+            let (column, known) = (column.clone(), names.to_vec());
+            return Err(UsageError::NoSuchColumn { column, known }.into());
         }
     }
     if options.source_columns
         && let Some(taken) = names.iter().find(|name| SOURCE_COLUMNS.contains(&name.as_str()))
     {
-        return Err(Error::Usage(format!("--source-columns adds {taken}, which the export has already")));
+        return Err(UsageError::ColumnTaken { column: taken.clone() }.into());
     }
     Ok(())
 }
@@ -140,10 +143,11 @@ fn check_type_names(names: &[String], options: &Options) -> Result<()> {
 fn refuse_duplicates(part: &Part, names: &[String]) -> Result<()> {
     for (i, name) in names.iter().enumerate() {
         if names[..i].contains(name) {
-            return Err(Error::data(&part.object.url, "two columns have the same name")
+            let (kind, file) = (DataErrorKind::DuplicateColumn, &part.object.url);
+            return Err(Error::data(kind, file, "two columns have the same name")
                 .line(1)
                 .column(name)
-                .remedy("export with distinct column names")
+                .remedy(Remedy::ExportDistinctNames)
                 .into());
         }
     }
@@ -156,6 +160,7 @@ fn refuse_difference(part: &Part, names: &[String], first_part: &Part, first: &[
     };
     let shown = |names: &[String]| names.get(at).map_or("no column".to_owned(), |name| format!("\"{name}\""));
     Err(Error::data(
+        DataErrorKind::SchemasDiffer,
         &part.object.url,
         format!(
             "the header differs from that of {}: column {} is {} there and {} here",
@@ -167,7 +172,7 @@ fn refuse_difference(part: &Part, names: &[String], first_part: &Part, first: &[
     )
     .line(1)
     .column(names.get(at).or(first.get(at)).map_or("", String::as_str))
-    .remedy("--schema by-name aligns columns by name")
+    .remedy(Remedy::AlignByName)
     .into())
 }
 
@@ -206,7 +211,8 @@ pub(crate) fn of_parquet(
             )
         })
         .map_err(|reason| {
-            Error::data(&part.object.url, format!("the Parquet schema cannot be read: {reason}"))
+            let problem = format!("the Parquet schema cannot be read: {reason}");
+            Error::data(DataErrorKind::Damaged, &part.object.url, problem)
         })?;
         let names: Vec<String> = reader.schema().fields().iter().map(|field| field.name().clone()).collect();
         refuse_duplicates(part, &names).map_err(without_line)?;
@@ -228,6 +234,7 @@ pub(crate) fn of_parquet(
                     let other = &fields[column];
                     if other.data_type() != field.data_type() {
                         return Err(Error::data(
+                            DataErrorKind::SchemasDiffer,
                             &part.object.url,
                             format!(
                                 "the type is {} here and {} in {}",
@@ -237,7 +244,7 @@ pub(crate) fn of_parquet(
                             ),
                         )
                         .column(field.name())
-                        .remedy(format!("convert the parts by themselves, with --type {}=TYPE", field.name()))
+                        .remedy(Remedy::ConvertApart { column: field.name().clone() })
                         .into());
                     }
                     let nullable = other.is_nullable() || field.is_nullable();

@@ -2,7 +2,7 @@
 //! Forecast client alike. Takes a profile, a role and a region where they were given, gives credentials that are
 //! renewed before they expire. Nothing is read or asked before the first use.
 
-use crate::model::{Error, Result};
+use crate::model::{Error, Remedy, Result};
 
 use async_trait::async_trait;
 use aws_config::environment::EnvironmentVariableRegionProvider;
@@ -149,12 +149,12 @@ impl Chain {
     /// Refuses to go on without credentials.
     #[cfg(feature = "forecast")]
     pub(crate) async fn check(&self) -> Result<()> {
-        self.credentials().await.map(drop).map_err(|error| self.denied(&error))
+        self.credentials().await.map(drop).map_err(|error| self.denied(error))
     }
 
     /// Where the credentials come from, in words; never what they are.
     pub(super) async fn source(&self) -> Result<String> {
-        let credentials = self.credentials().await.map_err(|error| self.denied(&error))?;
+        let credentials = self.credentials().await.map_err(|error| self.denied(error))?;
         let steps: &[AwsCredentialFeature] =
             credentials.get_property::<Vec<AwsCredentialFeature>>().map_or(&[], Vec::as_slice);
         let mut words: Vec<String> = steps.iter().filter_map(word).map(str::to_owned).collect();
@@ -170,21 +170,20 @@ impl Chain {
         Ok(if words.is_empty() { "an unnamed source".to_owned() } else { words.join(", ") })
     }
 
-    fn denied(&self, error: &CredentialsError) -> Error {
+    fn denied(&self, error: CredentialsError) -> Error {
         let object = match (&self.identity.profile, &self.identity.role_arn) {
             (_, Some(role)) => format!("credentials for {role}"),
             (Some(profile), None) => format!("credentials of profile {profile}"),
             (None, None) => "AWS credentials".to_owned(),
         };
-        let reason = match error {
-            CredentialsError::CredentialsNotLoaded(_) => {
-                "neither environment, profile, web identity, container nor instance gives any; \
-                 --profile names a profile, --no-sign-request reads public buckets"
-                    .to_owned()
-            }
-            _ => super::failure::one_line(error),
+        let (reason, remedy) = match &error {
+            CredentialsError::CredentialsNotLoaded(_) => (
+                "neither environment, profile, web identity, container nor instance gives any".to_owned(),
+                Some(Remedy::NameProfile),
+            ),
+            other => (super::failure::one_line(other), None),
         };
-        Error::Denied { doing: "looking for", object, reason }
+        Error::Denied { doing: "looking for", object, reason, remedy, source: Some(Box::new(error)) }
     }
 }
 
@@ -273,7 +272,7 @@ impl CredentialProvider for Shared {
 
     async fn get_credential(&self) -> object_store::Result<Arc<AwsCredential>> {
         let credentials =
-            self.0.credentials().await.map_err(|error| super::failure::carried(self.0.denied(&error)))?;
+            self.0.credentials().await.map_err(|error| super::failure::carried(self.0.denied(error)))?;
         Ok(Arc::new(AwsCredential {
             key_id: credentials.access_key_id().to_owned(),
             secret_key: credentials.secret_access_key().to_owned(),

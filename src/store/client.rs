@@ -1,7 +1,7 @@
 //! How HTTP clients of all object stores are set up: timeouts, retries, and the environment's settings.
 
 use super::options::StoreOptions;
-use crate::model::Error;
+use crate::model::{Error, StoreProblem};
 use std::time::Duration;
 
 /// How long a connection may be silent. A piece of an upload counts as silence until the answer to it begins, so
@@ -40,6 +40,6 @@ pub(super) fn retry(options: &StoreOptions) -> object_store::RetryConfig {
 }
 
 #[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
-pub(super) fn bad_store(error: &object_store::Error) -> Error {
-    Error::Usage(format!("the store cannot be set up: {error}"))
+pub(super) fn bad_store(error: object_store::Error) -> Error {
+    StoreProblem::Setup { source: Box::new(error) }.into()
 }

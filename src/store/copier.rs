@@ -10,7 +10,7 @@ use super::http::status_of;
 use super::object::{Object, changed};
 use super::s3::S3;
 use super::xml::element;
-use crate::model::{Error, Result};
+use crate::model::{Error, Missing, NotFound, Result};
 
 use object_store::client::{HttpClient, HttpError, HttpErrorKind, HttpRequest, HttpRequestBody};
 use object_store::multipart::{MultipartStore, PartId};
@@ -94,7 +94,14 @@ impl Copier {
             (None, None) => {}
         }
         let query = [("partNumber", (piece + 1).to_string()), ("uploadId", id.clone())];
-        let failed = |reason: String| Error::Store { doing: COPYING, object: object.url.clone(), reason };
+        // Never with its cause: that may show the URL that was signed, which is as good as a key.
+        let failed = |reason: String| Error::Store {
+            doing: COPYING,
+            object: object.url.clone(),
+            reason,
+            remedy: None,
+            source: None,
+        };
         let answer = self.put_nothing(path, &query, &headers).await.map_err(failed)?;
         if answer.is_success() {
             let content_id =
@@ -104,7 +111,8 @@ impl Copier {
         Err(match answer.status {
             412 => changed(object).into(),
             404 if answer.element("Code").as_deref() != Some("NoSuchUpload") => {
-                Error::NotFound(format!("{COPYING} {}: no such object", object.url))
+                let (doing, object, missing) = (COPYING, object.url.clone(), Missing::CopySource);
+                NotFound::Object { doing, object, missing, source: None }.into()
             }
             // 400: what is encrypted by a key of the user's own, say.
             400 | 401 | 403 | 405 | 501 => {
@@ -112,7 +120,8 @@ impl Copier {
                     401 | 403 => self.s3.refused(&answer.said()).await,
                     _ => answer.said(),
                 };
-                Error::Denied { doing: COPYING, object: object.url.clone(), reason }
+                let (doing, object) = (COPYING, object.url.clone());
+                Error::Denied { doing, object, reason, remedy: None, source: None }
             }
             _ => failed(answer.said()),
         })

@@ -7,7 +7,7 @@ use super::copier::Copier;
 use super::failure::store_error;
 use super::object::{Object, blocking, changed, local_object, open_local, read_local};
 use super::objects::ObjectOptions;
-use crate::model::{Error, Result};
+use crate::model::{Error, Missing, NotFound, Result, StoreProblem};
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
@@ -152,7 +152,7 @@ impl Store {
         };
         let mut objects = Vec::new();
         while let Some(meta) =
-            listed.try_next().await.map_err(|error| store_error("listing", &shown, &error))?
+            listed.try_next().await.map_err(|error| store_error("listing", &shown, error))?
         {
             let object = self.object(meta);
             let to_last = last.as_ref().map(|last| object.key.cmp(last));
@@ -180,9 +180,9 @@ impl Store {
                 let shown = self.url(key);
                 match store.head(&self.path(key)?).await {
                     Ok(meta) => Ok(Some(self.object(meta))),
-                    Err(error) => match store_error("looking at", &shown, &error) {
+                    Err(error) => match store_error("looking at", &shown, error) {
                         // A missing bucket is not the same as a missing key.
-                        Error::NotFound(_) if !error.to_string().contains("NoSuchBucket") => Ok(None),
+                        Error::NotFound(NotFound::Object { missing: Missing::Object, .. }) => Ok(None),
                         other => Err(other),
                     },
                 }
@@ -210,7 +210,7 @@ impl Store {
             };
         };
         let shown = self.url(key);
-        let failed = |error| store_error("reading", &shown, &error);
+        let failed = |error| store_error("reading", &shown, error);
         let result = match store.get(&self.path(key)?).await {
             Ok(result) if result.meta.size > most => return Ok(None),
             Ok(result) => result,
@@ -223,7 +223,7 @@ impl Store {
     /// A key that exists, taken literally: `Path::from` would percent-encode it.
     pub(crate) fn path(&self, key: &str) -> Result<Path> {
         Path::parse(key)
-            .map_err(|error| Error::Usage(format!("{} cannot be addressed: {error}", self.url(key))))
+            .map_err(|error| StoreProblem::BadKey { url: self.url(key), source: Box::new(error) }.into())
     }
 
     /// Reads a range of an object that was listed; fewer bytes than asked for, or another version of the object,
@@ -251,7 +251,7 @@ impl Store {
                     ..GetOptions::default()
                 };
                 let path = self.path(&object.key)?;
-                let failed = |error| store_error("reading", &object.url, &error);
+                let failed = |error| store_error("reading", &object.url, error);
                 let mut got = 0;
                 // object_store does not count the bytes of an answer: one that ends early unnoticed on its way is
                 // asked for again.
@@ -270,6 +270,8 @@ impl Store {
                     doing: "reading",
                     object: object.url.clone(),
                     reason: format!("it keeps answering with {got} bytes where {wanted} were asked for"),
+                    remedy: None,
+                    source: None,
                 })
             }
         }

@@ -3,7 +3,7 @@
 use super::glob::Glob;
 use super::location::Location;
 use super::object::Object;
-use crate::model::{Error, Result};
+use crate::model::{Error, NotFound, Result};
 
 use std::collections::HashSet;
 
@@ -88,7 +88,7 @@ fn list_local(location: &Location) -> Result<Listing> {
             walk(path, &mut objects)?;
             Ok(Listing { objects, is_single_file: false })
         }
-        Ok(_) if location.is_folder => Err(Error::NotFound(format!("{location} is a file, not a folder"))),
+        Ok(_) if location.is_folder => Err(NotFound::NotAFolder { path: location.to_string() }.into()),
         Ok(meta) => {
             Ok(Listing { objects: vec![super::object::local_object(path, &meta)], is_single_file: true })
         }
@@ -101,7 +101,7 @@ fn list_local_glob(location: &Location) -> Result<Listing> {
     let (folder, last) = location.split();
     let glob = Glob::new(last);
     if glob.is_literal() {
-        return Err(Error::NotFound(format!("there is no file or folder {location}")));
+        return Err(NotFound::Path { path: location.to_string() }.into());
     }
     let read = if folder.is_empty() { "." } else { folder };
     let failed = |error| Error::io("listing", read, error);

@@ -4,7 +4,7 @@
 use super::handle::Store;
 use super::options::StoreOptions;
 use super::remote::{check_local, connect};
-use crate::model::{Error, Result};
+use crate::model::{Result, StoreProblem, UsageError, ValueKind};
 
 use object_store::ObjectStore;
 use std::fmt;
@@ -46,7 +46,7 @@ impl Location {
     /// As [`Location::parse`].
     pub fn parse_with(text: &str, options: &StoreOptions) -> Result<Self> {
         if text.is_empty() {
-            return Err(Error::Usage("an empty location; name a folder, a file or a URL".into()));
+            return Err(UsageError::Empty { what: ValueKind::Location }.into());
         }
         let Some((scheme, rest)) = text.split_once("://") else {
             check_local(options)?;
@@ -58,7 +58,8 @@ impl Location {
         }
         let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
         if bucket.is_empty() {
-            return Err(Error::Usage(format!("{text} names no bucket; write {scheme}://BUCKET/PREFIX")));
+            let (url, scheme) = (text.to_owned(), scheme.to_owned());
+            return Err(StoreProblem::NoBucket { url, scheme }.into());
         }
         let connected = connect(scheme, bucket, options)?;
         let store =
@@ -149,9 +150,7 @@ impl fmt::Debug for Location {
 
 pub(crate) async fn exists(location: &Location) -> Result<bool> {
     if location.is_local() && std::fs::metadata(&location.path).is_ok_and(|meta| meta.is_dir()) {
-        return Err(Error::Usage(format!(
-            "{location} is a folder; name a file, or use convert for part files"
-        )));
+        return Err(UsageError::IsFolder { path: location.to_string() }.into());
     }
     Ok(location.store.head(&location.path).await?.is_some())
 }
@@ -159,6 +158,7 @@ pub(crate) async fn exists(location: &Location) -> Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Error;
 
     fn local(text: &str) -> Location {
         Location::parse(text).expect("a local path")

@@ -1,6 +1,6 @@
 //! One file or object, and reading it from local disk.
 
-use crate::model::{Error, Result};
+use crate::model::{DataErrorKind, Error, Remedy, Result};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use std::fs::File;
@@ -79,6 +79,6 @@ pub(crate) fn read_local(file: &File, object: &Object, offset: u64, buffer: &mut
 }
 
 pub(crate) fn changed(object: &Object) -> crate::model::DataError {
-    Error::data(&object.url, "the file changed while it was read")
-        .remedy("run again when the export is complete and nobody writes to it")
+    Error::data(DataErrorKind::Changed, &object.url, "the file changed while it was read")
+        .remedy(Remedy::RunWhenCompleteAndQuiet)
 }

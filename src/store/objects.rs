@@ -1,7 +1,9 @@
 //! How objects are written to S3: encryption, tags, storage class. Takes what the user asked for, checks it against
 //! S3's rules before anything is written, gives it to the store and to every request that makes an object.
 
-use crate::model::{Compression, Error, Format, Result};
+use crate::model::{
+    Compression, Error, Format, Result, Setting, StoreProblem, TagProblem, UsageError, ValueKind,
+};
 
 use object_store::{Attribute, Attributes, TagSet};
 use std::collections::HashSet;
@@ -86,9 +88,8 @@ impl FromStr for Encryption {
             .into_iter()
             .find(|encryption| encryption.name() == text)
             .ok_or_else(|| {
-                Error::Usage(format!(
-                    "unknown encryption \"{text}\"; known are aws:kms, aws:kms:dsse, AES256"
-                ))
+                let known = ["aws:kms", "aws:kms:dsse", "AES256"].map(str::to_owned).to_vec();
+                UsageError::Unknown { what: ValueKind::Encryption, text: text.to_owned(), known }.into()
             })
     }
 }
@@ -111,10 +112,9 @@ impl ObjectOptions {
         if let Some(class) = &self.storage_class
             && !STORAGE_CLASSES.contains(&class.as_str())
         {
-            return Err(Error::Usage(format!(
-                "unknown storage class \"{class}\"; known are {}",
-                STORAGE_CLASSES.join(", ")
-            )));
+            let known = STORAGE_CLASSES.iter().map(|&class| class.to_owned()).collect();
+            let (what, text) = (ValueKind::StorageClass, class.clone());
+            return Err(UsageError::Unknown { what, text, known }.into());
         }
         self.check_tags()
     }
@@ -122,66 +122,47 @@ impl ObjectOptions {
     fn check_encryption(&self) -> Result<()> {
         if let Some(key) = &self.kms_key_id {
             if key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
-                return Err(Error::Usage(format!(
-                    "\"{key}\" is no key of KMS; give its id, its ARN, or alias/NAME"
-                )));
+                return Err(UsageError::Malformed { what: ValueKind::KmsKey, text: key.clone() }.into());
             }
             if self.encryption == Some(Encryption::Aes256) {
-                return Err(Error::Usage(
-                    "AES256 encrypts with keys that S3 manages, not with one of KMS; use aws:kms".into(),
-                ));
+                return Err(StoreProblem::KmsKeyWithAes256.into());
             }
         }
         match (self.bucket_key, self.encryption()) {
             (Some(true), Some(Encryption::Aes256 | Encryption::KmsDsse)) => {
-                Err(Error::Usage("a bucket key goes with the encryption aws:kms only".into()))
+                Err(StoreProblem::BucketKeyWithoutKms.into())
             }
             _ => Ok(()),
         }
     }
 
     fn check_tags(&self) -> Result<()> {
-        let refused = |key: &str, why: &str| Err(Error::Usage(format!("the tag \"{key}\" {why}")));
+        let refused = |key: &str, problem| Err(StoreProblem::Tag { key: key.to_owned(), problem }.into());
         if self.tags.len() > MOST_TAGS {
-            return Err(Error::Usage(format!(
-                "{} tags; an object of S3 has {MOST_TAGS} at most",
-                self.tags.len()
-            )));
+            let (setting, number, highest) = (Setting::Tags, self.tags.len() as u64, MOST_TAGS as u64);
+            return Err(UsageError::OutOfRange { setting, number, lowest: 0, highest }.into());
         }
         // S3 counts UTF-16 units: a character beyond the first plane takes two.
         let length = |text: &str| text.encode_utf16().count();
         let mut keys = HashSet::new();
         for (key, value) in &self.tags {
             if key.is_empty() {
-                return Err(Error::Usage(format!("a tag without a key: \"={value}\"; write KEY=VALUE")));
+                return Err(StoreProblem::TagWithoutKey { value: value.clone() }.into());
             }
             if length(key) > LONGEST_KEY {
-                return refused(
-                    key,
-                    &format!("has {} characters; a key has {LONGEST_KEY} at most", length(key)),
-                );
+                return refused(key, TagProblem::LongKey { length: length(key), most: LONGEST_KEY });
             }
             if length(value) > LONGEST_VALUE {
-                let length = length(value);
-                return refused(
-                    key,
-                    &format!("has a value of {length} characters; it has {LONGEST_VALUE} at most"),
-                );
+                return refused(key, TagProblem::LongValue { length: length(value), most: LONGEST_VALUE });
             }
             if key.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("aws:")) {
-                return refused(key, "begins with aws:, which only AWS may use");
+                return refused(key, TagProblem::Reserved);
             }
             if let Some(c) = key.chars().chain(value.chars()).find(|&c| !is_tag_character(c)) {
-                return refused(
-                    key,
-                    &format!(
-                        "holds '{}'; allowed are letters, digits, blanks and + - = . _ : / @",
-                        c.escape_default()
-                    ),
-                );
+                return refused(key, TagProblem::Character(c));
             }
             if !keys.insert(key) {
-                return refused(key, "is given twice");
+                return refused(key, TagProblem::Twice);
             }
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! How stores are reached: endpoints, credentials and what written objects carry, as a caller may choose them.
 
 use super::objects::ObjectOptions;
-use crate::model::{Error, Result};
+use crate::model::{Result, StoreProblem};
 #[cfg(feature = "aws")]
 use std::sync::Arc;
 use std::time::Duration;
@@ -120,12 +120,10 @@ impl StoreOptions {
 
     pub(super) fn check(&self, scheme: &str) -> Result<()> {
         if self.external_id.is_some() && self.role_arn.is_none() {
-            return Err(Error::Usage("an external id belongs to a role; name it with --role-arn".into()));
+            return Err(StoreProblem::ExternalIdWithoutRole.into());
         }
         if !self.objects.is_default() && !is_s3(scheme) {
-            return Err(Error::Usage(format!(
-                "encryption, tags and storage classes are for s3:// outputs, not for {scheme}"
-            )));
+            return Err(StoreProblem::ObjectOptionsElsewhere { place: scheme.to_owned() }.into());
         }
         self.objects.check()
     }

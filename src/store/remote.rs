@@ -9,7 +9,7 @@ use super::handle::Connected;
 #[cfg(any(feature = "gcp", feature = "azure"))]
 use super::http::CheckedConnector;
 use super::options::StoreOptions;
-use crate::model::{Error, Result};
+use crate::model::{Result, StoreProblem};
 
 use object_store::memory::InMemory;
 use std::collections::HashMap;
@@ -33,9 +33,7 @@ pub(crate) fn connect(scheme: &str, bucket: &str, options: &StoreOptions) -> Res
         "s3" | "s3a" | "s3n" => s3(bucket, options),
         "gs" => gs(bucket, options),
         "az" | "azure" | "abfs" | "abfss" => az(bucket, options),
-        other => Err(Error::Usage(format!(
-            "{other}:// is no store known here; use a local path, s3://, gs:// or az://"
-        ))),
+        other => Err(StoreProblem::Unknown { scheme: other.to_owned() }.into()),
     }
 }
 
@@ -46,8 +44,8 @@ fn variable(name: &str) -> Option<String> {
 }
 
 #[cfg(any(not(feature = "aws"), not(feature = "gcp"), not(feature = "azure")))]
-fn left_out(scheme: &str, feature: &str) -> Result<Connected> {
-    Err(Error::Usage(format!("this build has no {scheme}:// store; build with the feature \"{feature}\"")))
+fn left_out(scheme: &'static str, feature: &'static str) -> Result<Connected> {
+    Err(StoreProblem::LeftOut { scheme, feature }.into())
 }
 
 #[cfg(feature = "aws")]
@@ -81,7 +79,7 @@ fn gs(bucket: &str, options: &StoreOptions) -> Result<Connected> {
     if options.no_sign_request {
         builder = builder.with_skip_signature(true);
     }
-    let store = builder.build().map_err(|error| bad_store(&error))?;
+    let store = builder.build().map_err(bad_store)?;
     Ok(Arc::new(store).into())
 }
 
@@ -107,7 +105,7 @@ fn az(container: &str, options: &StoreOptions) -> Result<Connected> {
     if options.no_sign_request {
         builder = builder.with_skip_signature(true);
     }
-    let store = builder.build().map_err(|error| bad_store(&error))?;
+    let store = builder.build().map_err(bad_store)?;
     Ok(Arc::new(store).into())
 }
 

@@ -3,10 +3,10 @@
 
 use super::chain::{Chain, Shared};
 use super::client::client_options;
-use super::failure::{carried, is_refusal, one_line};
+use super::failure::{carried, is_refusal, one_line, refused};
 use super::http::CheckedConnector;
 use super::options::StoreOptions;
-use crate::model::{Error, Result};
+use crate::model::{Error, Missing, NotFound, Remedy, Result};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -84,8 +84,8 @@ impl S3 {
         if !is_refusal(&error) {
             return error;
         }
-        let reason = self.refused(&one_line(&error)).await;
-        object_store::Error::Generic { store: "S3", source: Box::new(Refused(reason)) }
+        let said = self.refused(&one_line(&error)).await;
+        refused(said, error)
     }
 
     /// What was said of a request that was refused, behind where its credentials come from.
@@ -146,8 +146,7 @@ impl Bucket {
             Some(region) => region.to_owned(),
             None => self.find_region(endpoint.as_deref(), &client).await?,
         };
-        let sends =
-            CheckedConnector::default().connect(&client).map_err(|error| super::client::bad_store(&error))?;
+        let sends = CheckedConnector::default().connect(&client).map_err(super::client::bad_store)?;
         let mut builder = from_environment()
             .with_bucket_name(&self.name)
             .with_client_options(client)
@@ -169,7 +168,7 @@ impl Bucket {
             builder.with_credentials(Arc::new(Shared(Arc::clone(&self.chain))))
         };
         builder = self.encrypt(builder);
-        let store = builder.build().map_err(|error| super::client::bad_store(&error))?;
+        let store = builder.build().map_err(super::client::bad_store)?;
         Ok(ConnectedBucket { store, client: sends })
     }
 
@@ -198,11 +197,14 @@ impl Bucket {
     /// object_store, which knows no other endpoints.
     async fn find_region(&self, endpoint: Option<&str>, client: &ClientOptions) -> Result<String> {
         let shown = format!("s3://{}", self.name);
-        let failed = |reason: String| Error::Store {
-            doing: "looking for the region of",
-            object: shown.clone(),
-            reason: format!("{reason}; --region names it"),
-        };
+        let failed =
+            |reason: String, source: Option<Box<dyn std::error::Error + Send + Sync>>| Error::Store {
+                doing: "looking for the region of",
+                object: shown.clone(),
+                reason,
+                remedy: Some(Remedy::NameRegion),
+                source,
+            };
         let Some(endpoint) = endpoint else {
             // Only this region ever took such names, which object_store would ask after as those of hosts, in small
             // letters: another bucket.
@@ -213,19 +215,22 @@ impl Bucket {
                 let reason = one_line(&error);
                 // Its error is private but for its text.
                 if reason.contains(&format!("Bucket '{}' not found", self.name)) {
-                    Error::NotFound(format!("looking for {shown}: there is no such bucket"))
+                    let (doing, object, missing) = ("looking for", shown.clone(), Missing::Bucket);
+                    NotFound::Object { doing, object, missing, source: Some(Box::new(error)) }.into()
                 } else {
-                    failed(reason)
+                    failed(reason, Some(Box::new(error)))
                 }
             });
         };
         let url = format!("{}/{}", endpoint.trim_end_matches('/'), self.name);
         let mut request = HttpRequest::new(HttpRequestBody::empty());
         *request.method_mut() = "HEAD".parse().map_err(|_| Error::Internal("no HEAD".into()))?;
-        *request.uri_mut() = url.parse().map_err(|error| failed(format!("{url} is no URL: {error}")))?;
-        let client =
-            ReqwestConnector::default().connect(client).map_err(|error| super::client::bad_store(&error))?;
-        let answer = client.execute(request).await.map_err(|error| failed(one_line(&error)))?;
+        *request.uri_mut() = url
+            .parse()
+            .map_err(|error| failed(format!("{url} is no URL: {error}"), Some(Box::new(error))))?;
+        let client = ReqwestConnector::default().connect(client).map_err(super::client::bad_store)?;
+        let answer =
+            client.execute(request).await.map_err(|error| failed(one_line(&error), Some(Box::new(error))))?;
         let region = answer.headers().get("x-amz-bucket-region").and_then(|region| region.to_str().ok());
         Ok(region.unwrap_or(DEFAULT_REGION).to_owned())
     }
@@ -246,11 +251,6 @@ fn from_environment() -> AmazonS3Builder {
     }
     builder
 }
-
-/// A request that was refused.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct Refused(String);
 
 impl fmt::Display for S3 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -413,9 +413,7 @@ mod tests {
         let error = s3.0.find_region(None, &client).await.expect_err("no answer");
         assert!(matches!(error, Error::Store { .. }), "{error}");
         let said = error.to_string();
-        assert!(
-            said.contains("looking for the region of s3://reports") && said.contains("--region"),
-            "{said}"
-        );
+        assert!(said.contains("looking for the region of s3://reports"), "{said}");
+        assert!(said.ends_with("; region names it"), "{said}");
     }
 }

@@ -3,7 +3,7 @@
 
 use crate::codec::csv::{CellType, to_text};
 use crate::codec::value::Zone;
-use crate::model::{Error, Result};
+use crate::model::{DataErrorKind, Error, Remedy, Result};
 
 use arrow::array::cast::AsArray;
 use arrow::array::{Array, ArrayRef, RecordBatch};
@@ -224,7 +224,8 @@ fn append_texts(arrays: &[&ArrayRef], name: &str, file: &str, out: &mut Vec<u8>)
 
 fn append_rows(arrays: &[&ArrayRef], name: &str, file: &str, out: &mut Vec<u8>) -> Result<()> {
     let failed = |error: arrow::error::ArrowError| {
-        Error::from(Error::data(file, format!("the type cannot be compared: {error}")).column(name))
+        let problem = format!("the type cannot be compared: {error}");
+        Error::from(Error::data(DataErrorKind::Unsupported, file, problem).column(name))
     };
     let Some(first) = arrays.first() else { return Ok(()) };
     let converter = RowConverter::new(vec![SortField::new(first.data_type().clone())]).map_err(failed)?;
@@ -248,9 +249,9 @@ fn append_words(array: &ArrayRef, name: &str, file: &str, out: &mut Vec<u8>) -> 
     let micros = |ticks: i64, factor: i64| {
         ticks.checked_mul(factor).ok_or_else(|| {
             Error::from(
-                Error::data(file, "a timestamp is out of range")
+                Error::data(DataErrorKind::OutOfRange, file, "a timestamp is out of range")
                     .column(name)
-                    .remedy(format!("--type {name}=string compares it as text")),
+                    .remedy(Remedy::CompareAsText { column: name.to_owned() }),
             )
         })
     };

@@ -143,7 +143,7 @@ async fn look_at_both(
     let found = source::find(output, &options.select.pattern).await?;
     // A file that was named by itself, or a folder that holds nothing else, needs no choice.
     let exports = match found.exports.as_slice() {
-        [only] if only.doubles.is_empty() => vec![only.clone()],
+        [only] if only.duplicates.is_empty() => vec![only.clone()],
         _ => {
             export::select(found, &selection_of_output(&input, output, &options.select), &output.to_string())?
         }
@@ -250,5 +250,5 @@ pub(crate) async fn compare(
 pub(crate) fn export_of(parts: Vec<Part>) -> Vec<Export> {
     let kind = crate::model::Kind::Forecast;
     let (folder, job) = (String::new(), String::new());
-    vec![Export { folder, kind, job, run: None, parts, gaps: Vec::new(), doubles: Vec::new() }]
+    vec![Export { folder, kind, job, run: None, parts, gaps: Vec::new(), duplicates: Vec::new() }]
 }

@@ -103,7 +103,7 @@ async fn every_kind_is_found_as_what_it_is_without_gaps() {
                 ("sample", Some("2026-01-02T03-04-05Z"))
             );
             assert_eq!(export.parts.len(), 12);
-            assert!(export.gaps.is_empty() && export.doubles.is_empty() && strays.is_empty());
+            assert!(export.gaps.is_empty() && export.duplicates.is_empty() && strays.is_empty());
             assert!(export.parts.iter().all(|part| part.state == PartState::Rows), "{kind} {to}");
             assert_eq!(markers.len(), 2, "_CHECK and _SUCCESS");
             assert_eq!(export.bytes, report.bytes);
@@ -355,13 +355,14 @@ async fn parts_that_exist_are_refused_or_replaced() {
     let (code, message) = failure(&write(&["--seed", "2"]));
     assert_eq!(code, 7);
     assert!(
-        message.contains("sample_2026-01-02T03-04-05Z_part0.csv exists; --overwrite replaces it"),
+        message
+            .contains("sample_2026-01-02T03-04-05Z_part0.csv already exists; use --overwrite to replace it"),
         "{message}"
     );
     // Parts 2 and 3 would stay beside the new ones.
     let (code, message) = failure(&write(&["--overwrite", "--parts", "2"]));
     assert_eq!(code, 7);
-    assert!(message.contains("part2.csv belongs to the same run"), "{message}");
+    assert!(message.contains("part2.csv already exists, belongs to the same run"), "{message}");
     let (code, _) = failure(&write(&["--overwrite", "--to", "parquet"]));
     assert_eq!(code, 7);
     assert_eq!(files(folder.path()), before);

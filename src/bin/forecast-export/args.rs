@@ -1,11 +1,12 @@
 //! The command line, as clap reads it: flags in, the library's options out.
 
+use crate::failure::Failure;
 use chrono::{NaiveDate, NaiveDateTime};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use forecast_export::{
-    ColumnType, Compression, Encryption, Error, Format, Frequency, Kind, ObjectOptions, OnServer, Options,
-    Pattern, Preset, Quantile, RunChoice, RunStamp, SampleOptions, SchemaMode, Split, StoreOptions,
-    parse_duration, parse_size,
+    ColumnType, Compression, Encryption, Format, Frequency, Kind, ObjectOptions, OnServer, Options, Pattern,
+    Preset, Quantile, RunChoice, RunStamp, SampleOptions, SchemaMode, Split, StoreOptions, parse_duration,
+    parse_size,
 };
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -270,20 +271,20 @@ impl Objects {
     }
 }
 
-fn tag(text: &str) -> Result<(String, String), Error> {
+fn tag(text: &str) -> Result<(String, String), Failure> {
     let (key, value) = text
         .split_once('=')
-        .ok_or_else(|| Error::Usage(format!("\"{text}\" is no KEY=VALUE, such as team=supply")))?;
+        .ok_or_else(|| Failure::Usage(format!("\"{text}\" is no KEY=VALUE, such as team=supply")))?;
     Ok((key.to_owned(), value.to_owned()))
 }
 
-fn duration(text: &str) -> Result<Duration, Error> {
-    parse_duration(text)
+fn duration(text: &str) -> Result<Duration, Failure> {
+    Ok(parse_duration(text)?)
 }
 
-fn poll(text: &str) -> Result<Duration, Error> {
+fn poll(text: &str) -> Result<Duration, Failure> {
     match parse_duration(text)? {
-        Duration::ZERO => Err(Error::Usage("the time must be more than 0".into())),
+        Duration::ZERO => Err(Failure::Usage("the time must be more than 0".into())),
         time => Ok(time),
     }
 }
@@ -546,28 +547,28 @@ struct SampleFiles {
     threads: Option<u16>,
 }
 
-fn date(text: &str) -> Result<NaiveDateTime, Error> {
+fn date(text: &str) -> Result<NaiveDateTime, Failure> {
     let day = || text.parse::<NaiveDate>().map(NaiveDateTime::from);
     let time = || NaiveDateTime::parse_from_str(text.trim_end_matches('Z'), "%Y-%m-%dT%H:%M:%S");
-    day()
-        .or_else(|_| time())
-        .map_err(|_| Error::Usage(format!("\"{text}\" is no date; write 2026-01-03 or 2026-01-03T12:00:00Z")))
+    day().or_else(|_| time()).map_err(|_| {
+        Failure::Usage(format!("\"{text}\" is no date; write 2026-01-03 or 2026-01-03T12:00:00Z"))
+    })
 }
 
-fn column_type(text: &str) -> Result<(String, ColumnType), Error> {
+fn column_type(text: &str) -> Result<(String, ColumnType), Failure> {
     match text.rsplit_once('=') {
         Some((name, chosen)) if !name.is_empty() => Ok((name.to_owned(), chosen.parse()?)),
-        _ => Err(Error::Usage(format!("\"{text}\" is no NAME=TYPE, such as store=int64"))),
+        _ => Err(Failure::Usage(format!("\"{text}\" is no NAME=TYPE, such as store=int64"))),
     }
 }
 
-fn size(text: &str) -> Result<u64, Error> {
-    parse_size(text)
+fn size(text: &str) -> Result<u64, Failure> {
+    Ok(parse_size(text)?)
 }
 
-fn positive_size(text: &str) -> Result<u64, Error> {
+fn positive_size(text: &str) -> Result<u64, Failure> {
     match parse_size(text)? {
-        0 => Err(Error::Usage("the size must be more than 0".into())),
+        0 => Err(Failure::Usage("the size must be more than 0".into())),
         size => Ok(size),
     }
 }
@@ -575,15 +576,15 @@ fn positive_size(text: &str) -> Result<u64, Error> {
 /// Below this not even one buffer of each stage fits.
 const LEAST_MEMORY: u64 = 16_000_000;
 
-fn memory(text: &str) -> Result<u64, Error> {
+fn memory(text: &str) -> Result<u64, Failure> {
     match parse_size(text)? {
-        size if size < LEAST_MEMORY => Err(Error::Usage("16MB is the least there can be".into())),
+        size if size < LEAST_MEMORY => Err(Failure::Usage("16MB is the least there can be".into())),
         size => Ok(size),
     }
 }
 
 impl Names {
-    fn apply(&self, options: &mut Options) -> Result<(), Error> {
+    fn apply(&self, options: &mut Options) -> Result<(), Failure> {
         options.select.job.clone_from(&self.job);
         options.select.kind = self.kind;
         options.select.pattern = match (&self.pattern, self.preset) {
@@ -595,7 +596,7 @@ impl Names {
 }
 
 impl Choosing {
-    fn apply(&self, options: &mut Options) -> Result<(), Error> {
+    fn apply(&self, options: &mut Options) -> Result<(), Failure> {
         self.names.apply(options)?;
         options.select.run = self.run.clone().unwrap_or_default();
         options.select.allow_gaps = self.allow_gaps;
@@ -635,7 +636,7 @@ impl Resources {
 }
 
 impl Verify {
-    pub(crate) fn options(&self) -> Result<Options, Error> {
+    pub(crate) fn options(&self) -> Result<Options, Failure> {
         let mut options = Options::default();
         self.choosing.apply(&mut options)?;
         self.columns.apply(&mut options);
@@ -645,7 +646,7 @@ impl Verify {
 }
 
 impl Ls {
-    pub(crate) fn options(&self) -> Result<Options, Error> {
+    pub(crate) fn options(&self) -> Result<Options, Failure> {
         let mut options = Options::default();
         self.names.apply(&mut options)?;
         Ok(options)
@@ -653,7 +654,7 @@ impl Ls {
 }
 
 impl Schema {
-    pub(crate) fn options(&self) -> Result<Options, Error> {
+    pub(crate) fn options(&self) -> Result<Options, Failure> {
         let mut options = Options::default();
         self.choosing.apply(&mut options)?;
         self.columns.apply(&mut options);
@@ -662,9 +663,9 @@ impl Schema {
 }
 
 impl Merge {
-    pub(crate) fn options(&self) -> Result<Options, Error> {
+    pub(crate) fn options(&self) -> Result<Options, Failure> {
         if self.split_rows.is_some() || self.split_bytes.is_some() {
-            return Err(Error::Usage(
+            return Err(Failure::Usage(
                 "a merge writes one file: --split-rows and --split-bytes are for convert".into(),
             ));
         }
@@ -678,7 +679,7 @@ impl Merge {
 }
 
 impl Convert {
-    pub(crate) fn options(&self) -> Result<Options, Error> {
+    pub(crate) fn options(&self) -> Result<Options, Failure> {
         let mut options = Options::default();
         self.choosing.apply(&mut options)?;
         self.columns.apply(&mut options);

@@ -1,12 +1,16 @@
 //! The command `forecast-export`: parses, calls the library, prints, exits. Exit codes are known here only.
 
 mod args;
+mod failure;
+mod flags;
 mod output;
 mod progress;
 mod source;
 
 use args::{Cli, Command, Convert, Global, Ls, Merge, SampleArgs, Schema, Source, Verify, Wait};
 use clap::{CommandFactory, Parser};
+use failure::Failure;
+use flags::flag;
 use forecast_export::{
     Error, Location, Options, Output, inventory, plan, run_until, sample_until, schema, verify_until,
 };
@@ -34,10 +38,10 @@ fn main() -> ExitCode {
                 std::mem::forget(runtime);
                 code
             }
-            Err(error) => report(&Error::Internal(format!("no threads: {error}")), 0),
+            Err(error) => report(&Error::Internal(format!("no threads: {error}")).into(), 0),
         }
     });
-    done.unwrap_or_else(|_| report(&Error::Internal("a defect in the command line".into()), 0))
+    done.unwrap_or_else(|_| report(&Error::Internal("a defect in the command line".into()).into(), 0))
 }
 
 /// Help and version are no errors; everything else clap says is one of usage.
@@ -70,29 +74,14 @@ async fn dispatch(cli: Cli) -> ExitCode {
     }
 }
 
-/// Prints an error and chooses the exit code.
-fn report(error: &Error, signal: u8) -> ExitCode {
-    if is_closed_pipe(error) {
-        // The reader has seen enough; nobody is left to tell.
+/// Prints why a command failed, and chooses the exit code.
+fn report(failure: &Failure, signal: u8) -> ExitCode {
+    if failure.is_closed_pipe() {
+        // Nobody is left to tell.
         return ExitCode::SUCCESS;
     }
-    let code = match error {
-        Error::Usage(_) => 2,
-        Error::NotFound(_) => 3,
-        Error::Incomplete(_) => 4,
-        Error::Data(_) => 5,
-        Error::Different(_) => 6,
-        Error::OutputExists { .. } => 7,
-        Error::Denied { .. } | Error::Store { .. } => 8,
-        Error::Stopped => 128 + signal,
-        _ => 1,
-    };
-    let _ = writeln!(std::io::stderr(), "error: {}", output::multiline_safe(&error.to_string()));
-    ExitCode::from(code)
-}
-
-fn is_closed_pipe(error: &Error) -> bool {
-    matches!(error, Error::Io { source, .. } if source.kind() == std::io::ErrorKind::BrokenPipe)
+    let _ = writeln!(std::io::stderr(), "error: {}", output::multiline_safe(&failure.to_string()));
+    ExitCode::from(failure.code(signal))
 }
 
 /// Remembers which signal came.
@@ -121,7 +110,7 @@ impl Stop {
     }
 }
 
-async fn ls(global: &Global, args: &Ls) -> Result<(), Error> {
+async fn ls(global: &Global, args: &Ls) -> Result<(), Failure> {
     let mut options = args.options()?;
     let source =
         source::locate(global, args.source.text.as_deref(), &args.source.job, &mut options.select).await?;
@@ -129,7 +118,7 @@ async fn ls(global: &Global, args: &Ls) -> Result<(), Error> {
     if global.json { output::json(&found) } else { output::print(&output::inventory(&found, global.verbose)) }
 }
 
-async fn show_schema(global: &Global, args: &Schema) -> Result<(), Error> {
+async fn show_schema(global: &Global, args: &Schema) -> Result<(), Failure> {
     let mut options = args.options()?;
     let source =
         source::locate(global, args.source.text.as_deref(), &args.source.job, &mut options.select).await?;
@@ -138,10 +127,10 @@ async fn show_schema(global: &Global, args: &Schema) -> Result<(), Error> {
 }
 
 #[cfg(feature = "forecast")]
-async fn wait(global: &Global, args: &Wait, stop: &Stop) -> Result<(), Error> {
+async fn wait(global: &Global, args: &Wait, stop: &Stop) -> Result<(), Failure> {
     let job = tokio::select! {
         job = source::wait(global, args) => job?,
-        () = stop.asked() => return Err(Error::Stopped),
+        () = stop.asked() => return Err(Error::Stopped.into()),
     };
     if global.json {
         return output::json(&job);
@@ -153,14 +142,14 @@ async fn wait(global: &Global, args: &Wait, stop: &Stop) -> Result<(), Error> {
 }
 
 #[cfg(not(feature = "forecast"))]
-async fn wait(global: &Global, args: &Wait, _: &Stop) -> Result<(), Error> {
+async fn wait(global: &Global, args: &Wait, _: &Stop) -> Result<(), Failure> {
     source::wait(global, args).await
 }
 
-async fn merge(global: &Global, args: &Merge, stop: &Stop) -> Result<(), Error> {
+async fn merge(global: &Global, args: &Merge, stop: &Stop) -> Result<(), Failure> {
     let to_stdout = args.output == "-";
     if to_stdout && global.json {
-        return Err(Error::Usage("-o - and --json both want standard output; write to a file".into()));
+        return Err(Failure::Usage("-o - and --json both want standard output; write to a file".into()));
     }
     let objects = args.objects.options();
     let output = if !to_stdout {
@@ -168,10 +157,10 @@ async fn merge(global: &Global, args: &Merge, stop: &Stop) -> Result<(), Error> 
     } else if objects.is_default() {
         Output::Stdout
     } else {
-        return Err(Error::Usage("standard output takes no encryption, tags or storage class".into()));
+        return Err(Failure::Usage("standard output takes no encryption, tags or storage class".into()));
     };
     if to_stdout && !args.shaping.dry_run && std::io::stdout().is_terminal() && is_parquet(args) {
-        return Err(Error::Usage("Parquet is no text for a terminal; redirect standard output".into()));
+        return Err(Failure::Usage("Parquet is no text for a terminal; redirect standard output".into()));
     }
     carry_out(global, &args.source, &output, args.options()?, args.shaping.dry_run, stop).await
 }
@@ -180,9 +169,9 @@ fn is_parquet(args: &Merge) -> bool {
     args.options().is_ok_and(|options| options.to == Some(forecast_export::Format::Parquet))
 }
 
-async fn convert(global: &Global, args: &Convert, stop: &Stop) -> Result<(), Error> {
+async fn convert(global: &Global, args: &Convert, stop: &Stop) -> Result<(), Failure> {
     if args.output == "-" {
-        return Err(Error::Usage("convert writes part files into a folder; merge writes to -".into()));
+        return Err(Failure::Usage("convert writes part files into a folder; merge writes to -".into()));
     }
     let options = global.store_options().with_objects(args.objects.options());
     let output = Output::Folder(Location::parse_with(&args.output, &options)?);
@@ -196,30 +185,30 @@ async fn carry_out(
     mut options: Options,
     dry_run: bool,
     stop: &Stop,
-) -> Result<(), Error> {
+) -> Result<(), Failure> {
     let (while_planning, while_running) = (stop.asked(), stop.asked());
     // Before anything is written a signal simply ends the work.
     let planned = tokio::select! {
         planned = async {
             let source = source::locate(global, from.text.as_deref(), &from.job, &mut options.select).await?;
-            plan(&source, output, &options).await
+            Ok::<_, Failure>(plan(&source, output, &options).await?)
         } => planned?,
-        () = while_planning => return Err(Error::Stopped),
+        () = while_planning => return Err(Error::Stopped.into()),
     };
     if !global.quiet {
         for warning in planned.warnings() {
-            output::note(&format!("warning: {warning}"));
+            output::note(&format!("warning: {}", warning.named(flag)));
         }
     }
     if dry_run {
         return if global.json {
-            output::json(&planned.summary())
+            output::json(&planned.summary_named(flag))
         } else {
-            output::print(&planned.to_string())
+            output::print(&planned.named(flag).to_string())
         };
     }
     if global.verbose {
-        output::note(&planned.to_string());
+        output::note(&planned.named(flag).to_string());
     }
     let mut progress = Progress::new(global);
     let report = run_until(planned, while_running, |event| progress.show(&event)).await;
@@ -227,7 +216,7 @@ async fn carry_out(
     let report = report?;
     if !global.quiet {
         for warning in &report.warnings {
-            output::note(&format!("warning: {warning}"));
+            output::note(&format!("warning: {}", warning.named(flag)));
         }
     }
     if global.json {
@@ -239,14 +228,14 @@ async fn carry_out(
     Ok(())
 }
 
-async fn verify(global: &Global, args: &Verify, stop: &Stop) -> Result<(), Error> {
+async fn verify(global: &Global, args: &Verify, stop: &Stop) -> Result<(), Failure> {
     let output = Location::parse_with(&args.output, &global.store_options())?;
     let mut options = args.options()?;
     let source = &args.against;
     let (while_locating, while_comparing) = (stop.asked(), stop.asked());
     let against = tokio::select! {
         located = source::locate(global, source.text.as_deref(), &source.job, &mut options.select) => located?,
-        () = while_locating => return Err(Error::Stopped),
+        () = while_locating => return Err(Error::Stopped.into()),
     };
     let mut progress = Progress::new(global);
     let verified =
@@ -257,7 +246,7 @@ async fn verify(global: &Global, args: &Verify, stop: &Stop) -> Result<(), Error
         output::json(&report)?;
     }
     if let Some(difference) = &report.difference {
-        return Err(Error::Different(Box::new(difference.clone())));
+        return Err(Error::Different(Box::new(difference.clone())).into());
     }
     if !global.json && !global.quiet {
         output::note(&output::verify_report(&report));
@@ -265,7 +254,7 @@ async fn verify(global: &Global, args: &Verify, stop: &Stop) -> Result<(), Error
     Ok(())
 }
 
-async fn sample(global: &Global, args: &SampleArgs, stop: &Stop) -> Result<(), Error> {
+async fn sample(global: &Global, args: &SampleArgs, stop: &Stop) -> Result<(), Failure> {
     let options = global.store_options().with_objects(args.objects.options());
     let folder = Location::parse_with(&args.folder, &options)?;
     let mut progress = Progress::new(global);
@@ -281,13 +270,13 @@ async fn sample(global: &Global, args: &SampleArgs, stop: &Stop) -> Result<(), E
     Ok(())
 }
 
-fn completions(shell: clap_complete::Shell) -> Result<(), Error> {
+fn completions(shell: clap_complete::Shell) -> Result<(), Failure> {
     let mut text = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "forecast-export", &mut text);
     output::print(&String::from_utf8_lossy(&text))
 }
 
-fn man() -> Result<(), Error> {
+fn man() -> Result<(), Failure> {
     let failed = |source| Error::Io { doing: "writing", object: "the manual".into(), source };
     let mut text = Vec::new();
     let mut command = Cli::command();

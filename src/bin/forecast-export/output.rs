@@ -1,5 +1,6 @@
 //! What people and scripts are shown. Text from outside is escaped before it reaches a terminal.
 
+use crate::failure::Failure;
 use forecast_export::{
     Error, Escaped, ExportSummary, Inventory, PartState, ReceiptSummary, Report, SampleReport, SchemaSummary,
     VerifyReport,
@@ -9,17 +10,14 @@ use std::io::Write as _;
 use unicode_width::UnicodeWidthStr;
 
 /// Prints text on standard output.
-pub(crate) fn print(text: &str) -> Result<(), Error> {
+pub(crate) fn print(text: &str) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
-    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|source| Error::Io {
-        doing: "writing",
-        object: "standard output".into(),
-        source,
-    })
+    let failed = |source| Error::Io { doing: "writing", object: "standard output".into(), source };
+    Ok(out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(failed)?)
 }
 
 /// Prints one JSON document on standard output.
-pub(crate) fn json(document: &impl serde::Serialize) -> Result<(), Error> {
+pub(crate) fn json(document: &impl serde::Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(document)
         .map_err(|error| Error::Internal(format!("a document without JSON: {error}")))?;
     print(&format!("{text}\n"))
@@ -190,8 +188,8 @@ fn notes(export: &ExportSummary) -> String {
         let more = if export.gaps.len() > 10 { " …" } else { "" };
         notes.push(format!("missing {}{more}", gaps.join(" ")));
     }
-    for double in export.doubles.iter().take(3) {
-        notes.push(format!("double {}", Escaped(double)));
+    for duplicate in export.duplicates.iter().take(3) {
+        notes.push(format!("duplicate {}", Escaped(duplicate)));
     }
     for (wanted, word) in [
         (PartState::HeaderOnly, "without rows"),

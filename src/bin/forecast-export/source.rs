@@ -1,6 +1,7 @@
 //! From the text of SOURCE, an ARN or an event to the place that is read: the one way for every command.
 
 use crate::args::{ExportJob, Global, Wait};
+use crate::failure::Failure;
 use forecast_export::{Error, Location, Selection};
 
 /// Where SOURCE is, and for an export job what chooses its run there.
@@ -9,10 +10,12 @@ pub(crate) async fn locate(
     text: Option<&str>,
     job: &ExportJob,
     selection: &mut Selection,
-) -> Result<Location, Error> {
+) -> Result<Location, Failure> {
     if let Some(text) = text.filter(|text| !text.starts_with("arn:")) {
         if job.wait.is_some() {
-            return Err(Error::Usage(format!("--wait waits for an export job, and {text} is no ARN of one")));
+            return Err(Failure::Usage(format!(
+                "--wait waits for an export job, and {text} is no ARN of one"
+            )));
         }
         let location = Location::parse_with(text, &global.store_options())?;
         if text.starts_with("s3") && text.contains("://") {
@@ -42,7 +45,8 @@ pub(crate) use jobs::wait;
 
 #[cfg(feature = "forecast")]
 mod jobs {
-    use super::{Error, ExportJob, Global, Location, Selection, Wait, name_credentials};
+    use super::{Error, ExportJob, Failure, Global, Location, Selection, Wait, name_credentials};
+    use crate::flags::flag;
     use crate::output;
     use crate::progress::Waiting;
     use forecast_export::{Job, JobArn, JobEvent, Poll, WaitOptions, describe, wait_until};
@@ -57,7 +61,7 @@ mod jobs {
         text: Option<&str>,
         args: &ExportJob,
         selection: &mut Selection,
-    ) -> Result<Location, Error> {
+    ) -> Result<Location, Failure> {
         let options = global.store_options();
         let arn = named(global, text, args).await?;
         let job = match &args.wait {
@@ -72,13 +76,13 @@ mod jobs {
     }
 
     /// Waits, whether `--wait` is there or not.
-    pub(crate) async fn wait(global: &Global, args: &Wait) -> Result<Job, Error> {
+    pub(crate) async fn wait(global: &Global, args: &Wait) -> Result<Job, Failure> {
         let arn = named(global, args.text.as_deref(), &args.job).await?;
         waited(global, &arn, &args.job, args.job.wait.flatten(), !global.quiet).await
     }
 
     /// The job that an ARN or an event names; a failure that an event tells is an error.
-    async fn named(global: &Global, text: Option<&str>, args: &ExportJob) -> Result<JobArn, Error> {
+    async fn named(global: &Global, text: Option<&str>, args: &ExportJob) -> Result<JobArn, Failure> {
         let arn = match (text, &args.event) {
             (Some(text), _) => text.parse()?,
             (None, Some(file)) => {
@@ -86,13 +90,13 @@ mod jobs {
                 event.must_not_have_failed(&global.store_options()).await?;
                 event.arn
             }
-            (None, None) => return Err(Error::Usage("neither SOURCE nor --event".into())),
+            (None, None) => return Err(Failure::Usage("neither SOURCE nor --event".into())),
         };
         name_credentials(global).await;
         Ok(arn)
     }
 
-    fn read_event(file: &str) -> Result<Vec<u8>, Error> {
+    fn read_event(file: &str) -> Result<Vec<u8>, Failure> {
         let failed = |source| Error::Io { doing: "reading the event from", object: file.to_owned(), source };
         let mut event = Vec::new();
         let read = match file {
@@ -110,40 +114,42 @@ mod jobs {
         args: &ExportJob,
         timeout: Option<Duration>,
         tells: bool,
-    ) -> Result<Job, Error> {
+    ) -> Result<Job, Failure> {
         let mut wait = WaitOptions::default();
         wait.timeout = timeout.unwrap_or(wait.timeout);
         wait.first_delay = args.poll.unwrap_or(wait.first_delay);
         let mut waiting = Waiting::new(global, tells);
         let job = wait_until(arn, &global.store_options(), &wait, |poll| match poll {
             Poll::Status(status) => waiting.show(status.word()),
-            Poll::Failed(error) => waiting.show(&format!("no answer: {error}")),
+            Poll::Failed(error) => waiting.show(&format!("no answer: {}", error.named(flag))),
             _ => {}
         })
         .await;
         waiting.finish();
-        job
+        Ok(job?)
     }
 }
 
 #[cfg(not(feature = "forecast"))]
 mod jobs {
-    use super::{Error, ExportJob, Global, Location, Selection, Wait};
+    use super::{ExportJob, Failure, Global, Location, Selection, Wait};
 
     pub(super) async fn locate(
         _: &Global,
         _: Option<&str>,
         _: &ExportJob,
         _: &mut Selection,
-    ) -> Result<Location, Error> {
+    ) -> Result<Location, Failure> {
         Err(left_out())
     }
 
-    pub(crate) async fn wait(_: &Global, _: &Wait) -> Result<(), Error> {
+    pub(crate) async fn wait(_: &Global, _: &Wait) -> Result<(), Failure> {
         Err(left_out())
     }
 
-    fn left_out() -> Error {
-        Error::Usage("this build does not know the Forecast API; build with the feature \"forecast\"".into())
+    fn left_out() -> Failure {
+        Failure::Usage(
+            "this build does not know the Forecast API; build with the feature \"forecast\"".into(),
+        )
     }
 }

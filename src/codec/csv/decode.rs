@@ -10,7 +10,7 @@ use super::fields::{Field, FieldEnd, Fields};
 use super::index::{Regular, blocks, regular};
 use super::layout::{BlockCells, CellType, Layout, Typing};
 use super::simd::{self, Job};
-use crate::model::{DataError, Error, Result};
+use crate::model::{DataError, DataErrorKind, Error, Remedy, Result};
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use memchr::memchr_iter;
@@ -80,7 +80,7 @@ impl Decoder {
                 match constant {
                     Some(text) => column.push(text.as_bytes()).map_err(|problem| SegmentError {
                         lines: 0,
-                        error: Box::new(Error::data("", problem)),
+                        error: Box::new(Error::data(DataErrorKind::BadCell, "", problem)),
                     })?,
                     None => column.push_null(),
                 }
@@ -148,8 +148,8 @@ impl Decoder {
             return Ok(());
         }
         let problem = match std::str::from_utf8(&text) {
-            Ok(_) => self.columns[column].push(&text).err(),
-            Err(_) => Some("invalid UTF-8"),
+            Ok(_) => self.columns[column].push(&text).err().map(|problem| (DataErrorKind::BadCell, problem)),
+            Err(_) => Some((DataErrorKind::NotUtf8, "invalid UTF-8")),
         };
         match problem {
             None => Ok(()),
@@ -276,23 +276,27 @@ pub(crate) fn lines(bytes: &[u8]) -> u64 {
 fn open_quote(column: &str, text: &[u8]) -> Box<DataError> {
     // The last line's end is no part of the cell; it may even be one that was added.
     let text = text.trim_ascii_end();
-    let error = Error::data("", "a quote is never closed").column(column).value(text);
-    Box::new(error.remedy("the part may be cut short; fetch or export it again"))
+    let error = Error::data(DataErrorKind::OpenQuote, "", "a quote is never closed");
+    Box::new(error.column(column).value(text).remedy(Remedy::FetchCutShort))
 }
 
 fn wrong_width(found: usize, expected: usize) -> Box<DataError> {
     let fields = |n: usize| if n == 1 { "1 field".to_owned() } else { format!("{n} fields") };
-    let error = Error::data("", format!("the row has {}, the header has {expected}", fields(found)));
-    Box::new(error.remedy("the part may be cut short; fetch or export it again"))
+    let problem = format!("the row has {}, the header has {expected}", fields(found));
+    Box::new(Error::data(DataErrorKind::WrongWidth, "", problem).remedy(Remedy::FetchCutShort))
 }
 
-fn bad_cell(problem: &str, column: &str, text: &[u8], cell_type: CellType) -> Box<DataError> {
-    let error = Error::data("", problem).column(column).value(text);
-    Box::new(if cell_type == CellType::String {
-        error.remedy("export the part again as UTF-8; a merge to CSV copies the bytes as they are")
-    } else {
-        error.remedy(format!("--type {column}=string keeps the text, --null TEXT reads a text as null"))
-    })
+fn bad_cell(
+    (kind, problem): (DataErrorKind, &str),
+    column: &str,
+    text: &[u8],
+    cell_type: CellType,
+) -> Box<DataError> {
+    let error = Error::data(kind, "", problem).column(column).value(text);
+    Box::new(error.remedy(match cell_type {
+        CellType::String => Remedy::ExportAsUtf8,
+        _ => Remedy::ReadAsText { column: column.to_owned() },
+    }))
 }
 
 /// Reads cells that are held as text already, for a column that shall have another type.
@@ -308,6 +312,7 @@ pub(crate) fn cells_to_array(
             None => column.push_null(),
             Some("not defined") if cell_type.is_numeric() => column.push_null(),
             Some(text) => column.push(text.as_bytes()).map_err(|problem| {
+                let problem = (DataErrorKind::BadCell, problem);
                 let mut error = bad_cell(problem, name, text.as_bytes(), cell_type);
                 url.clone_into(&mut error.file);
                 Error::Data(error)

@@ -4,7 +4,7 @@
 use super::block::{self, Block};
 use super::cells::{CellPrinter, PrintedValues, write_text};
 use crate::codec::value::Printer;
-use crate::model::{Error, Result};
+use crate::model::{DataErrorKind, Error, Remedy, Result};
 
 use arrow::array::{Array, ArrayRef, RecordBatch, StringBuilder};
 use arrow::datatypes::{DataType, Field, Schema};
@@ -13,9 +13,10 @@ use arrow::datatypes::{DataType, Field, Schema};
 pub(crate) fn check_schema(schema: &Schema, file: &str) -> Result<()> {
     for field in schema.fields() {
         if !can_hold(field.data_type()) {
-            return Err(Error::data(file, format!("CSV cannot hold the type {}", field.data_type()))
+            let problem = format!("CSV cannot hold the type {}", field.data_type());
+            return Err(Error::data(DataErrorKind::Unsupported, file, problem)
                 .column(field.name())
-                .remedy("write Parquet, or export without the column")
+                .remedy(Remedy::WriteParquetOrDropColumn)
                 .into());
         }
     }
@@ -62,11 +63,12 @@ pub(crate) fn write_rows(batch: &RecordBatch, file: &str, out: &mut Vec<u8>, at:
         && nulls.null_count() > 0
     {
         return Err(Error::data(
+            DataErrorKind::Unsupported,
             file,
             "CSV cannot hold a null in a file of one column: an empty line is no row",
         )
         .column(schema.field(0).name())
-        .remedy("write Parquet")
+        .remedy(Remedy::WriteParquet)
         .into());
     }
     let last = columns.len().saturating_sub(1);
@@ -86,8 +88,10 @@ pub(crate) fn write_rows(batch: &RecordBatch, file: &str, out: &mut Vec<u8>, at:
                 }
                 long.clear();
                 if let Err(problem) = columns[i].values.write(rows.start + row, &mut long) {
-                    let error = Error::data(file, problem).column(schema.field(i).name());
-                    return Err(error.remedy("write Parquet").into());
+                    return Err(Error::data(DataErrorKind::OutOfRange, file, problem)
+                        .column(schema.field(i).name())
+                        .remedy(Remedy::WriteParquet)
+                        .into());
                 }
                 long.push(block.separator());
                 printer.text(&long);
@@ -101,9 +105,8 @@ pub(crate) fn write_rows(batch: &RecordBatch, file: &str, out: &mut Vec<u8>, at:
 pub(crate) fn to_text(array: &ArrayRef, column: &str, file: &str) -> Result<ArrayRef> {
     let field = Field::new(column, array.data_type().clone(), true);
     if !can_hold(array.data_type()) {
-        return Err(Error::data(file, format!("the type {} cannot be text", array.data_type()))
-            .column(column)
-            .into());
+        let problem = format!("the type {} cannot be text", array.data_type());
+        return Err(Error::data(DataErrorKind::Unsupported, file, problem).column(column).into());
     }
     let mut cells = CellPrinter::new(array, &field)?;
     let mut text = StringBuilder::new();
@@ -119,10 +122,9 @@ pub(crate) fn to_text(array: &ArrayRef, column: &str, file: &str) -> Result<Arra
             PrintedValues::LargeText(array) => array.value(row),
             _ => {
                 buffer.clear();
-                cells
-                    .values
-                    .write(row, &mut buffer)
-                    .map_err(|problem| Error::data(file, problem).column(column))?;
+                cells.values.write(row, &mut buffer).map_err(|problem| {
+                    Error::data(DataErrorKind::OutOfRange, file, problem).column(column)
+                })?;
                 std::str::from_utf8(&buffer)
                     .map_err(|error| Error::Internal(format!("printed text: {error}")))?
             }

@@ -4,7 +4,7 @@
 use crate::codec::csv::{CellType, cells_to_array};
 use crate::codec::guard;
 use crate::codec::value::Zone;
-use crate::model::{Error, Result};
+use crate::model::{DataErrorKind, Error, Remedy, Result};
 
 use arrow::array::cast::AsArray;
 use arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, StringArray, new_null_array};
@@ -90,9 +90,8 @@ pub(crate) fn decode_row_group(
 }
 
 fn damaged(url: &str, group: usize, reason: &str) -> Error {
-    Error::data(url, format!("row group {group} cannot be decoded: {reason}"))
-        .remedy("the part may be damaged; fetch or export it again")
-        .into()
+    let problem = format!("row group {group} cannot be decoded: {reason}");
+    Error::data(DataErrorKind::Damaged, url, problem).remedy(Remedy::FetchDamaged).into()
 }
 
 impl Iterator for RowGroupBatches {
@@ -135,8 +134,10 @@ pub(crate) fn align(
         });
     }
     let options = RecordBatchOptions::new().with_row_count(Some(rows));
-    RecordBatch::try_new_with_options(Arc::clone(schema), arrays, &options)
-        .map_err(|error| Error::data(url, format!("the rows do not fit the schema: {error}")).into())
+    RecordBatch::try_new_with_options(Arc::clone(schema), arrays, &options).map_err(|error| {
+        let problem = format!("the rows do not fit the schema: {error}");
+        Error::data(DataErrorKind::Damaged, url, problem).into()
+    })
 }
 
 /// Gives a column another type, where every value survives it.
@@ -149,9 +150,9 @@ fn convert(array: &ArrayRef, to: &DataType, column: &str, url: &str) -> Result<A
     }
     let refused = |problem: String| {
         Error::from(
-            Error::data(url, problem)
+            Error::data(DataErrorKind::ValueLost, url, problem)
                 .column(column)
-                .remedy(format!("--type {column}=string keeps every value")),
+                .remedy(Remedy::KeepAsText { column: column.to_owned() }),
         )
     };
     if let DataType::Utf8 = array.data_type() {

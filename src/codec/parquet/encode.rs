@@ -5,7 +5,7 @@ use super::chunk::{self, ChunkEncoder, EncodedRows};
 use super::encoded::{CREATED_BY, EncodedRowGroup, MAGIC, failed, page_indexes};
 use super::page::Compressor;
 use super::row_group;
-use crate::model::{Compression, Error, Result};
+use crate::model::{Compression, Error, GZIP_LEVELS, Result, UsageError, ZSTD_LEVELS};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
@@ -17,6 +17,7 @@ use parquet::file::metadata::{ColumnChunkMetaData, KeyValue, ParquetMetaData, Ro
 use parquet::file::properties::{WriterProperties, WriterPropertiesPtr};
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::SchemaDescPtr;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 /// Encodes row groups of one schema, on any thread.
@@ -115,13 +116,26 @@ impl Encoder {
 
 /// The codec of the parquet crate for a choice of the user's.
 pub(crate) fn codec(compression: Compression) -> Result<Codec> {
-    let bad = |error| Error::Usage(format!("--compression: {error}"));
+    let refused = |codec, level: String, levels: RangeInclusive<i32>| {
+        let (lowest, highest) = (*levels.start(), *levels.end());
+        Error::from(UsageError::CompressionLevel { codec, level, lowest, highest })
+    };
     Ok(match compression {
         Compression::None => Codec::UNCOMPRESSED,
         Compression::Snappy => Codec::SNAPPY,
         Compression::Lz4 => Codec::LZ4_RAW,
-        Compression::Zstd(level) => Codec::ZSTD(ZstdLevel::try_new(level.unwrap_or(3)).map_err(bad)?),
-        Compression::Gzip(level) => Codec::GZIP(GzipLevel::try_new(level.unwrap_or(6)).map_err(bad)?),
+        Compression::Zstd(level) => {
+            let level = level.unwrap_or(3);
+            let known =
+                ZstdLevel::try_new(level).map_err(|_| refused("zstd", level.to_string(), ZSTD_LEVELS));
+            Codec::ZSTD(known?)
+        }
+        Compression::Gzip(level) => {
+            let level = level.unwrap_or(6);
+            let known =
+                GzipLevel::try_new(level).map_err(|_| refused("gzip", level.to_string(), GZIP_LEVELS));
+            Codec::GZIP(known?)
+        }
     })
 }
 

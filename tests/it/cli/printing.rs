@@ -91,7 +91,10 @@ fn a_merge_is_silent_with_q_and_shows_its_plan_with_v() {
     // Errors are never silenced.
     std::fs::write(folder.path().join("d.csv"), "").expect("written");
     let failed = merged(folder.path(), &["-o", "d.csv", "-q"]);
-    assert_eq!(failure(&failed), (7, "error: d.csv exists; --overwrite replaces it\n".to_owned()));
+    assert_eq!(
+        failure(&failed),
+        (7, "error: d.csv already exists; use --overwrite to replace it\n".to_owned())
+    );
     // Nor is there anything to say of what is up to date.
     let again = merged(folder.path(), &["-o", "a.csv", "-q"]);
     assert!(again.status.success() && again.stderr.is_empty() && again.stdout.is_empty(), "{again:?}");

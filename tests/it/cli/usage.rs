@@ -13,12 +13,12 @@ fn scratch() -> Scratch {
 fn an_output_that_exists_is_never_replaced_unasked() {
     let scratch = scratch();
     scratch.write("out/x.csv", "old");
-    let expected = "out/x.csv exists; --overwrite replaces it";
+    let expected = "out/x.csv already exists; use --overwrite to replace it";
     assert_eq!(scratch.fails("merge in -o out/x.csv --run latest", 7), expected);
     assert_eq!(scratch.fails("merge in -o out/x.csv --run latest --dry-run", 7), expected);
     let name = format!("parts/sales_{RUN}_part1.parquet");
     scratch.write(&name, "old");
-    let expected = format!("{name} exists; --overwrite replaces it");
+    let expected = format!("{name} already exists; use --overwrite to replace it");
     assert_eq!(scratch.fails("convert in -o parts --run latest", 7), expected);
 }
 
@@ -36,8 +36,8 @@ fn old_parts_of_the_same_run_would_stay_beside_the_new_ones() {
     assert_eq!(
         message,
         format!(
-            "parts/sales_{RUN}_part0.csv belongs to the same run and would stay beside the new parts: remove it first; it \
-             exists; --overwrite replaces it"
+            "parts/sales_{RUN}_part0.csv already exists, belongs to the same run and would stay beside the new parts; \
+             remove it first"
         )
     );
 }

@@ -82,7 +82,7 @@ fn a_changed_source_is_another_run() {
         scratch.write(&name, scratch.read(&name));
         let said = scratch.fails(command, 7);
         assert!(said.contains("_part3.csv has changed since it was written"), "{command}: {said}");
-        assert!(said.contains("--overwrite replaces it"), "{command}: {said}");
+        assert!(said.contains("use --overwrite to replace it"), "{command}: {said}");
         if command.contains("--split-rows") {
             continue;
         }
@@ -90,7 +90,7 @@ fn a_changed_source_is_another_run() {
         let last = format!("in/sales_forecast_export_{RUN}_part12.csv");
         scratch.write(&last, scratch.read(&name));
         let said = scratch.fails(command, 7);
-        assert!(said.contains("it is of 12 parts, now there are 13"), "{command}: {said}");
+        assert!(said.contains("was made from 12 parts, but the run now has 13"), "{command}: {said}");
     }
 }
 
@@ -111,12 +111,12 @@ fn other_options_are_another_run() {
             let said = scratch.fails(&format!("{command} in -o {output} {flags}"), 7);
             let flag = flags.split(' ').next().unwrap_or_default();
             assert!(
-                said.contains(&format!("it was written with another {flag}")),
+                said.contains(&format!("was written with different options ({flag})")),
                 "{output} {flags}: {said}"
             );
         }
         let said = scratch.fails(&format!("{command} in -o {output} --verify"), 7);
-        assert!(said.contains("it was written without --verify"), "{output}: {said}");
+        assert!(said.contains("was written without --verify"), "{output}: {said}");
         // What changes nothing in the output is no other option, nor is one that says what is so anyway.
         for flags in ["--threads 1", "--memory 64MB", "--expect-rows 36", "--expect-parts 12", "--run latest"]
         {
@@ -144,9 +144,9 @@ fn another_job_or_run_is_another_run() {
     scratch.write("in/sales_2026-02-02T03-04-05Z_part0.csv", part);
     scratch.succeeds(&format!("merge in -o all.csv --run {RUN}"));
     let said = scratch.fails("merge in -o all.csv --run latest", 7);
-    assert!(said.contains(&format!("it is of sales {RUN}")), "{said}");
+    assert!(said.contains(&format!("was made from a different run (sales {RUN})")), "{said}");
     let said = scratch.fails("merge in -o all.csv --run all", 7);
-    assert!(said.contains(&format!("it is of sales {RUN}")), "{said}");
+    assert!(said.contains(&format!("was made from a different run (sales {RUN})")), "{said}");
 }
 
 #[test]
@@ -161,7 +161,7 @@ fn an_output_that_was_changed_is_not_up_to_date() {
         flipped[bytes.len() / 3] ^= 1;
         scratch.write(&file, &flipped);
         let said = scratch.fails(command, 7);
-        assert!(said.contains("--overwrite replaces it"), "{command}: {said}");
+        assert!(said.contains("use --overwrite to replace it"), "{command}: {said}");
         scratch.write(&file, &bytes[..bytes.len() / 2]);
         scratch.fails(command, 7);
         std::fs::remove_file(scratch.path(&file)).expect("removed");
@@ -390,7 +390,7 @@ fn a_file_that_another_tool_wrote_with_the_receipt_in_it_is_not_up_to_date() {
     let properties = WriterProperties::builder().set_key_value_metadata(Some(vec![pair])).build();
     scratch.write("all.parquet", parquet_file(&rows, properties));
     let said = scratch.fails("merge in -o all.parquet", 7);
-    assert!(said.contains("the file has changed since it was written"), "{said}");
+    assert!(said.contains("already exists and has changed since it was written"), "{said}");
 }
 
 #[test]
@@ -433,7 +433,7 @@ fn up_to_date_costs_one_listing_of_each_folder_and_one_small_read() {
     bucket.put(&format!("in/{}", part_name(3, "csv")), parts[3].clone());
     bucket.put("out/all.csv", merged(&parts).to_ascii_uppercase());
     let said = bucket.fail(7, &["merge", &bucket.at("in"), "-o", &bucket.at("out/all.csv")]);
-    assert!(said.contains("the file has changed since it was written"), "{said}");
+    assert!(said.contains("already exists and has changed since it was written"), "{said}");
 }
 
 #[test]

@@ -1,0 +1,60 @@
+//! What ends a command, and with which exit code.
+
+use crate::flags::flag;
+use forecast_export::Error;
+use std::fmt;
+
+/// Why a command failed.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The command line itself makes no sense, which the library never sees.
+    Usage(String),
+    /// What the library says.
+    Library(Error),
+}
+
+impl Failure {
+    /// The exit code; `signal` is the one that stopped the command, if one did.
+    pub(crate) fn code(&self, signal: u8) -> u8 {
+        match self {
+            Failure::Usage(_) | Failure::Library(Error::Usage(_)) => 2,
+            Failure::Library(error) => match error {
+                Error::NotFound(_) => 3,
+                Error::Incomplete(_) => 4,
+                Error::Data(_) => 5,
+                Error::Different(_) => 6,
+                Error::OutputExists(_) => 7,
+                Error::Denied { .. } | Error::Store { .. } => 8,
+                Error::Stopped => 128 + signal,
+                _ => 1,
+            },
+        }
+    }
+
+    /// Whoever read our output has seen enough.
+    pub(crate) fn is_closed_pipe(&self) -> bool {
+        let kind = match self {
+            Failure::Library(Error::Io { source, .. }) => source.kind(),
+            _ => return false,
+        };
+        kind == std::io::ErrorKind::BrokenPipe
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Failure::Library(error)
+    }
+}
+
+/// With the names that settings have on the command line.
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Usage(text) => f.write_str(text),
+            Failure::Library(error) => error.named(flag).fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for Failure {}

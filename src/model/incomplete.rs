@@ -1,0 +1,408 @@
+//! Why what was found is not one whole run.
+
+use super::escaped::Escaped;
+use super::format::Format;
+use super::gap::Gap;
+use super::kind::Kind;
+use super::listed::listed;
+use super::named::Named;
+use super::setting::{Setting, SettingName};
+use std::error::Error as StdError;
+use std::fmt;
+use std::time::Duration;
+
+/// Why what was found is not one complete, unambiguous run.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Incomplete {
+    /// Numbers of parts are missing.
+    Gaps {
+        /// The job and run.
+        run: String,
+        /// What is missing.
+        gaps: Vec<Gap>,
+        /// How many parts there must be at least, by the highest number.
+        parts: u64,
+    },
+    /// Two files claim the same part.
+    Duplicate {
+        /// The job and run.
+        run: String,
+        /// Their names.
+        files: [String; 2],
+    },
+    /// There are several jobs, and none was chosen.
+    SeveralJobs {
+        /// The source.
+        place: String,
+        /// Their names.
+        jobs: Vec<String>,
+    },
+    /// There are exports of several kinds, and none was chosen.
+    SeveralKinds {
+        /// The source.
+        place: String,
+        /// What they hold.
+        kinds: Vec<Kind>,
+    },
+    /// There are several runs of a job, and none was chosen.
+    SeveralRuns {
+        /// The source.
+        place: String,
+        /// The job.
+        job: String,
+        /// Their timestamps; `None` where names have none.
+        runs: Vec<Option<String>>,
+    },
+    /// One run lies in two folders.
+    TwoFolders {
+        /// The job and run.
+        run: String,
+        /// The folders; the topmost one is empty.
+        folders: [String; 2],
+    },
+    /// A run has parts of both formats.
+    MixedFormats {
+        /// The two formats.
+        formats: [Format; 2],
+        /// The names of a part of each.
+        files: [String; 2],
+    },
+    /// The source has another number of parts than was expected.
+    Parts {
+        /// The source.
+        place: String,
+        /// Parts there are.
+        found: u64,
+        /// Parts there must be.
+        expected: u64,
+    },
+    /// The parts have another number of rows than was expected.
+    Rows {
+        /// Rows there are.
+        found: u64,
+        /// Rows there must be.
+        expected: u64,
+    },
+    /// Two parts of a conversion would be written under the same name.
+    SameName {
+        /// The name.
+        name: String,
+    },
+    /// An export job is not done yet.
+    JobUnfinished {
+        /// The job's ARN.
+        arn: String,
+        /// Its status, as the service calls it.
+        status: String,
+        /// What the service says about it.
+        message: Option<String>,
+    },
+    /// An export job has failed.
+    JobFailed {
+        /// The job's ARN.
+        arn: String,
+        /// Why, as the service says.
+        message: Option<String>,
+    },
+    /// An export job was stopped or deleted, or has a status that is not known.
+    JobEnded {
+        /// The job's ARN.
+        arn: String,
+        /// Its status, as the service calls it.
+        status: String,
+        /// What the service says about it.
+        message: Option<String>,
+    },
+    /// An export job was not done before the deadline.
+    JobLate {
+        /// The job's ARN.
+        arn: String,
+        /// How long it was waited for.
+        waited: Duration,
+        /// What was heard of it last.
+        last: LastAnswer,
+    },
+    /// There is no such export job.
+    NoSuchJob {
+        /// The job's ARN.
+        arn: String,
+        /// What the service says.
+        reason: String,
+    },
+    /// The service does not describe the export job: it takes the ARN for malformed.
+    JobRefused {
+        /// The job's ARN.
+        arn: String,
+        /// What the service says.
+        reason: String,
+    },
+    /// An export job writes to no place in S3.
+    JobWithoutDestination {
+        /// The job's ARN.
+        arn: String,
+    },
+    /// An export job writes a format that is not known.
+    JobOfUnknownFormat {
+        /// The job's ARN.
+        arn: String,
+        /// The format, as the service calls it.
+        format: String,
+    },
+}
+
+/// What was heard last of a job that was waited for.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum LastAnswer {
+    /// Nothing.
+    Nothing,
+    /// A status, as the service calls it.
+    Status(String),
+    /// An error.
+    Failure(Box<dyn StdError + Send + Sync>),
+}
+
+/// What the service says, where it says something.
+fn said(message: Option<&String>) -> String {
+    let message = message.filter(|message| !message.is_empty());
+    message.map_or(String::new(), |message| format!(": {}", Escaped(message)))
+}
+
+fn write_gaps(
+    f: &mut fmt::Formatter<'_>,
+    run: &str,
+    gaps: &[Gap],
+    parts: u64,
+    name: SettingName,
+) -> fmt::Result {
+    let is_one = |gap: &Gap| gap.to <= gap.from;
+    let several = gaps.len() > 1 || !gaps.iter().all(is_one);
+    let number =
+        |gap: &Gap| if is_one(gap) { gap.from.to_string() } else { format!("{}-{}", gap.from, gap.to) };
+    let numbers: Vec<String> = gaps.iter().take(10).map(number).collect();
+    write!(
+        f,
+        "{} {}{} of {parts} {} missing",
+        if several { "parts" } else { "part" },
+        numbers.join(", "),
+        if gaps.len() > 10 { ", …" } else { "" },
+        if several { "are" } else { "is" },
+    )?;
+    match gaps {
+        [Gap { after: Some(after), before, .. }] => write!(f, " between {after} and {before}")?,
+        [Gap { after: None, before, .. }] => write!(f, " before {before}")?,
+        _ => write!(f, " from {run}")?,
+    }
+    let them = if several { "them" } else { "it" };
+    write!(f, "; {} merges without {them}", name(Setting::AllowGaps))
+}
+
+impl Named for Incomplete {
+    fn write(&self, f: &mut fmt::Formatter<'_>, name: SettingName) -> fmt::Result {
+        match self {
+            Incomplete::Gaps { run, gaps, parts } => write_gaps(f, run, gaps, *parts, name),
+            Incomplete::Duplicate { run, files: [one, other] } => {
+                write!(f, "{run}: two files claim the same part: {one} and {other}; remove one of them")
+            }
+            Incomplete::SeveralJobs { place, jobs } => write!(
+                f,
+                "{place} holds {} jobs: {}; {} NAME chooses one",
+                jobs.len(),
+                listed(jobs),
+                name(Setting::Job)
+            ),
+            Incomplete::SeveralKinds { place, kinds } => write!(
+                f,
+                "{place} holds {} kinds of export: {}; {} KIND chooses one",
+                kinds.len(),
+                listed(kinds),
+                name(Setting::Kind)
+            ),
+            Incomplete::SeveralRuns { place, job, runs } => write!(
+                f,
+                "{place} holds {} runs of {job}: {}; {run} latest, {run} all or {run} TIMESTAMP chooses",
+                runs.len(),
+                listed(runs.iter().flatten()),
+                run = name(Setting::Run)
+            ),
+            Incomplete::TwoFolders { run, folders } => {
+                let [one, other] = folders.each_ref().map(|folder| match folder.as_str() {
+                    "" => "the top folder".to_owned(),
+                    folder => format!("{folder}/"),
+                });
+                write!(f, "{run} lies in two folders, {one} and {other}; name one of them as the source")
+            }
+            Incomplete::MixedFormats { formats, files } => write!(
+                f,
+                "the run holds both {} and {}: {} and {}; move one of the formats to another folder",
+                formats[0], formats[1], files[0], files[1]
+            ),
+            Incomplete::Parts { place, found, expected } => {
+                write!(f, "{place} holds {found} parts, not the {expected} of {}", name(Setting::ExpectParts))
+            }
+            Incomplete::Rows { found, expected } => {
+                write!(f, "the parts hold {found} rows, not the {expected} of {}", name(Setting::ExpectRows))
+            }
+            Incomplete::SameName { name: shared } => write!(
+                f,
+                "two parts would both become {shared}; convert the runs one by one with {}",
+                name(Setting::Run)
+            ),
+            Incomplete::JobUnfinished { arn, status, message } => write!(
+                f,
+                "{arn} is {}{}; {} waits until it is ACTIVE",
+                Escaped(status),
+                said(message.as_ref()),
+                name(Setting::Wait)
+            ),
+            Incomplete::JobFailed { arn, message } => {
+                write!(f, "{arn} has failed (CREATE_FAILED){}", said(message.as_ref()))
+            }
+            Incomplete::JobEnded { arn, status, message } => {
+                write!(f, "{arn} will not become ACTIVE: it is {}{}", Escaped(status), said(message.as_ref()))
+            }
+            Incomplete::JobLate { arn, waited, last } => {
+                write!(f, "{arn} did not become ACTIVE within {waited:?}: ")?;
+                match last {
+                    LastAnswer::Nothing => f.write_str("there was no answer"),
+                    LastAnswer::Status(status) => write!(f, "it is still {status}"),
+                    LastAnswer::Failure(error) => write!(f, "the last answer was an error: {error}"),
+                }
+            }
+            Incomplete::NoSuchJob { arn, reason } => write!(f, "{arn} does not exist: {reason}"),
+            Incomplete::JobRefused { arn, reason } => write!(f, "{arn} cannot be described: {reason}"),
+            Incomplete::JobWithoutDestination { arn } => write!(f, "{arn} has no destination in S3"),
+            Incomplete::JobOfUnknownFormat { arn, format } => {
+                write!(f, "{arn} has the unknown format {}", Escaped(format))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Incomplete {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(f, Setting::name)
+    }
+}
+
+impl StdError for Incomplete {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match self {
+            Incomplete::JobLate { last: LastAnswer::Failure(error), .. } => Some(&**error),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gap(from: u64, to: u64, after: Option<&str>) -> Gap {
+        Gap { from, to, after: after.map(str::to_owned), before: format!("x_part{}.csv", to + 1) }
+    }
+
+    #[test]
+    fn gaps_are_counted_and_named() {
+        let said = |gaps, parts| Incomplete::Gaps { run: "x 2026".into(), gaps, parts }.to_string();
+        assert_eq!(
+            said(vec![gap(3, 3, Some("x_part2.csv"))], 5),
+            "part 3 of 5 is missing between x_part2.csv and x_part4.csv; allow_gaps merges without it"
+        );
+        assert_eq!(
+            said(vec![gap(0, 1, None)], 3),
+            "parts 0-1 of 3 are missing before x_part2.csv; allow_gaps merges without them"
+        );
+        assert_eq!(
+            said((0..11).map(|n| gap(2 * n, 2 * n, None)).collect(), 22),
+            "parts 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, … of 22 are missing from x 2026; allow_gaps merges without \
+             them"
+        );
+    }
+
+    #[test]
+    fn every_other_case_makes_a_whole_sentence() {
+        let (place, arn) = (|| "exports".to_owned(), || "arn:x".to_owned());
+        let pair = |one: &str, other: &str| [one.to_owned(), other.to_owned()];
+        for (error, sentence) in [
+            (
+                Incomplete::Duplicate { run: "x 2026".into(), files: pair("a", "b") },
+                "x 2026: two files claim the same part: a and b; remove one of them",
+            ),
+            (
+                Incomplete::SeveralJobs { place: place(), jobs: pair("b", "a").to_vec() },
+                "exports holds 2 jobs: a, b; job NAME chooses one",
+            ),
+            (
+                Incomplete::SeveralKinds { place: place(), kinds: vec![Kind::WhatIf, Kind::Forecast] },
+                "exports holds 2 kinds of export: forecast, what-if; kind KIND chooses one",
+            ),
+            (
+                Incomplete::SeveralRuns {
+                    place: place(),
+                    job: "x".into(),
+                    runs: vec![None, Some("2026".into())],
+                },
+                "exports holds 2 runs of x: 2026; run latest, run all or run TIMESTAMP chooses",
+            ),
+            (
+                Incomplete::TwoFolders { run: "x 2026".into(), folders: pair("", "copy") },
+                "x 2026 lies in two folders, the top folder and copy/; name one of them as the source",
+            ),
+            (
+                Incomplete::MixedFormats { formats: [Format::Csv, Format::Parquet], files: pair("a", "b") },
+                "the run holds both CSV and Parquet: a and b; move one of the formats to another folder",
+            ),
+            (
+                Incomplete::Parts { place: place(), found: 2, expected: 3 },
+                "exports holds 2 parts, not the 3 of expect_parts",
+            ),
+            (Incomplete::Rows { found: 2, expected: 3 }, "the parts hold 2 rows, not the 3 of expect_rows"),
+            (
+                Incomplete::SameName { name: "a".into() },
+                "two parts would both become a; convert the runs one by one with run",
+            ),
+            (
+                Incomplete::JobUnfinished { arn: arn(), status: "CREATE_PENDING".into(), message: None },
+                "arn:x is CREATE_PENDING; wait_until waits until it is ACTIVE",
+            ),
+            (
+                Incomplete::JobFailed { arn: arn(), message: Some("no access".into()) },
+                "arn:x has failed (CREATE_FAILED): no access",
+            ),
+            (
+                Incomplete::JobEnded { arn: arn(), status: "DELETING".into(), message: Some(String::new()) },
+                "arn:x will not become ACTIVE: it is DELETING",
+            ),
+            (
+                Incomplete::JobLate {
+                    arn: arn(),
+                    waited: Duration::from_secs(60),
+                    last: LastAnswer::Nothing,
+                },
+                "arn:x did not become ACTIVE within 60s: there was no answer",
+            ),
+            (
+                Incomplete::JobLate {
+                    arn: arn(),
+                    waited: Duration::from_secs(60),
+                    last: LastAnswer::Failure("throttled".into()),
+                },
+                "arn:x did not become ACTIVE within 60s: the last answer was an error: throttled",
+            ),
+            (Incomplete::NoSuchJob { arn: arn(), reason: "gone".into() }, "arn:x does not exist: gone"),
+            (
+                Incomplete::JobRefused { arn: arn(), reason: "malformed".into() },
+                "arn:x cannot be described: malformed",
+            ),
+            (Incomplete::JobWithoutDestination { arn: arn() }, "arn:x has no destination in S3"),
+            (
+                Incomplete::JobOfUnknownFormat { arn: arn(), format: "ORC".into() },
+                "arn:x has the unknown format ORC",
+            ),
+        ] {
+            assert_eq!(error.to_string(), sentence);
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! What was not found.
+
+use super::format::Format;
+use super::kind::Kind;
+use super::listed::listed;
+use super::named::Named;
+use super::setting::{Setting, SettingName};
+use std::error::Error as StdError;
+use std::fmt;
+
+/// What was not found, and where.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum NotFound {
+    /// Nothing lies at the source.
+    Empty {
+        /// The source.
+        place: String,
+    },
+    /// Files lie at the source, and none is named like a part.
+    NoParts {
+        /// The source.
+        place: String,
+        /// How many files lie there.
+        files: usize,
+        /// The name of one of them.
+        example: String,
+    },
+    /// No export is of the kind that was asked for.
+    Kind {
+        /// The source.
+        place: String,
+        /// What was asked for.
+        kind: Kind,
+        /// What there is.
+        found: Vec<Kind>,
+    },
+    /// No export is of the job that was asked for.
+    Job {
+        /// The source.
+        place: String,
+        /// The name or glob that was asked for.
+        job: String,
+        /// The jobs there are.
+        found: Vec<String>,
+    },
+    /// No export is of the format that was asked for.
+    Format {
+        /// The source.
+        place: String,
+        /// What was asked for.
+        format: Format,
+    },
+    /// No export is of the run that was asked for.
+    Run {
+        /// The source.
+        place: String,
+        /// The timestamp that was asked for.
+        run: String,
+        /// The jobs and runs there are.
+        found: Vec<String>,
+    },
+    /// There is neither a file nor a folder of that name.
+    Path {
+        /// The path.
+        path: String,
+    },
+    /// A folder was named, and there is a file.
+    NotAFolder {
+        /// The path.
+        path: String,
+    },
+    /// A file, an object or its bucket was missing when it was needed.
+    Object {
+        /// What was being done, such as `reading`.
+        doing: &'static str,
+        /// The file or object.
+        object: String,
+        /// What is missing.
+        missing: Missing,
+        /// What the store or system said, where it was one of them that said it.
+        source: Option<Box<dyn StdError + Send + Sync>>,
+    },
+}
+
+/// What of a file or object is missing, as far as the store tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Missing {
+    /// The local file, or a folder above it.
+    FileOrFolder,
+    /// The bucket.
+    Bucket,
+    /// The object; some stores say the same where the bucket is missing.
+    Object,
+    /// The bucket or the object: the store did not say which.
+    BucketOrObject,
+    /// The object that the server was to copy.
+    CopySource,
+}
+
+impl Named for NotFound {
+    fn write(&self, f: &mut fmt::Formatter<'_>, name: SettingName) -> fmt::Result {
+        match self {
+            NotFound::Empty { place } => write!(f, "{place} is empty: no export was found"),
+            NotFound::NoParts { place, files, example } => {
+                write!(f, "no export was found at {place}: ")?;
+                match files {
+                    1 => f.write_str("1 file lies")?,
+                    files => write!(f, "{files} files lie")?,
+                }
+                write!(
+                    f,
+                    " there, such as {example}, but none is named like a part; {} or {} reads other names, or name \
+                     one file as the source",
+                    name(Setting::Preset),
+                    name(Setting::Pattern)
+                )
+            }
+            NotFound::Kind { place, kind, found } => {
+                write!(f, "{place} holds no {kind} export, only {}", listed(found))
+            }
+            NotFound::Job { place, job, found } => {
+                write!(f, "{place} holds no job \"{job}\"; there are {}", listed(found))
+            }
+            NotFound::Format { place, format } => write!(f, "{place} holds no {format} export of the job"),
+            NotFound::Run { place, run, found } => {
+                write!(f, "{place} holds no run \"{run}\"; there are {}", listed(found))
+            }
+            NotFound::Path { path } => write!(f, "there is no file or folder {path}"),
+            NotFound::NotAFolder { path } => write!(f, "{path} is a file, not a folder"),
+            NotFound::Object { doing, object, missing, .. } => {
+                let missing = match missing {
+                    Missing::FileOrFolder => "no such file or folder",
+                    Missing::Bucket => "there is no such bucket",
+                    Missing::Object => "not found",
+                    Missing::BucketOrObject => "no such bucket or object",
+                    Missing::CopySource => "no such object",
+                };
+                write!(f, "{doing} {object}: {missing}")
+            }
+        }
+    }
+}
+
+impl fmt::Display for NotFound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(f, Setting::name)
+    }
+}
+
+impl StdError for NotFound {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match self {
+            NotFound::Object { source: Some(source), .. } => Some(&**source),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_case_makes_a_whole_sentence() {
+        let place = || "exports".to_owned();
+        let object =
+            |missing| NotFound::Object { doing: "reading", object: "s3://b/x".into(), missing, source: None };
+        for (error, sentence) in [
+            (NotFound::Empty { place: place() }, "exports is empty: no export was found"),
+            (
+                NotFound::NoParts { place: place(), files: 1, example: "notes.txt".into() },
+                "no export was found at exports: 1 file lies there, such as notes.txt, but none is named like a \
+                 part; preset or pattern reads other names, or name one file as the source",
+            ),
+            (
+                NotFound::NoParts { place: place(), files: 2, example: "notes.txt".into() },
+                "no export was found at exports: 2 files lie there, such as notes.txt, but none is named like a \
+                 part; preset or pattern reads other names, or name one file as the source",
+            ),
+            (
+                NotFound::Kind { place: place(), kind: Kind::WhatIf, found: vec![Kind::Forecast; 2] },
+                "exports holds no what-if export, only forecast",
+            ),
+            (
+                NotFound::Job { place: place(), job: "b".into(), found: vec!["a".into()] },
+                "exports holds no job \"b\"; there are a",
+            ),
+            (
+                NotFound::Format { place: place(), format: Format::Parquet },
+                "exports holds no Parquet export of the job",
+            ),
+            (
+                NotFound::Run { place: place(), run: "2027".into(), found: vec!["a 2026".into()] },
+                "exports holds no run \"2027\"; there are a 2026",
+            ),
+            (NotFound::Path { path: place() }, "there is no file or folder exports"),
+            (NotFound::NotAFolder { path: place() }, "exports is a file, not a folder"),
+            (object(Missing::FileOrFolder), "reading s3://b/x: no such file or folder"),
+            (object(Missing::Bucket), "reading s3://b/x: there is no such bucket"),
+            (object(Missing::Object), "reading s3://b/x: not found"),
+            (object(Missing::BucketOrObject), "reading s3://b/x: no such bucket or object"),
+            (object(Missing::CopySource), "reading s3://b/x: no such object"),
+        ] {
+            assert_eq!(error.to_string(), sentence);
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! What helps against an error, as data.
+
+use super::named::Named;
+use super::setting::{Setting, SettingName};
+use std::fmt;
+
+/// What helps. Its `Display` is a clause that calls settings by the library's names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Remedy {
+    /// Fetch the part again, or have the service export it again.
+    FetchAgain,
+    /// As [`Remedy::FetchAgain`]: the part may be damaged.
+    FetchDamaged,
+    /// As [`Remedy::FetchAgain`]: the part may be cut short.
+    FetchCutShort,
+    /// Export again, or leave the empty parts away.
+    LeaveEmptyPartsAway,
+    /// Export the part again as UTF-8; a merge to CSV copies its bytes as they are.
+    ExportAsUtf8,
+    /// Export with column names that differ from each other.
+    ExportDistinctNames,
+    /// The file is not a part: name the export's own files as the source.
+    NamePartFiles,
+    /// Read the column as text, or name the text as one that means null.
+    ReadAsText {
+        /// The column.
+        column: String,
+    },
+    /// Read the column as text, which keeps every value.
+    KeepAsText {
+        /// The column.
+        column: String,
+    },
+    /// Read the column as text, which compares it as text.
+    CompareAsText {
+        /// The column.
+        column: String,
+    },
+    /// Convert the parts by themselves, with a type for the column.
+    ConvertApart {
+        /// The column.
+        column: String,
+    },
+    /// Align columns by name.
+    AlignByName,
+    /// Align columns by name, which ends every line with LF.
+    RewriteLineEnds,
+    /// Write Parquet.
+    WriteParquet,
+    /// Write Parquet, or export without the column.
+    WriteParquetOrDropColumn,
+    /// Write the Parquet file with smaller pages.
+    SmallerPages,
+    /// Run again when the export is complete.
+    RunWhenComplete,
+    /// Run again when nobody writes to the source.
+    RunWhenQuiet,
+    /// Run again when the export is complete and nobody writes to the part.
+    RunWhenCompleteAndQuiet,
+    /// Name the bucket's region.
+    NameRegion,
+    /// Name no region: then the bucket's own is found.
+    LeaveRegionAway,
+    /// Name a profile, or read a public bucket without credentials.
+    NameProfile,
+}
+
+impl Named for Remedy {
+    fn write(&self, f: &mut fmt::Formatter<'_>, name: SettingName) -> fmt::Result {
+        let (types, schema) = (name(Setting::Types), name(Setting::Schema));
+        match self {
+            Remedy::FetchAgain => f.write_str("fetch or export the part again"),
+            Remedy::FetchDamaged => f.write_str("the part may be damaged; fetch or export it again"),
+            Remedy::FetchCutShort => f.write_str("the part may be cut short; fetch or export it again"),
+            Remedy::LeaveEmptyPartsAway => f.write_str("export again, or leave the empty parts away"),
+            Remedy::ExportAsUtf8 => {
+                f.write_str("export the part again as UTF-8; a merge to CSV copies the bytes as they are")
+            }
+            Remedy::ExportDistinctNames => f.write_str("export with distinct column names"),
+            Remedy::NamePartFiles => f.write_str("name the export's own part files"),
+            Remedy::ReadAsText { column } => write!(
+                f,
+                "{types} {column}=string keeps the text, {} TEXT reads a text as null",
+                name(Setting::Nulls)
+            ),
+            Remedy::KeepAsText { column } => write!(f, "{types} {column}=string keeps every value"),
+            Remedy::CompareAsText { column } => write!(f, "{types} {column}=string compares it as text"),
+            Remedy::ConvertApart { column } => {
+                write!(f, "convert the parts by themselves, with {types} {column}=TYPE")
+            }
+            Remedy::AlignByName => write!(f, "{schema} by-name aligns columns by name"),
+            Remedy::RewriteLineEnds => write!(f, "{schema} by-name rewrites them all with LF"),
+            Remedy::WriteParquet => f.write_str("write Parquet"),
+            Remedy::WriteParquetOrDropColumn => f.write_str("write Parquet, or export without the column"),
+            Remedy::SmallerPages => f.write_str("write the file with smaller pages"),
+            Remedy::RunWhenComplete => f.write_str("run again when the export is complete"),
+            Remedy::RunWhenQuiet => f.write_str("run again when nobody writes to the source"),
+            Remedy::RunWhenCompleteAndQuiet => {
+                f.write_str("run again when the export is complete and nobody writes to it")
+            }
+            Remedy::NameRegion => write!(f, "{} names it", name(Setting::Region)),
+            Remedy::LeaveRegionAway => {
+                f.write_str("the bucket is in another region than was given: without one it is found")
+            }
+            Remedy::NameProfile => write!(
+                f,
+                "{} names a profile, {} reads public buckets",
+                name(Setting::Profile),
+                name(Setting::NoSignRequest)
+            ),
+        }
+    }
+}
+
+impl fmt::Display for Remedy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(f, Setting::name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_remedy_names_settings_as_whoever_shows_it_does() {
+        let remedy = Remedy::ReadAsText { column: "p50".into() };
+        assert_eq!(remedy.to_string(), "types p50=string keeps the text, nulls TEXT reads a text as null");
+        let shout = |setting| match setting {
+            Setting::Types => "TYPES",
+            _ => "OTHER",
+        };
+        assert_eq!(
+            remedy.with_names(shout).to_string(),
+            "TYPES p50=string keeps the text, OTHER TEXT reads a text as null"
+        );
+    }
+}

@@ -1,0 +1,171 @@
+//! What a caller may choose, as far as a message names it. The library calls a setting by its own name, the field that
+//! holds it; a program may have other names, such as flags.
+
+/// Something a caller may choose, and that a sentence may name.
+///
+/// ```
+/// use forecast_export::Setting;
+///
+/// assert_eq!(Setting::AllowGaps.name(), "allow_gaps");
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Setting {
+    /// `Options::all_strings`.
+    AllStrings,
+    /// `Selection::allow_gaps`.
+    AllowGaps,
+    /// `Options::compression` and `SampleOptions::compression`.
+    Compression,
+    /// `SampleOptions::dimensions`.
+    Dimensions,
+    /// `Selection::expect_parts`.
+    ExpectParts,
+    /// `Selection::expect_rows`.
+    ExpectRows,
+    /// `SampleOptions::items`.
+    Items,
+    /// `Selection::job`.
+    Job,
+    /// `Selection::kind`.
+    Kind,
+    /// `StoreOptions::no_sign_request`.
+    NoSignRequest,
+    /// `Options::nulls`.
+    Nulls,
+    /// `Options::on_server`.
+    OnServer,
+    /// `Options::overwrite` and `SampleOptions::overwrite`.
+    Overwrite,
+    /// `SampleOptions::parts`.
+    Parts,
+    /// `Selection::pattern`, where it is a regex.
+    Pattern,
+    /// `Selection::pattern`, where it is one of the known exporters.
+    Preset,
+    /// `StoreOptions::profile`.
+    Profile,
+    /// `SampleOptions::quantiles`.
+    Quantiles,
+    /// `StoreOptions::region`.
+    Region,
+    /// `StoreOptions::role_arn`.
+    RoleArn,
+    /// `Options::row_group_rows`.
+    RowGroupRows,
+    /// `Selection::run`.
+    Run,
+    /// `Options::schema`.
+    Schema,
+    /// `Options::source_columns`.
+    SourceColumns,
+    /// `Options::split` by bytes.
+    SplitBytes,
+    /// `Options::split` by rows.
+    SplitRows,
+    /// `SampleOptions::steps`.
+    Steps,
+    /// `ObjectOptions::tags`.
+    Tags,
+    /// `Options::to` and `SampleOptions::to`.
+    To,
+    /// `Options::types`.
+    Types,
+    /// `Options::verify`.
+    Verify,
+    /// `wait_until`.
+    Wait,
+}
+
+/// How a program calls the settings: [`Setting::name`], or a function of its own.
+pub type SettingName = fn(Setting) -> &'static str;
+
+impl Setting {
+    /// Every setting.
+    pub const ALL: [Setting; 32] = [
+        Setting::AllStrings,
+        Setting::AllowGaps,
+        Setting::Compression,
+        Setting::Dimensions,
+        Setting::ExpectParts,
+        Setting::ExpectRows,
+        Setting::Items,
+        Setting::Job,
+        Setting::Kind,
+        Setting::NoSignRequest,
+        Setting::Nulls,
+        Setting::OnServer,
+        Setting::Overwrite,
+        Setting::Parts,
+        Setting::Pattern,
+        Setting::Preset,
+        Setting::Profile,
+        Setting::Quantiles,
+        Setting::Region,
+        Setting::RoleArn,
+        Setting::RowGroupRows,
+        Setting::Run,
+        Setting::Schema,
+        Setting::SourceColumns,
+        Setting::SplitBytes,
+        Setting::SplitRows,
+        Setting::Steps,
+        Setting::Tags,
+        Setting::To,
+        Setting::Types,
+        Setting::Verify,
+        Setting::Wait,
+    ];
+
+    /// The library's own name for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Setting::AllStrings => "all_strings",
+            Setting::AllowGaps => "allow_gaps",
+            Setting::Compression => "compression",
+            Setting::Dimensions => "dimensions",
+            Setting::ExpectParts => "expect_parts",
+            Setting::ExpectRows => "expect_rows",
+            Setting::Items => "items",
+            Setting::Job => "job",
+            Setting::Kind => "kind",
+            Setting::NoSignRequest => "no_sign_request",
+            Setting::Nulls => "nulls",
+            Setting::OnServer => "on_server",
+            Setting::Overwrite => "overwrite",
+            Setting::Parts => "parts",
+            Setting::Pattern => "pattern",
+            Setting::Preset => "preset",
+            Setting::Profile => "profile",
+            Setting::Quantiles => "quantiles",
+            Setting::Region => "region",
+            Setting::RoleArn => "role_arn",
+            Setting::RowGroupRows => "row_group_rows",
+            Setting::Run => "run",
+            Setting::Schema => "schema",
+            Setting::SourceColumns => "source_columns",
+            Setting::SplitBytes => "split_bytes",
+            Setting::SplitRows => "split_rows",
+            Setting::Steps => "steps",
+            Setting::Tags => "tags",
+            Setting::To => "to",
+            Setting::Types => "types",
+            Setting::Verify => "verify",
+            Setting::Wait => "wait_until",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn every_setting_has_a_name_of_its_own() {
+        let names: HashSet<&str> = Setting::ALL.iter().map(|setting| setting.name()).collect();
+        assert_eq!(names.len(), Setting::ALL.len());
+        let is_own = |name: &str| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+        assert!(names.into_iter().all(is_own));
+    }
+}

@@ -1,0 +1,165 @@
+//! Why a store cannot be reached as it was asked for.
+
+use super::named::Named;
+use super::setting::{Setting, SettingName};
+use std::error::Error as StdError;
+use std::fmt;
+
+/// Why a store cannot be reached as it was asked for, or would refuse what is written.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum StoreProblem {
+    /// There is no store of that scheme.
+    Unknown {
+        /// The scheme of a URL.
+        scheme: String,
+    },
+    /// The store is known, and left out of this build.
+    LeftOut {
+        /// The scheme of its URLs.
+        scheme: &'static str,
+        /// The feature it comes with.
+        feature: &'static str,
+    },
+    /// A store cannot be set up with these options and this environment.
+    Setup {
+        /// Why, as `object_store` says.
+        source: Box<dyn StdError + Send + Sync>,
+    },
+    /// A URL names no bucket.
+    NoBucket {
+        /// The URL.
+        url: String,
+        /// Its scheme.
+        scheme: String,
+    },
+    /// A store cannot have an object of that name.
+    BadKey {
+        /// The object's URL.
+        url: String,
+        /// Why, as `object_store` says.
+        source: Box<dyn StdError + Send + Sync>,
+    },
+    /// An external id is given, and no role.
+    ExternalIdWithoutRole,
+    /// Encryption, tags or a storage class are asked for, and the output is not on S3.
+    ObjectOptionsElsewhere {
+        /// Where it is: `local files`, or the scheme of a URL.
+        place: String,
+    },
+    /// A key of KMS is named, and the encryption is one with keys that S3 manages.
+    KmsKeyWithAes256,
+    /// A bucket key is asked for with an encryption that has none.
+    BucketKeyWithoutKms,
+    /// A tag has no key.
+    TagWithoutKey {
+        /// Its value.
+        value: String,
+    },
+    /// S3 would refuse a tag.
+    Tag {
+        /// The tag's key.
+        key: String,
+        /// Why.
+        problem: TagProblem,
+    },
+}
+
+/// Why S3 would refuse a tag.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TagProblem {
+    /// Its key is too long.
+    LongKey {
+        /// Characters it has.
+        length: usize,
+        /// Characters it may have.
+        most: usize,
+    },
+    /// Its value is too long.
+    LongValue {
+        /// Characters it has.
+        length: usize,
+        /// Characters it may have.
+        most: usize,
+    },
+    /// Its key begins with `aws:`, which only AWS may use.
+    Reserved,
+    /// It holds a character that tags cannot hold.
+    Character(char),
+    /// Its key is given twice.
+    Twice,
+}
+
+impl Named for StoreProblem {
+    fn write(&self, f: &mut fmt::Formatter<'_>, name: SettingName) -> fmt::Result {
+        match self {
+            StoreProblem::Unknown { scheme } => {
+                write!(f, "{scheme}:// is no store known here; use a local path, s3://, gs:// or az://")
+            }
+            StoreProblem::LeftOut { scheme, feature } => {
+                write!(f, "this build has no {scheme}:// store; build with the feature \"{feature}\"")
+            }
+            StoreProblem::Setup { source } => write!(f, "the store cannot be set up: {source}"),
+            StoreProblem::NoBucket { url, scheme } => {
+                write!(f, "{url} names no bucket; write {scheme}://BUCKET/PREFIX")
+            }
+            StoreProblem::BadKey { url, source } => write!(f, "{url} cannot be addressed: {source}"),
+            StoreProblem::ExternalIdWithoutRole => {
+                write!(f, "an external id belongs to a role; name it with {}", name(Setting::RoleArn))
+            }
+            StoreProblem::ObjectOptionsElsewhere { place } => {
+                write!(f, "encryption, tags and storage classes are for s3:// outputs, not for {place}")
+            }
+            StoreProblem::KmsKeyWithAes256 => {
+                f.write_str("AES256 encrypts with keys that S3 manages, not with one of KMS; use aws:kms")
+            }
+            StoreProblem::BucketKeyWithoutKms => {
+                f.write_str("a bucket key goes with the encryption aws:kms only")
+            }
+            StoreProblem::TagWithoutKey { value } => {
+                write!(f, "a tag without a key: \"={value}\"; write KEY=VALUE")
+            }
+            StoreProblem::Tag { key, problem } => {
+                write!(f, "the tag \"{key}\" ")?;
+                problem.write(f)
+            }
+        }
+    }
+}
+
+impl fmt::Display for StoreProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(f, Setting::name)
+    }
+}
+
+impl StdError for StoreProblem {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match self {
+            StoreProblem::Setup { source } | StoreProblem::BadKey { source, .. } => Some(&**source),
+            _ => None,
+        }
+    }
+}
+
+impl TagProblem {
+    /// Writes what a sentence says about the tag.
+    fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            TagProblem::LongKey { length, most } => {
+                write!(f, "has {length} characters; a key has {most} at most")
+            }
+            TagProblem::LongValue { length, most } => {
+                write!(f, "has a value of {length} characters; it has {most} at most")
+            }
+            TagProblem::Reserved => f.write_str("begins with aws:, which only AWS may use"),
+            TagProblem::Character(c) => write!(
+                f,
+                "holds '{}'; allowed are letters, digits, blanks and + - = . _ : / @",
+                c.escape_default()
+            ),
+            TagProblem::Twice => f.write_str("is given twice"),
+        }
+    }
+}

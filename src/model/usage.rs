@@ -1,0 +1,336 @@
+//! Why a request makes no sense.
+
+use super::escaped::Escaped;
+use super::format::Compression;
+use super::job_problem::{ArnProblem, EventProblem};
+use super::named::Named;
+use super::setting::{Setting, SettingName};
+use super::store_problem::StoreProblem;
+use super::value_kind::ValueKind;
+use super::why::WhyNotOnServer;
+use std::error::Error as StdError;
+use std::fmt;
+
+/// Why a request makes no sense: texts that cannot be read, options that exclude each other, places that cannot be
+/// written to.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum UsageError {
+    /// A word is not one of those that are known.
+    Unknown {
+        /// What the word was read as.
+        what: ValueKind,
+        /// The word.
+        text: String,
+        /// The words that are known.
+        known: Vec<String>,
+    },
+    /// A text is not of the form that was expected.
+    Malformed {
+        /// What the text was read as.
+        what: ValueKind,
+        /// The text.
+        text: String,
+    },
+    /// A text is empty.
+    Empty {
+        /// What the text was read as.
+        what: ValueKind,
+    },
+    /// A codec has no such level.
+    CompressionLevel {
+        /// The codec.
+        codec: &'static str,
+        /// The level that was asked for.
+        level: String,
+        /// The lowest level there is.
+        lowest: i32,
+        /// The highest level there is.
+        highest: i32,
+    },
+    /// A regex for file names does not compile.
+    PatternSyntax {
+        /// Why, as the `regex` crate says.
+        source: Box<dyn StdError + Send + Sync>,
+    },
+    /// A regex for file names has no group named `part`.
+    PatternWithoutPart {
+        /// The regex.
+        pattern: String,
+    },
+    /// There are more or fewer of something than there can be.
+    OutOfRange {
+        /// What was asked for.
+        setting: Setting,
+        /// How many were asked for.
+        number: u64,
+        /// The least there can be.
+        lowest: u64,
+        /// The most there can be.
+        highest: u64,
+    },
+    /// A type is given for a column that the export does not have.
+    NoSuchColumn {
+        /// The column.
+        column: String,
+        /// The columns of the export.
+        known: Vec<String>,
+    },
+    /// The columns that say where a row came from are asked for, and the export has one of them.
+    ColumnTaken {
+        /// The column.
+        column: String,
+    },
+    /// A file was to be written, and there is a folder.
+    IsFolder {
+        /// The place, as it was asked for.
+        path: String,
+    },
+    /// Parts were to be converted into a folder, and there is a file.
+    ConvertIntoFile {
+        /// The place, as it was asked for.
+        path: String,
+    },
+    /// A sample was to be written into a folder, and there is a file.
+    SampleIntoFile {
+        /// The place, as it was asked for.
+        path: String,
+    },
+    /// A merge writes one file, and was to be split.
+    SplitOfMerge,
+    /// Neither the output's name nor an option says which format to write.
+    UnknownExtension {
+        /// The output, as it was asked for.
+        path: String,
+    },
+    /// CSV is not compressed by that codec.
+    CompressedCsv {
+        /// What was asked for.
+        compression: Compression,
+    },
+    /// The output's name says another compression than was asked for.
+    CompressionOfName {
+        /// What was asked for.
+        compression: Compression,
+    },
+    /// New parts are named like the source's, and the source is not named like a part.
+    UnnamedParts,
+    /// A new part would have a name that no file can have, or that would mislead whoever sees it.
+    BadFileName {
+        /// The name.
+        name: String,
+    },
+    /// The output is one of the parts that are read.
+    OutputIsPart {
+        /// The part, as a path or URL.
+        path: String,
+    },
+    /// The folder that is written to holds a part that is read.
+    FolderHoldsPart {
+        /// The part, as a path or URL.
+        path: String,
+    },
+    /// What goes to a pipe or device cannot be verified before it is published.
+    VerifyStream,
+    /// A merge was to be left to the server, which cannot do it.
+    NotOnServer {
+        /// Why.
+        reason: WhyNotOnServer,
+    },
+    /// A store cannot be reached as it was asked for, or would refuse what is written.
+    Store(StoreProblem),
+    /// A text is not the ARN of an export job.
+    Arn {
+        /// The text.
+        text: String,
+        /// Why.
+        problem: ArnProblem,
+    },
+    /// A text is not one of EventBridge's events.
+    NotAnEvent {
+        /// Why, as `serde_json` says.
+        source: Box<dyn StdError + Send + Sync>,
+    },
+    /// An event is not about an export job.
+    Event(EventProblem),
+    /// A job was chosen by its name, and the source is an ARN, which names it.
+    JobNamedTwice,
+    /// A sample was to have a quantile that no export has.
+    NoQuantile {
+        /// As its column would be named.
+        quantile: String,
+    },
+    /// A sample was to have a quantile twice.
+    QuantileTwice {
+        /// As its column is named.
+        quantile: String,
+    },
+    /// A sample of CSV is not compressed.
+    CompressedSample,
+    /// A sample's points in time would go beyond the calendar.
+    BeyondCalendar {
+        /// How many steps after the first point in time.
+        step: u64,
+        /// The time from one step to the next.
+        frequency: String,
+        /// The first point in time.
+        start: String,
+    },
+}
+
+impl Named for UsageError {
+    fn write(&self, f: &mut fmt::Formatter<'_>, name: SettingName) -> fmt::Result {
+        match self {
+            UsageError::Unknown { what, text, known } => {
+                write!(f, "unknown {} \"{text}\"; known are {}", what.noun(), known.join(", "))
+            }
+            UsageError::Malformed { what, text } => {
+                write!(f, "\"{text}\" is no {}{}", what.noun(), what.form())
+            }
+            UsageError::Empty { what } => write!(f, "an empty {}{}", what.noun(), what.form()),
+            UsageError::CompressionLevel { codec, level, lowest, highest } => {
+                write!(f, "{codec} has levels {lowest} to {highest}, not \"{level}\"")
+            }
+            UsageError::PatternSyntax { source } => {
+                write!(f, "{} does not compile: {source}", name(Setting::Pattern))
+            }
+            UsageError::PatternWithoutPart { pattern } => write!(
+                f,
+                "{} \"{pattern}\" has no group named part; write the part's number as (?P<part>[0-9]+)",
+                name(Setting::Pattern)
+            ),
+            UsageError::OutOfRange { setting, number, lowest, highest } => match setting {
+                Setting::Items => write!(f, "{number} items are more than the {highest} there can be"),
+                Setting::Steps => write!(
+                    f,
+                    "{number} steps; a forecast has {lowest} to {highest}, and {} makes an export larger",
+                    name(Setting::Items)
+                ),
+                Setting::Parts => write!(f, "{number} parts; there can be {lowest} to {highest}"),
+                Setting::Dimensions => {
+                    write!(f, "{number} dimensions; the service takes {highest} at most")
+                }
+                Setting::Quantiles => {
+                    write!(f, "{number} quantiles; a forecast has {lowest} to {highest}")
+                }
+                Setting::Tags => write!(f, "{number} tags; an object of S3 has {highest} at most"),
+                other => write!(f, "{} is {number}; it can be {lowest} to {highest}", name(*other)),
+            },
+            UsageError::NoSuchColumn { column, known } => write!(
+                f,
+                "{} names column {column}, which the export has not; it has {}",
+                name(Setting::Types),
+                known.join(", ")
+            ),
+            UsageError::ColumnTaken { column } => {
+                write!(f, "{} adds {column}, which the export has already", name(Setting::SourceColumns))
+            }
+            UsageError::IsFolder { path } => {
+                write!(f, "{path} is a folder; name a file, or use convert for part files")
+            }
+            UsageError::ConvertIntoFile { path } => {
+                write!(f, "{path} is a file; convert writes into a folder")
+            }
+            UsageError::SampleIntoFile { path } => {
+                write!(f, "{path} is a file; a sample is written into a folder")
+            }
+            UsageError::SplitOfMerge => write!(
+                f,
+                "a merge writes one file: {} and {} are for convert",
+                name(Setting::SplitRows),
+                name(Setting::SplitBytes)
+            ),
+            UsageError::UnknownExtension { path } => write!(
+                f,
+                "the extension of {path} says neither CSV nor Parquet; {to} csv or {to} parquet does",
+                to = name(Setting::To)
+            ),
+            UsageError::CompressedCsv { .. } => {
+                f.write_str("CSV is compressed by gzip or zstd, or not at all")
+            }
+            UsageError::CompressionOfName { compression } => write!(
+                f,
+                "{} {compression} does not go with the extension of the output; name it .csv.gz or .csv.zst",
+                name(Setting::Compression)
+            ),
+            UsageError::UnnamedParts => write!(
+                f,
+                "the source is not named like a part, so new parts cannot be named; {} helps",
+                name(Setting::Pattern)
+            ),
+            UsageError::BadFileName { name } => {
+                let mut shown: String = name.chars().take(80).collect();
+                if shown.len() < name.len() {
+                    shown.push('…');
+                }
+                write!(
+                    f,
+                    "a part would be written as \"{}\", which is no name for a file; merge writes to a name of \
+                     yours",
+                    Escaped(&shown)
+                )
+            }
+            UsageError::OutputIsPart { path } => {
+                write!(f, "{path} is one of the parts that are read; name another output")
+            }
+            UsageError::FolderHoldsPart { path } => {
+                write!(f, "{path} is one of the parts that are read; name another folder")
+            }
+            UsageError::VerifyStream => write!(
+                f,
+                "{} reads the output again before it is published; what goes to a pipe or device is out at once",
+                name(Setting::Verify)
+            ),
+            UsageError::NotOnServer { reason } => write!(
+                f,
+                "{on_server} always: {}; {on_server} auto merges it here then",
+                reason.with_names(name),
+                on_server = name(Setting::OnServer)
+            ),
+            UsageError::JobNamedTwice => {
+                write!(f, "the ARN names the job; leave {} away", name(Setting::Job))
+            }
+            UsageError::NotAnEvent { source } => {
+                write!(f, "the event is not one of EventBridge: {source}")
+            }
+            UsageError::Event(problem) => {
+                f.write_str("the event is not about an export job: ")?;
+                problem.write(f)
+            }
+            UsageError::Arn { text, problem } => {
+                write!(f, "\"{}\" ", Escaped(text))?;
+                problem.write(f)
+            }
+            UsageError::NoQuantile { quantile } => {
+                write!(f, "{quantile} is no quantile; they are p1 to p99 and mean")
+            }
+            UsageError::QuantileTwice { quantile } => write!(f, "the quantile {quantile} is named twice"),
+            UsageError::CompressedSample => write!(
+                f,
+                "a CSV sample is not compressed; {} is for {} parquet",
+                name(Setting::Compression),
+                name(Setting::To)
+            ),
+            UsageError::BeyondCalendar { step, frequency, start } => {
+                write!(f, "step {step} of {frequency} after {start} is not within the years 0 to 9999")
+            }
+            UsageError::Store(problem) => problem.write(f, name),
+        }
+    }
+}
+
+impl fmt::Display for UsageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(f, Setting::name)
+    }
+}
+
+impl StdError for UsageError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match self {
+            UsageError::PatternSyntax { source } | UsageError::NotAnEvent { source } => Some(&**source),
+            UsageError::Store(problem) => problem.source(),
+            _ => None,
+        }
+    }
+}

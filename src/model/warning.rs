@@ -1,0 +1,90 @@
+//! What is worth a look, but no error, as data.
+
+use super::named::Named;
+use super::setting::{Setting, SettingName};
+use serde::{Serialize, Serializer};
+use std::fmt;
+
+/// What is worth a look. Its `Display` is a sentence that calls settings by the library's names; so is its form in JSON.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Warning {
+    /// The export's marker of a beginning is there, and that of its end is not.
+    MayBeRunning {
+        /// The source, as it was asked for.
+        source: String,
+    },
+    /// A setting has no effect, as CSV to CSV copies text.
+    NoEffectOnText(Setting),
+    /// A setting has no effect on CSV.
+    NoEffectOnCsv(Setting),
+    /// Parts differ in their own metadata; the first part's value is kept.
+    MetadataDiffers {
+        /// The key.
+        key: String,
+    },
+    /// The server refused to copy, so the merge was done here.
+    MergedHere {
+        /// What was being done.
+        doing: &'static str,
+        /// The part or the output.
+        object: String,
+        /// What the server said.
+        reason: String,
+    },
+}
+
+impl Warning {
+    /// The warning's sentence with a program's own names for settings, such as its flags.
+    pub fn named(&self, name: SettingName) -> impl fmt::Display {
+        self.with_names(name)
+    }
+}
+
+impl Named for Warning {
+    fn write(&self, f: &mut fmt::Formatter<'_>, name: SettingName) -> fmt::Result {
+        match self {
+            Warning::MayBeRunning { source } => write!(
+                f,
+                "{source} has a _CHECK but no _SUCCESS: the export may still be running, and last parts may be missing"
+            ),
+            Warning::NoEffectOnText(setting) => {
+                write!(f, "{} has no effect: CSV to CSV copies text", name(*setting))
+            }
+            Warning::NoEffectOnCsv(setting) => write!(f, "{} has no effect on CSV", name(*setting)),
+            Warning::MetadataDiffers { key } => write!(
+                f,
+                "parts differ in their metadata under the key \"{key}\": the first part's value is kept"
+            ),
+            Warning::MergedHere { doing, object, reason } => {
+                write!(f, "{doing} {object}: access denied: {reason}; the merge was done here")
+            }
+        }
+    }
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(f, Setting::name)
+    }
+}
+
+impl Serialize for Warning {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_warning_names_settings_as_whoever_shows_it_does() {
+        let warning = Warning::NoEffectOnText(Setting::Types);
+        assert_eq!(warning.to_string(), "types has no effect: CSV to CSV copies text");
+        assert_eq!(warning.named(|_| "TYPES").to_string(), "TYPES has no effect: CSV to CSV copies text");
+        let json = serde_json::to_string(&warning).expect("JSON");
+        assert_eq!(json, "\"types has no effect: CSV to CSV copies text\"");
+    }
+}
