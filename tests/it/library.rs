@@ -29,7 +29,7 @@ async fn every_call_can_be_spawned() {
         (small.items, small.steps, small.parts) = (3, 4, 2);
         assert_eq!(sample(&samples, &small, |_| ()).await?.rows, 12);
         let batches: Vec<_> = read(&samples, &options).await?.try_collect().await?;
-        Ok::<_, forecast_export::Error>(batches.iter().map(|batch| batch.num_rows()).sum::<usize>())
+        Ok::<_, Error>(batches.iter().map(|batch| batch.num_rows()).sum::<usize>())
     });
     assert_eq!(rows.await.expect("no panic").expect("no error"), 12);
 }
