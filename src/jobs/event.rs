@@ -50,7 +50,7 @@ impl JobEvent {
     /// Reads an event as EventBridge delivers it. Members that are not needed are ignored.
     ///
     /// # Errors
-    /// [`Error::Usage`] for anything that is no such event, and for events of other kinds.
+    /// [`Error::Usage`](crate::Error::Usage) for anything that is no such event, and for events of other kinds.
     pub fn parse(json: &[u8]) -> Result<Self> {
         let event: Envelope = serde_json::from_slice(json)
             .map_err(|error| UsageError::NotAnEvent { source: Box::new(error) })?;

@@ -102,7 +102,7 @@ impl StoreOptions {
     /// what they are. Finds them where that has not happened yet.
     ///
     /// # Errors
-    /// [`Error::Denied`] where there are none.
+    /// [`Error::Denied`](crate::Error::Denied) where there are none.
     #[cfg(feature = "aws")]
     pub async fn credentials_source(&self) -> Result<String> {
         self.chain().source().await
