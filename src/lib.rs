@@ -9,7 +9,7 @@
 //!   the command line.
 //! - [`plan()`] looks at everything and decides everything, and writes nothing. A [`Plan`] is a value: its `Display` is
 //!   the dry run, [`Plan::summary`] is the same as data.
-//! - [`run()`] does what a plan says, all or nothing, tells [`Event`]s on the way, and gives a [`Report`].
+//! - [`run()`] does what a plan says, all or nothing, tells [`Event`]s on the way, and returns a [`Report`].
 //!
 //! [`verify()`] proves that an output holds exactly the rows of its source, in order, or says where they part. A
 //! [`Receipt`] is kept with every output and tells what it was made of; a [`Plan`] whose output is there already, as

@@ -108,7 +108,7 @@ async fn read_small(context: &Context, part: usize) -> Result<(Vec<Bytes>, u64)>
     Ok((bytes, rows))
 }
 
-/// The row groups of a merge of Parquet. Gives their rows.
+/// The row groups of a merge of Parquet. Returns their rows.
 async fn write_row_groups(
     context: &Context,
     merge: &ServerMerge,

@@ -37,7 +37,7 @@ impl ReadFailure {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or(error)
     }
 
-    /// Keeps an error, and gives its text.
+    /// Keeps an error, and returns its text.
     fn keep(&self, error: Error) -> String {
         let text = error.to_string();
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);

@@ -19,7 +19,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
-/// Gives items in order.
+/// Returns items in order.
 pub(super) trait ItemSource: Send + 'static {
     /// What is given; each thread has one, which is filled again and again.
     type Item: Default + Send;

@@ -1,4 +1,4 @@
-//! EventBridge's events about export jobs: takes one JSON document, gives the job it is about and what became of it.
+//! EventBridge's events about export jobs: takes one JSON document, returns the job it is about and what became of it.
 
 use super::arn::{JobArn, JobKind};
 use super::client::JobStatus;

@@ -1,4 +1,4 @@
-//! File names and what they say: takes a folder and a file name, gives a [`PartName`] and back. Never touches a
+//! File names and what they say: takes a folder and a file name, returns a [`PartName`] and back. Never touches a
 //! store.
 //!
 //! Amazon Forecast documents `<JobName>_<Timestamp>_<PartNumber>`; real names are
@@ -49,7 +49,7 @@ impl RunStamp {
 
     /// The stamp of the given instant, in seconds since the epoch, as an export prints it.
     ///
-    /// Gives `None` outside the years 0 to 9999.
+    /// Returns `None` outside the years 0 to 9999.
     pub fn from_instant(seconds: i64) -> Option<Self> {
         let instant = DateTime::from_timestamp(seconds, 0)?;
         let text = instant.to_rfc3339_opts(SecondsFormat::Secs, true).replace(':', "-");

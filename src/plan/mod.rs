@@ -1,4 +1,4 @@
-//! What will happen: takes a source, an output and options, gives a [`Plan`], a value that says in which order which
+//! What will happen: takes a source, an output and options, returns a [`Plan`], a value that says in which order which
 //! parts are read, what the columns are, how it will be done and why, and where it goes. Writes nothing.
 
 mod decided;

@@ -1,5 +1,5 @@
 //! Whether a merge can be left to the server where parts and output lie, and out of which bytes it puts the output
-//! together. Takes an input and options, gives the pieces in order, or the reason why not. Reads the ends of parts,
+//! together. Takes an input and options, returns the pieces in order, or the reason why not. Reads the ends of parts,
 //! writes nothing.
 //!
 //! What nobody reads nobody checks, so whatever is odd about the first or the last row of a part is a reason to read

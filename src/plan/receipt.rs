@@ -1,4 +1,4 @@
-//! What an output was made of, kept with it: takes a plan and what was written, gives a [`Receipt`]; and tells of a
+//! What an output was made of, kept with it: takes a plan and what was written, returns a [`Receipt`]; and tells of a
 //! receipt that is found whether the output is still the one a run would write.
 //!
 //! A Parquet file carries its receipt in its key-value metadata; beside a CSV file, and in a folder of converted parts,
@@ -349,7 +349,7 @@ impl ReceiptOutput {
     }
 }
 
-/// Metadata of a Parquet output made of these parts: what the parts had themselves, each key once. Gives the keys that
+/// Metadata of a Parquet output made of these parts: what the parts had themselves, each key once. Returns the keys that
 /// parts disagree about, too; the first part's value is kept.
 pub(crate) fn key_values(input: &Input, parts: Range<usize>) -> (Vec<KeyValue>, Vec<String>) {
     let mut kept: Vec<KeyValue> = Vec::new();

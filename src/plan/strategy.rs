@@ -124,7 +124,7 @@ fn is_small(group: &RowGroupMetaData) -> bool {
     group.num_rows() < SMALL_ROW_GROUP_ROWS && group.compressed_size() < SMALL_ROW_GROUP_BYTES
 }
 
-/// Whether what the encoder writes for the rows has the very form of the input's column chunks: INT96, say, has not.
+/// Whether our encoder would write the same physical types as the input (not so for INT96, for example).
 fn can_reencode(input: &Input) -> bool {
     let Some(metadata) = input.parts.iter().find_map(PlannedPart::parquet) else { return false };
     let ours = crate::codec::guard(|| ArrowSchemaConverter::new().convert(&input.schema));

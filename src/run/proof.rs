@@ -65,7 +65,7 @@ async fn is_unchanged(plan: &RunPlan, marks: &[&str]) -> Result<()> {
     }
 }
 
-/// Reads the finished files again and compares them with the parts; gives the digest of the rows.
+/// Reads the finished files again and compares them with the parts; returns the digest of the rows.
 pub(crate) async fn reread(context: &Context, plan: &RunPlan, files: &[Finished]) -> Result<String> {
     let mut parts = Vec::with_capacity(files.len());
     for file in files {

@@ -155,7 +155,7 @@ async fn write_and_publish(parts: &Parts, markers: &[Location]) -> Result<Vec<Wr
     Ok(files.into_iter().map(|file| file.file).filter(|file| !is_marker(file)).collect())
 }
 
-/// Refuses parts that exist, and such as would stay beside the new ones; gives the markers that are still to be made.
+/// Refuses parts that exist, and such as would stay beside the new ones; returns the markers that are still to be made.
 async fn refuse_existing(
     target: &Location,
     folder: &Location,

@@ -179,7 +179,7 @@ impl Sink {
         }
     }
 
-    /// Every byte was written: brings them to rest, still out of sight.
+    /// All bytes are written: makes them durable, without publishing.
     pub(crate) async fn finish(&mut self) -> Result<()> {
         match self {
             Sink::Local(sink) => sink.finish().await,

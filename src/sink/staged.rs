@@ -17,7 +17,7 @@ pub(crate) struct StagedSink {
 }
 
 impl StagedSink {
-    /// Uploads what the file holds; the object is still out of sight.
+    /// Uploads what the file holds; the object is still unpublished.
     pub(super) async fn upload(&mut self) -> Result<()> {
         let Some(path) = self.file.temporary().map(Path::to_path_buf) else {
             return Err(Error::Internal("a temporary file was uploaded twice".into()));

@@ -1,4 +1,4 @@
-//! What was found, told apart: takes objects and a pattern, gives one [`Export`] per (folder, kind, job, run), its
+//! What was found, told apart: takes objects and a pattern, returns one [`Export`] per (folder, kind, job, run), its
 //! parts in numeric order, with gaps, duplicates and strays; and chooses among them. Reads no contents.
 
 use crate::model::{

@@ -1,4 +1,4 @@
-//! The parts of a plan: takes a source and a selection, gives the parts that are read, in order, each looked at, and the
+//! The parts of a plan: takes a source and a selection, returns the parts that are read, in order, each looked at, and the
 //! columns that their rows have.
 
 use super::export::{Export, Found, Part};

@@ -11,7 +11,7 @@ const SILENCE: Duration = Duration::from_secs(120);
 
 /// By default object_store ends a whole request, its body included, after 30 s, however well it goes; here only a
 /// silent connection is given up. What the environment says by object_store's own names, such as `AWS_READ_TIMEOUT`
-/// or `AWS_PROXY_URL`, goes before that.
+/// or `AWS_PROXY_URL`, takes precedence over that.
 #[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
 pub(super) fn client_options(prefix: &str) -> object_store::ClientOptions {
     let mut options = object_store::ClientOptions::new()

@@ -1,5 +1,5 @@
-//! What is said to stores and believed of them beyond object_store. Takes HTTP requests and answers, gives them on or
-//! turns answers into failures that object_store retries and reports. Never looks at an object's contents.
+//! HTTP middleware under object_store: checks that listings are complete and adds conditions that it cannot express. Takes
+//! HTTP requests and answers, passes them on, or turns answers into failures that object_store retries and reports. Never looks at an object's contents.
 //!
 //! object_store reads a listing that arrives with status 200 and an error document as a folder without objects, and
 //! gives up on one that is cut off. An export that seems to be empty is the one mistake a user cannot see, so a listing

@@ -1,4 +1,4 @@
-//! What is there: takes a [`Location`], gives its objects sorted by key. Never parses names.
+//! What is there: takes a [`Location`], returns its objects sorted by key. Never parses names.
 
 use super::glob::Glob;
 use super::location::Location;

@@ -1,5 +1,5 @@
 //! A bucket of S3 that is connected to at its first use: by then profile, region and endpoint are known. Takes a
-//! bucket's name and options, gives an [`ObjectStore`].
+//! bucket's name and options, returns an [`ObjectStore`].
 
 use super::chain::{Chain, Shared};
 use super::client::client_options;

@@ -1,5 +1,5 @@
 //! Cuts an object into the pieces of a multipart upload: takes its bytes in order, as ranges that the server can copy and
-//! as bytes of our own, gives pieces of legal sizes, with as few bytes as can be in those that have to be sent. Pure:
+//! as bytes of our own, returns pieces of legal sizes, with as few bytes as can be in those that have to be sent. Pure:
 //! it knows lengths, no contents.
 //!
 //! A piece must have 5 MiB, the last one excepted. So a few bytes between two ranges, or a short range, draw bytes of

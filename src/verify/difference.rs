@@ -1,4 +1,4 @@
-//! Where an output and its source part: takes a row's number, gives the part, the file and what stands in each.
+//! Where an output and its source part: takes a row's number, returns the part, the file and what stands in each.
 
 use super::digest::Form;
 use super::walk::Parting;

@@ -1,5 +1,5 @@
 //! Proof that an output holds exactly the rows of its source, in order: takes two sets of files, reads both as rows
-//! of the same types, and gives their common digest or the first place where they differ.
+//! of the same types, and returns their common digest or the first place where they differ.
 //!
 //! [`digest`] says what is hashed, [`walk`] reads both sides, [`difference`] says where they part.
 
@@ -155,7 +155,7 @@ async fn look_at_both(
 /// What is taken for the output where it is a folder: the source's run, under the job name that its parts have there.
 fn selection_of_output(input: &Input, output: &Location, asked: &Selection) -> Selection {
     let name = input.exports.iter().flat_map(|export| &export.parts).find_map(|part| part.name.as_ref());
-    // A kind is known by its folder, which the output may not have: then the name says it with other words.
+    // The kind comes from the folder's name; if the output has another folder, the part's name is parsed there instead.
     let there = name.and_then(|name| asked.pattern.parse(&output.path, name.as_str()));
     let run = match input.exports.as_slice() {
         [only] => only.run.as_ref().map_or(RunChoice::Only, |run| RunChoice::At(run.as_str().to_owned())),

@@ -1,4 +1,4 @@
-//! Two tables side by side: takes their batches, which may be cut differently, gives one digest or the first place
+//! Two tables side by side: takes their batches, which may be cut differently, returns one digest or the first place
 //! where they part. Blocks are compared and hashed by jobs, several at a time; what is held is bounded by them.
 
 use super::digest::{BLOCK_ROWS, BlockHash, Digest, Form, append_block, append_column, forms, hash};

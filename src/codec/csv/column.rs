@@ -1,4 +1,4 @@
-//! One column being read: takes cells, gives an Arrow array.
+//! One column being read: takes cells, returns an Arrow array.
 
 use super::dictionary::Dictionary;
 use super::layout::{BlockCells, CellType, Typing};

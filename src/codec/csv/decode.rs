@@ -54,7 +54,7 @@ impl Decoder {
     }
 
     /// Adds the records of a segment, which starts and ends with a whole record; the last line end may be missing.
-    /// `constants` are the cells of the columns that say where a row came from. Gives the number of lines.
+    /// `constants` are the cells of the columns that say where a row came from. Returns the number of lines.
     pub(crate) fn append(
         &mut self,
         segment: &[u8],

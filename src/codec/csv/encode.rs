@@ -1,4 +1,4 @@
-//! A `RecordBatch` to CSV text: takes typed columns, gives bytes as an export would hold them: LF, quotes only where
+//! A `RecordBatch` to CSV text: takes typed columns, returns bytes as an export would hold them: LF, quotes only where
 //! needed, timestamps in UTC, doubles as Java prints them, nulls as empty cells.
 
 use super::block::{self, Block};
@@ -48,7 +48,7 @@ pub(crate) fn write_header(schema: &Schema, out: &mut Vec<u8>) {
     out.push(b'\n');
 }
 
-/// Writes the rows of a batch whose schema has passed [`check_schema`] over what is in `out` from `at` on, and gives their
+/// Writes the rows of a batch whose schema has passed [`check_schema`] over what is in `out` from `at` on, and returns their
 /// end; what is behind it, or after an error behind `at`, is not to be used.
 pub(crate) fn write_rows(batch: &RecordBatch, file: &str, out: &mut Vec<u8>, at: usize) -> Result<usize> {
     let schema = batch.schema();

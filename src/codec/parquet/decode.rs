@@ -1,4 +1,4 @@
-//! Parquet to batches of the plan's schema: takes a reader of bytes, gives rows; damage is an error that names the
+//! Parquet to batches of the plan's schema: takes a reader of bytes, returns rows; damage is an error that names the
 //! file, never a panic.
 
 use crate::codec::csv::{CellType, cells_to_array};

@@ -1,4 +1,4 @@
-//! Pages of a column chunk: takes encoded values, gives them compressed behind a header with a checksum.
+//! Pages of a column chunk: takes encoded values, returns them compressed behind a header with a checksum.
 
 use super::hybrid;
 use super::hybrid::varint;

@@ -77,7 +77,7 @@ impl PageWalker {
         Ok(())
     }
 
-    /// Reads a header that may have begun in an earlier piece; gives the bytes behind it.
+    /// Reads a header that may have begun in an earlier piece; returns the bytes behind it.
     fn feed_header<'a>(&mut self, bytes: &'a [u8]) -> Result<&'a [u8], String> {
         let before = self.header.len();
         let (parsed, seen) = if before == 0 {

@@ -192,7 +192,7 @@ struct MergedDictionary {
 }
 
 impl MergedDictionary {
-    /// Appends the values behind the levels of a page; gives the encoding that was used.
+    /// Appends the values behind the levels of a page; returns the encoding that was used.
     fn write(&mut self, chunk: &Keys, contents: &mut Vec<u8>) -> Encoding {
         if chunk.keys.is_empty() {
             // Nothing but nulls: a column of such pages has no dictionary, and readers refuse keys without one.

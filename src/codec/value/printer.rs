@@ -104,7 +104,7 @@ fn store<const N: usize>(text: &[u8], room: &mut [u8; WORD]) -> bool {
     true
 }
 
-/// Gives the position behind the text, where there is room for a word. Takes the position by value: a printer that lends
+/// Returns the position behind the text, where there is room for a word. Takes the position by value: a printer that lends
 /// itself to a call lives in memory.
 #[cold]
 #[inline(never)]

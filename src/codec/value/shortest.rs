@@ -49,7 +49,7 @@ const POINTS: u64 = 0x2e2e_2e2e_2e2e_2e2e;
 const LOWEST: [u64; 9] =
     [0, 0xff, 0xffff, 0xff_ffff, 0xffff_ffff, 0xff_ffff_ffff, 0xffff_ffff_ffff, u64::MAX >> 8, u64::MAX];
 
-/// Writes the shortest decimal that is read back as `value`, the closest of them, as `d.d`, and gives its length; behind
+/// Writes the shortest decimal that is read back as `value`, the closest of them, as `d.d`, and returns its length; behind
 /// it there may be anything. `None` for what is neither zero nor from 10^-3 to 10^7 (excluded): other forms are due.
 #[inline(always)]
 pub(crate) fn write_plain(value: f64, room: &mut [u8; WORD]) -> Option<usize> {

@@ -231,7 +231,7 @@ impl TimestampFormatter {
         TimestampFormatter { days: Box::new([(0, *b"1970-01-01T     "); KNOWN_DAYS]) }
     }
 
-    /// Writes what `write_timestamp` appends, whatever was written before, and gives its length; behind it there may be
+    /// Writes what `write_timestamp` appends, whatever was written before, and returns its length; behind it there may be
     /// anything. `None` where the year is not within 0000 to 9999.
     #[inline(always)]
     pub(crate) fn put(&mut self, value: i64, unit: Unit, zone: Zone, room: &mut [u8; WORD]) -> Option<usize> {
@@ -292,7 +292,7 @@ impl Default for TimestampFormatter {
     }
 }
 
-/// Writes the fraction of a second, in the fewest of 3, 6 or 9 digits, and gives its length.
+/// Writes the fraction of a second, in the fewest of 3, 6 or 9 digits, and returns its length.
 #[cold]
 fn put_fraction(nanos: u32, room: &mut [u8; 10]) -> usize {
     *room = *b".000000000";
