@@ -21,22 +21,23 @@ pub(crate) async fn unchanged(plan: &RunPlan) -> Result<()> {
     }
     let mut keys: Vec<&str> = plan.input.parts.iter().map(|part| part.object.key.as_str()).collect();
     keys.sort_unstable();
-    let marks: Vec<&str> = keys.chunks(PAGE).skip(1).map(|page| page[0]).collect();
+    let page_starts: Vec<&str> = keys.chunks(PAGE).skip(1).map(|page| page[0]).collect();
     // What pages that were asked for beside each other complain of must show in one listing, too: some server may have
     // an order of its own.
-    match is_unchanged(plan, &marks).await {
+    match is_unchanged(plan, &page_starts).await {
         Ok(()) => Ok(()),
         Err(_) => is_unchanged(plan, &[]).await,
     }
 }
 
-async fn is_unchanged(plan: &RunPlan, marks: &[&str]) -> Result<()> {
+async fn is_unchanged(plan: &RunPlan, page_starts: &[&str]) -> Result<()> {
     let exports = &plan.input.exports;
-    let found = match crate::source::find_between(&plan.source, &plan.options.select.pattern, marks).await {
-        Ok(found) => found.exports,
-        Err(Error::NotFound(_)) => Vec::new(),
-        Err(error) => return Err(error),
-    };
+    let found =
+        match crate::source::find_between(&plan.source, &plan.options.select.pattern, page_starts).await {
+            Ok(found) => found.exports,
+            Err(Error::NotFound(_)) => Vec::new(),
+            Err(error) => return Err(error),
+        };
     let there = found.iter().filter(|export| {
         exports
             .iter()

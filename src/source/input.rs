@@ -135,9 +135,13 @@ pub async fn find(source: &Location, pattern: &Pattern) -> Result<Found> {
     find_between(source, pattern, &[]).await
 }
 
-/// As [`find`], with marks for the listing of a place that was listed before.
-pub(crate) async fn find_between(source: &Location, pattern: &Pattern, marks: &[&str]) -> Result<Found> {
-    let listing = listing::list_between(source, marks).await?;
+/// As [`find`], with keys that later pages may start at, for the listing of a place that was listed before.
+pub(crate) async fn find_between(
+    source: &Location,
+    pattern: &Pattern,
+    page_starts: &[&str],
+) -> Result<Found> {
+    let listing = listing::list_between(source, page_starts).await?;
     if listing.is_single_file {
         let exports = listing.objects.into_iter().map(|object| export::single(object, pattern)).collect();
         return Ok(Found { exports, ..Found::default() });

@@ -381,8 +381,8 @@ fn unwrapped_head(
 
 /// Takes the header from the first text; `None` where the text holds no whole header.
 fn parse_head(object: &Object, wrapping: Wrapping, text: &Bytes, is_whole: bool) -> Result<Option<Probe>> {
-    let mark = if text.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
-    let unmarked = &text[mark..];
+    let bom = if text.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
+    let unmarked = &text[bom..];
     let mut fields = Fields::new(unmarked);
     let mut header: Vec<String> = Vec::new();
     let mut start = None;
@@ -427,14 +427,14 @@ fn parse_head(object: &Object, wrapping: Wrapping, text: &Bytes, is_whole: bool)
         _ => None,
     };
     let ended = line_end.map_or(0, |end| end.bytes().len());
-    let body = mark + end;
+    let body = bom + end;
     let rest = &text[body..];
     let sample = if is_whole { rest } else { &rest[..whole_records(rest)] };
     let is_small = is_whole && wrapping == Wrapping::Plain && text.len() as u64 <= HEAD_BYTES;
     Ok(Some(Probe::Csv(CsvHead {
         wrapping,
         // A copy: a slice would keep the whole head of every part for as long as the plan lives.
-        header_line: Bytes::copy_from_slice(&text[mark + start..mark + end - ended]),
+        header_line: Bytes::copy_from_slice(&text[bom + start..bom + end - ended]),
         body: body as u64,
         header_lines: lines(&unmarked[..end]),
         line_end,

@@ -117,14 +117,14 @@ impl Store {
     }
 
     /// All objects below a folder of an object store, unordered. `folder` is whole segments: `x` never lists `x2/`. What
-    /// lies between two of the ascending `marks` is asked for beside the rest: the store must list in that order.
+    /// lies between two of the ascending `page_starts` is asked for beside the rest: the store must list in that order.
     pub(crate) async fn list_remote(
         &self,
         store: &Arc<dyn ObjectStore>,
         folder: &str,
-        marks: &[&str],
+        page_starts: &[&str],
     ) -> Result<Vec<Object>> {
-        let owned = || marks.iter().map(|&mark| Some(mark.to_owned()));
+        let owned = || page_starts.iter().map(|&key| Some(key.to_owned()));
         let starts = std::iter::once(None).chain(owned());
         let spans: Vec<_> = starts.zip(owned().chain(std::iter::once(None))).collect();
         let spans: Vec<_> = stream::iter(spans)

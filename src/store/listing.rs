@@ -22,27 +22,27 @@ pub(crate) async fn list(location: &Location) -> Result<Listing> {
 }
 
 /// As [`list`], where so many objects are known that their listing has several pages: what lies between two of the
-/// `marks`, which are keys in ascending order, is asked for beside the rest. For stores that list in that order.
-pub(crate) async fn list_between(location: &Location, marks: &[&str]) -> Result<Listing> {
+/// `page_starts`, which are keys in ascending order, is asked for beside the rest. For stores that list in that order.
+pub(crate) async fn list_between(location: &Location, page_starts: &[&str]) -> Result<Listing> {
     let mut listing = match location.store.object_store() {
         None => {
             let location = location.clone();
             super::object::blocking(move || list_local(&location)).await?
         }
-        Some(_) => list_remote(location, marks).await?,
+        Some(_) => list_remote(location, page_starts).await?,
     };
     listing.objects.sort_by(|a, b| a.key.cmp(&b.key));
     Ok(listing)
 }
 
-async fn list_remote(location: &Location, marks: &[&str]) -> Result<Listing> {
+async fn list_remote(location: &Location, page_starts: &[&str]) -> Result<Listing> {
     let Some(store) = location.store.object_store() else {
         return Err(Error::Internal("no object store".into()));
     };
     let (folder, last) = location.split();
     let glob = Glob::new(last);
     if !glob.is_literal() {
-        let found = location.store.list_remote(store, folder, marks).await?;
+        let found = location.store.list_remote(store, folder, page_starts).await?;
         let skip = if folder.is_empty() { 0 } else { folder.len() + 1 };
         let objects = found
             .into_iter()
@@ -54,7 +54,7 @@ async fn list_remote(location: &Location, marks: &[&str]) -> Result<Listing> {
             .collect();
         return Ok(Listing { objects: without_markers(objects), is_single_file: false });
     }
-    let mut objects = without_markers(location.store.list_remote(store, &location.path, marks).await?);
+    let mut objects = without_markers(location.store.list_remote(store, &location.path, page_starts).await?);
     // The marker of this folder itself.
     objects.retain(|object| object.key != location.path);
     if objects.is_empty()

@@ -40,7 +40,7 @@ pub(crate) enum Values {
 
 /// A point in a column to which it can go back.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Mark {
+pub(crate) struct Checkpoint {
     rows: usize,
     texts: usize,
 }
@@ -81,32 +81,32 @@ impl Column {
         Some(Cow::Owned(valid))
     }
 
-    pub(crate) fn mark(&self) -> Mark {
+    pub(crate) fn checkpoint(&self) -> Checkpoint {
         let texts = match &self.values {
             Values::Text(texts) | Values::Timestamp { texts, .. } => texts.len(),
             _ => 0,
         };
-        Mark { rows: self.rows, texts }
+        Checkpoint { rows: self.rows, texts }
     }
 
     /// Forgets all rows, and keeps the memory.
     pub(crate) fn clear(&mut self) {
-        self.go_back(Mark { rows: 0, texts: 0 });
+        self.go_back(Checkpoint { rows: 0, texts: 0 });
     }
 
-    /// Goes back to a mark.
-    pub(crate) fn go_back(&mut self, mark: Mark) {
-        let rows = mark.rows;
+    /// Goes back to a checkpoint.
+    pub(crate) fn go_back(&mut self, checkpoint: Checkpoint) {
+        let rows = checkpoint.rows;
         self.rows = rows;
         self.valid.truncate(rows);
         if !self.valid.contains(&false) {
             self.valid.clear();
         }
         match &mut self.values {
-            Values::Text(texts) => texts.truncate(rows, mark.texts),
+            Values::Text(texts) => texts.truncate(rows, checkpoint.texts),
             Values::Timestamp { texts, values, .. } => {
-                texts.truncate(rows, mark.texts);
-                values.truncate(mark.texts);
+                texts.truncate(rows, checkpoint.texts);
+                values.truncate(checkpoint.texts);
             }
             Values::Double(values) => values.truncate(rows),
             Values::Int64(values) => values.truncate(rows),

@@ -5,7 +5,7 @@
 //! column; it takes segments without quotes whose rows all have the header's number of fields. Whatever it does not
 //! understand, an error too, is left to the general one, [`Fields`], record by record.
 
-use super::column::{Column, Mark};
+use super::column::{Checkpoint, Column};
 use super::fields::{Field, FieldEnd, Fields};
 use super::index::{Regular, blocks, regular};
 use super::layout::{BlockCells, CellType, Layout, Typing};
@@ -61,14 +61,14 @@ impl Decoder {
         layout: &Layout,
         constants: &[Option<String>],
     ) -> Result<u64, SegmentError> {
-        let marks: Vec<Mark> = self.columns.iter().map(Column::mark).collect();
+        let checkpoints: Vec<Checkpoint> = self.columns.iter().map(Column::checkpoint).collect();
         let (rows, lines) = match self.append_fast(segment, layout) {
             // Nothing but rows, one a line.
             Some(rows) => (rows, rows as u64),
             None => {
                 // Columns may differ in length after a half-done fast pass.
-                for (column, mark) in self.columns.iter_mut().zip(marks) {
-                    column.go_back(mark);
+                for (column, checkpoint) in self.columns.iter_mut().zip(checkpoints) {
+                    column.go_back(checkpoint);
                 }
                 (self.append_general(segment, layout)?, lines(segment))
             }
