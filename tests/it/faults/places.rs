@@ -255,6 +255,6 @@ fn a_run_that_is_cut_anew_replaces_its_own_parts_but_never_mixes_with_more_of_th
     scratch.succeeds(&format!("{} --overwrite", cut(100)));
     assert_eq!(scratch.written().len(), 10);
     let said = scratch.fails(&format!("{} --overwrite", cut(500)), 7);
-    assert!(said.contains("part2.csv belongs to the same run"), "{said}");
+    assert!(said.contains("part2.csv already exists, belongs to the same run"), "{said}");
     scratch.fails("convert in -o in --to csv --split-rows 100 --overwrite", 2);
 }
