@@ -269,7 +269,7 @@ fn gaps_and_doubles_are_shown_by_ls_which_judges_nothing() {
     let double = Scratch::copy_of(&testdata("bad_double"));
     let shown = format!("sales_{RUN}_part0.csv and sales_{RUN}_part00.csv");
     assert_eq!(ls(&double, "in")["exports"][0]["duplicates"], serde_json::json!([shown]));
-    assert!(double.succeeds("ls in").contains(&format!("double {shown}")));
+    assert!(double.succeeds("ls in").contains(&format!("duplicate {shown}")));
 }
 
 #[test]
