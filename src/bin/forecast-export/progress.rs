@@ -13,6 +13,8 @@ pub(crate) enum Progress {
     /// A log wants no control characters, and not ten lines a second: one for every tenth of the bytes.
     Lines {
         tenths: Option<u64>,
+        /// The line for all bytes: rows may be counted after the last of them, so it waits for the end.
+        last: Option<String>,
     },
 }
 
@@ -23,7 +25,7 @@ impl Progress {
             When::Never => Progress::Hidden,
             When::Auto if global.quiet || !is_terminal => Progress::Hidden,
             When::Auto | When::Always if is_terminal => Progress::Bar(bar()),
-            When::Auto | When::Always => Progress::Lines { tenths: None },
+            When::Auto | When::Always => Progress::Lines { tenths: None, last: None },
         }
     }
 
@@ -36,26 +38,29 @@ impl Progress {
                 bar.set_position(*bytes);
                 bar.set_message(output::counted(*rows, "row"));
             }
-            Progress::Lines { tenths } => {
+            Progress::Lines { tenths, last } => {
                 let reached = u128::from(*bytes) * 10 / u128::from(*total_bytes).max(1);
                 let reached = u64::try_from(reached).unwrap_or(u64::MAX);
-                if *tenths < Some(reached) {
+                let line = || {
+                    let (done, all) = (output::size(*bytes), output::size(*total_bytes));
+                    format!("{done} of {all}, {}", output::counted(*rows, "row"))
+                };
+                if reached >= 10 {
+                    *last = Some(line());
+                } else if *tenths < Some(reached) {
                     *tenths = Some(reached);
-                    output::note(&format!(
-                        "{} of {}, {}",
-                        output::size(*bytes),
-                        output::size(*total_bytes),
-                        output::counted(*rows, "row")
-                    ));
+                    output::note(&line());
                 }
             }
         }
     }
 
-    /// Takes the bar away.
+    /// Takes the bar away, or writes the last line.
     pub(crate) fn finish(self) {
-        if let Progress::Bar(bar) = self {
-            bar.finish_and_clear();
+        match self {
+            Progress::Bar(bar) => bar.finish_and_clear(),
+            Progress::Lines { last: Some(line), .. } => output::note(&line),
+            _ => {}
         }
     }
 }
