@@ -173,8 +173,9 @@ fn a_plan_holds_no_more_of_a_part_than_it_needs() {
 #[test]
 fn the_allocator_counts() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let before = HEAP.current_usage();
     HEAP.reset_peak_usage();
     drop(std::hint::black_box(vec![1_u8; 10 * MB]));
-    assert!(HEAP.peak_usage() >= before + 10 * MB);
+    // Compared with what is held afterwards: threads of the test before may still be giving memory back.
+    let after = HEAP.current_usage();
+    assert!(HEAP.peak_usage() >= after + 10 * MB);
 }
