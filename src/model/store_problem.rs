@@ -163,3 +163,69 @@ impl TagProblem {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_case_makes_a_whole_sentence() {
+        let text = str::to_owned;
+        let source = || Box::new(fmt::Error) as Box<dyn StdError + Send + Sync>;
+        let tag = |problem| StoreProblem::Tag { key: text("team"), problem };
+        for (problem, sentence) in [
+            (
+                StoreProblem::Unknown { scheme: text("ftp") },
+                "ftp:// is no store known here; use a local path, s3://, gs:// or az://",
+            ),
+            (
+                StoreProblem::LeftOut { scheme: "gs", feature: "gcp" },
+                "this build has no gs:// store; build with the feature \"gcp\"",
+            ),
+            (
+                StoreProblem::NoBucket { url: text("s3:///x"), scheme: text("s3") },
+                "s3:///x names no bucket; write s3://BUCKET/PREFIX",
+            ),
+            (StoreProblem::ExternalIdWithoutRole, "an external id belongs to a role; name it with role_arn"),
+            (
+                StoreProblem::ObjectOptionsElsewhere { place: text("gs://") },
+                "encryption, tags and storage classes are for s3:// outputs, not for gs://",
+            ),
+            (
+                StoreProblem::KmsKeyWithAes256,
+                "AES256 encrypts with keys that S3 manages, not with one of KMS; use aws:kms",
+            ),
+            (StoreProblem::BucketKeyWithoutKms, "a bucket key goes with the encryption aws:kms only"),
+            (
+                StoreProblem::TagWithoutKey { value: text("a") },
+                "a tag without a key: \"=a\"; write KEY=VALUE",
+            ),
+            (
+                tag(TagProblem::LongKey { length: 129, most: 128 }),
+                "the tag \"team\" has 129 characters; a key has 128 at most",
+            ),
+            (
+                tag(TagProblem::LongValue { length: 257, most: 256 }),
+                "the tag \"team\" has a value of 257 characters; it has 256 at most",
+            ),
+            (tag(TagProblem::Reserved), "the tag \"team\" begins with aws:, which only AWS may use"),
+            (
+                tag(TagProblem::Character('\n')),
+                "the tag \"team\" holds '\\n'; allowed are letters, digits, blanks and + - = . _ : / @",
+            ),
+            (tag(TagProblem::Twice), "the tag \"team\" is given twice"),
+        ] {
+            assert_eq!(problem.to_string(), sentence);
+        }
+        for (problem, start) in [
+            (StoreProblem::Setup { source: source() }, "the store cannot be set up: an error"),
+            (
+                StoreProblem::BadKey { url: text("s3://b/x"), source: source() },
+                "s3://b/x cannot be addressed: an error",
+            ),
+        ] {
+            assert!(problem.to_string().starts_with(start), "{problem}");
+            assert!(problem.source().is_some_and(|cause| cause.is::<fmt::Error>()));
+        }
+    }
+}

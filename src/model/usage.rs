@@ -334,3 +334,149 @@ impl StdError for UsageError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_case_makes_a_whole_sentence() {
+        let text = str::to_owned;
+        let parse = "x".parse::<u8>().map_err(Box::new);
+        let source = || parse.clone().expect_err("no number") as Box<dyn StdError + Send + Sync>;
+        let out_of_range =
+            |setting, number| UsageError::OutOfRange { setting, number, lowest: 1, highest: 5 };
+        for (error, sentence) in [
+            (
+                UsageError::Unknown {
+                    what: ValueKind::Kind,
+                    text: text("weekly"),
+                    known: vec![text("forecast"), text("what-if")],
+                },
+                "unknown kind \"weekly\"; known are forecast, what-if",
+            ),
+            (
+                UsageError::Malformed { what: ValueKind::Size, text: text("7x") },
+                "\"7x\" is no size; write 500KB, 64MB or 1GiB",
+            ),
+            (UsageError::Empty { what: ValueKind::Run }, "an empty run; use latest, all or a timestamp"),
+            (
+                UsageError::CompressionLevel { codec: "zstd", level: text("23"), lowest: 1, highest: 22 },
+                "zstd has levels 1 to 22, not \"23\"",
+            ),
+            (
+                UsageError::PatternSyntax { source: source() },
+                "pattern does not compile: invalid digit found in string",
+            ),
+            (
+                UsageError::PatternWithoutPart { pattern: text("x") },
+                "pattern \"x\" has no group named part; write the part's number as (?P<part>[0-9]+)",
+            ),
+            (out_of_range(Setting::Items, 6), "6 items are more than the 5 there can be"),
+            (
+                out_of_range(Setting::Steps, 6),
+                "6 steps; a forecast has 1 to 5, and items makes an export larger",
+            ),
+            (out_of_range(Setting::Parts, 0), "0 parts; there can be 1 to 5"),
+            (out_of_range(Setting::Dimensions, 6), "6 dimensions; the service takes 5 at most"),
+            (out_of_range(Setting::Quantiles, 0), "0 quantiles; a forecast has 1 to 5"),
+            (out_of_range(Setting::Tags, 6), "6 tags; an object of S3 has 5 at most"),
+            (
+                UsageError::NoSuchColumn { column: text("p90"), known: vec![text("item_id"), text("p50")] },
+                "types names column p90, which the export has not; it has item_id, p50",
+            ),
+            (
+                UsageError::ColumnTaken { column: text("_run") },
+                "source_columns adds _run, which the export has already",
+            ),
+            (
+                UsageError::IsFolder { path: text("out") },
+                "out is a folder; name a file, or use convert for part files",
+            ),
+            (
+                UsageError::ConvertIntoFile { path: text("out") },
+                "out is a file; convert writes into a folder",
+            ),
+            (
+                UsageError::SampleIntoFile { path: text("out") },
+                "out is a file; a sample is written into a folder",
+            ),
+            (UsageError::SplitOfMerge, "a merge writes one file: split_rows and split_bytes are for convert"),
+            (
+                UsageError::UnknownExtension { path: text("x.txt") },
+                "the extension of x.txt says neither CSV nor Parquet; to csv or to parquet does",
+            ),
+            (
+                UsageError::CompressedCsv { compression: Compression::Lz4 },
+                "CSV is compressed by gzip or zstd, or not at all",
+            ),
+            (
+                UsageError::CompressionOfName { compression: Compression::Gzip(Some(1)) },
+                "compression gzip:1 does not go with the extension of the output; name it .csv.gz or .csv.zst",
+            ),
+            (
+                UsageError::UnnamedParts,
+                "the source is not named like a part, so new parts cannot be named; pattern helps",
+            ),
+            (
+                UsageError::BadFileName { name: text("a\nb") },
+                "a part would be written as \"a\\nb\", which is no name for a file; merge writes to a name of yours",
+            ),
+            (
+                UsageError::OutputIsPart { path: text("x") },
+                "x is one of the parts that are read; name another output",
+            ),
+            (
+                UsageError::FolderHoldsPart { path: text("x") },
+                "x is one of the parts that are read; name another folder",
+            ),
+            (
+                UsageError::VerifyStream,
+                "verify reads the output again before it is published; what goes to a pipe or device is out at once",
+            ),
+            (
+                UsageError::NotOnServer { reason: WhyNotOnServer::CountsRows },
+                "on_server always: expect_rows counts rows; on_server auto merges it here then",
+            ),
+            (UsageError::JobNamedTwice, "the ARN names the job; leave job away"),
+            (
+                UsageError::NotAnEvent { source: source() },
+                "the event is not one of EventBridge: invalid digit found in string",
+            ),
+            (
+                UsageError::Event(EventProblem::NoDetail),
+                "the event is not about an export job: its detail has no Arn or no Status",
+            ),
+            (
+                UsageError::Event(EventProblem::OtherSource { source: text("aws.s3") }),
+                "the event is not about an export job: its source is \"aws.s3\", not aws.forecast",
+            ),
+            (
+                UsageError::Arn { text: text("arn:"), problem: ArnProblem::TooLong { most: 256 } },
+                "\"arn:\" is longer than the 256 characters of an ARN",
+            ),
+            (
+                UsageError::NoQuantile { quantile: text("p100") },
+                "p100 is no quantile; they are p1 to p99 and mean",
+            ),
+            (UsageError::QuantileTwice { quantile: text("mean") }, "the quantile mean is named twice"),
+            (UsageError::CompressedSample, "a CSV sample is not compressed; compression is for to parquet"),
+            (
+                UsageError::BeyondCalendar { step: 9, frequency: text("1Y"), start: text("9999-01-01") },
+                "step 9 of 1Y after 9999-01-01 is not within the years 0 to 9999",
+            ),
+            (
+                UsageError::Store(StoreProblem::KmsKeyWithAes256),
+                "AES256 encrypts with keys that S3 manages, not with one of KMS; use aws:kms",
+            ),
+        ] {
+            assert_eq!(error.to_string(), sentence);
+        }
+    }
+
+    #[test]
+    fn a_long_name_is_cut() {
+        let said = UsageError::BadFileName { name: "é".repeat(300) }.to_string();
+        assert!(said.contains(&format!("\"{}…\"", "é".repeat(80))), "{said}");
+    }
+}

@@ -135,3 +135,78 @@ pub(crate) fn one_line(error: &(dyn std::error::Error + 'static)) -> String {
     }
     line
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::error::Error as _;
+
+    fn generic(text: &str) -> object_store::Error {
+        object_store::Error::Generic { store: "S3", source: text.into() }
+    }
+
+    fn sorted(error: object_store::Error) -> Error {
+        store_error("reading", "s3://b/x", error)
+    }
+
+    #[test]
+    fn a_stores_error_is_sorted_and_kept_as_the_cause() {
+        let path = || "x".to_owned();
+        let denied = sorted(object_store::Error::PermissionDenied { path: path(), source: "no".into() });
+        assert!(matches!(denied, Error::Denied { remedy: None, .. }), "{denied:?}");
+        let listed = sorted(generic("Server returned non-2xx status code: 403 Forbidden"));
+        assert!(matches!(listed, Error::Denied { .. }), "{listed:?}");
+        let missing = sorted(object_store::Error::NotFound { path: path(), source: "gone".into() });
+        assert!(
+            matches!(missing, Error::NotFound(NotFound::Object { missing: Missing::Object, .. })),
+            "{missing:?}"
+        );
+        let bucket = sorted(generic("<Code>NoSuchBucket</Code>"));
+        assert!(
+            matches!(bucket, Error::NotFound(NotFound::Object { missing: Missing::BucketOrObject, .. })),
+            "{bucket:?}"
+        );
+        let elsewhere = sorted(generic("<Code>PermanentRedirect</Code>"));
+        assert!(
+            matches!(elsewhere, Error::Store { remedy: Some(Remedy::LeaveRegionAway), .. }),
+            "{elsewhere:?}"
+        );
+        let failed = sorted(generic("<Code>SlowDown</Code>"));
+        assert!(matches!(failed, Error::Store { remedy: None, .. }), "{failed:?}");
+        for error in [denied, listed, missing, bucket, elsewhere, failed] {
+            assert!(error.source().is_some_and(|cause| cause.is::<object_store::Error>()), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn an_object_that_is_there_or_was_changed_is_no_failure_of_the_store() {
+        let exists = object_store::Error::AlreadyExists { path: "x".into(), source: "there".into() };
+        assert!(matches!(sorted(exists), Error::OutputExists(there) if there.why == ExistsWhy::Exists));
+        let changed = object_store::Error::Precondition { path: "x".into(), source: "other".into() };
+        assert!(matches!(sorted(changed), Error::Data(data) if data.kind == DataErrorKind::Changed));
+    }
+
+    #[cfg(feature = "aws")]
+    #[test]
+    fn an_error_of_ours_comes_back_as_it_was() {
+        let own = Error::NotFound(NotFound::Path { path: "x".into() });
+        assert!(matches!(sorted(carried(own)), Error::NotFound(NotFound::Path { .. })));
+    }
+
+    #[cfg(feature = "aws")]
+    #[test]
+    fn a_refusal_in_other_words_says_everything_once_and_keeps_the_first_ones() {
+        let body = "<Error>\n  <Code>AccessDenied</Code>\n</Error>";
+        let said = format!("with credentials from SSO: {}", one_line(&generic(body)));
+        let refusal = refused(said, generic(body));
+        assert!(is_refusal(&refusal));
+        assert_eq!(
+            one_line(&refusal),
+            "Generic S3 error: with credentials from SSO: Generic S3 error: <Error> <Code>AccessDenied</Code> </Error>"
+        );
+        let error = sorted(refusal);
+        assert!(matches!(error, Error::Denied { .. }), "{error:?}");
+        let mut causes = std::iter::successors(error.source(), |&cause| cause.source());
+        assert_eq!(causes.by_ref().filter(|cause| cause.is::<object_store::Error>()).count(), 2);
+    }
+}

@@ -150,6 +150,11 @@ impl Experiment<'_> {
             Ok(_) => assert!(visible.keys().eq(expected.keys()), "{shown}: {:?}", visible.keys()),
             Err(error) => {
                 assert!(matches!(error, Error::Store { .. }), "{shown}: {error:?}");
+                // What the store said is kept, however far the error came.
+                let cause = std::error::Error::source(error);
+                let is_kept = cause.is_some_and(|cause| cause.is::<object_store::Error>());
+                let is_refused = faults.iter().all(|(_, _, failure)| *failure == Failure::Refused);
+                assert!(is_kept || !is_refused, "{shown}: {error:?}");
                 // A store that is gone for good keeps what came into sight before.
                 let names: Vec<_> = visible.keys().collect();
                 // A receipt comes after the output that it is for: without it the output is whole all the same.
