@@ -4,10 +4,13 @@
 use super::context::Context;
 use super::open_file::OpenFile;
 use super::parquet_file::{footer_of_copy, seal};
+use super::row_group::Wanted;
 use super::row_groups::{RowGroupLimits, assembled, encoded};
-use super::rows::{reencoded_rows, row_group_rows};
+use super::rows::{encoder, reencoded_rows, row_group_rows};
 use crate::codec::guard;
-use crate::codec::parquet::{Assembler, Encoder, MAGIC, PageWalker, chunk_ranges, codec_of, page_indexes};
+use crate::codec::parquet::{
+    Assembler, MAGIC, PageWalker, StringDecoding, chunk_ranges, codec_of, page_indexes,
+};
 use crate::model::{DataErrorKind, Error, Remedy, Result, TRANSFER_BYTES};
 use crate::plan::{PlannedOutput, RowGroupPiece, RunPlan, row_group_pieces};
 use crate::sink::Sink;
@@ -74,13 +77,19 @@ pub(super) async fn reencode(
 ) -> Result<u64> {
     let codec =
         groups.first().and_then(|(part, _)| context.input.parts[*part].parquet()).map(|m| codec_of(m));
-    let encoder = Encoder::new(&context.input.schema, codec.unwrap_or(parquet::basic::Compression::SNAPPY))?;
+    let encoder = encoder(&context.input, codec.unwrap_or(parquet::basic::Compression::SNAPPY))?;
     let (pool, bytes, ahead) = (context.pool.clone(), context.budget.row_group, context.budget.threads);
     let mut groups = if encoder.encodes_batches() {
         assembled(reencoded_rows(context, groups, &encoder), bytes, encoder, pool, ahead)
     } else {
         let limits = RowGroupLimits { rows: crate::model::ROW_GROUP_ROWS, bytes, boundary: None };
-        encoded(row_group_rows(context, groups), limits, encoder, pool, ahead)
+        encoded(
+            row_group_rows(context, groups, Wanted::Parquet(StringDecoding::Plain)),
+            limits,
+            encoder,
+            pool,
+            ahead,
+        )
     };
     let mut rows = 0;
     while let Some(group) = groups.try_next().await? {

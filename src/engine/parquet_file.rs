@@ -4,7 +4,7 @@ use super::context::Context;
 use super::open_file::{Finished, OpenFile};
 use crate::codec::parquet::{Assembler, EncodedRowGroup, Encoder, MAGIC};
 use crate::model::{Error, Result};
-use crate::plan::{Outputs, PlannedOutput, Receipt, ReceiptOutput, RunPlan, receipt};
+use crate::plan::{Extent, Outputs, PlannedOutput, Receipt, ReceiptOutput, RunPlan, key_values, receipt};
 use crate::sink::Target;
 use crate::source::PlannedPart;
 
@@ -20,19 +20,12 @@ pub(super) struct ParquetFile {
 impl ParquetFile {
     pub(super) async fn begin(
         context: &Context,
-        parts: Range<usize>,
+        (parts, extent): (Range<usize>, Extent),
         encoder: &Encoder,
         file: &mut OpenFile,
     ) -> Result<Self> {
         file.write(Bytes::from_static(MAGIC)).await?;
-        // The Arrow schema is that of the rows as they are encoded; other metadata is the parts' own.
-        let mut key_values = encoder.key_values();
-        let (kept, _) = receipt::key_values(&context.input, parts);
-        for pair in kept {
-            if key_values.iter().all(|ours| ours.key != pair.key) {
-                key_values.push(pair);
-            }
-        }
+        let (key_values, _) = key_values(&context.input, parts, extent);
         Ok(ParquetFile { assembler: Assembler::new(encoder.descriptor().clone(), key_values) })
     }
 
@@ -65,13 +58,7 @@ pub(super) fn footer_of_copy(context: &Context, output: &PlannedOutput) -> Resul
     let Some(descriptor) = first.map(|metadata| metadata.file_metadata().schema_descr_ptr()) else {
         return Err(Error::Internal("no part has a footer".into()));
     };
-    let (mut key_values, _) = receipt::key_values(&context.input, output.parts.clone());
-    if context.input.parts[output.parts.clone()].iter().all(|part| part.parquet().is_none()) {
-        // A file made of parts without a byte has the columns of the others, so it has their Arrow schema too.
-        let (of_all, _) = receipt::key_values(&context.input, 0..context.input.parts.len());
-        key_values
-            .extend(of_all.into_iter().filter(|pair| pair.key == parquet::arrow::ARROW_SCHEMA_META_KEY));
-    }
+    let (key_values, _) = key_values(&context.input, output.parts.clone(), Extent::Whole);
     Ok(Assembler::new(descriptor, key_values))
 }
 

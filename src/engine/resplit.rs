@@ -7,12 +7,12 @@ use super::open_file::{Finished, OpenFile, abort};
 use super::parquet_file::ParquetFile;
 use super::piece::{CsvText, TextPiece};
 use super::row_groups::{RowGroupLimits, encoded};
-use super::rows::{cut_every, rows};
+use super::rows::{cut_every, encoder, rows_to_encode};
 use super::transcode::row_group_bytes;
 use crate::codec::csv::{Fields, whole_records};
-use crate::codec::parquet::{Encoder, FOOTER_BYTES, codec};
+use crate::codec::parquet::{FOOTER_BYTES, codec};
 use crate::model::{Error, ROW_GROUP_ROWS, Result, Split, stopped};
-use crate::plan::{Resplit, RunPlan};
+use crate::plan::{Extent, Resplit, RunPlan};
 use crate::sink::{SinkOptions, Target};
 use crate::store::ContentType;
 
@@ -139,14 +139,14 @@ async fn fill_csv(files: &mut Files<'_>, text: CsvText) -> Result<()> {
 async fn fill_parquet(files: &mut Files<'_>) -> Result<()> {
     let (context, plan, split) = (files.context, files.plan, files.resplit.split);
     let all = 0..context.input.parts.len();
-    let encoder = Encoder::new(&context.input.schema, codec(plan.compression)?)?;
+    let encoder = encoder(&context.input, codec(plan.compression)?)?;
     let columns = context.input.schema.fields().len() as u64;
     let mut limits = RowGroupLimits {
         rows: plan.options.row_group_rows.unwrap_or(ROW_GROUP_ROWS),
         bytes: row_group_bytes(context, plan),
         boundary: None,
     };
-    let mut batches = rows(context, all.clone());
+    let mut batches = rows_to_encode(context, all.clone());
     match split {
         Split::Rows(rows) => limits.boundary = Some(rows.max(1)),
         Split::Bytes(bytes) => {
@@ -174,7 +174,10 @@ async fn fill_parquet(files: &mut Files<'_>) -> Result<()> {
             files.close().await?;
         }
         if parquet.is_none() && (group.is_some() || files.finished.is_empty()) {
-            parquet = Some(ParquetFile::begin(context, all.clone(), &encoder, files.open().await?).await?);
+            parquet = Some(
+                ParquetFile::begin(context, (all.clone(), Extent::Cut), &encoder, files.open().await?)
+                    .await?,
+            );
         }
         match (group, &mut parquet) {
             (Some(group), Some(parquet)) => parquet.add(group, files.open().await?).await?,

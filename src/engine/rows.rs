@@ -1,25 +1,55 @@
 //! The rows of all parts, decoded, as one ordered stream of batches.
 
 use super::context::Context;
-use super::row_group::row_groups_worked;
+use super::row_group::{Wanted, row_groups_worked};
 use super::workers::{Bounds, ItemSource, Opening, Worker, in_order};
 use crate::codec::csv::Decoder;
 use crate::codec::parquet::{EncodedRows, Encoder, StringDecoding};
-use crate::model::{DataError, Error, Progress, Result};
+use crate::model::{DataError, DataErrorKind, Error, Format, Progress, Remedy, Result};
 use crate::source::{Chunk, Contents, Input, PlannedPart, Text, TextPart};
 
 use arrow::array::RecordBatch;
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt, stream};
+use parquet::basic::Compression as Codec;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Decodes the given parts, in order.
+/// Decodes the given parts, in order, to what their values mean.
 pub(crate) fn rows(context: &Context, parts: Range<usize>) -> BoxStream<'static, Result<RecordBatch>> {
+    rows_for(context, parts, Wanted::Values(StringDecoding::Plain))
+}
+
+/// Decodes the given parts, in order, for an [`Encoder`] of [`encoder`].
+pub(crate) fn rows_to_encode(
+    context: &Context,
+    parts: Range<usize>,
+) -> BoxStream<'static, Result<RecordBatch>> {
+    rows_for(context, parts, Wanted::Parquet(StringDecoding::Plain))
+}
+
+fn rows_for(
+    context: &Context,
+    parts: Range<usize>,
+    wanted: Wanted,
+) -> BoxStream<'static, Result<RecordBatch>> {
     match context.input.format {
-        crate::model::Format::Csv => csv_rows(context, parts),
-        crate::model::Format::Parquet => parquet_rows(context, parts),
+        Format::Csv => csv_rows(context, parts),
+        Format::Parquet => row_group_rows(context, row_groups_of(&context.input, parts), wanted),
     }
+}
+
+/// What encodes the rows of an input; columns of Parquet parts keep the types that those declare.
+pub(crate) fn encoder(input: &Input, codec: Codec) -> Result<Encoder> {
+    let Some(carried) = &input.carried else { return Encoder::new(&input.schema, codec) };
+    if let Some(column) = &carried.not_encoded {
+        let file = input.parts.iter().find(|part| part.parquet().is_some());
+        let file = file.map_or("", |part| part.object.url.as_str());
+        let problem = "the nested type is one that can be copied, but not encoded anew";
+        let error = Error::data(DataErrorKind::Unsupported, file, problem);
+        return Err(error.column(column).remedy(Remedy::CopyUnchanged).into());
+    }
+    Ok(Encoder::declaring(&carried.schema, &carried.descriptor, codec))
 }
 
 /// The CSV parts of a range that hold rows.
@@ -92,7 +122,7 @@ pub(crate) fn reencoded_rows(
     encoder: &Encoder,
 ) -> BoxStream<'static, Result<EncodedRows>> {
     let encoder = encoder.clone();
-    row_groups_worked(context, groups, StringDecoding::Dictionary, move || {
+    row_groups_worked(context, groups, Wanted::Parquet(StringDecoding::Dictionary), move || {
         let mut chunk_encoder = None;
         let encoder = encoder.clone();
         move |batch: RecordBatch, _url: &str| {
@@ -178,10 +208,6 @@ impl<T: Send + 'static, F: FnMut(&mut Decoder) -> Result<T> + Send + 'static> Wo
     }
 }
 
-fn parquet_rows(context: &Context, parts: Range<usize>) -> BoxStream<'static, Result<RecordBatch>> {
-    row_group_rows(context, row_groups_of(&context.input, parts))
-}
-
 /// All row groups of some parts, by part and place.
 pub(crate) fn row_groups_of(input: &Input, parts: Range<usize>) -> Vec<(usize, usize)> {
     parts
@@ -194,8 +220,9 @@ pub(crate) fn row_groups_of(input: &Input, parts: Range<usize>) -> Vec<(usize, u
 pub(crate) fn row_group_rows(
     context: &Context,
     groups: Vec<(usize, usize)>,
+    wanted: Wanted,
 ) -> BoxStream<'static, Result<RecordBatch>> {
-    row_groups_worked(context, groups, StringDecoding::Plain, || |batch, _url: &str| Ok(batch))
+    row_groups_worked(context, groups, wanted, || |batch, _url: &str| Ok(batch))
 }
 
 /// Cuts a stream of batches so that a batch never crosses a multiple of `rows`.

@@ -6,13 +6,13 @@ use super::csv_file;
 use super::open_file::OpenFile;
 use super::parquet_file::ParquetFile;
 use super::piece::{CsvText, TextPiece};
-use super::row_group::row_groups_worked;
+use super::row_group::{Wanted, row_groups_worked};
 use super::row_groups::{RowGroupLimits, assembled, encoded};
-use super::rows::{encoded_rows, reencoded_rows, row_groups_of, rows};
+use super::rows::{encoded_rows, encoder, reencoded_rows, row_groups_of, rows, rows_to_encode};
 use crate::codec::csv::{write_header, write_rows};
 use crate::codec::parquet::{EncodedRowGroup, Encoder, StringDecoding, codec};
 use crate::model::{Format, ROW_GROUP_ROWS, Result};
-use crate::plan::{PlannedOutput, RunPlan};
+use crate::plan::{Extent, PlannedOutput, RunPlan};
 
 use arrow::array::RecordBatch;
 use futures::future::join;
@@ -41,9 +41,10 @@ async fn fill_parquet(
     output: &PlannedOutput,
     file: &mut OpenFile,
 ) -> Result<()> {
-    let encoder = Encoder::new(&context.input.schema, codec(plan.compression)?)?;
+    let encoder = encoder(&context.input, codec(plan.compression)?)?;
     let mut groups = row_groups(context, plan, output.parts.clone(), &encoder);
-    let mut parquet = ParquetFile::begin(context, output.parts.clone(), &encoder, file).await?;
+    let mut parquet =
+        ParquetFile::begin(context, (output.parts.clone(), Extent::Whole), &encoder, file).await?;
     let mut next = groups.try_next().await?;
     while let Some(group) = next {
         // A stream does nothing while nobody asks: so the next one is made while this one is written.
@@ -72,7 +73,7 @@ fn row_groups(
         }
         (_, asked) => {
             let limits = RowGroupLimits { rows: asked.unwrap_or(ROW_GROUP_ROWS), bytes, boundary: None };
-            encoded(rows(context, parts), limits, encoder.clone(), pool, ahead)
+            encoded(rows_to_encode(context, parts), limits, encoder.clone(), pool, ahead)
         }
     }
 }
@@ -96,10 +97,15 @@ pub(super) fn text(context: &Context, parts: Range<usize>) -> CsvText {
 /// Printed where they were decoded.
 fn text_of_parquet(context: &Context, parts: Range<usize>) -> BoxStream<'static, Result<TextPiece>> {
     let buffers = Buffers::default();
-    row_groups_worked(context, row_groups_of(&context.input, parts), StringDecoding::Dictionary, move || {
-        let buffers = buffers.clone();
-        move |batch: RecordBatch, url: &str| print(&batch, url, &buffers)
-    })
+    row_groups_worked(
+        context,
+        row_groups_of(&context.input, parts),
+        Wanted::Values(StringDecoding::Dictionary),
+        move || {
+            let buffers = buffers.clone();
+            move |batch: RecordBatch, url: &str| print(&batch, url, &buffers)
+        },
+    )
 }
 
 fn text_of_csv(context: &Context, parts: Range<usize>) -> BoxStream<'static, Result<TextPiece>> {

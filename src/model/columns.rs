@@ -2,7 +2,7 @@
 //! header belongs to, and how a type is written in summaries and receipts.
 
 use super::kind::Kind;
-use arrow::datatypes::{DataType, Schema};
+use arrow::datatypes::{DataType, Field, Schema};
 use serde::{Deserialize, Serialize};
 
 /// The columns that `--source-columns` adds.
@@ -54,6 +54,15 @@ pub(crate) fn kind_of(header: &[String], named: Kind) -> Kind {
     }
 }
 
+/// The key under which a field says what its Arrow type does not: that it is a [`UUID`], for example.
+pub(crate) const MEANING_KEY: &str = "PARQUET:logical_type";
+pub(crate) const UUID: &str = "UUID";
+
+/// What a column is beyond its Arrow type: `UUID`, `JSON`, `ENUM`, `BSON`.
+pub(crate) fn meaning(field: &Field) -> Option<&str> {
+    field.metadata().get(MEANING_KEY).map(String::as_str)
+}
+
 /// A column in a summary.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -73,33 +82,34 @@ pub(crate) fn column_summaries(schema: &Schema) -> Vec<ColumnSummary> {
         .iter()
         .map(|field| ColumnSummary {
             name: field.name().clone(),
-            data_type: type_name(field.data_type()),
+            data_type: type_name(field),
             nullable: field.is_nullable(),
         })
         .collect()
 }
 
 /// A type in the words of `--type` where it has them, else in Arrow's.
-pub(crate) fn type_name(data_type: &DataType) -> String {
-    use arrow::datatypes::TimeUnit;
-    match data_type {
+pub(crate) fn type_name(field: &Field) -> String {
+    use arrow::datatypes::{IntervalUnit, TimeUnit};
+    let unit = |unit: &TimeUnit| match unit {
+        TimeUnit::Second => "s",
+        TimeUnit::Millisecond => "ms",
+        TimeUnit::Microsecond => "us",
+        TimeUnit::Nanosecond => "ns",
+    };
+    if let Some(meaning) = meaning(field) {
+        return meaning.to_lowercase();
+    }
+    match field.data_type() {
         DataType::Utf8 => "string".into(),
         DataType::Float64 => "double".into(),
         DataType::Int64 => "int64".into(),
         DataType::Boolean => "boolean".into(),
         DataType::Date32 => "date".into(),
-        DataType::Timestamp(unit, zone) => {
-            let unit = match unit {
-                TimeUnit::Second => "s",
-                TimeUnit::Millisecond => "ms",
-                TimeUnit::Microsecond => "us",
-                TimeUnit::Nanosecond => "ns",
-            };
-            match zone {
-                Some(zone) => format!("timestamp({unit}, {zone})"),
-                None => format!("timestamp({unit})"),
-            }
-        }
+        DataType::Timestamp(of, Some(zone)) => format!("timestamp({}, {zone})", unit(of)),
+        DataType::Timestamp(of, None) => format!("timestamp({})", unit(of)),
+        DataType::Time32(of) | DataType::Time64(of) => format!("time({})", unit(of)),
+        DataType::Interval(IntervalUnit::MonthDayNano) => "interval".into(),
         other => other.to_string(),
     }
 }

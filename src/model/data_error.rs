@@ -8,7 +8,7 @@ use std::fmt;
 
 /// Where and why the contents of a part are wrong.
 ///
-/// Shown as `FILE, line N, column NAME: PROBLEM: "VALUE"; REMEDY`, leaving out what is not known.
+/// Shown as `FILE, line N, row N, column NAME: PROBLEM: "VALUE"; REMEDY`, leaving out what is not known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DataError {
@@ -16,6 +16,8 @@ pub struct DataError {
     pub file: String,
     /// The line in the file, from 1, counting the header; a quoted cell may span several.
     pub line: Option<u64>,
+    /// The row of a Parquet file, from 1.
+    pub row: Option<u64>,
     /// The column's name.
     pub column: Option<String>,
     /// The cell's text, cut to 80 characters.
@@ -71,6 +73,7 @@ impl DataError {
         DataError {
             file: file.into(),
             line: None,
+            row: None,
             column: None,
             value: None,
             kind,
@@ -81,6 +84,11 @@ impl DataError {
 
     pub(crate) fn line(mut self, line: u64) -> Self {
         self.line = Some(line);
+        self
+    }
+
+    pub(crate) fn row(mut self, row: u64) -> Self {
+        self.row = Some(row);
         self
     }
 
@@ -111,6 +119,9 @@ impl Named for DataError {
         write!(f, "{}", Escaped(&self.file))?;
         if let Some(line) = self.line {
             write!(f, ", line {line}")?;
+        }
+        if let Some(row) = self.row {
+            write!(f, ", row {row}")?;
         }
         if let Some(column) = &self.column {
             write!(f, ", column {}", Escaped(column))?;

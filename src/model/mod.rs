@@ -33,8 +33,8 @@ pub(crate) use budget::{
 };
 pub use columns::ColumnSummary;
 pub(crate) use columns::{
-    SOURCE_COLUMNS, column_summaries, is_impact_score, is_metric, is_named_quantile, is_quantile,
-    is_time_column, kind_of, type_name,
+    MEANING_KEY, SOURCE_COLUMNS, UUID, column_summaries, is_impact_score, is_metric, is_named_quantile,
+    is_quantile, is_time_column, kind_of, meaning, type_name,
 };
 pub use data_error::{DataError, DataErrorKind};
 pub use difference::{Difference, DifferenceKind};
@@ -53,7 +53,8 @@ pub(crate) use naming::{RECEIPT_ENDING, is_receipt, strip_extension};
 pub use not_found::{Missing, NotFound};
 pub(crate) use options::cores;
 pub use options::{
-    ColumnType, OnServer, Options, RunChoice, SchemaMode, Selection, Split, parse_duration, parse_size,
+    BinaryText, ColumnType, OnServer, Options, RunChoice, SchemaMode, Selection, Split, parse_duration,
+    parse_size,
 };
 pub use output_exists::{ExistsWhy, OutputExists};
 pub use progress::{Event, WrittenFile};

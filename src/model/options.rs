@@ -43,6 +43,8 @@ pub struct Options {
     pub types: Vec<(String, ColumnType)>,
     /// Reads every column as text.
     pub all_strings: bool,
+    /// Writes the bytes of binary columns, which are no text, as text; by default Parquet keeps them, and CSV cannot.
+    pub binary: Option<BinaryText>,
     /// Texts that mean null in every column, besides the empty cell.
     pub nulls: Vec<String>,
     /// Adds `_job`, `_run` and `_part`, which say where a row came from.
@@ -220,6 +222,28 @@ impl FromStr for OnServer {
             "always" => Ok(OnServer::Always),
             "never" => Ok(OnServer::Never),
             _ => Err(unknown(ValueKind::OnServer, text, &["auto", "always", "never"])),
+        }
+    }
+}
+
+/// How bytes that are no text become text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BinaryText {
+    /// Two digits for each byte, `0` to `9` and `a` to `f`.
+    Hex,
+    /// Base64 of RFC 4648, section 4, with padding.
+    Base64,
+}
+
+impl FromStr for BinaryText {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "hex" => Ok(BinaryText::Hex),
+            "base64" => Ok(BinaryText::Base64),
+            _ => Err(unknown(ValueKind::BinaryText, text, &["hex", "base64"])),
         }
     }
 }

@@ -37,8 +37,18 @@ pub enum Remedy {
         /// The column.
         column: String,
     },
-    /// Convert the parts by themselves, with a type for the column.
-    ConvertApart {
+    /// Write the column's bytes as text, where they are UTF-8 or else by digits; or write Parquet.
+    BytesAsText {
+        /// The column.
+        column: String,
+    },
+    /// Give the column one type.
+    GiveType {
+        /// The column.
+        column: String,
+    },
+    /// Align columns by name, which takes the type that holds every value; or give the column one type.
+    AlignTypes {
         /// The column.
         column: String,
     },
@@ -50,6 +60,8 @@ pub enum Remedy {
     WriteParquet,
     /// Write Parquet, or export without the column.
     WriteParquetOrDropColumn,
+    /// Merge or convert to Parquet without settings by which rows are encoded anew: values are copied as they are.
+    CopyUnchanged,
     /// Write the Parquet file with smaller pages.
     SmallerPages,
     /// Run again when the export is complete.
@@ -86,13 +98,23 @@ impl Named for Remedy {
             ),
             Remedy::KeepAsText { column } => write!(f, "{types} {column}=string keeps every value"),
             Remedy::CompareAsText { column } => write!(f, "{types} {column}=string compares it as text"),
-            Remedy::ConvertApart { column } => {
-                write!(f, "convert the parts by themselves, with {types} {column}=TYPE")
-            }
+            Remedy::BytesAsText { column } => write!(
+                f,
+                "{types} {column}=string takes them for UTF-8, {} hex or base64 writes any bytes; or write Parquet",
+                name(Setting::Binary)
+            ),
+            Remedy::GiveType { column } => write!(f, "{types} {column}=TYPE gives it one type"),
+            Remedy::AlignTypes { column } => write!(
+                f,
+                "{schema} by-name takes the type that holds every value, {types} {column}=TYPE gives it one"
+            ),
             Remedy::AlignByName => write!(f, "{schema} by-name aligns columns by name"),
             Remedy::RewriteLineEnds => write!(f, "{schema} by-name rewrites them all with LF"),
             Remedy::WriteParquet => f.write_str("write Parquet"),
             Remedy::WriteParquetOrDropColumn => f.write_str("write Parquet, or export without the column"),
+            Remedy::CopyUnchanged => {
+                f.write_str("a merge to Parquet without other settings copies the values as they are")
+            }
             Remedy::SmallerPages => f.write_str("write the file with smaller pages"),
             Remedy::RunWhenComplete => f.write_str("run again when the export is complete"),
             Remedy::RunWhenQuiet => f.write_str("run again when nobody writes to the source"),

@@ -15,6 +15,8 @@ pub enum Setting {
     AllStrings,
     /// `Selection::allow_gaps`.
     AllowGaps,
+    /// `Options::binary`.
+    Binary,
     /// `Options::compression` and `SampleOptions::compression`.
     Compression,
     /// `SampleOptions::dimensions`.
@@ -82,9 +84,10 @@ pub type SettingName = fn(Setting) -> &'static str;
 
 impl Setting {
     /// Every setting.
-    pub const ALL: [Setting; 32] = [
+    pub const ALL: [Setting; 33] = [
         Setting::AllStrings,
         Setting::AllowGaps,
+        Setting::Binary,
         Setting::Compression,
         Setting::Dimensions,
         Setting::ExpectParts,
@@ -122,6 +125,7 @@ impl Setting {
         match self {
             Setting::AllStrings => "all_strings",
             Setting::AllowGaps => "allow_gaps",
+            Setting::Binary => "binary",
             Setting::Compression => "compression",
             Setting::Dimensions => "dimensions",
             Setting::ExpectParts => "expect_parts",

@@ -16,6 +16,8 @@ pub enum ValueKind {
     SchemaMode,
     /// An [`OnServer`](crate::OnServer).
     OnServer,
+    /// A [`BinaryText`](crate::BinaryText).
+    BinaryText,
     /// A [`ColumnType`](crate::ColumnType).
     ColumnType,
     /// A [`RunChoice`](crate::RunChoice).
@@ -52,6 +54,7 @@ impl ValueKind {
             ValueKind::Compression => "compression",
             ValueKind::SchemaMode => "schema mode",
             ValueKind::OnServer => "choice",
+            ValueKind::BinaryText => "way to write bytes",
             ValueKind::ColumnType => "type",
             ValueKind::Run => "run",
             ValueKind::Size => "size",

@@ -23,6 +23,21 @@ pub enum Warning {
         /// The key.
         key: String,
     },
+    /// Metadata of the parts that is not true of the output, and is left out.
+    MetadataLeftOut {
+        /// The key.
+        key: String,
+    },
+    /// Parts differ in the Arrow type of a column; the output has the one that its Parquet type stands for.
+    ArrowTypesDiffer {
+        /// The column.
+        column: String,
+    },
+    /// Parts differ in the field ids of a column; the output has none there.
+    FieldIdsDiffer {
+        /// The column.
+        column: String,
+    },
     /// The server refused to copy, so the merge was done here.
     MergedHere {
         /// What was being done.
@@ -56,6 +71,17 @@ impl Named for Warning {
                 f,
                 "parts differ in their metadata under the key \"{key}\": the first part's value is kept"
             ),
+            Warning::MetadataLeftOut { key } => write!(
+                f,
+                "the parts' metadata under the key \"{key}\" is not true of the output, and is left out"
+            ),
+            Warning::ArrowTypesDiffer { column } => write!(
+                f,
+                "parts differ in the Arrow type of column {column}: the output has that of its Parquet type"
+            ),
+            Warning::FieldIdsDiffer { column } => {
+                write!(f, "parts differ in the field ids of column {column}: the output has none there")
+            }
             Warning::MergedHere { doing, object, reason } => {
                 write!(f, "{doing} {object}: access denied: {reason}; the merge was done here")
             }

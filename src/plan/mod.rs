@@ -3,6 +3,7 @@
 
 mod decided;
 mod existing;
+mod key_values;
 mod on_server;
 mod output;
 pub(crate) mod receipt;
@@ -13,6 +14,7 @@ mod summary;
 
 pub(crate) use decided::Way;
 pub use decided::{Plan, RunPlan, UpToDate};
+pub(crate) use key_values::{Extent, key_values};
 pub use output::Output;
 pub(crate) use output::{Outputs, PlannedOutput, Resplit};
 pub use receipt::{Receipt, ReceiptOptions, ReceiptOutput, ReceiptSource, ReceiptSummary};
@@ -52,7 +54,9 @@ pub async fn plan(source: &Location, output: &Output, options: &Options) -> Resu
     let outputs = asked.outputs(&input, form)?;
     let (way, why) = strategy::strategy(&input, form.to, options);
     input.warnings.extend(strategy::ignored_option(&way, form.to, options));
-    input.warnings.extend(receipt::warnings(&input, form.to, &outputs));
+    if form.to == Format::Parquet {
+        input.warnings.extend(key_values::warnings(&input, &outputs));
+    }
     let mut plan = RunPlan {
         source: source.clone(),
         output: output.clone(),

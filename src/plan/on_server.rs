@@ -237,7 +237,7 @@ fn row_group_spans(input: &Input, pieces: Vec<RowGroupPiece>, magic: Option<usiz
     let mut spans = vec![magic.map_or(Span::Ours(length), |part| Span::Source(part, 0..length))];
     let mut chunks = 0;
     let group = |part: usize, row_group: usize| match &input.parts[part].contents {
-        Contents::Parquet { reader, .. } => Some(reader.metadata().row_group(row_group).clone()),
+        Contents::Parquet { metadata, .. } => Some(metadata.row_group(row_group).clone()),
         _ => None,
     };
     for piece in pieces {

@@ -5,16 +5,15 @@
 //! it is a file of its own. That one is written last: after a crash between the two there is an output without a
 //! receipt, or with one that speaks of another output, and neither is taken for up to date.
 
-use super::output::Outputs;
 use crate::model::{
-    ColumnSummary, Error, ExistsWhy, Format, Kind, Options, RECEIPT_ENDING, Result, SchemaMode, Setting,
-    Split, Strategy, Warning,
+    BinaryText, ColumnSummary, Error, ExistsWhy, Format, Kind, Options, RECEIPT_ENDING, Result, SchemaMode,
+    Setting, Split, Strategy,
 };
 use crate::source::{Export, Input, PlannedPart};
 use crate::store::{Location, Object, Store};
 
 use chrono::{DateTime, SecondsFormat, SubsecRound, Utc};
-use parquet::file::metadata::{KeyValue, ParquetMetaData};
+use parquet::file::metadata::ParquetMetaData;
 use serde::{Deserialize, Serialize, Serializer};
 use std::ops::Range;
 
@@ -98,6 +97,9 @@ pub struct ReceiptOptions {
     pub types: Vec<String>,
     /// `--all-strings`.
     pub all_strings: bool,
+    /// `--binary`.
+    #[serde(default)]
+    pub binary: Option<BinaryText>,
     /// `--null`.
     pub nulls: Vec<String>,
     /// `--source-columns`.
@@ -149,6 +151,7 @@ impl ReceiptOptions {
             schema: options.schema,
             types: options.types.iter().map(|(name, chosen)| format!("{name}={chosen}")).collect(),
             all_strings: options.all_strings,
+            binary: options.binary,
             nulls: options.nulls.clone(),
             source_columns: options.source_columns,
         }
@@ -165,6 +168,7 @@ impl ReceiptOptions {
             schema,
             types,
             all_strings,
+            binary,
             nulls,
             source_columns,
         } = self;
@@ -177,6 +181,7 @@ impl ReceiptOptions {
             (*schema == asked.schema, Setting::Schema),
             (*types == asked.types, Setting::Types),
             (*all_strings == asked.all_strings, Setting::AllStrings),
+            (*binary == asked.binary, Setting::Binary),
             (*nulls == asked.nulls, Setting::Nulls),
             (*source_columns == asked.source_columns, Setting::SourceColumns),
         ];
@@ -347,42 +352,6 @@ impl ReceiptOutput {
             Object { size: self.bytes, e_tag: self.e_tag.clone(), modified: self.modified, ..object.clone() };
         self.file == object.file_name() && written.is_same_content(object)
     }
-}
-
-/// Metadata of a Parquet output made of these parts: what the parts had themselves, each key once. Returns the keys that
-/// parts disagree about, too; the first part's value is kept.
-pub(crate) fn key_values(input: &Input, parts: Range<usize>) -> (Vec<KeyValue>, Vec<String>) {
-    let mut kept: Vec<KeyValue> = Vec::new();
-    let mut conflicts: Vec<String> = Vec::new();
-    let mut places = std::collections::HashMap::new();
-    for metadata in input.parts[parts].iter().filter_map(PlannedPart::parquet) {
-        for pair in metadata.file_metadata().key_value_metadata().into_iter().flatten() {
-            if pair.key == KEY {
-                continue;
-            }
-            let place = *places.entry(pair.key.clone()).or_insert_with(|| {
-                kept.push(pair.clone());
-                kept.len() - 1
-            });
-            if kept[place].value != pair.value && !conflicts.contains(&pair.key) {
-                conflicts.push(pair.key.clone());
-            }
-        }
-    }
-    (kept, conflicts)
-}
-
-/// What is worth a warning about the metadata of a Parquet output that is made of many parts.
-pub(super) fn warnings(input: &Input, to: Format, outputs: &Outputs) -> Vec<Warning> {
-    let is_of_all = match outputs {
-        Outputs::Files(files) => files.len() == 1,
-        Outputs::Resplit(_) => true,
-    };
-    if to != Format::Parquet || !is_of_all {
-        return Vec::new();
-    }
-    let (_, conflicts) = key_values(input, 0..input.parts.len());
-    conflicts.into_iter().map(|key| Warning::MetadataDiffers { key }).collect()
 }
 
 /// A receipt, shortly.

@@ -5,7 +5,6 @@ use crate::codec::parquet::codec;
 use crate::model::{Compression, Format, Options, ROW_GROUP_ROWS, Setting, Warning, Why};
 use crate::source::{Input, PlannedPart};
 
-use parquet::arrow::ArrowSchemaConverter;
 use parquet::file::metadata::RowGroupMetaData;
 use std::mem::discriminant;
 
@@ -52,6 +51,7 @@ fn why_not_copied(input: &Input, options: &Options) -> Option<Why> {
         (options.source_columns, Why::AddsColumns),
         (!options.types.is_empty(), Why::ChangesColumns(Setting::Types)),
         (options.all_strings, Why::ChangesColumns(Setting::AllStrings)),
+        (changes_bytes(input, options), Why::ChangesColumns(Setting::Binary)),
         (options.row_group_rows.is_some(), Why::CutsRowGroups),
         (options.split.is_some(), Why::SplitsFiles),
         (options.compression.is_some_and(|asked| !is_compressed_so(input, asked)), Why::EncodesPages),
@@ -67,6 +67,11 @@ fn why_not_copied(input: &Input, options: &Options) -> Option<Why> {
         other.root_schema().get_fields() != schema.root_schema().get_fields()
     });
     differs.then_some(Why::SchemasDiffer)
+}
+
+/// Whether there are bytes that are to be text.
+fn changes_bytes(input: &Input, options: &Options) -> bool {
+    options.binary.is_some() && input.carried.as_ref().is_some_and(|carried| !carried.changed.is_empty())
 }
 
 /// An option that was given but changes nothing.
@@ -124,20 +129,8 @@ fn is_small(group: &RowGroupMetaData) -> bool {
     group.num_rows() < SMALL_ROW_GROUP_ROWS && group.compressed_size() < SMALL_ROW_GROUP_BYTES
 }
 
-/// Whether our encoder would write the same physical types as the input (not so for INT96, for example).
+/// Whether an encoder declares what the parts do. INT96 is copied, but nobody should write it any more.
 fn can_reencode(input: &Input) -> bool {
-    let Some(metadata) = input.parts.iter().find_map(PlannedPart::parquet) else { return false };
-    let ours = crate::codec::guard(|| ArrowSchemaConverter::new().convert(&input.schema));
-    let theirs = metadata.file_metadata().schema_descr();
-    ours.is_ok_and(|ours| {
-        ours.num_columns() == theirs.num_columns()
-            && ours.columns().iter().zip(theirs.columns()).all(|(a, b)| {
-                a.path() == b.path()
-                    && a.physical_type() == b.physical_type()
-                    && a.type_length() == b.type_length()
-                    && a.max_def_level() == b.max_def_level()
-                    && a.max_rep_level() == b.max_rep_level()
-                    && a.logical_type_ref() == b.logical_type_ref()
-            })
-    })
+    let first = input.parts.iter().find_map(PlannedPart::parquet);
+    first.zip(input.carried.as_ref()).is_some_and(|(first, carried)| carried.keeps_types_of(first))
 }

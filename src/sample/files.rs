@@ -174,7 +174,10 @@ impl Parts {
 
     async fn fill_parquet(&self, encoder: &Encoder, series: Range<u64>, file: &mut Finished) -> Result<()> {
         append(file, vec![Bytes::from_static(MAGIC)]).await?;
-        let mut assembler = Assembler::new(encoder.descriptor().clone(), encoder.key_values());
+        let mut assembler = Assembler::new(
+            encoder.descriptor().clone(),
+            vec![crate::codec::parquet::arrow_schema(&self.layout.schema())],
+        );
         let schema = self.layout.schema();
         let mut groups = stream::iter(cut(series, self.piece))
             .map(|numbers| {

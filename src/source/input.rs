@@ -2,6 +2,7 @@
 //! columns that their rows have.
 
 use super::export::{Export, Found, Part};
+use super::parquet_columns::{Carried, Shape, of_parquet};
 use super::probe::{CsvHead, LineEnd, Probe, probe};
 use super::{export, schema};
 use crate::codec::csv::{CellType, Layout, Typing};
@@ -12,7 +13,6 @@ use crate::model::{
 use crate::store::{Location, Object, Store, listing};
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use parquet::arrow::arrow_reader::ArrowReaderMetadata;
 use parquet::file::metadata::ParquetMetaData;
 use std::sync::Arc;
 
@@ -34,8 +34,8 @@ pub(crate) enum Contents {
         layout: Layout,
     },
     Parquet {
-        reader: ArrowReaderMetadata,
-        columns: Vec<Option<usize>>,
+        metadata: Arc<ParquetMetaData>,
+        shape: Arc<Shape>,
     },
 }
 
@@ -46,9 +46,7 @@ impl PlannedPart {
             Contents::Empty => Some(0),
             Contents::Csv { head, .. } if head.is_header_only => Some(0),
             Contents::Csv { .. } => None,
-            Contents::Parquet { reader, .. } => {
-                u64::try_from(reader.metadata().file_metadata().num_rows()).ok()
-            }
+            Contents::Parquet { metadata, .. } => u64::try_from(metadata.file_metadata().num_rows()).ok(),
         }
     }
 
@@ -61,7 +59,7 @@ impl PlannedPart {
 
     pub(crate) fn parquet(&self) -> Option<&Arc<ParquetMetaData>> {
         match &self.contents {
-            Contents::Parquet { reader, .. } => Some(reader.metadata()),
+            Contents::Parquet { metadata, .. } => Some(metadata),
             _ => None,
         }
     }
@@ -76,6 +74,8 @@ pub(crate) struct Input {
     pub(crate) format: Format,
     /// What rows are decoded to.
     pub(crate) schema: SchemaRef,
+    /// The same columns as they go from Parquet to Parquet; there is none where the parts are CSV.
+    pub(crate) carried: Option<Carried>,
     /// How the cells of CSV parts are read.
     pub(crate) typing: Arc<Typing>,
     pub(crate) warnings: Vec<Warning>,
@@ -210,7 +210,7 @@ pub(crate) async fn look(store: &Store, chosen: Chosen, options: &Options, cells
         part.constants = constants;
     }
     input.exports = exports;
-    input.warnings = warnings;
+    input.warnings.extend(warnings);
     if let (Some(expected), Some(rows)) = (options.select.expect_rows, input.rows())
         && rows != expected
     {
@@ -336,6 +336,7 @@ async fn csv_input(
         parts: planned,
         format: Format::Csv,
         schema,
+        carried: None,
         typing: Arc::new(typing),
         warnings: Vec::new(),
         is_uniform,
@@ -378,26 +379,21 @@ fn parquet_input(
             _ => None,
         })
         .collect();
-    let agreed = schema::of_parquet(&known, options)?;
-    let names: Vec<String> = agreed.schema.fields().iter().map(|field| field.name().clone()).collect();
-    let fields: Vec<Field> = agreed
-        .schema
-        .fields()
-        .iter()
-        .map(|field| Field::new(field.name(), schema::output_type(field, options), field.is_nullable()))
-        .collect();
-    let schema = with_source_columns(&Arc::new(Schema::new(fields)), options);
-    let mut readers = agreed.readers.into_iter();
+    let agreed = of_parquet(&known, options)?;
+    let schema = agreed.schema;
+    let names: Vec<String> = schema.fields().iter().map(|field| field.name().clone()).collect();
+    let mut shapes = agreed.shapes.into_iter();
     let planned = parts
         .into_iter()
         .zip(probes)
         .map(|(part, probe)| {
-            // There is a reader for each part that has a footer.
-            let reader = if matches!(probe, Probe::Parquet(_)) { readers.next() } else { None };
-            let contents = reader.map_or(Contents::Empty, |reader| {
-                let columns = names.iter().map(|name| reader.schema().index_of(name).ok()).collect();
-                Contents::Parquet { reader, columns }
-            });
+            let contents = match probe {
+                // There is a shape for each part that has a footer.
+                Probe::Parquet(metadata) => {
+                    shapes.next().map_or(Contents::Empty, |shape| Contents::Parquet { metadata, shape })
+                }
+                _ => Contents::Empty,
+            };
             PlannedPart { object: part.object, contents, constants: Vec::new() }
         })
         .collect();
@@ -409,8 +405,9 @@ fn parquet_input(
         parts: planned,
         format: Format::Parquet,
         schema,
+        carried: Some(agreed.carried),
         typing: Arc::new(typing),
-        warnings: Vec::new(),
+        warnings: agreed.warnings,
         is_uniform: false,
     })
 }

@@ -5,6 +5,7 @@ mod aggregates;
 mod chunks;
 pub(crate) mod export;
 mod input;
+mod parquet_columns;
 mod probe;
 pub(crate) mod schema;
 

@@ -13,8 +13,6 @@ use crate::model::{
 };
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
-use parquet::file::metadata::ParquetMetaData;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -125,7 +123,7 @@ fn cell_type(name: &str, seen: Seen, kind: Kind, options: &Options) -> CellType 
     }
 }
 
-fn check_type_names(names: &[String], options: &Options) -> Result<()> {
+pub(super) fn check_type_names(names: &[String], options: &Options) -> Result<()> {
     for (column, _) in &options.types {
         if !names.contains(column) {
             let (column, known) = (column.clone(), names.to_vec());
@@ -140,7 +138,7 @@ fn check_type_names(names: &[String], options: &Options) -> Result<()> {
     Ok(())
 }
 
-fn refuse_duplicates(part: &Part, names: &[String]) -> Result<()> {
+pub(super) fn refuse_duplicates(part: &Part, names: &[String]) -> Result<()> {
     for (i, name) in names.iter().enumerate() {
         if names[..i].contains(name) {
             let (kind, file) = (DataErrorKind::DuplicateColumn, &part.object.url);
@@ -154,7 +152,12 @@ fn refuse_duplicates(part: &Part, names: &[String]) -> Result<()> {
     Ok(())
 }
 
-fn refuse_difference(part: &Part, names: &[String], first_part: &Part, first: &[String]) -> Result<()> {
+pub(super) fn refuse_difference(
+    part: &Part,
+    names: &[String],
+    first_part: &Part,
+    first: &[String],
+) -> Result<()> {
     let Some(at) = (0..names.len().max(first.len())).find(|&i| names.get(i) != first.get(i)) else {
         return Ok(());
     };
@@ -183,89 +186,8 @@ pub(crate) fn arrow_of(columns: &[Column]) -> SchemaRef {
     Arc::new(Schema::new(fields))
 }
 
-/// The columns of Parquet parts.
-#[derive(Debug)]
-pub(crate) struct ParquetSchema {
-    /// What readers are given; a column is nullable where it is in any part.
-    pub(crate) schema: SchemaRef,
-    /// For each part: as it is read.
-    pub(crate) readers: Vec<ArrowReaderMetadata>,
-}
-
-/// Agrees on the columns of all Parquet parts.
-pub(crate) fn of_parquet(
-    parts: &[(&Part, Arc<ParquetMetaData>)],
-    options: &Options,
-) -> Result<ParquetSchema> {
-    let mut readers = Vec::with_capacity(parts.len());
-    let mut fields: Vec<Field> = Vec::new();
-    let mut place: HashMap<String, usize> = HashMap::new();
-    let mut holders: Vec<usize> = Vec::new();
-    for (part, metadata) in parts {
-        // The Arrow schema in the metadata is a hint of the writer's: large_string or dictionary, say. What counts is
-        // what Parquet says, which is the same for all writers.
-        let reader = crate::codec::guard(|| {
-            ArrowReaderMetadata::try_new(
-                Arc::clone(metadata),
-                ArrowReaderOptions::new().with_skip_arrow_metadata(true),
-            )
-        })
-        .map_err(|reason| {
-            let problem = format!("the Parquet schema cannot be read: {reason}");
-            Error::data(DataErrorKind::Damaged, &part.object.url, problem)
-        })?;
-        let names: Vec<String> = reader.schema().fields().iter().map(|field| field.name().clone()).collect();
-        refuse_duplicates(part, &names).map_err(without_line)?;
-        if options.schema == SchemaMode::Strict && !readers.is_empty() {
-            let first: Vec<String> = fields.iter().map(|field| field.name().clone()).collect();
-            refuse_difference(part, &names, parts[0].0, &first).map_err(without_line)?;
-        }
-        for field in reader.schema().fields() {
-            let known = place.get(field.name()).copied();
-            match known {
-                None => {
-                    place.insert(field.name().clone(), fields.len());
-                    // Parts before this one lack it.
-                    let nullable = field.is_nullable() || !readers.is_empty();
-                    fields.push(field.as_ref().clone().with_nullable(nullable));
-                    holders.push(readers.len());
-                }
-                Some(column) => {
-                    let other = &fields[column];
-                    if other.data_type() != field.data_type() {
-                        return Err(Error::data(
-                            DataErrorKind::SchemasDiffer,
-                            &part.object.url,
-                            format!(
-                                "the type is {} here and {} in {}",
-                                field.data_type(),
-                                other.data_type(),
-                                parts[holders[column]].0.object.file_name()
-                            ),
-                        )
-                        .column(field.name())
-                        .remedy(Remedy::ConvertApart { column: field.name().clone() })
-                        .into());
-                    }
-                    let nullable = other.is_nullable() || field.is_nullable();
-                    fields[column] = other.clone().with_nullable(nullable);
-                }
-            }
-        }
-        for field in &mut fields {
-            if !names.contains(field.name()) {
-                *field = field.clone().with_nullable(true);
-            }
-        }
-        readers.push(reader);
-    }
-    let names: Vec<String> = fields.iter().map(|field| field.name().clone()).collect();
-    check_type_names(&names, options)?;
-    Ok(ParquetSchema { schema: Arc::new(Schema::new(fields)), readers })
-}
-
 /// Parquet has no lines.
-fn without_line(error: Error) -> Error {
+pub(super) fn without_line(error: Error) -> Error {
     match error {
         Error::Data(mut data) => {
             data.line = None;

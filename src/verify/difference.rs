@@ -12,12 +12,11 @@ use futures::TryStreamExt;
 pub(super) fn of_columns(source: &Input, output: &Input) -> Option<Difference> {
     let (ours, theirs) = (source.schema.fields(), output.schema.fields());
     let at = (0..ours.len().max(theirs.len())).find(|&at| match (ours.get(at), theirs.get(at)) {
-        (Some(a), Some(b)) => a.name() != b.name() || Form::of(a.data_type()) != Form::of(b.data_type()),
+        (Some(a), Some(b)) => a.name() != b.name() || Form::of(a) != Form::of(b),
         _ => true,
     })?;
-    let shown = |field: &arrow::datatypes::FieldRef| {
-        format!("{} {}", field.name(), crate::model::type_name(field.data_type()))
-    };
+    let shown =
+        |field: &arrow::datatypes::FieldRef| format!("{} {}", field.name(), crate::model::type_name(field));
     let first = |input: &Input| input.parts.first().map(|part| part.object.url.clone());
     Some(Difference {
         kind: DifferenceKind::Columns,

@@ -3,14 +3,14 @@
 
 use crate::codec::csv::{CellType, to_text};
 use crate::codec::value::Zone;
-use crate::model::{DataErrorKind, Error, Remedy, Result};
+use crate::model::{DataErrorKind, Error, Remedy, Result, meaning};
 
 use arrow::array::cast::AsArray;
 use arrow::array::{Array, ArrayRef, RecordBatch};
 use arrow::datatypes::{
-    ArrowPrimitiveType, DataType, Date32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, Schema,
-    TimeUnit, TimestampMicrosecondType, TimestampMillisecondType, TimestampSecondType, UInt8Type, UInt16Type,
-    UInt32Type,
+    ArrowPrimitiveType, DataType, Date32Type, Field, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
+    Schema, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType, TimestampSecondType, UInt8Type,
+    UInt16Type, UInt32Type,
 };
 use arrow::row::{RowConverter, SortField};
 
@@ -36,9 +36,9 @@ pub(crate) enum Form {
 }
 
 impl Form {
-    pub(crate) fn of(data_type: &DataType) -> Form {
+    pub(crate) fn of(field: &Field) -> Form {
         use DataType::*;
-        match data_type {
+        match field.data_type() {
             Float64 => Form::Double,
             Int8 | Int16 | Int32 | Int64 | UInt8 | UInt16 | UInt32 => Form::Int64,
             Boolean => Form::Boolean,
@@ -47,7 +47,7 @@ impl Form {
             Timestamp(TimeUnit::Nanosecond, _) => Form::Text,
             Timestamp(_, Some(_)) => Form::Timestamp(Zone::Utc),
             Timestamp(_, None) => Form::Timestamp(Zone::None),
-            other if crate::codec::csv::can_hold(other) => Form::Text,
+            _ if crate::codec::csv::can_hold(field) => Form::Text,
             _ => Form::Bytes,
         }
     }
@@ -85,9 +85,20 @@ impl std::fmt::Display for Form {
     }
 }
 
+/// The word for a column in the digest: that of its form, or the name of a type that has a text of its own.
+fn word(field: &Field) -> String {
+    let text = matches!(Form::of(field), Form::Text);
+    match field.data_type() {
+        _ if meaning(field).is_some() => meaning(field).unwrap_or_default().to_lowercase(),
+        DataType::Time32(_) | DataType::Time64(_) if text => "time".into(),
+        DataType::Interval(_) if text => "interval".into(),
+        _ => Form::of(field).word().into(),
+    }
+}
+
 /// The forms of all columns.
 pub(crate) fn forms(schema: &Schema) -> Vec<Form> {
-    schema.fields().iter().map(|field| Form::of(field.data_type())).collect()
+    schema.fields().iter().map(|field| Form::of(field)).collect()
 }
 
 /// The hash of one block.
@@ -109,7 +120,7 @@ impl Digest {
         text(TITLE);
         for field in schema.fields() {
             text(field.name().as_bytes());
-            text(Form::of(field.data_type()).word().as_bytes());
+            text(word(field).as_bytes());
         }
         Digest { hasher, rows: 0 }
     }
@@ -150,7 +161,7 @@ pub(crate) fn append_block(
     out.extend_from_slice(&length(rows));
     for (column, form) in forms.iter().enumerate() {
         let arrays: Vec<&ArrayRef> = batches.iter().map(|batch| batch.column(column)).collect();
-        append_column(&arrays, *form, schema.field(column).name(), file, out)?;
+        append_column(&arrays, *form, schema.field(column), file, out)?;
     }
     Ok(())
 }
@@ -159,10 +170,11 @@ pub(crate) fn append_block(
 pub(crate) fn append_column(
     arrays: &[&ArrayRef],
     form: Form,
-    name: &str,
+    field: &Field,
     file: &str,
     out: &mut Vec<u8>,
 ) -> Result<()> {
+    let name = field.name();
     for array in arrays {
         let start = out.len();
         out.resize(start + array.len(), 1);
@@ -173,7 +185,7 @@ pub(crate) fn append_column(
         }
     }
     match form {
-        Form::Text => append_texts(arrays, name, file, out)?,
+        Form::Text => append_texts(arrays, field, file, out)?,
         Form::Bytes => append_rows(arrays, name, file, out)?,
         _ => {
             for array in arrays {
@@ -192,12 +204,13 @@ pub(crate) fn append_column(
     Ok(())
 }
 
-fn append_texts(arrays: &[&ArrayRef], name: &str, file: &str, out: &mut Vec<u8>) -> Result<()> {
+fn append_texts(arrays: &[&ArrayRef], field: &Field, file: &str, out: &mut Vec<u8>) -> Result<()> {
     let texts = arrays
         .iter()
         .map(|array| match array.data_type() {
             DataType::Utf8 => Ok(ArrayRef::clone(array)),
-            _ => to_text(array, name, file),
+            // Of the other table's own type.
+            other => to_text(array, &field.clone().with_data_type(other.clone()), file),
         })
         .collect::<Result<Vec<_>>>()?;
     for text in &texts {
@@ -329,8 +342,8 @@ mod tests {
 
     fn column(array: ArrayRef) -> Vec<u8> {
         let mut out = Vec::new();
-        let form = Form::of(array.data_type());
-        append_column(&[&array], form, "x", "f", &mut out).expect("canonical");
+        let field = Field::new("x", array.data_type().clone(), true);
+        append_column(&[&array], Form::of(&field), &field, "f", &mut out).expect("canonical");
         out
     }
 
@@ -368,7 +381,8 @@ mod tests {
         let micros: ArrayRef = Arc::new(TimestampMicrosecondArray::from(vec![Some(1000), None]));
         assert_eq!(column(millis), column(Arc::clone(&micros)));
         let zoned = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
-        assert_ne!(Form::of(micros.data_type()), Form::of(&zoned));
+        let field = |of: &DataType| Field::new("x", of.clone(), true);
+        assert_ne!(Form::of(&field(micros.data_type())), Form::of(&field(&zoned)));
     }
 
     #[test]
@@ -376,7 +390,8 @@ mod tests {
         let table: ArrayRef = Arc::new(StringArray::from(vec![Some("a"), None, Some("ccc"), Some("")]));
         let (head, tail) = (table.slice(0, 1), table.slice(1, 3));
         let mut cut = Vec::new();
-        append_column(&[&head, &tail], Form::Text, "x", "f", &mut cut).expect("canonical");
+        let field = Field::new("x", DataType::Utf8, true);
+        append_column(&[&head, &tail], Form::Text, &field, "f", &mut cut).expect("canonical");
         assert_eq!(cut, column(table));
     }
 }

@@ -200,9 +200,7 @@ fn retype(files: &mut Input, like: &SchemaRef) {
     if files.format == Format::Csv {
         let cell_type = |name: &str| {
             let field = like.field_with_name(name);
-            field.map_or(crate::codec::csv::CellType::String, |field| {
-                digest::Form::of(field.data_type()).cell_type()
-            })
+            field.map_or(crate::codec::csv::CellType::String, |field| digest::Form::of(field).cell_type())
         };
         files.give_types(cell_type);
     }

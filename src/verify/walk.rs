@@ -6,7 +6,7 @@ use crate::engine::{Context, rows};
 use crate::model::{Error, Result};
 
 use arrow::array::{Array, ArrayRef, RecordBatch};
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Field, SchemaRef};
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt, stream};
 use std::sync::Arc;
@@ -186,15 +186,15 @@ fn first_difference(
     let (ours, theirs) = (count(source), count(output));
     for row in 0..ours.min(theirs) {
         for (column, form) in forms.iter().enumerate() {
-            let name = schema.field(column).name();
+            let field = schema.field(column);
             let canonical = |array: &ArrayRef, file: &str| -> Result<Vec<u8>> {
                 let mut bytes = Vec::new();
-                append_column(&[array], *form, name, file, &mut bytes)?;
+                append_column(&[array], *form, field, file, &mut bytes)?;
                 Ok(bytes)
             };
             let (a, b) = (cell(source, row, column), cell(output, row, column));
             if canonical(&a, "the source")? != canonical(&b, "the output")? {
-                let shown = |array: &ArrayRef| shown(array, name);
+                let shown = |array: &ArrayRef| shown(array, field);
                 return Ok((row, Parting::Cell { column, source: shown(&a), output: shown(&b) }));
             }
         }
@@ -218,12 +218,13 @@ fn cell(batches: &[RecordBatch], mut row: usize, column: usize) -> ArrayRef {
 }
 
 /// A cell's text; `None` for null.
-fn shown(cell: &ArrayRef, column: &str) -> Option<String> {
+fn shown(cell: &ArrayRef, field: &Field) -> Option<String> {
     use arrow::array::cast::AsArray;
     if cell.is_null(0) {
         return None;
     }
-    Some(match crate::codec::csv::to_text(cell, column, "") {
+    let field = field.clone().with_data_type(cell.data_type().clone());
+    Some(match crate::codec::csv::to_text(cell, &field, "") {
         Ok(text) => text.as_string::<i32>().value(0).to_owned(),
         Err(_) => arrow::util::display::array_value_to_string(cell, 0).unwrap_or_default(),
     })

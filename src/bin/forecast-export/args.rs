@@ -4,9 +4,9 @@ use crate::failure::Failure;
 use chrono::{NaiveDate, NaiveDateTime};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use forecast_export::{
-    ColumnType, Compression, Encryption, Format, Frequency, Kind, ObjectOptions, OnServer, Options, Pattern,
-    Preset, Quantile, RunChoice, RunStamp, SampleOptions, SchemaMode, Split, StoreOptions, parse_duration,
-    parse_size,
+    BinaryText, ColumnType, Compression, Encryption, Format, Frequency, Kind, ObjectOptions, OnServer,
+    Options, Pattern, Preset, Quantile, RunChoice, RunStamp, SampleOptions, SchemaMode, Split, StoreOptions,
+    parse_duration, parse_size,
 };
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -340,6 +340,9 @@ pub(crate) struct Columns {
     /// Read every column as text
     #[arg(long, conflicts_with = "types")]
     all_strings: bool,
+    /// Write bytes that are no text as text: hex, base64
+    #[arg(long, value_name = "HOW")]
+    binary: Option<BinaryText>,
     /// A text that means null, besides the empty cell (repeats)
     #[arg(long = "null", value_name = "TEXT")]
     nulls: Vec<String>,
@@ -611,6 +614,7 @@ impl Columns {
         options.schema = self.schema.unwrap_or_default();
         options.types.clone_from(&self.types);
         options.all_strings = self.all_strings;
+        options.binary = self.binary;
         options.nulls.clone_from(&self.nulls);
         options.source_columns = self.source_columns;
     }

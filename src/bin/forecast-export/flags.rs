@@ -15,6 +15,7 @@ pub(crate) fn flag(setting: Setting) -> &'static str {
         Setting::Job => "--job",
         Setting::Kind => "--kind",
         Setting::NoSignRequest => "--no-sign-request",
+        Setting::Binary => "--binary",
         Setting::Nulls => "--null",
         Setting::OnServer => "--on-server",
         Setting::Overwrite => "--overwrite",

@@ -1,16 +1,19 @@
 //! One Arrow column ready to be printed: takes an array, and writes any of its rows as the text of a CSV cell.
 
-use crate::codec::value::{TimestampFormatter, Unit, Zone, write_date, write_java, write_java_f32};
-use crate::model::{Error, Result};
+use crate::codec::value::{
+    TimestampFormatter, Unit, Zone, write_date, write_interval, write_java, write_java_f32, write_time,
+};
+use crate::model::{Error, Result, UUID, meaning};
 use arrow::array::cast::AsArray;
 use arrow::array::types::{
     Decimal128Type, Decimal256Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
-    UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+    IntervalMonthDayNano, IntervalMonthDayNanoType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
-use arrow::array::{Array, ArrayRef, LargeStringArray, PrimitiveArray, StringArray};
+use arrow::array::{Array, ArrayRef, FixedSizeBinaryArray, LargeStringArray, PrimitiveArray, StringArray};
 use arrow::buffer::{NullBuffer, ScalarBuffer};
 use arrow::compute::cast;
-use arrow::datatypes::{ArrowPrimitiveType, DataType, Field, TimeUnit};
+use arrow::datatypes::{ArrowPrimitiveType, DataType, Field, IntervalUnit, TimeUnit};
+use std::sync::Arc;
 
 /// One column, ready to print any of its rows.
 pub(super) struct CellPrinter {
@@ -44,6 +47,12 @@ pub(super) enum PrintedValues {
         zone: Zone,
         formatter: TimestampFormatter,
     },
+    Time {
+        values: ScalarBuffer<i64>,
+        unit: Unit,
+    },
+    Interval(ScalarBuffer<IntervalMonthDayNano>),
+    Uuid(FixedSizeBinaryArray),
     Decimal128(PrimitiveArray<Decimal128Type>),
     Decimal256(PrimitiveArray<Decimal256Type>),
 }
@@ -104,22 +113,44 @@ impl CellPrinter {
                 let plain = converted(&DataType::Int64)?;
                 PrintedValues::Timestamp {
                     values: plain.as_primitive::<Int64Type>().values().clone(),
-                    unit: match unit {
-                        TimeUnit::Second => Unit::Second,
-                        TimeUnit::Millisecond => Unit::Milli,
-                        TimeUnit::Microsecond => Unit::Micro,
-                        TimeUnit::Nanosecond => Unit::Nano,
-                    },
+                    unit: of(*unit),
                     // Whatever the zone's name, the value counts from the epoch in UTC.
                     zone: if zone.is_some() { Zone::Utc } else { Zone::None },
                     formatter: TimestampFormatter::new(),
                 }
+            }
+            DataType::Time32(unit) | DataType::Time64(unit) => {
+                let ticks = match array.data_type() {
+                    DataType::Time32(_) => converted(&DataType::Int32)?,
+                    _ => Arc::clone(array),
+                };
+                let ticks =
+                    cast(&ticks, &DataType::Int64).map_err(|error| Error::Internal(error.to_string()))?;
+                PrintedValues::Time {
+                    values: ticks.as_primitive::<Int64Type>().values().clone(),
+                    unit: of(*unit),
+                }
+            }
+            DataType::Interval(IntervalUnit::MonthDayNano) => {
+                PrintedValues::Interval(array.as_primitive::<IntervalMonthDayNanoType>().values().clone())
+            }
+            DataType::FixedSizeBinary(16) if meaning(field) == Some(UUID) => {
+                PrintedValues::Uuid(array.as_fixed_size_binary().clone())
             }
             DataType::Decimal128(_, _) => PrintedValues::Decimal128(array.as_primitive().clone()),
             DataType::Decimal256(_, _) => PrintedValues::Decimal256(array.as_primitive().clone()),
             other => return Err(Error::Internal(format!("column {} has the type {other}", field.name()))),
         };
         Ok(CellPrinter { nulls: array.logical_nulls(), values })
+    }
+}
+
+fn of(unit: TimeUnit) -> Unit {
+    match unit {
+        TimeUnit::Second => Unit::Second,
+        TimeUnit::Millisecond => Unit::Milli,
+        TimeUnit::Microsecond => Unit::Micro,
+        TimeUnit::Nanosecond => Unit::Nano,
     }
 }
 
@@ -156,10 +187,33 @@ impl PrintedValues {
                     return Err(FAR_TIMESTAMP);
                 }
             }
+            PrintedValues::Time { values, unit } => {
+                if !write_time(values[row], *unit, out) {
+                    return Err("a time of day before 00:00:00 or after 24:00:00");
+                }
+            }
+            PrintedValues::Interval(values) => {
+                let value = values[row];
+                if !write_interval(value.months, value.days, value.nanoseconds, out) {
+                    return Err("an interval of less than nothing");
+                }
+            }
+            PrintedValues::Uuid(array) => write_uuid(array.value(row), out),
             PrintedValues::Decimal128(array) => out.extend_from_slice(array.value_as_string(row).as_bytes()),
             PrintedValues::Decimal256(array) => out.extend_from_slice(array.value_as_string(row).as_bytes()),
         }
         Ok(())
+    }
+}
+
+/// Appends 16 bytes as `00000000-0000-0000-0000-000000000000`.
+fn write_uuid(bytes: &[u8], out: &mut Vec<u8>) {
+    const DIGITS: [u8; 16] = *b"0123456789abcdef";
+    for (i, byte) in bytes.iter().enumerate() {
+        if matches!(i, 4 | 6 | 8 | 10) {
+            out.push(b'-');
+        }
+        out.extend_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
     }
 }
 

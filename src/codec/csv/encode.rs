@@ -4,29 +4,38 @@
 use super::block::{self, Block};
 use super::cells::{CellPrinter, PrintedValues, write_text};
 use crate::codec::value::Printer;
-use crate::model::{DataErrorKind, Error, Remedy, Result};
+use crate::model::{DataErrorKind, Error, Remedy, Result, UUID, meaning};
 
+use arrow::array::cast::AsArray;
 use arrow::array::{Array, ArrayRef, RecordBatch, StringBuilder};
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::datatypes::{DataType, Field, IntervalUnit, Schema};
 
 /// Refuses a schema that CSV cannot hold, naming the column.
 pub(crate) fn check_schema(schema: &Schema, file: &str) -> Result<()> {
     for field in schema.fields() {
-        if !can_hold(field.data_type()) {
+        if !can_hold(field) {
             let problem = format!("CSV cannot hold the type {}", field.data_type());
+            let column = field.name().clone();
+            let remedy = match field.data_type() {
+                DataType::Binary | DataType::FixedSizeBinary(_) => Remedy::BytesAsText { column },
+                _ => Remedy::WriteParquetOrDropColumn,
+            };
             return Err(Error::data(DataErrorKind::Unsupported, file, problem)
                 .column(field.name())
-                .remedy(Remedy::WriteParquetOrDropColumn)
+                .remedy(remedy)
                 .into());
         }
     }
     Ok(())
 }
 
-pub(crate) fn can_hold(data_type: &DataType) -> bool {
+/// Whether a column has a text.
+pub(crate) fn can_hold(field: &Field) -> bool {
     use DataType::*;
-    match data_type {
-        Dictionary(_, values) => can_hold(values),
+    match field.data_type() {
+        Dictionary(_, values) => can_hold(&field.clone().with_data_type(values.as_ref().clone())),
+        FixedSizeBinary(16) => meaning(field) == Some(UUID),
+        Time32(_) | Time64(_) | Interval(IntervalUnit::MonthDayNano) => true,
         Null | Boolean | Int8 | Int16 | Int32 | Int64 | UInt8 | UInt16 | UInt32 | UInt64 => true,
         Float16 | Float32 | Float64 | Utf8 | LargeUtf8 | Utf8View | Date32 | Date64 | Timestamp(_, _) => true,
         Decimal32(_, _) | Decimal64(_, _) | Decimal128(_, _) | Decimal256(_, _) => true,
@@ -101,14 +110,20 @@ pub(crate) fn write_rows(batch: &RecordBatch, file: &str, out: &mut Vec<u8>, at:
     Ok(printer.end())
 }
 
-/// A column as the text its cells would have, without quotes.
-pub(crate) fn to_text(array: &ArrayRef, column: &str, file: &str) -> Result<ArrayRef> {
-    let field = Field::new(column, array.data_type().clone(), true);
-    if !can_hold(array.data_type()) {
-        let problem = format!("the type {} cannot be text", array.data_type());
-        return Err(Error::data(DataErrorKind::Unsupported, file, problem).column(column).into());
+/// A column as the text its cells would have, without quotes; bytes as the UTF-8 that they must be.
+pub(crate) fn to_text(array: &ArrayRef, field: &Field, file: &str) -> Result<ArrayRef> {
+    let column = field.name();
+    if !can_hold(field) {
+        return match array.data_type() {
+            DataType::Binary => utf8(array.as_binary::<i32>().iter(), column, file),
+            DataType::FixedSizeBinary(_) => utf8(array.as_fixed_size_binary().iter(), column, file),
+            other => {
+                let problem = format!("the type {other} cannot be text");
+                Err(Error::data(DataErrorKind::Unsupported, file, problem).column(column).into())
+            }
+        };
     }
-    let mut cells = CellPrinter::new(array, &field)?;
+    let mut cells = CellPrinter::new(array, field)?;
     let mut text = StringBuilder::new();
     let mut buffer = Vec::new();
     for row in 0..array.len() {
@@ -130,6 +145,19 @@ pub(crate) fn to_text(array: &ArrayRef, column: &str, file: &str) -> Result<Arra
             }
         };
         text.append_value(value);
+    }
+    Ok(std::sync::Arc::new(text.finish()))
+}
+
+fn utf8<'a>(cells: impl Iterator<Item = Option<&'a [u8]>>, column: &str, file: &str) -> Result<ArrayRef> {
+    let mut text = StringBuilder::new();
+    for cell in cells {
+        let checked = cell.map(std::str::from_utf8).transpose().map_err(|_| {
+            let error = Error::data(DataErrorKind::NotUtf8, file, "the bytes are no UTF-8");
+            let error = error.column(column).value(cell.unwrap_or_default());
+            Error::from(error.remedy(Remedy::BytesAsText { column: column.to_owned() }))
+        })?;
+        text.append_option(checked);
     }
     Ok(std::sync::Arc::new(text.finish()))
 }

@@ -4,15 +4,18 @@
 
 use super::bounds::Bounds;
 use super::page::{Compressor, Page, write_levels};
+use super::types::{Annotation, annotation};
 use crate::codec::csv::{Column, Dictionary, Values};
 use crate::model::{Error, Result};
 
 use arrow::array::cast::AsArray;
 use arrow::array::types::{Float32Type, Float64Type, Int32Type, Int64Type};
-use arrow::array::{Array, ArrayRef, RecordBatch};
+use arrow::array::{Array, ArrayRef, BinaryArray, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::{ArrowNativeType, DataType, TimeUnit, ToByteSlice};
-use parquet::basic::Encoding;
+use parquet::basic::{Encoding, LogicalType};
+use parquet::schema::types::ColumnDescriptor;
+use std::sync::Arc;
 
 /// Rows that become pages of a row group, a page in each column.
 #[derive(Debug)]
@@ -96,12 +99,29 @@ pub(crate) struct ChunkEncoder {
     dictionary: Dictionary,
 }
 
-/// Whether a column of this type is encoded here; the parquet crate encodes the others.
-pub(crate) fn encodes(data_type: &DataType) -> bool {
+/// Whether a column is encoded here; the parquet crate encodes the others.
+pub(crate) fn encodes(data_type: &DataType, declared: &ColumnDescriptor) -> bool {
     use TimeUnit::{Microsecond, Millisecond, Nanosecond};
-    matches!(
+    // Bounds are those of numbers with a sign and of bytes without one.
+    let has_our_order = match annotation(declared.self_type()) {
+        Some(Annotation::Logical(LogicalType::Decimal { .. })) => !matches!(data_type, DataType::Binary),
+        Some(Annotation::Logical(LogicalType::Integer(integer))) => integer.is_signed,
+        Some(Annotation::Logical(
+            LogicalType::String
+            | LogicalType::Json
+            | LogicalType::Bson
+            | LogicalType::Enum
+            | LogicalType::Date
+            | LogicalType::Time(_)
+            | LogicalType::Timestamp(_),
+        ))
+        | None => true,
+        Some(_) => false,
+    };
+    let is_ours = matches!(
         data_type,
         DataType::Utf8
+            | DataType::Binary
             | DataType::Float64
             | DataType::Float32
             | DataType::Int64
@@ -109,7 +129,17 @@ pub(crate) fn encodes(data_type: &DataType) -> bool {
             | DataType::Date32
             | DataType::Boolean
             | DataType::Timestamp(Microsecond | Millisecond | Nanosecond, _)
-    )
+    );
+    is_ours && has_our_order
+}
+
+/// The texts of a column, or the bytes where they need be no text.
+fn bytes_of(array: &dyn Array) -> ArrayRef {
+    match array.data_type() {
+        // The same buffers under another name.
+        DataType::Utf8 => Arc::new(BinaryArray::from(array.as_string::<i32>().clone())),
+        _ => Arc::new(array.as_binary::<i32>().clone()),
+    }
 }
 
 impl ChunkEncoder {
@@ -165,12 +195,12 @@ impl ChunkEncoder {
             array.nulls().filter(|nulls| nulls.null_count() > 0).map(|nulls| nulls.iter().collect());
         let levels = self.levels(column, array.len(), valid.as_deref());
         match array.data_type() {
-            DataType::Utf8 => {
+            DataType::Utf8 | DataType::Binary => {
                 let mut dictionary = std::mem::replace(&mut self.dictionary, Dictionary::new());
                 dictionary.clear();
-                for text in array.as_string::<i32>() {
+                for text in bytes_of(array).as_binary::<i32>() {
                     match text {
-                        Some(text) => _ = dictionary.push(text.as_bytes()),
+                        Some(text) => _ = dictionary.push(text),
                         None => dictionary.push_null(),
                     }
                 }
@@ -180,7 +210,8 @@ impl ChunkEncoder {
             }
             DataType::Dictionary(..) => {
                 let keyed = array.as_dictionary::<Int32Type>();
-                let texts = keyed.values().as_string::<i32>();
+                let texts = bytes_of(keyed.values());
+                let texts = texts.as_binary::<i32>();
                 // A dictionary is that of a whole column chunk: what this batch does not use is left away.
                 let mut places = vec![None; texts.len()];
                 let mut used: Vec<&[u8]> = Vec::new();
@@ -188,7 +219,7 @@ impl ChunkEncoder {
                     .map(|row| {
                         let Some(key) = keyed.key(row) else { return 0 };
                         *places[key].get_or_insert_with(|| {
-                            used.push(texts.value(key).as_bytes());
+                            used.push(texts.value(key));
                             (used.len() - 1) as u32
                         })
                     })

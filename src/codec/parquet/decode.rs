@@ -1,7 +1,8 @@
 //! Parquet to batches of the plan's schema: takes a reader of bytes, returns rows; damage is an error that names the
 //! file, never a panic.
 
-use crate::codec::csv::{CellType, cells_to_array};
+use super::view::View;
+use crate::codec::csv::{CellType, cells_to_array, to_text};
 use crate::codec::guard;
 use crate::codec::value::Zone;
 use crate::model::{DataErrorKind, Error, Remedy, Result};
@@ -9,9 +10,13 @@ use crate::model::{DataErrorKind, Error, Remedy, Result};
 use arrow::array::cast::AsArray;
 use arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, StringArray, new_null_array};
 use arrow::compute::{CastOptions, cast_with_options};
-use arrow::datatypes::{DataType, FieldRef, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
+use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+};
+use parquet::file::metadata::{
+    ColumnChunkMetaData, FileMetaData, ParquetMetaData, ParquetMetaDataBuilder, RowGroupMetaData,
 };
 use parquet::file::reader::ChunkReader;
 use std::sync::Arc;
@@ -20,8 +25,19 @@ use std::sync::Arc;
 pub(crate) struct RowGroupBatches {
     url: String,
     group: usize,
+    view: Arc<View>,
+    /// What batches have.
+    schema: SchemaRef,
     /// `None` after an error: a decoder that failed is not asked again.
-    reader: Option<ParquetRecordBatchReader>,
+    readers: Option<Readers>,
+    /// Rows of the file before the next batch.
+    row: u64,
+}
+
+struct Readers {
+    rows: ParquetRecordBatchReader,
+    /// The leaves of INT96 once more, in nanoseconds.
+    nanos: Option<ParquetRecordBatchReader>,
 }
 
 /// How texts are decoded.
@@ -36,57 +52,89 @@ pub(crate) enum StringDecoding {
 /// A column of text with fewer bytes for a row than this is stored as keys.
 const BYTES_OF_KEY: i64 = 6;
 
-/// How to read a row group with [`StringDecoding::Dictionary`], and the schema that its batches are to be aligned to.
-pub(crate) fn with_keys(
-    reader: &ArrowReaderMetadata,
-    group: usize,
-    columns: &[Option<usize>],
-    schema: &SchemaRef,
-) -> (ArrowReaderMetadata, SchemaRef) {
-    let unchanged = || (reader.clone(), Arc::clone(schema));
-    let found = reader.metadata().row_group(group);
-    let mut read: Vec<FieldRef> = reader.schema().fields().to_vec();
+fn keys_of(values: &DataType) -> DataType {
+    DataType::Dictionary(DataType::Int32.into(), values.clone().into())
+}
+
+/// The columns of a row group that are best read as keys.
+fn keyed(group: &RowGroupMetaData, schema: &Schema) -> Vec<bool> {
+    let is_keyed = |(field, chunk): (&FieldRef, &ColumnChunkMetaData)| {
+        matches!(field.data_type(), DataType::Utf8 | DataType::Binary)
+            && chunk.dictionary_page_offset().is_some()
+            && chunk.uncompressed_size() < chunk.num_values().saturating_mul(BYTES_OF_KEY)
+    };
     // Leaves and columns are the same in a file that CSV can hold.
-    if found.num_columns() != read.len() {
-        return unchanged();
+    if group.num_columns() != schema.fields().len() {
+        return vec![false; schema.fields().len()];
     }
-    let mut aligned: Vec<FieldRef> = schema.fields().to_vec();
-    for (field, column) in aligned.iter_mut().zip(columns) {
-        let Some(column) = *column else { continue };
-        let chunk = found.column(column);
-        let is_keyed = chunk.dictionary_page_offset().is_some()
-            && chunk.uncompressed_size() < chunk.num_values().saturating_mul(BYTES_OF_KEY);
-        // A text that becomes something else is converted as text.
-        if is_keyed && *field.data_type() == DataType::Utf8 && *read[column].data_type() == DataType::Utf8 {
-            for field in [field, &mut read[column]] {
-                let keys = DataType::Dictionary(DataType::Int32.into(), DataType::Utf8.into());
-                *field = Arc::new(field.as_ref().clone().with_data_type(keys));
-            }
-        }
+    schema.fields().iter().zip(group.columns()).map(is_keyed).collect()
+}
+
+/// A schema of which some columns are keys.
+fn with_keys(schema: &SchemaRef, keyed: &[bool]) -> SchemaRef {
+    if !keyed.contains(&true) {
+        return Arc::clone(schema);
     }
-    let options = ArrowReaderOptions::new().with_schema(Arc::new(Schema::new(read)));
-    match guard(|| ArrowReaderMetadata::try_new(Arc::clone(reader.metadata()), options)) {
-        Ok(with_keys) => (with_keys, Arc::new(Schema::new(aligned))),
-        Err(_) => unchanged(),
-    }
+    let field = |(field, is_keyed): (&FieldRef, &bool)| match is_keyed {
+        true => Arc::new(field.as_ref().clone().with_data_type(keys_of(field.data_type()))),
+        false => Arc::clone(field),
+    };
+    Arc::new(Schema::new(schema.fields().iter().zip(keyed).map(field).collect::<Vec<_>>()))
 }
 
 /// Begins to decode one row group.
+///
+/// A column that `converts` says is given another type afterwards, and is not read as keys.
 pub(crate) fn decode_row_group(
     url: &str,
-    bytes: impl ChunkReader + 'static,
-    metadata: ArrowReaderMetadata,
+    bytes: impl ChunkReader + Clone + 'static,
+    metadata: &ParquetMetaData,
     group: usize,
+    (view, strings): (&Arc<View>, StringDecoding),
+    converts: impl Fn(usize) -> bool,
     batch_rows: usize,
 ) -> Result<RowGroupBatches> {
-    let reader = guard(|| {
-        ParquetRecordBatchReaderBuilder::new_with_metadata(bytes, metadata)
-            .with_row_groups(vec![group])
-            .with_batch_size(batch_rows)
-            .build()
+    let found = metadata.row_group(group);
+    let mut keys = match strings {
+        StringDecoding::Plain => vec![false; view.read.fields().len()],
+        StringDecoding::Dictionary => keyed(found, &view.read),
+    };
+    keys.iter_mut().enumerate().for_each(|(column, is_keyed)| *is_keyed &= !converts(column));
+    let row = metadata.row_groups()[..group].iter().map(|group| group.num_rows().unsigned_abs()).sum();
+    let readers = guard(|| {
+        // The row group alone, under the schema that it is read by.
+        let file = metadata.file_metadata();
+        let (version, rows) = (file.version(), found.num_rows());
+        let file = FileMetaData::new(version, rows, None, None, Arc::clone(&view.descriptor), None);
+        let alone = Arc::new(ParquetMetaDataBuilder::new(file).add_row_group(found.clone()).build());
+        let reader = |schema: Option<SchemaRef>, leaves: ProjectionMask| {
+            let options = match schema {
+                Some(schema) => ArrowReaderOptions::new().with_schema(schema),
+                None => ArrowReaderOptions::new().with_skip_arrow_metadata(true),
+            };
+            let metadata = ArrowReaderMetadata::try_new(Arc::clone(&alone), options)?;
+            ParquetRecordBatchReaderBuilder::new_with_metadata(bytes.clone(), metadata)
+                .with_projection(leaves)
+                .with_batch_size(batch_rows)
+                .build()
+        };
+        let rows = reader(Some(with_keys(&view.read, &keys)), ProjectionMask::all())?;
+        let nanos = match view.int96.as_slice() {
+            [] => None,
+            leaves => Some(reader(None, ProjectionMask::leaves(&view.descriptor, leaves.iter().copied()))?),
+        };
+        Ok::<_, parquet::errors::ParquetError>(Readers { rows, nanos })
     })
     .map_err(|reason| damaged(url, group, &reason))?;
-    Ok(RowGroupBatches { url: url.to_owned(), group, reader: Some(reader) })
+    let schema = with_keys(&view.schema, &keys);
+    Ok(RowGroupBatches {
+        url: url.to_owned(),
+        group,
+        view: Arc::clone(view),
+        schema,
+        readers: Some(readers),
+        row,
+    })
 }
 
 fn damaged(url: &str, group: usize, reason: &str) -> Error {
@@ -94,19 +142,42 @@ fn damaged(url: &str, group: usize, reason: &str) -> Error {
     Error::data(DataErrorKind::Damaged, url, problem).remedy(Remedy::FetchDamaged).into()
 }
 
+impl RowGroupBatches {
+    /// What every batch has.
+    pub(crate) fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    fn restored(&mut self, batch: &RecordBatch, nanos: Option<&RecordBatch>) -> Result<RecordBatch> {
+        let restored = self.view.restore(batch, nanos, &self.schema).map_err(|broken| {
+            let row = self.row + broken.row as u64 + 1;
+            let error = Error::data(DataErrorKind::OutOfRange, &self.url, broken.problem);
+            Error::from(error.row(row).column(broken.column).remedy(Remedy::CopyUnchanged))
+        })?;
+        self.row += batch.num_rows() as u64;
+        Ok(restored)
+    }
+}
+
 impl Iterator for RowGroupBatches {
     type Item = Result<RecordBatch>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let reader = self.reader.as_mut()?;
-        match guard(|| reader.next().transpose()) {
-            Ok(Some(batch)) => Some(Ok(batch)),
-            Ok(None) => None,
-            Err(reason) => {
-                self.reader = None;
-                Some(Err(damaged(&self.url, self.group, &reason)))
-            }
+        let Readers { rows, nanos } = self.readers.as_mut()?;
+        let read = guard(|| {
+            let batch = rows.next().transpose()?;
+            let nanos = nanos.as_mut().map(|nanos| nanos.next().transpose()).transpose()?.flatten();
+            Ok::<_, arrow::error::ArrowError>(batch.map(|batch| (batch, nanos)))
+        });
+        let batch = match read {
+            Ok(Some((batch, nanos))) => self.restored(&batch, nanos.as_ref()),
+            Ok(None) => return None,
+            Err(reason) => Err(damaged(&self.url, self.group, &reason)),
+        };
+        if batch.is_err() {
+            self.readers = None;
         }
+        Some(batch)
     }
 }
 
@@ -123,7 +194,10 @@ pub(crate) fn align(
     let mut arrays: Vec<ArrayRef> = Vec::with_capacity(schema.fields().len());
     for (column, field) in columns.iter().zip(schema.fields()) {
         arrays.push(match column {
-            Some(column) => convert(batch.column(*column), field.data_type(), field.name(), url)?,
+            Some(column) => {
+                let stored = batch.schema_ref().field(*column);
+                convert(batch.column(*column), stored, field, url)?
+            }
             None => new_null_array(field.data_type(), rows),
         });
     }
@@ -141,12 +215,16 @@ pub(crate) fn align(
 }
 
 /// Gives a column another type, where every value survives it.
-fn convert(array: &ArrayRef, to: &DataType, column: &str, url: &str) -> Result<ArrayRef> {
+fn convert(array: &ArrayRef, stored: &Field, to: &Field, url: &str) -> Result<ArrayRef> {
+    let (to, column) = (to.data_type(), to.name().as_str());
     if array.data_type() == to {
         return Ok(Arc::clone(array));
     }
+    if *array.data_type() == DataType::Null {
+        return Ok(new_null_array(to, array.len()));
+    }
     if *to == DataType::Utf8 {
-        return crate::codec::csv::to_text(array, column, url);
+        return to_text(array, stored, url);
     }
     let refused = |problem: String| {
         Error::from(

@@ -8,10 +8,10 @@ use super::row_group;
 use crate::model::{Compression, Error, GZIP_LEVELS, Result, UsageError, ZSTD_LEVELS};
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Schema, SchemaRef};
 use bytes::Bytes;
 use parquet::arrow::arrow_writer::{ArrowRowGroupWriterFactory, compute_leaves};
-use parquet::arrow::{ArrowSchemaConverter, add_encoded_arrow_schema_to_metadata};
+use parquet::arrow::{ARROW_SCHEMA_META_KEY, ArrowSchemaConverter, encode_arrow_schema};
 use parquet::basic::{BrotliLevel, Compression as Codec, GzipLevel, ZstdLevel};
 use parquet::file::metadata::{ColumnChunkMetaData, KeyValue, ParquetMetaData, RowGroupMetaData};
 use parquet::file::properties::{WriterProperties, WriterPropertiesPtr};
@@ -30,30 +30,30 @@ pub(crate) struct Encoder {
 }
 
 impl Encoder {
+    /// Encodes rows of an Arrow schema, which says what a file of them declares.
     pub(crate) fn new(schema: &SchemaRef, compression: Codec) -> Result<Self> {
-        let mut properties = WriterProperties::builder()
+        let descriptor =
+            ArrowSchemaConverter::new().convert(schema).map_err(|error| failed("describing", &error))?;
+        Ok(Encoder::declaring(schema, &Arc::new(descriptor), compression))
+    }
+
+    /// Encodes rows in which values travel as they are stored; what a file of them declares is said apart.
+    pub(crate) fn declaring(schema: &SchemaRef, descriptor: &SchemaDescPtr, compression: Codec) -> Self {
+        let properties = WriterProperties::builder()
             .set_compression(compression)
             .set_created_by(CREATED_BY.to_owned())
             .set_max_row_group_row_count(None)
             .build();
-        add_encoded_arrow_schema_to_metadata(schema, &mut properties);
-        let descriptor =
-            ArrowSchemaConverter::new().convert(schema).map_err(|error| failed("describing", &error))?;
-        Ok(Encoder {
+        Encoder {
             schema: Arc::clone(schema),
-            descriptor: Arc::new(descriptor),
+            descriptor: Arc::clone(descriptor),
             properties: Arc::new(properties),
             codec: compression,
-        })
+        }
     }
 
     pub(crate) fn descriptor(&self) -> &SchemaDescPtr {
         &self.descriptor
-    }
-
-    /// Key-value metadata that a file of these rows carries: the Arrow schema.
-    pub(crate) fn key_values(&self) -> Vec<KeyValue> {
-        self.properties.key_value_metadata().cloned().unwrap_or_default()
     }
 
     /// Encodes batches as one row group.
@@ -105,13 +105,24 @@ impl Encoder {
     /// Whether batches of this schema are encoded here rather than by the parquet crate.
     pub(crate) fn encodes_batches(&self) -> bool {
         !matches!(self.codec, Codec::BROTLI(_))
-            && self.schema.fields().iter().all(|field| chunk::encodes(field.data_type()))
+            && self.descriptor.num_columns() == self.schema.fields().len()
+            && self
+                .schema
+                .fields()
+                .iter()
+                .zip(self.descriptor.columns())
+                .all(|(field, column)| chunk::encodes(field.data_type(), column))
     }
 
     /// Makes a row group of chunks that [`Self::chunk_encoder`] encoded, in order.
     pub(crate) fn assemble(&self, chunks: Vec<EncodedRows>) -> Result<EncodedRowGroup> {
         row_group::assemble(&self.descriptor, self.codec, &mut Compressor::new(self.codec)?, chunks)
     }
+}
+
+/// The pair of a file's metadata by which readers know Arrow's types.
+pub(crate) fn arrow_schema(schema: &Schema) -> KeyValue {
+    KeyValue::new(ARROW_SCHEMA_META_KEY.to_owned(), encode_arrow_schema(schema))
 }
 
 /// The codec of the parquet crate for a choice of the user's.

@@ -12,12 +12,18 @@ mod hybrid;
 mod page;
 mod pages;
 mod row_group;
+mod types;
+mod view;
 
 pub(crate) use assembler::Assembler;
 pub(crate) use chunk::EncodedRows;
-pub(crate) use decode::{RowGroupBatches, StringDecoding, align, decode_row_group, with_keys};
-pub(crate) use encode::{Encoder, codec, codec_of};
+pub(crate) use decode::{RowGroupBatches, StringDecoding, align, decode_row_group};
+pub(crate) use encode::{Encoder, arrow_schema, codec, codec_of};
 pub(crate) use encoded::{
     CREATED_BY, EncodedRowGroup, FOOTER_BYTES, MAGIC, byte_range, chunk_ranges, page_indexes,
 };
 pub(crate) use pages::{PageWalker, unpacked_size};
+pub(crate) use types::{
+    Edit, Likeness, edited, has_int96, id, is_bytes, is_only_null, is_same, repetition, schema_of, shown,
+};
+pub(crate) use view::{Treatment, View};

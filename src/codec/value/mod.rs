@@ -5,11 +5,13 @@
 //! decided by the caller. Both directions meet: what is written is read back as the same value, times to the microsecond.
 
 pub(crate) mod double;
+mod interval;
 mod printer;
 mod shortest;
 pub(crate) mod time;
 
 pub(crate) use double::{print_java, write_java, write_java_f32};
+pub(crate) use interval::write_interval;
 pub(crate) use printer::{Printer, WORD, put_short};
 pub(crate) use shortest::write_plain;
-pub(crate) use time::{TimestampFormatter, Unit, Zone, parse_timestamp, write_date};
+pub(crate) use time::{TimestampFormatter, Unit, Zone, parse_timestamp, write_date, write_time};

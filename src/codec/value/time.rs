@@ -292,6 +292,27 @@ impl Default for TimestampFormatter {
     }
 }
 
+/// Appends a time of day as `HH:mm:ss`, with a fraction of the second as timestamps have it. Appends nothing and returns
+/// false where it is none: less than zero, or more than 24:00:00, which is the end of a day.
+pub(crate) fn write_time(value: i64, unit: Unit, out: &mut Vec<u8>) -> bool {
+    let (seconds, nanos) = whole_seconds(value, unit);
+    if !(0..=86_400).contains(&seconds) || (seconds == 86_400 && nanos > 0) {
+        return false;
+    }
+    let two = |number: i64| [b'0' + (number / 10) as u8, b'0' + (number % 10) as u8];
+    out.extend_from_slice(&two(seconds / 3_600));
+    out.push(b':');
+    out.extend_from_slice(&two(seconds / 60 % 60));
+    out.push(b':');
+    out.extend_from_slice(&two(seconds % 60));
+    if nanos > 0 {
+        let mut fraction = [0; 10];
+        let len = put_fraction(nanos, &mut fraction);
+        out.extend_from_slice(&fraction[..len]);
+    }
+    true
+}
+
 /// Writes the fraction of a second, in the fewest of 3, 6 or 9 digits, and returns its length.
 #[cold]
 fn put_fraction(nanos: u32, room: &mut [u8; 10]) -> usize {

@@ -1,0 +1,259 @@
+//! What a Parquet column is apart from its values: its annotation tells text from bytes, a UUID from any sixteen bytes,
+//! an interval from any twelve. Takes types as footers have them; compares them, names them, and gives them back in
+//! another form.
+
+use parquet::basic::{
+    ConvertedType, IntType, LogicalType, Repetition, TimeType, TimeUnit, TimestampType, Type as Physical,
+};
+use parquet::errors::Result;
+use parquet::schema::types::{SchemaDescriptor, Type, TypePtr};
+use std::sync::Arc;
+
+/// What a type means, whether a footer says it in the old way, by a converted type, or in the new one.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Annotation {
+    Logical(LogicalType),
+    /// Only the old way knows intervals.
+    Interval,
+}
+
+/// The annotation of a type; integers of the physical type's own width have none.
+pub(crate) fn annotation(of: &Type) -> Option<Annotation> {
+    let info = of.get_basic_info();
+    let is_wide = of.is_primitive() && of.get_physical_type() == Physical::INT64;
+    let integer = |bit_width, is_signed| LogicalType::Integer(IntType { bit_width, is_signed });
+    let time = |unit| LogicalType::Time(TimeType { is_adjusted_to_u_t_c: true, unit });
+    let timestamp = |unit| LogicalType::Timestamp(TimestampType { is_adjusted_to_u_t_c: true, unit });
+    let logical = match info.logical_type_ref() {
+        Some(logical) => logical.clone(),
+        None => match info.converted_type() {
+            ConvertedType::NONE => return None,
+            ConvertedType::INTERVAL => return Some(Annotation::Interval),
+            ConvertedType::UTF8 => LogicalType::String,
+            ConvertedType::MAP | ConvertedType::MAP_KEY_VALUE => LogicalType::Map,
+            ConvertedType::LIST => LogicalType::List,
+            ConvertedType::ENUM => LogicalType::Enum,
+            ConvertedType::DECIMAL => LogicalType::decimal(of.get_scale(), of.get_precision()),
+            ConvertedType::DATE => LogicalType::Date,
+            ConvertedType::TIME_MILLIS => time(TimeUnit::MILLIS),
+            ConvertedType::TIME_MICROS => time(TimeUnit::MICROS),
+            ConvertedType::TIMESTAMP_MILLIS => timestamp(TimeUnit::MILLIS),
+            ConvertedType::TIMESTAMP_MICROS => timestamp(TimeUnit::MICROS),
+            ConvertedType::UINT_8 => integer(8, false),
+            ConvertedType::UINT_16 => integer(16, false),
+            ConvertedType::UINT_32 => integer(32, false),
+            ConvertedType::UINT_64 => integer(64, false),
+            ConvertedType::INT_8 => integer(8, true),
+            ConvertedType::INT_16 => integer(16, true),
+            ConvertedType::INT_32 => integer(32, true),
+            ConvertedType::INT_64 => integer(64, true),
+            ConvertedType::JSON => LogicalType::Json,
+            ConvertedType::BSON => LogicalType::Bson,
+        },
+    };
+    match logical {
+        LogicalType::Integer(IntType { bit_width: 32, is_signed: true }) if !is_wide => None,
+        LogicalType::Integer(IntType { bit_width: 64, is_signed: true }) if is_wide => None,
+        other => Some(Annotation::Logical(other)),
+    }
+}
+
+/// What two types are compared by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Likeness {
+    /// Everything, field ids too.
+    Ids,
+    /// Everything but field ids.
+    Stored,
+    /// What they mean: a decimal is the same however it is stored.
+    Meaning,
+}
+
+/// Whether two columns have the same type. That of a column may be required in one and optional in the other; within it
+/// that counts.
+pub(crate) fn is_same(a: &Type, b: &Type, by: Likeness) -> bool {
+    let repeated = |of: &Type| repetition(of) == Some(Repetition::REPEATED);
+    repeated(a) == repeated(b) && is_same_within(a, b, by)
+}
+
+fn is_same_within(a: &Type, b: &Type, by: Likeness) -> bool {
+    if by == Likeness::Ids && id(a) != id(b) {
+        return false;
+    }
+    let means = annotation(a);
+    if a.is_group() != b.is_group() || means != annotation(b) {
+        return false;
+    }
+    if a.is_group() {
+        let same = |(a, b): (&TypePtr, &TypePtr)| {
+            a.name() == b.name() && repetition(a) == repetition(b) && is_same_within(a, b, by)
+        };
+        let (a, b) = (a.get_fields(), b.get_fields());
+        return a.len() == b.len() && a.iter().zip(b).all(same);
+    }
+    let is_decimal = matches!(means, Some(Annotation::Logical(LogicalType::Decimal { .. })));
+    let is_stored_alike =
+        a.get_physical_type() == b.get_physical_type() && length(a).unwrap_or(0) == length(b).unwrap_or(0);
+    is_stored_alike || (by == Likeness::Meaning && is_decimal)
+}
+
+/// Whether a column has leaves of INT96, which nobody should write any more.
+pub(crate) fn has_int96(of: &Type) -> bool {
+    match of.is_group() {
+        true => of.get_fields().iter().any(|field| has_int96(field)),
+        false => of.get_physical_type() == Physical::INT96,
+    }
+}
+
+/// Whether a column holds nothing but nulls, by its type.
+pub(crate) fn is_only_null(of: &Type) -> bool {
+    annotation(of) == Some(Annotation::Logical(LogicalType::Unknown))
+}
+
+/// Whether a column holds bytes that are no text, no number and no other thing that has a text.
+pub(crate) fn is_bytes(of: &Type) -> bool {
+    use LogicalType::{_Unknown, Bson, Geography, Geometry};
+    of.is_primitive()
+        && matches!(of.get_physical_type(), Physical::BYTE_ARRAY | Physical::FIXED_LEN_BYTE_ARRAY)
+        && matches!(
+            annotation(of),
+            None | Some(Annotation::Logical(Bson | Geometry { .. } | Geography { .. } | _Unknown { .. }))
+        )
+}
+
+/// A type as messages have it: its annotation, or how it is stored where it has none.
+pub(crate) fn shown(of: &Type) -> String {
+    let unit = |unit: &TimeUnit| match unit {
+        TimeUnit::MILLIS => "MILLIS",
+        TimeUnit::MICROS => "MICROS",
+        TimeUnit::NANOS => "NANOS",
+    };
+    let zone = |is_utc: bool| if is_utc { ", UTC" } else { "" };
+    match annotation(of) {
+        Some(Annotation::Interval) => "INTERVAL".into(),
+        Some(Annotation::Logical(logical)) => match &logical {
+            LogicalType::Decimal(decimal) => format!("DECIMAL({}, {})", decimal.precision, decimal.scale),
+            LogicalType::Time(time) => {
+                format!("TIME({}{})", unit(&time.unit), zone(time.is_adjusted_to_u_t_c))
+            }
+            LogicalType::Timestamp(time) => {
+                format!("TIMESTAMP({}{})", unit(&time.unit), zone(time.is_adjusted_to_u_t_c))
+            }
+            LogicalType::Integer(int) => {
+                format!("{}INT({})", if int.is_signed { "" } else { "U" }, int.bit_width)
+            }
+            LogicalType::List | LogicalType::Map => {
+                let within: Vec<String> = leaves(of).iter().map(|leaf| shown(leaf)).collect();
+                let kind = if logical == LogicalType::List { "LIST" } else { "MAP" };
+                format!("{kind}({})", within.join(", "))
+            }
+            other => {
+                let text = format!("{other:?}");
+                text.split(['(', ' ']).next().unwrap_or_default().to_uppercase()
+            }
+        },
+        None if of.is_group() => {
+            let field = |field: &TypePtr| format!("{} {}", field.name(), shown(field));
+            format!("STRUCT({})", of.get_fields().iter().map(field).collect::<Vec<_>>().join(", "))
+        }
+        None => match length(of) {
+            Some(length) => format!("FIXED_LEN_BYTE_ARRAY({length})"),
+            None => of.get_physical_type().to_string(),
+        },
+    }
+}
+
+fn leaves(of: &Type) -> Vec<&Type> {
+    match of.is_group() {
+        true => of.get_fields().iter().flat_map(|field| leaves(field)).collect(),
+        false => vec![of],
+    }
+}
+
+/// How a type is given back.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Edit {
+    /// The leaves have no annotation, so that Arrow takes their values as they are stored.
+    pub(crate) bare: bool,
+    /// As [`Edit::bare`], for leaves whose annotation Arrow cannot keep.
+    pub(crate) bare_where_lost: bool,
+    /// INT96 becomes INT64 in microseconds.
+    pub(crate) without_int96: bool,
+    pub(crate) without_ids: bool,
+}
+
+/// A type in another form, with the repetition that a column of it has.
+pub(crate) fn edited(of: &TypePtr, repetition: Option<Repetition>, edit: Edit) -> Result<TypePtr> {
+    let info = of.get_basic_info();
+    let repetition = repetition.unwrap_or_else(|| self::repetition(of).unwrap_or(Repetition::REQUIRED));
+    let id = if edit.without_ids { None } else { id(of) };
+    if of.is_group() {
+        let fields =
+            of.get_fields().iter().map(|field| edited(field, None, edit)).collect::<Result<Vec<_>>>()?;
+        return Type::group_type_builder(of.name())
+            .with_repetition(repetition)
+            .with_converted_type(info.converted_type())
+            .with_logical_type(info.logical_type_ref().cloned())
+            .with_fields(fields)
+            .with_id(id)
+            .build()
+            .map(Arc::new);
+    }
+    let physical = of.get_physical_type();
+    if physical == Physical::INT96 && edit.without_int96 {
+        let micros = TimestampType { is_adjusted_to_u_t_c: false, unit: TimeUnit::MICROS };
+        return Type::primitive_type_builder(of.name(), Physical::INT64)
+            .with_repetition(repetition)
+            .with_logical_type(Some(LogicalType::Timestamp(micros)))
+            .with_id(id)
+            .build()
+            .map(Arc::new);
+    }
+    let is_bare = edit.bare || (edit.bare_where_lost && is_lost(of));
+    if !is_bare && Some(repetition) == self::repetition(of) && id == self::id(of) {
+        return Ok(Arc::clone(of));
+    }
+    let mut builder = Type::primitive_type_builder(of.name(), physical)
+        .with_repetition(repetition)
+        .with_length(length(of).unwrap_or(-1))
+        .with_id(id);
+    if !is_bare {
+        builder = builder
+            .with_converted_type(info.converted_type())
+            .with_logical_type(info.logical_type_ref().cloned())
+            .with_precision(of.get_precision())
+            .with_scale(of.get_scale());
+    }
+    builder.build().map(Arc::new)
+}
+
+/// Whether values are lost where Arrow reads them by their annotation: an interval's months, and what this version of the
+/// format does not know.
+fn is_lost(of: &Type) -> bool {
+    matches!(annotation(of), Some(Annotation::Interval | Annotation::Logical(LogicalType::_Unknown { .. })))
+}
+
+/// A schema of other columns, named as this one.
+pub(crate) fn schema_of(like: &Type, columns: Vec<TypePtr>) -> Result<SchemaDescriptor> {
+    let root = Type::group_type_builder(like.name()).with_fields(columns).build()?;
+    Ok(SchemaDescriptor::new(Arc::new(root)))
+}
+
+pub(crate) fn repetition(of: &Type) -> Option<Repetition> {
+    let info = of.get_basic_info();
+    info.has_repetition().then(|| info.repetition())
+}
+
+pub(crate) fn id(of: &Type) -> Option<i32> {
+    let info = of.get_basic_info();
+    info.has_id().then(|| info.id())
+}
+
+fn length(of: &Type) -> Option<i32> {
+    match of {
+        Type::PrimitiveType { physical_type: Physical::FIXED_LEN_BYTE_ARRAY, type_length, .. } => {
+            Some(*type_length)
+        }
+        _ => None,
+    }
+}

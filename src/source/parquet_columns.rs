@@ -1,0 +1,481 @@
+//! From the footers of Parquet parts to the columns that rows have, or to a difference that names file and column. A
+//! column keeps the Parquet type of its parts: what an output declares is their type, and not what Arrow makes of it.
+
+use super::export::Part;
+use super::schema::{check_type_names, output_type, refuse_difference, refuse_duplicates, without_line};
+use crate::codec::guard;
+use crate::codec::parquet::{
+    Edit, Likeness, Treatment, View, edited, has_int96, id, is_bytes, is_only_null, is_same, repetition,
+    schema_of, shown,
+};
+use crate::model::{DataErrorKind, Error, Options, Remedy, Result, SOURCE_COLUMNS, SchemaMode, Warning};
+
+use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, SchemaRef, TimeUnit};
+use parquet::arrow::ArrowSchemaConverter;
+use parquet::basic::Repetition;
+use parquet::file::metadata::ParquetMetaData;
+use parquet::schema::types::{SchemaDescPtr, Type, TypePtr};
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+/// The columns of Parquet parts.
+pub(crate) struct ParquetColumns {
+    /// What rows are decoded to; a column is nullable where it is in any part.
+    pub(crate) schema: SchemaRef,
+    pub(crate) carried: Carried,
+    /// For each part: how it is read.
+    pub(crate) shapes: Vec<Arc<Shape>>,
+    pub(crate) warnings: Vec<Warning>,
+}
+
+/// The columns as they go from Parquet to Parquet.
+#[derive(Debug)]
+pub(crate) struct Carried {
+    /// What values travel in: numbers and bytes, as they are stored.
+    pub(crate) schema: SchemaRef,
+    /// What an output declares: the parts' own types.
+    pub(crate) descriptor: SchemaDescPtr,
+    /// The columns that are not what the parts have: of another type, or added.
+    pub(crate) changed: HashSet<String>,
+    /// The first column that can be copied, but not encoded.
+    pub(crate) not_encoded: Option<String>,
+}
+
+/// How the parts of one schema are read.
+#[derive(Debug)]
+pub(crate) struct Shape {
+    /// For each column that rows have: the file's.
+    pub(crate) columns: Vec<Option<usize>>,
+    /// As what values mean.
+    pub(crate) values: Arc<View>,
+    /// As they are carried.
+    pub(crate) carried: Arc<View>,
+}
+
+/// A schema that parts have, and the first of them.
+struct Known {
+    descriptor: SchemaDescPtr,
+    values: Arc<View>,
+}
+
+/// What parts agree on, column by column.
+struct Agreed {
+    field: Field,
+    stored: TypePtr,
+    /// Goes from Parquet to Parquet as it is stored.
+    is_carried: bool,
+    has_one_id: bool,
+    /// The part that had it first.
+    holder: usize,
+}
+
+/// Agrees on the columns of all Parquet parts.
+pub(crate) fn of_parquet(
+    parts: &[(&Part, Arc<ParquetMetaData>)],
+    options: &Options,
+) -> Result<ParquetColumns> {
+    let mut known: Vec<Known> = Vec::new();
+    let mut places: Vec<usize> = Vec::with_capacity(parts.len());
+    let mut columns = Agreement { options, parts, agreed: Vec::new(), places: HashMap::new() };
+    for (index, (part, metadata)) in parts.iter().enumerate() {
+        let descriptor = metadata.file_metadata().schema_descr_ptr();
+        let fields = descriptor.root_schema().get_fields();
+        // Parts of one schema say nothing new.
+        let seen = known.iter().rposition(|known| known.descriptor.root_schema().get_fields() == fields);
+        places.push(seen.unwrap_or(known.len()));
+        if seen.is_none() {
+            let meant = |column: usize| meant(options, fields[column].name());
+            let values = View::new(&descriptor, meant).map_err(|reason| {
+                let problem = format!("the Parquet schema cannot be read: {reason}");
+                Error::data(DataErrorKind::Damaged, &part.object.url, problem)
+            })?;
+            columns.add(index, fields, &values)?;
+            known.push(Known { descriptor, values: Arc::new(values) });
+        }
+    }
+    columns.finish(&known, &places)
+}
+
+struct Agreement<'a> {
+    options: &'a Options,
+    parts: &'a [(&'a Part, Arc<ParquetMetaData>)],
+    agreed: Vec<Agreed>,
+    places: HashMap<String, usize>,
+}
+
+impl Agreement<'_> {
+    /// Adds the columns of a schema that no part had before.
+    fn add(&mut self, index: usize, stored: &[TypePtr], values: &View) -> Result<()> {
+        let part = self.parts[index].0;
+        let names: Vec<String> = stored.iter().map(|column| column.name().to_owned()).collect();
+        refuse_duplicates(part, &names).map_err(without_line)?;
+        if self.options.schema == SchemaMode::Strict && index > 0 {
+            let first: Vec<String> = self.agreed.iter().map(|agreed| agreed.field.name().clone()).collect();
+            refuse_difference(part, &names, self.parts[0].0, &first).map_err(without_line)?;
+        }
+        let mut is_here = vec![false; self.agreed.len()];
+        for (stored, field) in stored.iter().zip(values.schema.fields()) {
+            match self.places.get(field.name()) {
+                Some(&place) => {
+                    is_here[place] = true;
+                    self.join(place, index, stored, field)?;
+                }
+                None => {
+                    self.places.insert(field.name().clone(), self.agreed.len());
+                    // Parts before this one lack it.
+                    let field = field.as_ref().clone().with_nullable(field.is_nullable() || index > 0);
+                    self.agreed.push(Agreed {
+                        field,
+                        stored: Arc::clone(stored),
+                        is_carried: true,
+                        has_one_id: true,
+                        holder: index,
+                    });
+                }
+            }
+        }
+        for (agreed, is_here) in self.agreed.iter_mut().zip(is_here) {
+            if !is_here {
+                agreed.field.set_nullable(true);
+            }
+        }
+        Ok(())
+    }
+
+    /// Brings a column of a part together with what those before it have.
+    fn join(&mut self, place: usize, index: usize, stored: &TypePtr, field: &FieldRef) -> Result<()> {
+        let (options, agreed) = (self.options, &mut self.agreed[place]);
+        let by_name = options.schema == SchemaMode::ByName;
+        let nullable = agreed.field.is_nullable() || field.is_nullable();
+        if is_same(&agreed.stored, stored, Likeness::Stored) {
+            agreed.has_one_id &= is_same(&agreed.stored, stored, Likeness::Ids);
+        } else if is_same(&agreed.stored, stored, Likeness::Meaning) || is_typed(options, field.name()) {
+            agreed.is_carried = false;
+        } else if by_name && is_only_null(stored) {
+        } else if by_name && is_only_null(&agreed.stored) {
+            (agreed.field, agreed.stored) = (field.as_ref().clone(), Arc::clone(stored));
+        } else if let Some(wider) = widened(agreed.field.data_type(), field.data_type()).filter(|_| by_name) {
+            agreed.field = Field::new(field.name(), wider, nullable);
+            agreed.is_carried = false;
+        } else {
+            let other = self.parts[agreed.holder].0.object.file_name();
+            let problem =
+                format!("the type is {} here and {} in {other}", shown(stored), shown(&agreed.stored));
+            let kind = DataErrorKind::SchemasDiffer;
+            let can_widen = !by_name
+                && (widened(agreed.field.data_type(), field.data_type()).is_some()
+                    || is_only_null(stored)
+                    || is_only_null(&agreed.stored));
+            let column = field.name().clone();
+            let remedy = if can_widen { Remedy::AlignTypes { column } } else { Remedy::GiveType { column } };
+            let file = &self.parts[index].0.object.url;
+            return Err(Error::data(kind, file, problem).column(field.name()).remedy(remedy).into());
+        }
+        agreed.field.set_nullable(nullable);
+        Ok(())
+    }
+
+    fn finish(mut self, known: &[Known], places: &[usize]) -> Result<ParquetColumns> {
+        let names: Vec<String> = self.agreed.iter().map(|agreed| agreed.field.name().clone()).collect();
+        check_type_names(&names, self.options)?;
+        let mut warnings = Vec::new();
+        let mut declared = Vec::with_capacity(names.len());
+        for agreed in &mut self.agreed {
+            agreed.give_type(self.options)?;
+            if !agreed.has_one_id {
+                warnings.push(Warning::FieldIdsDiffer { column: agreed.field.name().clone() });
+            }
+            declared.push(agreed.declared()?);
+        }
+        let mut fields: Vec<FieldRef> =
+            self.agreed.iter().map(|agreed| Arc::new(agreed.field.clone())).collect();
+        if self.options.source_columns {
+            for name in SOURCE_COLUMNS {
+                let field = Field::new(name, DataType::Utf8, true);
+                declared.push(converted(&field)?);
+                fields.push(Arc::new(field));
+            }
+        }
+        let shapes = self.shapes(known)?;
+        let like = known.first().map_or("schema", |known| known.descriptor.name());
+        let mut carried =
+            carried(like, declared, &fields, |i| self.agreed.get(i).is_some_and(|agreed| agreed.is_carried))?;
+        let as_int64 = self.agreed.iter().filter(|agreed| has_int96(&agreed.stored));
+        carried.changed.extend(as_int64.map(|agreed| agreed.field.name().clone()));
+        Ok(ParquetColumns {
+            schema: Arc::new(Schema::new(fields)),
+            carried,
+            shapes: places.iter().map(|place| Arc::clone(&shapes[*place])).collect(),
+            warnings,
+        })
+    }
+
+    /// How parts of each schema are read.
+    fn shapes(&self, known: &[Known]) -> Result<Vec<Arc<Shape>>> {
+        let shape = |known: &Known| {
+            let file = known.descriptor.root_schema().get_fields();
+            let of_name: HashMap<&str, usize> =
+                file.iter().enumerate().map(|(i, column)| (column.name(), i)).collect();
+            let columns: Vec<Option<usize>> =
+                self.agreed.iter().map(|agreed| of_name.get(agreed.field.name().as_str()).copied()).collect();
+            let treatment = |column: usize| {
+                let name = file[column].name();
+                let agreed = self.places.get(name).map(|place| &self.agreed[*place]);
+                match agreed {
+                    // What has no value has none of another type either.
+                    Some(agreed)
+                        if agreed.is_carried
+                            && is_only_null(&file[column]) == is_only_null(&agreed.stored) =>
+                    {
+                        Treatment::Carried
+                    }
+                    _ => meant(self.options, name),
+                }
+            };
+            let carried = View::new(&known.descriptor, treatment).map_err(Error::Internal)?;
+            Ok(Arc::new(Shape { columns, values: Arc::clone(&known.values), carried: Arc::new(carried) }))
+        };
+        known.iter().map(shape).collect()
+    }
+}
+
+impl Agreed {
+    /// Gives the column the type that was asked for.
+    fn give_type(&mut self, options: &Options) -> Result<()> {
+        if options.all_strings || is_typed(options, self.field.name()) {
+            let asked = output_type(&self.field, options);
+            let plain = Field::new(self.field.name(), asked, self.field.is_nullable());
+            self.is_carried &= is_same(&*converted(&plain)?, &self.stored, Likeness::Stored);
+            if !self.is_carried {
+                self.field = plain;
+            }
+        }
+        self.is_carried &= !(is_bytes(&self.stored) && *self.field.data_type() == DataType::Utf8);
+        // A repeated column has no place for a null.
+        let is_repeated = repetition(&self.stored) == Some(Repetition::REPEATED);
+        self.is_carried &= !(is_repeated && self.field.is_nullable());
+        Ok(())
+    }
+
+    /// The Parquet type that an output declares.
+    fn declared(&self) -> Result<TypePtr> {
+        if !self.is_carried {
+            let converted = converted(&self.field)?;
+            return Ok(match id(&self.stored).filter(|_| self.has_one_id) {
+                Some(id) => guard(|| with_id(&converted, id)).map_err(|_| self.unsupported())?,
+                None => converted,
+            });
+        }
+        let is_required = repetition(&self.stored) == Some(Repetition::REQUIRED);
+        let optional = (is_required && self.field.is_nullable()).then_some(Repetition::OPTIONAL);
+        let edit = Edit { without_int96: true, without_ids: !self.has_one_id, ..Edit::default() };
+        guard(|| edited(&self.stored, optional, edit)).map_err(|_| self.unsupported())
+    }
+
+    fn unsupported(&self) -> Error {
+        let problem = format!("the type {} cannot be declared anew", shown(&self.stored));
+        Error::data(DataErrorKind::Unsupported, "the output", problem).column(self.field.name()).into()
+    }
+}
+
+fn is_typed(options: &Options, name: &str) -> bool {
+    options.all_strings || options.types.iter().any(|(column, _)| column == name)
+}
+
+/// What a column is read as where its values are wanted; a type that is asked for comes before all else.
+fn meant(options: &Options, name: &str) -> Treatment {
+    match options.binary {
+        Some(text) if !is_typed(options, name) => Treatment::Text(text),
+        _ => Treatment::Meant,
+    }
+}
+
+/// The Parquet type of values that were given an Arrow type.
+fn converted(field: &Field) -> Result<TypePtr> {
+    let alone = Schema::new(vec![field.clone()]);
+    let converted = guard(|| ArrowSchemaConverter::new().convert(&alone)).map_err(|reason| {
+        let problem = format!("Parquet cannot hold the type {}: {reason}", field.data_type());
+        Error::data(DataErrorKind::Unsupported, "the output", problem).column(field.name())
+    })?;
+    let fields = converted.root_schema().get_fields();
+    fields.first().cloned().ok_or_else(|| Error::Internal("a column without a type".into()))
+}
+
+fn with_id(of: &Type, id: i32) -> parquet::errors::Result<TypePtr> {
+    let info = of.get_basic_info();
+    if of.is_group() {
+        return Type::group_type_builder(of.name())
+            .with_repetition(info.repetition())
+            .with_converted_type(info.converted_type())
+            .with_logical_type(info.logical_type_ref().cloned())
+            .with_fields(of.get_fields().to_vec())
+            .with_id(Some(id))
+            .build()
+            .map(Arc::new);
+    }
+    let Type::PrimitiveType { physical_type, type_length, scale, precision, .. } = of else {
+        return Ok(Arc::new(of.clone()));
+    };
+    Type::primitive_type_builder(of.name(), *physical_type)
+        .with_repetition(info.repetition())
+        .with_converted_type(info.converted_type())
+        .with_logical_type(info.logical_type_ref().cloned())
+        .with_length(*type_length)
+        .with_scale(*scale)
+        .with_precision(*precision)
+        .with_id(Some(id))
+        .build()
+        .map(Arc::new)
+}
+
+/// The columns as they go from Parquet to Parquet.
+fn carried(
+    like: &str,
+    declared: Vec<TypePtr>,
+    fields: &[FieldRef],
+    is_carried: impl Fn(usize) -> bool,
+) -> Result<Carried> {
+    let internal = |reason: String| Error::Internal(format!("a schema of columns that exist: {reason}"));
+    let root = guard(|| Type::group_type_builder(like).build()).map_err(internal)?;
+    let descriptor = guard(|| schema_of(&root, declared)).map_err(internal)?;
+    let treatment = |i| if is_carried(i) { Treatment::Carried } else { Treatment::Meant };
+    let view = View::new(&descriptor, treatment).map_err(internal)?;
+    let field = |(i, (carried, value)): (usize, (&FieldRef, &FieldRef))| {
+        Arc::clone(if is_carried(i) { carried } else { value })
+    };
+    let schema =
+        Schema::new(view.schema.fields().iter().zip(fields).enumerate().map(field).collect::<Fields>());
+    // Levels say which value belongs to which row: they are worked out from Arrow's types and must be those that are
+    // declared.
+    let worked_out = guard(|| ArrowSchemaConverter::new().convert(&schema)).map_err(internal)?;
+    let levels = |descriptor: &parquet::schema::types::SchemaDescriptor, i: usize| {
+        let columns = descriptor.columns().iter().enumerate();
+        columns
+            .filter(|(leaf, _)| descriptor.get_column_root_idx(*leaf) == i)
+            .map(|(_, leaf)| (leaf.physical_type(), leaf.max_def_level(), leaf.max_rep_level()))
+            .collect::<Vec<_>>()
+    };
+    let changed =
+        fields.iter().enumerate().filter(|(i, _)| !is_carried(*i)).map(|(_, field)| field.name().clone());
+    let changed = changed.collect();
+    let is_nested = |i: &usize| descriptor.root_schema().get_fields()[*i].is_group();
+    let not_encoded = (0..fields.len())
+        .filter(is_nested)
+        .find(|i| levels(&worked_out, *i) != levels(&descriptor, *i))
+        .map(|i| fields[i].name().clone());
+    Ok(Carried { schema: Arc::new(schema), descriptor: Arc::new(descriptor), changed, not_encoded })
+}
+
+impl Carried {
+    /// Whether an encoder gives a column the type that its parts have.
+    pub(crate) fn keeps_types_of(&self, metadata: &ParquetMetaData) -> bool {
+        let fields = metadata.file_metadata().schema_descr().root_schema().get_fields();
+        self.not_encoded.is_none()
+            && !fields.iter().any(|column| has_int96(column))
+            && self.descriptor.root_schema().get_fields() == fields
+    }
+}
+
+/// The type that holds every value of two others.
+fn widened(a: &DataType, b: &DataType) -> Option<DataType> {
+    use DataType::{
+        Decimal128, Decimal256, Float16, Float32, Float64, Int8, Int16, Int32, Int64, List, Struct, Time32,
+        Time64, Timestamp, UInt8, UInt16, UInt32, UInt64,
+    };
+    if a == b {
+        return Some(a.clone());
+    }
+    let whole = |of: &DataType| {
+        Some(match of {
+            Int8 => (true, 8),
+            Int16 => (true, 16),
+            Int32 => (true, 32),
+            Int64 => (true, 64),
+            UInt8 => (false, 8),
+            UInt16 => (false, 16),
+            UInt32 => (false, 32),
+            UInt64 => (false, 64),
+            _ => return None,
+        })
+    };
+    if let (Some((a_signed, a_bits)), Some((b_signed, b_bits))) = (whole(a), whole(b)) {
+        let (signed, unsigned) = if a_signed { (a_bits, b_bits) } else { (b_bits, a_bits) };
+        let holds_both = a_signed == b_signed || signed > unsigned;
+        return holds_both
+            .then(|| if a_bits > b_bits || (a_bits == b_bits && a_signed) { a } else { b }.clone());
+    }
+    let finer = |a: TimeUnit, b: TimeUnit| {
+        let rank = |unit| match unit {
+            TimeUnit::Second => 0,
+            TimeUnit::Millisecond => 1,
+            TimeUnit::Microsecond => 2,
+            TimeUnit::Nanosecond => 3,
+        };
+        if rank(a) >= rank(b) { a } else { b }
+    };
+    let decimal = |of: &DataType| match of {
+        Decimal128(precision, scale) | Decimal256(precision, scale) => Some((*precision, *scale)),
+        _ => None,
+    };
+    if let (Some((a_precision, a_scale)), Some((b_precision, b_scale))) = (decimal(a), decimal(b)) {
+        let whole = |precision: u8, scale: i8| i16::from(precision) - i16::from(scale);
+        let scale = a_scale.max(b_scale);
+        let precision = whole(a_precision, a_scale).max(whole(b_precision, b_scale)) + i16::from(scale);
+        return match u8::try_from(precision).ok()? {
+            precision @ ..=38 => Some(Decimal128(precision, scale)),
+            precision @ ..=76 => Some(Decimal256(precision, scale)),
+            _ => None,
+        };
+    }
+    let field = |a: &FieldRef, b: &FieldRef| {
+        let nullable = a.is_nullable() || b.is_nullable();
+        let wider = widened(a.data_type(), b.data_type())?;
+        Some(Arc::new(Field::new(a.name(), wider, nullable)))
+    };
+    Some(match (a, b) {
+        (Float16, Float32) | (Float32, Float16) => Float32,
+        (Float16 | Float32, Float64) | (Float64, Float16 | Float32) => Float64,
+        (Timestamp(a, a_zone), Timestamp(b, b_zone)) if a_zone == b_zone => {
+            Timestamp(finer(*a, *b), a_zone.clone())
+        }
+        (Time32(a) | Time64(a), Time32(b) | Time64(b)) => Time64(finer(*a, *b)),
+        (List(a), List(b)) => List(field(a, b)?),
+        (Struct(a), Struct(b))
+            if a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.name() == b.name()) =>
+        {
+            Struct(a.iter().zip(b).map(|(a, b)| field(a, b)).collect::<Option<Fields>>()?)
+        }
+        _ => return None,
+    })
+}
+
+/// How messages call the setting that aligns types.
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wider_type_holds_every_value_of_both() {
+        use DataType::*;
+        let micros = |zone: Option<&str>| Timestamp(TimeUnit::Microsecond, zone.map(Into::into));
+        let millis = |zone: Option<&str>| Timestamp(TimeUnit::Millisecond, zone.map(Into::into));
+        let cases = [
+            (Int32, Int64, Some(Int64)),
+            (UInt32, Int64, Some(Int64)),
+            (UInt64, Int64, None),
+            (Int32, UInt32, None),
+            (Float32, Float64, Some(Float64)),
+            (Int32, Float64, None),
+            (millis(None), micros(None), Some(micros(None))),
+            (millis(Some("UTC")), micros(None), None),
+            (Decimal128(9, 2), Decimal128(12, 4), Some(Decimal128(12, 4))),
+            (Decimal128(38, 0), Decimal128(38, 10), Some(Decimal256(48, 10))),
+            (Utf8, Binary, None),
+            (Utf8, Int64, None),
+        ];
+        for (a, b, expected) in cases {
+            assert_eq!(widened(&a, &b), expected, "{a} and {b}");
+            assert_eq!(widened(&b, &a), expected, "{b} and {a}");
+        }
+    }
+}
