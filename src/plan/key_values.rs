@@ -48,7 +48,7 @@ pub(crate) fn key_values(
         input.parts[parts].iter().filter_map(PlannedPart::parquet).collect()
     };
     let mut found = footers(parts);
-    // A file made of parts without a byte has the columns of the others, so it has their metadata too.
+    // A file made of parts without a byte has the columns of the others, so it has their Arrow schema too.
     let is_empty = found.is_empty();
     if is_empty {
         found = footers(0..input.parts.len());
@@ -61,7 +61,10 @@ pub(crate) fn key_values(
         changed: Vec::new(),
         warnings: Vec::new(),
     };
-    let pairs = made.pairs();
+    let mut pairs = made.pairs();
+    if is_empty {
+        pairs.retain(|pair| pair.key == ARROW_SCHEMA_META_KEY);
+    }
     (pairs, made.warnings)
 }
 

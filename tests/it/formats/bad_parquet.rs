@@ -159,7 +159,7 @@ fn bytes_that_no_one_called_text_have_no_csv() {
     let scratch = Scratch::parquet(std::slice::from_ref(&batch));
     assert_eq!(
         refused(&scratch, 0, &["merge in -o out/x.csv", "convert in -o out/"]),
-        ", column item_id: CSV cannot hold the type Binary; write Parquet, or export without the column"
+        ", column item_id: CSV cannot hold the type Binary; --type item_id=string takes them for UTF-8, --binary hex or base64 writes any bytes; or write Parquet"
     );
     assert_eq!(scratch.merged_parquet("").column(0), batch.column(0));
 }
@@ -174,8 +174,8 @@ fn another_type_in_another_part_is_refused_with_part_and_column() {
         RecordBatch::try_from_iter_with_nullable(names.into_iter().zip(columns).map(|(n, c)| (n, c, true)));
     let scratch = Scratch::parquet(&[double, int.expect("rows")]);
     let expected = format!(
-        ", column p50: the type is Int64 here and Float64 in sales_{RUN}_part0.parquet; convert the parts by themselves, \
-         with --type p50=TYPE"
+        ", column p50: the type is INT64 here and DOUBLE in sales_{RUN}_part0.parquet; \
+         --type p50=TYPE gives it one type"
     );
     assert_eq!(refused(&scratch, 1, &ALL), expected);
     assert_eq!(refused(&scratch, 1, &["schema in", "merge in -o out/x.csv --schema by-name"]), expected);
