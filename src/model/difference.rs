@@ -10,7 +10,7 @@ use std::fmt;
 pub struct Difference {
     /// What differs.
     pub kind: DifferenceKind,
-    /// The row, counted from 1 over all parts; `None` where columns differ.
+    /// The row, counted from 1 over all parts; `None` where columns, types or metadata differ.
     pub row: Option<u64>,
     /// The part of the source; `None` where the source has ended.
     pub part: Option<String>,
@@ -22,9 +22,11 @@ pub struct Difference {
     pub file_row: Option<u64>,
     /// The column's name; where columns differ, the source's name of it.
     pub column: Option<String>,
-    /// The source's cell as text, or the name and type of its column; `None` for null and where there is none.
+    /// The key of the metadata that differs.
+    pub key: Option<String>,
+    /// The source's cell as text, the name and type of its column, its Parquet type or the value of the key; `None` for null and where there is none.
     pub source_value: Option<String>,
-    /// The output's cell as text, or the name and type of its column; `None` for null and where there is none.
+    /// The output's cell as text, the name and type of its column, its Parquet type or the value of the key; `None` for null and where there is none.
     pub output_value: Option<String>,
 }
 
@@ -41,6 +43,10 @@ pub enum DifferenceKind {
     RowMissing,
     /// The source ends before a row of the output.
     RowExtra,
+    /// The Parquet types of a column; all rows are equal.
+    Types,
+    /// The metadata of Parquet files; all rows are equal.
+    Metadata,
 }
 
 /// A cell for people: cut, escaped, in quotes; null without.
@@ -85,6 +91,20 @@ impl fmt::Display for Difference {
                 Shown(&self.source_value),
                 Shown(&self.output_value),
                 self.file_row.unwrap_or(0)
+            ),
+            DifferenceKind::Types => write!(
+                f,
+                "all rows are equal, but the type of column {column} is {} in {part} and {} in {file}",
+                name(&self.source_value),
+                name(&self.output_value)
+            ),
+            DifferenceKind::Metadata => write!(
+                f,
+                "all rows are equal, but of the metadata under the key \"{}\" parts such as {part} make {} and {file} \
+                 has {}",
+                name(&self.key),
+                Shown(&self.source_value),
+                Shown(&self.output_value)
             ),
             DifferenceKind::RowMissing => {
                 write!(

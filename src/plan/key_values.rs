@@ -263,7 +263,7 @@ impl Made<'_> {
             return Some(one.to_owned());
         }
         let schemas: Vec<Schema> =
-            self.said.each(ARROW_SCHEMA_META_KEY)?.into_iter().map(decoded).collect::<Option<_>>()?;
+            self.said.each(ARROW_SCHEMA_META_KEY)?.into_iter().map(arrow_schema_of).collect::<Option<_>>()?;
         let mut known: HashMap<&str, Option<&FieldRef>> = HashMap::new();
         for field in schemas.iter().flat_map(|schema| schema.fields()) {
             let seen = known.entry(field.name().as_str()).or_insert(Some(field));
@@ -301,7 +301,7 @@ impl Made<'_> {
 }
 
 /// The Arrow schema that a file carries, as its writer had it.
-fn decoded(text: &str) -> Option<Schema> {
+pub(crate) fn arrow_schema_of(text: &str) -> Option<Schema> {
     let bytes = BASE64_STANDARD.decode(text).ok()?;
     guard(|| arrow::ipc::convert::try_schema_from_ipc_buffer(&bytes)).ok()
 }

@@ -98,7 +98,7 @@ pub struct ReceiptOptions {
     /// `--all-strings`.
     pub all_strings: bool,
     /// `--binary`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub binary: Option<BinaryText>,
     /// `--null`.
     pub nulls: Vec<String>,

@@ -83,6 +83,6 @@ pub(crate) async fn reread(context: &Context, plan: &RunPlan, files: &[Finished]
     let (output, stopped) = (Arc::new(output), context.stopped.clone());
     match compare(&context.input, &output, &plan.options, Arc::default(), stopped).await? {
         Compared::Equal { digest, .. } => Ok(digest),
-        Compared::Different(difference) => Err(Error::Different(difference)),
+        Compared::Different { difference, .. } => Err(Error::Different(difference)),
     }
 }

@@ -25,6 +25,7 @@ pub(super) fn of_columns(source: &Input, output: &Input) -> Option<Difference> {
         part_row: None,
         file: first(output),
         file_row: None,
+        key: None,
         column: ours.get(at).or(theirs.get(at)).map(|field| field.name().clone()),
         source_value: ours.get(at).map(shown),
         output_value: theirs.get(at).map(shown),
@@ -54,7 +55,8 @@ pub(super) async fn of_rows(
         Parting::Extra => (DifferenceKind::RowExtra, None, None, None),
     };
     let row = Some(row + 1);
-    Ok(Difference { kind, row, part, part_row, file, file_row, column, source_value, output_value })
+    let key = None;
+    Ok(Difference { kind, row, part, part_row, file, file_row, column, key, source_value, output_value })
 }
 
 /// The file that holds a row of all, and the row's number within it. Text has to be read again up to there: nobody
@@ -103,6 +105,7 @@ mod tests {
             file: Some("all.parquet".into()),
             file_row: Some(35),
             column: Some("p50".into()),
+            key: None,
             source_value: Some("1.5".into()),
             output_value: None,
         };

@@ -1,8 +1,10 @@
 //! Proof that an output holds exactly the rows of its source, in order: takes two sets of files, reads both as rows
 //! of the same types, and returns their common digest or the first place where they differ.
 //!
-//! [`digest`] says what is hashed, [`walk`] reads both sides, [`difference`] says where they part.
+//! [`digest`] says what is hashed, [`walk`] reads both sides, [`difference`] says where they part, [`declared`] whether
+//! files of equal rows also declare the same types and metadata.
 
+mod declared;
 mod difference;
 mod digest;
 mod walk;
@@ -112,7 +114,7 @@ pub async fn verify_until(
     let compared = attend(work, stopper, &progress, total, stop, on_event).await?;
     let (digest, rows, difference) = match compared {
         Compared::Equal { digest, rows } => (Some(digest), rows, None),
-        Compared::Different(difference) => (None, difference.row.map_or(0, |row| row - 1), Some(*difference)),
+        Compared::Different { difference, rows } => (None, rows, Some(*difference)),
     };
     if let (Some(expected), None) = (options.select.expect_rows, &difference)
         && rows != expected
@@ -208,11 +210,18 @@ fn retype(files: &mut Input, like: &SchemaRef) {
 
 /// How a comparison ended.
 pub(crate) enum Compared {
-    Equal { digest: String, rows: u64 },
-    Different(Box<Difference>),
+    Equal {
+        digest: String,
+        rows: u64,
+    },
+    /// `rows` were found equal.
+    Different {
+        difference: Box<Difference>,
+        rows: u64,
+    },
 }
 
-/// Compares the columns, and then all rows.
+/// Compares the columns, then all rows, and then what files of equal rows declare.
 pub(crate) async fn compare(
     source: &Arc<Input>,
     output: &Arc<Input>,
@@ -221,7 +230,7 @@ pub(crate) async fn compare(
     stop: watch::Receiver<bool>,
 ) -> Result<Compared> {
     if let Some(difference) = difference::of_columns(source, output) {
-        return Ok(Compared::Different(Box::new(difference)));
+        return Ok(Compared::Different { difference: Box::new(difference), rows: 0 });
     }
     // Both sides are read at once, by the same threads in turn.
     let mut half = options.clone();
@@ -231,10 +240,13 @@ pub(crate) async fn compare(
     output.pool = source.pool.clone();
     let work = async {
         match walk::walk(&source, &output).await? {
-            Walked::Equal { digest, rows } => Ok(Compared::Equal { digest, rows }),
+            Walked::Equal { digest, rows } => Ok(match declared::difference(&source.input, &output.input) {
+                None => Compared::Equal { digest, rows },
+                Some(difference) => Compared::Different { difference: Box::new(difference), rows },
+            }),
             Walked::Parted { row, how } => {
                 let difference = difference::of_rows(&source, &output, row, how).await?;
-                Ok(Compared::Different(Box::new(difference)))
+                Ok(Compared::Different { difference: Box::new(difference), rows: row })
             }
         }
     };

@@ -1,0 +1,146 @@
+//! What files declare beside their rows: the Parquet types of columns, and the pairs of their metadata. Takes both sides
+//! once their rows are equal; returns the first declaration in which they differ.
+
+use crate::codec::parquet::{Likeness, has_int96, is_same, shown};
+use crate::model::{Difference, DifferenceKind};
+use crate::plan::{Extent, arrow_schema_of, key_values, receipt};
+use crate::source::Input;
+
+use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema};
+use parquet::arrow::ARROW_SCHEMA_META_KEY;
+use parquet::file::metadata::{KeyValue, ParquetMetaData};
+use parquet::schema::types::{Type, TypePtr};
+use std::sync::Arc;
+
+/// The first declaration in which an output differs from its source; CSV declares nothing.
+pub(super) fn difference(source: &Input, output: &Input) -> Option<Difference> {
+    types(source, output).or_else(|| metadata(source, output))
+}
+
+fn footers(input: &Input) -> impl Iterator<Item = (usize, &str, &Arc<ParquetMetaData>)> {
+    let parts = input.parts.iter().enumerate();
+    parts.filter_map(|(i, part)| Some((i, part.object.url.as_str(), part.parquet()?)))
+}
+
+fn columns(metadata: &ParquetMetaData) -> &[TypePtr] {
+    metadata.file_metadata().schema_descr().root_schema().get_fields()
+}
+
+/// The first column whose Parquet type is not the one that the source's parts ask for.
+fn types(source: &Input, output: &Input) -> Option<Difference> {
+    let carried = source.carried.as_ref()?;
+    let (_, part, first) = footers(source).next()?;
+    let wanted = carried.descriptor.root_schema().get_fields();
+    for (_, file, metadata) in footers(output) {
+        for (wanted, found) in wanted.iter().zip(columns(metadata)) {
+            let own = columns(first).iter().find(|own| own.name() == wanted.name());
+            // Copied, INT96 is what it was.
+            let is_copied = own.is_some_and(|own| has_int96(own) && is_alike(own, found));
+            if !is_alike(wanted, found) && !is_copied {
+                return Some(Difference {
+                    column: Some(wanted.name().to_owned()),
+                    source_value: Some(shown(wanted)),
+                    output_value: Some(shown(found)),
+                    ..declared(DifferenceKind::Types, part, file)
+                });
+            }
+        }
+    }
+    None
+}
+
+fn is_alike(a: &Type, b: &Type) -> bool {
+    is_same(a, b, Likeness::Meaning)
+}
+
+fn declared(kind: DifferenceKind, part: &str, file: &str) -> Difference {
+    Difference {
+        kind,
+        row: None,
+        part: Some(part.to_owned()),
+        part_row: None,
+        file: Some(file.to_owned()),
+        file_row: None,
+        column: None,
+        key: None,
+        source_value: None,
+        output_value: None,
+    }
+}
+
+/// The first key under which a file says something else than its parts do, or than would be true of them together.
+fn metadata(source: &Input, output: &Input) -> Option<Difference> {
+    source.carried.as_ref()?;
+    let (_, part, _) = footers(source).next()?;
+    let all = 0..source.parts.len();
+    for (i, file, metadata) in footers(output) {
+        let (parts, extent) = match output.parts.len() {
+            1 => (all.clone(), Extent::Whole),
+            files if files == source.parts.len() => (i..i + 1, Extent::Whole),
+            _ => (all.clone(), Extent::Cut),
+        };
+        let (wanted, _) = key_values(source, parts, extent);
+        let found = metadata.file_metadata().key_value_metadata().map_or(&[][..], Vec::as_slice);
+        let value_of = |key: &str| found.iter().find(|pair| pair.key == key).map(|pair| pair.value.clone());
+        // Another tool need not carry metadata over; one that does must carry all of it.
+        let carries_over = found.iter().any(|pair| pair.key == receipt::KEY)
+            || wanted.iter().any(|pair| pair.key != ARROW_SCHEMA_META_KEY && value_of(&pair.key).is_some());
+        for pair in &wanted {
+            let found = value_of(&pair.key);
+            let is_same = match &found {
+                Some(value) => says_the_same(pair, value.as_deref()),
+                None => !carries_over,
+            };
+            if !is_same {
+                return Some(Difference {
+                    key: Some(pair.key.clone()),
+                    source_value: pair.value.clone(),
+                    output_value: found.flatten(),
+                    ..declared(DifferenceKind::Metadata, part, file)
+                });
+            }
+        }
+    }
+    None
+}
+
+fn says_the_same(wanted: &KeyValue, found: Option<&str>) -> bool {
+    let wanted_value = wanted.value.as_deref().unwrap_or_default();
+    let found = found.unwrap_or_default();
+    if wanted_value == found {
+        return true;
+    }
+    if wanted.key == ARROW_SCHEMA_META_KEY {
+        let plain = |text: &str| arrow_schema_of(text).map(|schema| plain(&schema));
+        return plain(wanted_value).is_some_and(|wanted| plain(found) == Some(wanted));
+    }
+    let json = |text: &str| serde_json::from_str::<serde_json::Value>(text).ok();
+    json(wanted_value).is_some_and(|wanted| json(found) == Some(wanted))
+}
+
+/// An Arrow schema without what is but a matter of layout: wide offsets and views. Its metadata stands in the footer, too.
+fn plain(schema: &Schema) -> Schema {
+    fn field(of: &FieldRef) -> FieldRef {
+        let plain = Field::new(of.name(), data_type(of.data_type()), of.is_nullable());
+        Arc::new(plain.with_metadata(of.metadata().clone()))
+    }
+    fn data_type(of: &DataType) -> DataType {
+        match of {
+            DataType::LargeUtf8 | DataType::Utf8View => DataType::Utf8,
+            DataType::LargeBinary | DataType::BinaryView => DataType::Binary,
+            DataType::List(item)
+            | DataType::LargeList(item)
+            | DataType::ListView(item)
+            | DataType::LargeListView(item) => DataType::List(field(item)),
+            DataType::Struct(fields) => DataType::Struct(fields.iter().map(field).collect::<Fields>()),
+            DataType::Map(entries, is_sorted) => DataType::Map(field(entries), *is_sorted),
+            DataType::Dictionary(key, values) => {
+                DataType::Dictionary(key.clone(), Box::new(data_type(values)))
+            }
+            other => other.clone(),
+        }
+    }
+    // Whether a column may hold nulls is said by its Parquet type.
+    let fields = schema.fields().iter().map(|of| Arc::new(field(of).as_ref().clone().with_nullable(true)));
+    Schema::new(fields.collect::<Vec<_>>())
+}
