@@ -6,7 +6,9 @@ use crate::model::{
     column_summaries, kind_of,
 };
 use crate::plan::{ReceiptSummary, receipt};
-use crate::source::{Export, PlannedPart, Probe, column_names, find, probe_each};
+use crate::source::{
+    CsvReading, Export, PlannedPart, Probe, column_names, find, first_lines_are_headers, probe_each,
+};
 use crate::store::{Location, Store};
 
 use futures::{StreamExt, TryStreamExt, stream};
@@ -132,9 +134,10 @@ pub async fn inventory(source: &Location, options: &Options) -> Result<Inventory
         let latest = chosen.iter().map(|export| export.run.clone()).max().flatten();
         chosen.retain(|export| export.run == latest);
     }
+    let reading = CsvReading::new(options);
     let mut exports = Vec::new();
     for export in chosen {
-        let summary = summarize(source, export).await?;
+        let summary = summarize(source, export, &reading).await?;
         if options.select.kind.is_none_or(|kind| kind == summary.kind) {
             exports.push(summary);
         }
@@ -166,9 +169,15 @@ async fn read_receipts(store: &Store, objects: Vec<crate::store::Object>) -> Res
     read.try_filter_map(|receipt| std::future::ready(Ok(receipt))).try_collect().await
 }
 
-async fn summarize(source: &Location, export: Export) -> Result<ExportSummary> {
+async fn summarize(source: &Location, export: Export, reading: &CsvReading) -> Result<ExportSummary> {
     let objects: Vec<_> = export.parts.iter().map(|part| part.object.clone()).collect();
-    let probes = probe_each(&source.store, &objects).await?;
+    let probes = probe_each(&source.store, &objects, reading).await?;
+    let begun = export.parts.iter().zip(&probes).filter_map(|(part, probe)| match probe {
+        Ok(Probe::Csv(head)) => Some((part, head)),
+        _ => None,
+    });
+    // A lone line that may be a row is not called a header.
+    let has_headers = first_lines_are_headers(&begun.collect::<Vec<_>>(), reading);
     let kind = probes
         .iter()
         .filter_map(|probe| probe.as_ref().ok())
@@ -184,7 +193,9 @@ async fn summarize(source: &Location, export: Export) -> Result<ExportSummary> {
             let (state, rows) = match &probe {
                 Err(_) => (PartState::Damaged, None),
                 Ok(Probe::Empty) => (PartState::Empty, Some(0)),
-                Ok(Probe::Csv(head)) if head.is_header_only => (PartState::HeaderOnly, Some(0)),
+                Ok(Probe::Csv(head)) if head.is_header_only && has_headers => {
+                    (PartState::HeaderOnly, Some(0))
+                }
                 Ok(Probe::Csv(_)) => (PartState::Rows, None),
                 Ok(Probe::Parquet(metadata)) => {
                     let rows = u64::try_from(metadata.file_metadata().num_rows()).unwrap_or(0);

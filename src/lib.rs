@@ -75,11 +75,11 @@ pub use inventory::{
 pub use jobs::{Job, JobArn, JobEvent, JobKind, JobStatus, Poll, WaitOptions, describe, wait_until};
 pub use model::{
     ArnProblem, BinaryText, ColumnSummary, ColumnType, Compression, DataError, DataErrorKind, Difference,
-    DifferenceKind, Error, Escaped, Event, EventProblem, ExistsWhy, Format, Gap, GapRule, Incomplete, Kind,
-    LastAnswer, Missing, NotFound, OnServer, Options, OutputExists, PartName, PartNumber, Pattern, Preset,
-    Remedy, Result, RunChoice, RunStamp, SchemaMode, Selection, Setting, SettingName, Split, StoreProblem,
-    Strategy, TagProblem, UsageError, ValueKind, Warning, Why, WhyNotOnServer, WrittenFile, parse_duration,
-    parse_size,
+    DifferenceKind, Error, Escaped, Event, EventProblem, ExistsWhy, Format, Gap, GapRule, HeaderMode,
+    Incomplete, Kind, LastAnswer, Missing, NotFound, OnServer, Options, OutputExists, PartName, PartNumber,
+    Pattern, Preset, Remedy, Result, RunChoice, RunStamp, SchemaMode, Selection, Setting, SettingName, Split,
+    StoreProblem, Strategy, TagProblem, UsageError, ValueKind, Warning, Why, WhyNotOnServer, WrittenFile,
+    parse_duration, parse_size,
 };
 pub use plan::{
     Output, Plan, PlanSummary, PlannedPartSummary, Receipt, ReceiptOptions, ReceiptOutput, ReceiptSource,

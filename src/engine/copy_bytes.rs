@@ -93,7 +93,7 @@ impl<T: Send + 'static, F: FnMut(&Chunk, u64) -> Result<T> + Send + 'static> Wor
                 return Err(Error::Internal("text of a part that is no CSV".into()));
             };
             let text = &chunk.bytes()[segment.range.clone()];
-            match count_rows(text, &layout.header, &mut self.ends) {
+            match count_rows(text, layout, &mut self.ends) {
                 Ok(counted) => {
                     self.progress.add_rows_of(segment.part, counted.rows);
                     rows += counted.rows;

@@ -10,6 +10,7 @@ use crate::codec::parquet::{Assembler, MAGIC, chunk_ranges, page_indexes};
 use crate::model::{DataError, Error, Format, Result};
 use crate::plan::{PlannedOutput, RowGroupPiece, RunPlan, ServerMerge, TextOnServer, row_group_pieces};
 use crate::sink::Sink;
+use crate::source::Contents;
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
@@ -79,7 +80,7 @@ async fn write_text(context: &Context, merge: &ServerMerge, sink: &mut Sink) -> 
 /// The rows of a small part, each checked, and how many there are.
 async fn read_small(context: &Context, part: usize) -> Result<(Vec<Bytes>, u64)> {
     let planned = &context.input.parts[part];
-    let Some(head) = planned.csv_head() else {
+    let Contents::Csv { head, layout } = &planned.contents else {
         return Err(Error::Internal("text of a part that is no CSV".into()));
     };
     let text = match &head.whole {
@@ -87,13 +88,13 @@ async fn read_small(context: &Context, part: usize) -> Result<(Vec<Bytes>, u64)>
         None => context.input.store.read(&planned.object, head.body..planned.object.size).await?,
     };
     context.progress.add_bytes(text.len() as u64);
-    let (names, body_line) = (head.header.clone(), head.header_lines + 1);
+    let (layout, body_line) = (layout.clone(), head.header_lines + 1);
     let url = planned.object.url.clone();
     let checked = text.clone();
     let rows = context
         .pool
         .run(move || {
-            count_rows(&checked, &names, &mut Vec::new()).map(|counted| counted.rows).map_err(|failed| {
+            count_rows(&checked, &layout, &mut Vec::new()).map(|counted| counted.rows).map_err(|failed| {
                 let error = DataError { file: url, line: Some(body_line + failed.lines), ..*failed.error };
                 Error::from(error)
             })

@@ -9,7 +9,7 @@ use super::piece::{CsvText, TextPiece};
 use super::row_group::{Wanted, row_groups_worked};
 use super::row_groups::{RowGroupLimits, assembled, encoded};
 use super::rows::{encoded_rows, encoder, reencoded_rows, row_groups_of, rows, rows_to_encode};
-use crate::codec::csv::{write_header, write_rows};
+use crate::codec::csv::write_rows;
 use crate::codec::parquet::{EncodedRowGroup, Encoder, StringDecoding, codec};
 use crate::model::{Format, ROW_GROUP_ROWS, Result};
 use crate::plan::{Extent, PlannedOutput, RunPlan};
@@ -85,8 +85,7 @@ pub(super) fn row_group_bytes(context: &Context, plan: &RunPlan) -> usize {
 
 /// The rows of the given parts as text.
 pub(super) fn text(context: &Context, parts: Range<usize>) -> CsvText {
-    let mut header = Vec::new();
-    write_header(&context.input.schema, &mut header);
+    let header = context.input.written_header();
     let rows = match context.input.format {
         Format::Csv => text_of_csv(context, parts),
         Format::Parquet => text_of_parquet(context, parts),

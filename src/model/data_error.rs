@@ -48,7 +48,7 @@ pub enum DataErrorKind {
     Encrypted,
     /// A record or a page is larger than is read at once.
     TooLarge,
-    /// No part has a header, so the columns are unknown.
+    /// No part has a header, so the columns are unknown; or what stands in its place is none.
     NoHeader,
     /// Two columns of a part have the same name.
     DuplicateColumn,
@@ -58,6 +58,8 @@ pub enum DataErrorKind {
     LineEndsDiffer,
     /// The file is not of the format that its name promises.
     NotTheFormat,
+    /// The text parts its cells, or writes quotes within them, in a way that is not read.
+    OtherDialect,
     /// The part was changed, removed or added while the run was read.
     Changed,
     /// The output cannot hold the type or the value, or the type cannot be compared.

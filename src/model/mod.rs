@@ -49,12 +49,12 @@ pub use job_problem::{ArnProblem, EventProblem};
 pub use kind::Kind;
 pub(crate) use named::Named;
 pub use naming::{GapRule, PartName, PartNumber, Pattern, Preset, RunStamp};
-pub(crate) use naming::{RECEIPT_ENDING, is_receipt, strip_extension};
+pub(crate) use naming::{Quotes, RECEIPT_ENDING, is_receipt, strip_extension};
 pub use not_found::{Missing, NotFound};
 pub(crate) use options::cores;
 pub use options::{
-    BinaryText, ColumnType, OnServer, Options, RunChoice, SchemaMode, Selection, Split, parse_duration,
-    parse_size,
+    BinaryText, ColumnType, HeaderMode, OnServer, Options, RunChoice, SchemaMode, Selection, Split,
+    parse_duration, parse_size,
 };
 pub use output_exists::{ExistsWhy, OutputExists};
 pub use progress::{Event, WrittenFile};

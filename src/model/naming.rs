@@ -8,6 +8,7 @@
 
 use super::error::{Error, Result};
 use super::kind::Kind;
+use super::options::HeaderMode;
 use super::usage::UsageError;
 use super::value_kind::ValueKind;
 
@@ -322,6 +323,16 @@ pub enum GapRule {
     Any,
 }
 
+/// How a quote stands within a quoted cell of CSV.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Quotes {
+    /// Twice, and a backslash is a character like any other.
+    Doubled,
+    /// Twice or behind a backslash: the writer's settings decide, and they are not known. So a cell in which it makes a
+    /// difference is refused.
+    MayBeEscaped,
+}
+
 /// Exporters whose file names are known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -344,6 +355,8 @@ struct PresetRow {
     name: &'static str,
     regex: &'static str,
     gaps: GapRule,
+    /// Whether its CSV begins with a header.
+    header: HeaderMode,
 }
 
 /// The extension of a part, or none.
@@ -356,6 +369,7 @@ const PRESETS: [PresetRow; 5] = [
         name: "forecast",
         regex: r"(?P<job>[a-zA-Z][a-zA-Z0-9_]*)_(?P<timestamp>[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}-[0-9]{2}-[0-9]{2}(?:Z|[+-][0-9]{4}))_(?:part)?(?P<part>[0-9]+)",
         gaps: GapRule::FromZero,
+        header: HeaderMode::Yes,
     },
     PresetRow {
         preset: Preset::Spark,
@@ -363,6 +377,7 @@ const PRESETS: [PresetRow; 5] = [
         // Databricks adds a task id and two numbers; a task without rows may write no file.
         regex: r"part-(?P<part>[0-9]{5,})(?:-tid-[0-9]+)?(?:-(?P<job>[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}))?(?:-[0-9]+-[0-9]+)?(?:[-.]c(?P<part2>[0-9]{3,}))?",
         gaps: GapRule::Any,
+        header: HeaderMode::Auto,
     },
     PresetRow {
         preset: Preset::Redshift,
@@ -370,18 +385,21 @@ const PRESETS: [PresetRow; 5] = [
         // A slice without rows writes no file, but the files of one slice are counted up.
         regex: r"(?P<job>.*)(?P<part>[0-9]{4})_part_(?P<part2>[0-9]{2,})",
         gaps: GapRule::LastFromZero,
+        header: HeaderMode::Auto,
     },
     PresetRow {
         preset: Preset::Snowflake,
         name: "snowflake",
         regex: r"(?P<job>.+?)_(?P<part>[0-9]+)_(?P<part2>[0-9]+)_(?P<part3>[0-9]+)",
         gaps: GapRule::Any,
+        header: HeaderMode::Auto,
     },
     PresetRow {
         preset: Preset::BigQuery,
         name: "bigquery",
         regex: r"(?P<job>.*)(?P<part>[0-9]{12})",
         gaps: GapRule::FromZero,
+        header: HeaderMode::Yes,
     },
 ];
 
@@ -466,6 +484,16 @@ impl Pattern {
         }
         let gaps = if has("part2") || has("part3") { GapRule::Any } else { GapRule::FromLowest };
         Ok(Pattern { regex, gaps, preset: None })
+    }
+
+    /// Whether CSV parts of such names begin with a header. Of names that only a regex knows their text must tell.
+    pub(crate) fn header(&self) -> HeaderMode {
+        self.preset.map_or(HeaderMode::Auto, |preset| preset.row().header)
+    }
+
+    /// How the CSV of such names has quotes within quoted cells.
+    pub(crate) fn quotes(&self) -> Quotes {
+        if self.preset == Some(Preset::Spark) { Quotes::MayBeEscaped } else { Quotes::Doubled }
     }
 
     /// Which part numbers a run must have.

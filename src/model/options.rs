@@ -47,6 +47,11 @@ pub struct Options {
     pub binary: Option<BinaryText>,
     /// Texts that mean null in every column, besides the empty cell.
     pub nulls: Vec<String>,
+    /// Whether CSV parts begin with a header; by default the preset decides, and of files with other names what they look
+    /// like.
+    pub header: Option<HeaderMode>,
+    /// The names of the columns of CSV parts that have no header: each part's first line is a row.
+    pub columns: Vec<String>,
     /// Adds `_job`, `_run` and `_part`, which say where a row came from.
     pub source_columns: bool,
     /// Replaces an output that exists.
@@ -85,6 +90,14 @@ pub struct Selection {
     pub expect_parts: Option<u64>,
     /// The number of rows there must be.
     pub expect_rows: Option<u64>,
+}
+
+impl Options {
+    /// Whether CSV parts begin with a header, as it takes effect.
+    pub(crate) fn header_mode(&self) -> HeaderMode {
+        let unnamed = || self.header.unwrap_or(self.select.pattern.header());
+        if self.columns.is_empty() { unnamed() } else { HeaderMode::No }
+    }
 }
 
 /// Threads that the machine runs at once; one where it does not tell.
@@ -195,6 +208,33 @@ impl FromStr for SchemaMode {
             "strict" => Ok(SchemaMode::Strict),
             "by-name" => Ok(SchemaMode::ByName),
             _ => Err(unknown(ValueKind::SchemaMode, text, &["strict", "by-name"])),
+        }
+    }
+}
+
+/// Whether CSV parts begin with a header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HeaderMode {
+    /// Where the parts themselves tell: the first line holds nothing but names, and parts share it or a column below it holds
+    /// nothing but numbers, dates or booleans. Else it is an error.
+    Auto,
+    /// The first line of each part names the columns.
+    Yes,
+    /// The first line of each part is a row. Where [`Options::columns`] does not name the columns, they are `column_1`,
+    /// `column_2` and so on, and CSV is written without a header.
+    No,
+}
+
+impl FromStr for HeaderMode {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "auto" => Ok(HeaderMode::Auto),
+            "yes" => Ok(HeaderMode::Yes),
+            "no" => Ok(HeaderMode::No),
+            _ => Err(unknown(ValueKind::HeaderMode, text, &["auto", "yes", "no"])),
         }
     }
 }

@@ -54,6 +54,26 @@ pub enum Remedy {
     },
     /// Align columns by name.
     AlignByName,
+    /// Read the first line of each part as a row, or say that it is a header.
+    SayWhetherHeader,
+    /// Read the first line of each part as a row.
+    ReadFirstLineAsRow,
+    /// The part may be cut short, or the columns that were named are not those of its rows.
+    FitColumns,
+    /// Export with commas between cells.
+    ExportWithCommas,
+    /// Export with quotes doubled within quoted cells.
+    ExportDoubledQuotes,
+    /// Take the first line away.
+    DropFirstLine,
+    /// Write the text as UTF-8.
+    RewriteAsUtf8,
+    /// Fetch what Git LFS points to.
+    FetchFromLfs,
+    /// Unpack the file first.
+    Unpack,
+    /// Fetch or export the part again; where it is CSV under a wrong name, a header mode says so.
+    FetchOrSayCsv,
     /// Align columns by name, which ends every line with LF.
     RewriteLineEnds,
     /// Write Parquet.
@@ -81,6 +101,7 @@ pub enum Remedy {
 impl Named for Remedy {
     fn write(&self, f: &mut fmt::Formatter<'_>, name: SettingName) -> fmt::Result {
         let (types, schema) = (name(Setting::Types), name(Setting::Schema));
+        let (header, columns) = (name(Setting::Header), name(Setting::Columns));
         match self {
             Remedy::FetchAgain => f.write_str("fetch or export the part again"),
             Remedy::FetchDamaged => f.write_str("the part may be damaged; fetch or export it again"),
@@ -109,6 +130,28 @@ impl Named for Remedy {
                 "{schema} by-name takes the type that holds every value, {types} {column}=TYPE gives it one"
             ),
             Remedy::AlignByName => write!(f, "{schema} by-name aligns columns by name"),
+            Remedy::SayWhetherHeader => write!(
+                f,
+                "{header} no or {columns} NAMES reads the first line of each part as a row, {header} yes takes it for a \
+                 header all the same"
+            ),
+            Remedy::ReadFirstLineAsRow => {
+                write!(f, "{header} no or {columns} NAMES reads the first line of each part as a row")
+            }
+            Remedy::FitColumns => {
+                write!(f, "the part may be cut short, or {columns} must name each field of a row")
+            }
+            Remedy::ExportWithCommas => f.write_str("export with commas between cells, and a header"),
+            Remedy::ExportDoubledQuotes => {
+                f.write_str("export with quotes doubled in cells (Spark's option escape='\"'), or as Parquet")
+            }
+            Remedy::DropFirstLine => f.write_str("take that line away, and put commas between cells"),
+            Remedy::RewriteAsUtf8 => f.write_str("write it as UTF-8, such as with iconv -t UTF-8"),
+            Remedy::FetchFromLfs => f.write_str("git lfs pull fetches the file"),
+            Remedy::Unpack => f.write_str("unpack it first"),
+            Remedy::FetchOrSayCsv => {
+                write!(f, "fetch or export the part again; {header} yes or {header} no reads it as CSV")
+            }
             Remedy::RewriteLineEnds => write!(f, "{schema} by-name rewrites them all with LF"),
             Remedy::WriteParquet => f.write_str("write Parquet"),
             Remedy::WriteParquetOrDropColumn => f.write_str("write Parquet, or export without the column"),

@@ -17,6 +17,8 @@ pub enum Setting {
     AllowGaps,
     /// `Options::binary`.
     Binary,
+    /// `Options::columns`.
+    Columns,
     /// `Options::compression` and `SampleOptions::compression`.
     Compression,
     /// `SampleOptions::dimensions`.
@@ -25,6 +27,8 @@ pub enum Setting {
     ExpectParts,
     /// `Selection::expect_rows`.
     ExpectRows,
+    /// `Options::header`.
+    Header,
     /// `SampleOptions::items`.
     Items,
     /// `Selection::job`.
@@ -84,14 +88,16 @@ pub type SettingName = fn(Setting) -> &'static str;
 
 impl Setting {
     /// Every setting.
-    pub const ALL: [Setting; 33] = [
+    pub const ALL: [Setting; 35] = [
         Setting::AllStrings,
         Setting::AllowGaps,
         Setting::Binary,
+        Setting::Columns,
         Setting::Compression,
         Setting::Dimensions,
         Setting::ExpectParts,
         Setting::ExpectRows,
+        Setting::Header,
         Setting::Items,
         Setting::Job,
         Setting::Kind,
@@ -126,10 +132,12 @@ impl Setting {
             Setting::AllStrings => "all_strings",
             Setting::AllowGaps => "allow_gaps",
             Setting::Binary => "binary",
+            Setting::Columns => "columns",
             Setting::Compression => "compression",
             Setting::Dimensions => "dimensions",
             Setting::ExpectParts => "expect_parts",
             Setting::ExpectRows => "expect_rows",
+            Setting::Header => "header",
             Setting::Items => "items",
             Setting::Job => "job",
             Setting::Kind => "kind",

@@ -81,6 +81,26 @@ pub enum UsageError {
         /// The column.
         column: String,
     },
+    /// Columns were named, and the parts are said to have a header.
+    ColumnsAndHeader,
+    /// A column was named twice.
+    ColumnTwice {
+        /// The column.
+        column: String,
+    },
+    /// Columns were named for parts without a header, and a part begins with just these names.
+    ColumnsAreHeader {
+        /// The part.
+        file: String,
+    },
+    /// Nothing tells whether the first line of a part is a header.
+    HeaderUnknown {
+        /// The part.
+        file: String,
+        /// What stands in its first line and is no name of a column: an empty text, a number, a date, a boolean, or a text
+        /// that stands there twice. `None` where all may be names.
+        no_name: Option<String>,
+    },
     /// A file was to be written, and there is a folder.
     IsFolder {
         /// The place, as it was asked for.
@@ -224,6 +244,46 @@ impl Named for UsageError {
             ),
             UsageError::ColumnTaken { column } => {
                 write!(f, "{} adds {column}, which the export has already", name(Setting::SourceColumns))
+            }
+            UsageError::ColumnsAndHeader => write!(
+                f,
+                "{} names the columns of files without a header; leave it or {} away",
+                name(Setting::Columns),
+                name(Setting::Header)
+            ),
+            UsageError::ColumnTwice { column } => {
+                write!(f, "{} names column {} twice", name(Setting::Columns), Escaped(column))
+            }
+            UsageError::ColumnsAreHeader { file } => write!(
+                f,
+                "the first line of {} is just what {} names, so it is a header; {} yes reads it",
+                Escaped(file),
+                name(Setting::Columns),
+                name(Setting::Header)
+            ),
+            UsageError::HeaderUnknown { file, no_name } => {
+                match no_name {
+                    Some(text) => write!(
+                        f,
+                        "the first line of {} is no header, by the look of it: \"{}\" is no name, or stands there \
+                         twice",
+                        Escaped(file),
+                        Escaped(text)
+                    )?,
+                    None => write!(
+                        f,
+                        "nothing tells whether the first line of {} is a header: no other part begins with it, and no \
+                         column holds nothing but numbers, dates or booleans",
+                        Escaped(file)
+                    )?,
+                }
+                write!(
+                    f,
+                    "; {header} yes takes it for one, {header} no reads it as a row, {columns} NAMES does so and names \
+                     the columns",
+                    header = name(Setting::Header),
+                    columns = name(Setting::Columns)
+                )
             }
             UsageError::IsFolder { path } => {
                 write!(f, "{path} is a folder; name a file, or use convert for part files")
@@ -388,6 +448,26 @@ mod tests {
             (
                 UsageError::ColumnTaken { column: text("_run") },
                 "source_columns adds _run, which the export has already",
+            ),
+            (
+                UsageError::ColumnsAndHeader,
+                "columns names the columns of files without a header; leave it or header away",
+            ),
+            (UsageError::ColumnTwice { column: text("a") }, "columns names column a twice"),
+            (
+                UsageError::ColumnsAreHeader { file: text("x.csv") },
+                "the first line of x.csv is just what columns names, so it is a header; header yes reads it",
+            ),
+            (
+                UsageError::HeaderUnknown { file: text("x.csv"), no_name: Some(text("1")) },
+                "the first line of x.csv is no header, by the look of it: \"1\" is no name, or stands there twice; header \
+                 yes takes it for one, header no reads it as a row, columns NAMES does so and names the columns",
+            ),
+            (
+                UsageError::HeaderUnknown { file: text("x.csv"), no_name: None },
+                "nothing tells whether the first line of x.csv is a header: no other part begins with it, and no column \
+                 holds nothing but numbers, dates or booleans; header yes takes it for one, header no reads it as a row, \
+                 columns NAMES does so and names the columns",
             ),
             (
                 UsageError::IsFolder { path: text("out") },

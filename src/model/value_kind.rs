@@ -14,6 +14,8 @@ pub enum ValueKind {
     Compression,
     /// A [`SchemaMode`](crate::SchemaMode).
     SchemaMode,
+    /// A [`HeaderMode`](crate::HeaderMode).
+    HeaderMode,
     /// An [`OnServer`](crate::OnServer).
     OnServer,
     /// A [`BinaryText`](crate::BinaryText).
@@ -38,6 +40,8 @@ pub enum ValueKind {
     Quantile,
     /// A [`Frequency`](crate::Frequency).
     Frequency,
+    /// The name of a column.
+    ColumnName,
     /// A job's name.
     JobName,
     /// A run's timestamp, as file names have it.
@@ -53,6 +57,7 @@ impl ValueKind {
             ValueKind::Format => "format",
             ValueKind::Compression => "compression",
             ValueKind::SchemaMode => "schema mode",
+            ValueKind::HeaderMode => "header mode",
             ValueKind::OnServer => "choice",
             ValueKind::BinaryText => "way to write bytes",
             ValueKind::ColumnType => "type",
@@ -65,6 +70,7 @@ impl ValueKind {
             ValueKind::KmsKey => "key of KMS",
             ValueKind::Quantile => "quantile",
             ValueKind::Frequency => "frequency",
+            ValueKind::ColumnName => "column name",
             ValueKind::JobName => "job name",
             ValueKind::RunStamp => "run's timestamp as file names have it",
         }

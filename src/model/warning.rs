@@ -1,5 +1,6 @@
 //! What is worth a look, but no error, as data.
 
+use super::escaped::Escaped;
 use super::named::Named;
 use super::setting::{Setting, SettingName};
 use serde::{Serialize, Serializer};
@@ -18,6 +19,13 @@ pub enum Warning {
     NoEffectOnText(Setting),
     /// A setting has no effect on CSV.
     NoEffectOnCsv(Setting),
+    /// A setting has no effect on Parquet.
+    NoEffectOnParquet(Setting),
+    /// The first line of each part was taken for a header, as a column looks like it.
+    HeaderInferred {
+        /// The column, which below that line holds nothing but numbers, dates or booleans.
+        column: String,
+    },
     /// Parts differ in their own metadata; the first part's value is kept.
     MetadataDiffers {
         /// The key.
@@ -67,6 +75,14 @@ impl Named for Warning {
                 write!(f, "{} has no effect: CSV to CSV copies text", name(*setting))
             }
             Warning::NoEffectOnCsv(setting) => write!(f, "{} has no effect on CSV", name(*setting)),
+            Warning::NoEffectOnParquet(setting) => write!(f, "{} has no effect on Parquet", name(*setting)),
+            Warning::HeaderInferred { column } => write!(
+                f,
+                "the first line of each part is taken for a header, as {} is the only text in its column; {header} yes says \
+                 that it is one, {header} no that it is a row",
+                Escaped(column),
+                header = name(Setting::Header)
+            ),
             Warning::MetadataDiffers { key } => write!(
                 f,
                 "parts differ in their metadata under the key \"{key}\": the first part's value is kept"

@@ -4,7 +4,7 @@
 use super::output::{Asked, Output};
 use super::receipt::{self, Receipt, ReceiptOptions};
 use crate::model::{Error, ExistsWhy, Format, Result, UsageError, WrittenFile};
-use crate::source::{Export, Probe, probe};
+use crate::source::{CsvReading, Export, Probe, probe};
 use crate::store::{Location, Object, listing};
 
 /// What a look at the output's place found.
@@ -90,7 +90,7 @@ struct Found {
 
 async fn of_file(object: &Object, location: &Location, format: Format) -> Result<Option<Found>> {
     let receipt = match format {
-        Format::Parquet => match probe(&location.store, std::slice::from_ref(object)).await.as_deref() {
+        Format::Parquet => match footer(object, location).await.as_deref() {
             Ok([Probe::Parquet(metadata)]) => receipt::in_metadata(metadata)
                 .map(|receipt| (receipt::is_as_written(&receipt, object, metadata), receipt)),
             // What cannot be read is some other file.
@@ -106,6 +106,10 @@ async fn of_file(object: &Object, location: &Location, format: Format) -> Result
     let file = WrittenFile { file: location.to_string(), bytes: object.size, rows: receipt.rows };
     let changed = (!is_as_written).then_some(ExistsWhy::OutputChanged { file: None });
     Ok(Some(Found { place: location.to_string(), receipt, changed, files: vec![file] }))
+}
+
+async fn footer(object: &Object, location: &Location) -> Result<Vec<Probe>> {
+    probe(&location.store, std::slice::from_ref(object), &CsvReading::of_output(None)).await
 }
 
 async fn of_folder(there: &[Object], folder: &Location, exports: &[Export]) -> Result<Option<Found>> {

@@ -37,14 +37,14 @@ use std::sync::Arc;
 /// Every refusal there is: see [`Error`](crate::Error).
 pub async fn plan(source: &Location, output: &Output, options: &Options) -> Result<Plan> {
     let asked = Asked::new(output, options)?;
-    let (chosen, existing) = try_join(choose(source, &options.select), existing::look(output)).await?;
+    let (chosen, existing) = try_join(choose(source, options), existing::look(output)).await?;
     // An output that is up to date is seen before any part is looked at.
     if let Some((receipt, files)) = existing::up_to_date(&existing, &asked, &chosen.exports).await? {
         let (source, exports, warnings) = (source.clone(), chosen.exports, chosen.warnings);
         return Ok(Plan::UpToDate(Box::new(UpToDate { source, exports, receipt, files, warnings })));
     }
     // Cells that go from CSV to CSV are not looked into.
-    let cells = if asked.becomes(Format::Csv) == Format::Csv { CsvCells::AsText } else { CsvCells::Typed };
+    let cells = if asked.becomes(Format::Csv) == Format::Csv { CsvCells::Copied } else { CsvCells::Typed };
     let mut input = look(&source.store, chosen, options, cells).await?;
     let form = asked.form(input.format)?;
     if form.to == Format::Csv {

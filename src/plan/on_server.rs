@@ -9,7 +9,7 @@ use super::decided::{RunPlan, Way};
 use super::output::Output;
 use super::server_merge::{ServerMerge, TextOnServer};
 use super::strategy::{RowGroupPiece, row_group_pieces};
-use crate::codec::csv::count_rows;
+use crate::codec::csv::{Layout, count_rows};
 use crate::codec::parquet::{FOOTER_BYTES, MAGIC, chunk_ranges};
 use crate::model::{Compression, Error, Format, OnServer, Result, UsageError, Why, WhyNotOnServer};
 use crate::source::{Contents, CsvHead, Input, LineEnd, PlannedPart, Wrapping};
@@ -132,8 +132,10 @@ async fn look_at_ends(input: &Input) -> Result<Vec<Option<bool>>, Stop> {
     stream::iter(0..input.parts.len())
         .map(|index| async move {
             let part = &input.parts[index];
-            match part.csv_head() {
-                Some(head) if is_copied(part, head) => look_at_end(input, part, head).await.map(Some),
+            match &part.contents {
+                Contents::Csv { head, layout } if is_copied(part, head) => {
+                    look_at_end(input, part, head, layout).await.map(Some)
+                }
                 _ => Ok(None),
             }
         })
@@ -147,15 +149,20 @@ fn is_copied(part: &PlannedPart, head: &CsvHead) -> bool {
     !head.is_header_only && part.object.size - head.body >= SHORTEST_COPY
 }
 
-async fn look_at_end(input: &Input, part: &PlannedPart, head: &CsvHead) -> Result<bool, Stop> {
+async fn look_at_end(
+    input: &Input,
+    part: &PlannedPart,
+    head: &CsvHead,
+    layout: &Layout,
+) -> Result<bool, Stop> {
     let name = || part.object.file_name().to_owned();
-    if head.first_row != Some(head.header.len()) {
+    if head.first_row != Some(layout.header.len()) {
         return Err(WhyNotOnServer::FirstRow { part: name() }.into());
     }
     let size = part.object.size;
     for bytes in [TAIL_BYTES, LONG_TAIL_BYTES] {
         let tail = input.store.read(&part.object, size - bytes.min(size - head.body)..size).await?;
-        if let Some(lacks_end) = last_row(&tail, head.line_end.unwrap_or(LineEnd::Lf), &head.header) {
+        if let Some(lacks_end) = last_row(&tail, head.line_end.unwrap_or(LineEnd::Lf), layout) {
             return Ok(lacks_end);
         }
     }
@@ -163,7 +170,7 @@ async fn look_at_end(input: &Input, part: &PlannedPart, head: &CsvHead) -> Resul
 }
 
 /// Whether a text that ends in a whole row lacks the line end behind it; `None` where what stands there may be none.
-fn last_row(tail: &[u8], line_end: LineEnd, header: &[String]) -> Option<bool> {
+fn last_row(tail: &[u8], line_end: LineEnd, layout: &Layout) -> Option<bool> {
     let ended = tail.strip_suffix(line_end.bytes());
     let text = ended.unwrap_or(tail);
     // What is left of another line end, or an empty line.
@@ -179,7 +186,7 @@ fn last_row(tail: &[u8], line_end: LineEnd, header: &[String]) -> Option<bool> {
     }
     let row = &text[start..];
     let quotes = memchr::memchr_iter(b'"', row).count();
-    let counted = count_rows(row, header, &mut Vec::new());
+    let counted = count_rows(row, layout, &mut Vec::new());
     (quotes.is_multiple_of(2) && counted.is_ok_and(|counted| counted.rows == 1)).then_some(ended.is_none())
 }
 
@@ -195,12 +202,13 @@ fn text_pieces(input: &Input, lacks_end: &[Option<bool>]) -> Vec<TextOnServer> {
         if std::mem::take(&mut is_first) {
             // A part that begins with the very header saves a few bytes that would draw mebibytes with them.
             let is_same = copied.is_some()
+                && head.has_header
                 && head.body == header.len() as u64
-                && header.starts_with(&head.header_line)
+                && header.starts_with(&head.first_line)
                 && head.line_end == Some(input.line_end());
             if is_same {
                 start = 0;
-            } else {
+            } else if !header.is_empty() {
                 pieces.push(TextOnServer::Ours(header.clone().into()));
             }
         }
@@ -213,7 +221,7 @@ fn text_pieces(input: &Input, lacks_end: &[Option<bool>]) -> Vec<TextOnServer> {
             pieces.push(TextOnServer::Ours(line_end.clone()));
         }
     }
-    if is_first {
+    if is_first && !header.is_empty() {
         pieces.push(TextOnServer::Ours(header.into()));
     }
     pieces
@@ -270,9 +278,13 @@ async fn magic_of(input: &Input, pieces: &[RowGroupPiece]) -> Result<Option<usiz
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Quotes;
 
     fn looked_at(tail: &str, line_end: LineEnd) -> Option<bool> {
-        last_row(tail.as_bytes(), line_end, &["a".to_owned(), "b".to_owned()])
+        let header = ["a", "b"].map(str::to_owned).into();
+        let layout =
+            Layout { header, has_header: true, quotes: Quotes::Doubled, fields: vec![Some(0), Some(1)] };
+        last_row(tail.as_bytes(), line_end, &layout)
     }
 
     #[test]

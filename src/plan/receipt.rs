@@ -6,8 +6,8 @@
 //! receipt, or with one that speaks of another output, and neither is taken for up to date.
 
 use crate::model::{
-    BinaryText, ColumnSummary, Error, ExistsWhy, Format, Kind, Options, RECEIPT_ENDING, Result, SchemaMode,
-    Setting, Split, Strategy,
+    BinaryText, ColumnSummary, Error, ExistsWhy, Format, HeaderMode, Kind, Options, RECEIPT_ENDING, Result,
+    SchemaMode, Setting, Split, Strategy,
 };
 use crate::source::{Export, Input, PlannedPart};
 use crate::store::{Location, Object, Store};
@@ -102,8 +102,18 @@ pub struct ReceiptOptions {
     pub binary: Option<BinaryText>,
     /// `--null`.
     pub nulls: Vec<String>,
+    /// `--header`, or what the preset says. Receipts that have none are of runs that took every first line for a header.
+    #[serde(default = "header_before_it_was_asked")]
+    pub header: HeaderMode,
+    /// `--columns`.
+    #[serde(default)]
+    pub columns: Vec<String>,
     /// `--source-columns`.
     pub source_columns: bool,
+}
+
+fn header_before_it_was_asked() -> HeaderMode {
+    HeaderMode::Yes
 }
 
 /// One file that was written.
@@ -153,12 +163,14 @@ impl ReceiptOptions {
             all_strings: options.all_strings,
             binary: options.binary,
             nulls: options.nulls.clone(),
+            header: options.header_mode(),
+            columns: options.columns.clone(),
             source_columns: options.source_columns,
         }
     }
 
-    /// The first option that differs.
-    fn difference(&self, asked: &ReceiptOptions) -> Option<Setting> {
+    /// The first option that differs, of those that have an effect on parts of this format.
+    fn difference(&self, asked: &ReceiptOptions, from: Format) -> Option<Setting> {
         let ReceiptOptions {
             to,
             compression,
@@ -170,8 +182,11 @@ impl ReceiptOptions {
             all_strings,
             binary,
             nulls,
+            header,
+            columns,
             source_columns,
         } = self;
+        let is_parquet = from == Format::Parquet;
         let checks = [
             (*to == asked.to, Setting::To),
             (*compression == asked.compression, Setting::Compression),
@@ -183,6 +198,8 @@ impl ReceiptOptions {
             (*all_strings == asked.all_strings, Setting::AllStrings),
             (*binary == asked.binary, Setting::Binary),
             (*nulls == asked.nulls, Setting::Nulls),
+            (is_parquet || *columns == asked.columns, Setting::Columns),
+            (is_parquet || *header == asked.header, Setting::Header),
             (*source_columns == asked.source_columns, Setting::SourceColumns),
         ];
         checks.into_iter().find(|(is_same, _)| !is_same).map(|(_, setting)| setting)
@@ -282,7 +299,7 @@ impl Receipt {
         {
             return Some(ExistsWhy::PartChanged { part: part.object.url.clone() });
         }
-        if let Some(setting) = self.options.difference(asked) {
+        if let Some(setting) = self.options.difference(asked, self.from) {
             return Some(ExistsWhy::OtherOptions(setting));
         }
         if options.verify && self.digest.is_none() {

@@ -3,8 +3,8 @@
 //! The service allows 50 items and 500 points in time in such an export, so they are small.
 
 use super::chunks::{Chunk, Text, TextPart};
+use super::csv_head::{CsvHead, LineEnd};
 use super::export::Part;
-use super::probe::{CsvHead, LineEnd};
 use crate::codec::csv::{FieldEnd, Fields};
 use crate::model::{Budget, Kind, Options, Progress, Result, is_time_column, kind_of};
 use crate::store::{Store, blocking};

@@ -1,7 +1,8 @@
 //! The text of CSV parts, cut into chunks of whole records, in order. Several small parts make one chunk, one huge
 //! part makes many, so both are equally parallel.
 
-use super::probe::{CsvHead, LineEnd, Wrapping};
+use super::csv_head::{CsvHead, LineEnd};
+use super::probe::Wrapping;
 use crate::codec::csv::whole_records;
 use crate::model::{
     Budget, DataErrorKind, Error, MAX_RECORD_BYTES, Progress, Remedy, Result, TRANSFER_BYTES,

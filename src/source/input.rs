@@ -1,19 +1,21 @@
 //! The parts of a plan: takes a source and a selection, returns the parts that are read, in order, each looked at, and the
 //! columns that their rows have.
 
+use super::csv_head::{CsvHead, CsvReading, LineEnd};
 use super::export::{Export, Found, Part};
 use super::parquet_columns::{Carried, Shape, of_parquet};
-use super::probe::{CsvHead, LineEnd, Probe, probe};
-use super::{export, schema};
-use crate::codec::csv::{CellType, Layout, Typing};
+use super::probe::{Probe, probe};
+use super::{export, header, schema};
+use crate::codec::csv::{CellType, Layout, Typing, write_header};
 use crate::model::{
-    DataErrorKind, Error, Format, Incomplete, Kind, Options, Pattern, Remedy, Result, SOURCE_COLUMNS,
-    SchemaMode, Selection, Warning,
+    DataErrorKind, Error, Format, HeaderMode, Incomplete, Kind, Options, Pattern, Remedy, Result,
+    SOURCE_COLUMNS, SchemaMode, Setting, UsageError, ValueKind, Warning,
 };
 use crate::store::{Location, Object, Store, listing};
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use parquet::file::metadata::ParquetMetaData;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// One part, with all that reading it needs.
@@ -81,6 +83,9 @@ pub(crate) struct Input {
     pub(crate) warnings: Vec<Warning>,
     /// All CSV parts have one header and one kind of line end.
     pub(crate) is_uniform: bool,
+    /// The columns have names of their own, with which CSV begins that is made of the parts. Numbers that stand in for
+    /// names are not written: the parts did not have them.
+    pub(crate) has_names: bool,
 }
 
 impl Input {
@@ -104,14 +109,30 @@ impl Input {
         });
     }
 
-    /// The header line of the first part that has one, with its line end.
+    /// The header that a copy of CSV parts begins with, with its line end: that of the first part that has one, else the
+    /// names that were given. Nothing where there are none.
     pub(crate) fn header(&self) -> Vec<u8> {
-        let mut header = self
-            .parts
-            .iter()
-            .find_map(|part| part.csv_head())
-            .map_or(Vec::new(), |head| head.header_line.to_vec());
-        header.extend_from_slice(self.line_end().bytes());
+        let first = self.parts.iter().find_map(PlannedPart::csv_head).filter(|head| head.has_header);
+        let mut header = match first {
+            Some(head) => head.first_line.to_vec(),
+            None => {
+                let mut written = self.written_header();
+                written.pop();
+                written
+            }
+        };
+        if self.has_names {
+            header.extend_from_slice(self.line_end().bytes());
+        }
+        header
+    }
+
+    /// The header of CSV that is written anew, with its line end. Nothing where the columns have no names.
+    pub(crate) fn written_header(&self) -> Vec<u8> {
+        let mut header = Vec::new();
+        if self.has_names {
+            write_header(&self.schema, &mut header);
+        }
         header
     }
 
@@ -156,12 +177,13 @@ pub(crate) struct Chosen {
 }
 
 /// Finds the parts and chooses among them.
-pub(crate) async fn choose(source: &Location, selection: &Selection) -> Result<Chosen> {
+pub(crate) async fn choose(source: &Location, options: &Options) -> Result<Chosen> {
+    let (selection, reading) = (&options.select, &CsvReading::new(options));
     let mut found = find(source, &selection.pattern).await?;
     let has_check = found.markers.iter().any(|marker| marker.file_name() == "_CHECK");
     let has_success = found.markers.iter().any(|marker| marker.file_name() == "_SUCCESS");
     if selection.kind.is_some() {
-        settle_kinds(&source.store, &mut found.exports).await?;
+        settle_kinds(&source.store, &mut found.exports, reading).await?;
     }
     let exports = export::select(found, selection, &source.to_string())?;
     let mut warnings = Vec::new();
@@ -171,28 +193,55 @@ pub(crate) async fn choose(source: &Location, selection: &Selection) -> Result<C
     Ok(Chosen { exports, warnings })
 }
 
-/// How the cells of CSV parts are read.
+/// What becomes of the cells of CSV parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CsvCells {
-    /// By the types of their columns.
+    /// They are read by the types of their columns.
     Typed,
-    /// As they stand.
-    AsText,
+    /// They stay the text that they are, in CSV.
+    Copied,
 }
 
 /// Finds, chooses and looks at the parts, to read their rows.
 pub(crate) async fn input(source: &Location, options: &Options) -> Result<Input> {
-    let chosen = choose(source, &options.select).await?;
+    let chosen = choose(source, options).await?;
     look(&source.store, chosen, options, CsvCells::Typed).await
 }
 
 /// Looks at the parts: what columns they have, and how they are read.
 pub(crate) async fn look(store: &Store, chosen: Chosen, options: &Options, cells: CsvCells) -> Result<Input> {
+    check_columns(options)?;
+    look_by(store, chosen, options, cells, &CsvReading::new(options)).await
+}
+
+/// As [`look`], at the files of an output: of CSV as text, without a header where these columns are given.
+pub(crate) async fn look_at_output(
+    store: &Store,
+    chosen: Chosen,
+    options: &Options,
+    columns: Option<Vec<String>>,
+) -> Result<Input> {
+    let text = Options {
+        all_strings: true,
+        types: Vec::new(),
+        columns: columns.clone().unwrap_or_default(),
+        ..options.clone()
+    };
+    look_by(store, chosen, &text, CsvCells::Typed, &CsvReading::of_output(columns)).await
+}
+
+async fn look_by(
+    store: &Store,
+    chosen: Chosen,
+    options: &Options,
+    cells: CsvCells,
+    reading: &CsvReading,
+) -> Result<Input> {
     let Chosen { exports, warnings } = chosen;
     let parts: Vec<Part> = exports.iter().flat_map(|export| export.parts.iter().cloned()).collect();
     let objects: Vec<Object> = parts.iter().map(|part| part.object.clone()).collect();
-    let probes = probe(store, &objects).await?;
-    let format = one_format(&parts, &probes)?;
+    let probes = probe(store, &objects, reading).await?;
+    let format = one_format(&parts, &probes, reading)?;
     let kind = exports.first().map_or(Kind::Forecast, |export| export.kind);
     let constants: Vec<Vec<Option<String>>> = exports
         .iter()
@@ -201,8 +250,8 @@ pub(crate) async fn look(store: &Store, chosen: Chosen, options: &Options, cells
     let mut input = match format {
         Format::Csv => {
             let text = Options { all_strings: true, types: Vec::new(), ..options.clone() };
-            let options = if cells == CsvCells::AsText { &text } else { options };
-            csv_input(store, parts, probes, kind, options).await?
+            let options = if cells == CsvCells::Copied { &text } else { options };
+            csv_input(store, parts, probes, kind, options, cells, reading).await?
         }
         Format::Parquet => parquet_input(store, parts, probes, kind, options)?,
     };
@@ -210,7 +259,7 @@ pub(crate) async fn look(store: &Store, chosen: Chosen, options: &Options, cells
         part.constants = constants;
     }
     input.exports = exports;
-    input.warnings.extend(warnings);
+    input.warnings.splice(0..0, warnings);
     if let (Some(expected), Some(rows)) = (options.select.expect_rows, input.rows())
         && rows != expected
     {
@@ -219,15 +268,31 @@ pub(crate) async fn look(store: &Store, chosen: Chosen, options: &Options, cells
     Ok(input)
 }
 
+/// The names of columns must fit together, and to what else is said.
+fn check_columns(options: &Options) -> Result<()> {
+    if options.columns.is_empty() {
+        return Ok(());
+    }
+    if options.header.is_some_and(|header| header != HeaderMode::No) {
+        return Err(UsageError::ColumnsAndHeader.into());
+    }
+    let mut known = HashSet::with_capacity(options.columns.len());
+    match options.columns.iter().find(|column| column.is_empty() || !known.insert(*column)) {
+        None => Ok(()),
+        Some(empty) if empty.is_empty() => Err(UsageError::Empty { what: ValueKind::ColumnName }.into()),
+        Some(column) => Err(UsageError::ColumnTwice { column: column.clone() }.into()),
+    }
+}
+
 pub(crate) fn rows_missing(rows: u64, expected: u64) -> Error {
     Incomplete::Rows { found: rows, expected }.into()
 }
 
 /// Explainability and what-if exports are named like forecasts: their first header tells.
-pub(crate) async fn settle_kinds(store: &Store, exports: &mut [Export]) -> Result<()> {
+async fn settle_kinds(store: &Store, exports: &mut [Export], reading: &CsvReading) -> Result<()> {
     for export in exports.iter_mut().filter(|export| export.kind == Kind::Forecast) {
         let Some(part) = export.parts.iter().find(|part| part.object.size > 0) else { continue };
-        let probes = probe(store, std::slice::from_ref(&part.object)).await?;
+        let probes = probe(store, std::slice::from_ref(&part.object), reading).await?;
         if let Some(probe) = probes.first() {
             export.kind = crate::model::kind_of(&column_names(probe), export.kind);
         }
@@ -247,9 +312,12 @@ pub(crate) fn column_names(probe: &Probe) -> Vec<String> {
     }
 }
 
-fn one_format(parts: &[Part], probes: &[Probe]) -> Result<Format> {
+fn one_format(parts: &[Part], probes: &[Probe], reading: &CsvReading) -> Result<Format> {
     let mut formats = parts.iter().zip(probes).filter_map(|(part, probe)| Some((part, probe.format()?)));
     let Some((first, format)) = formats.next() else {
+        if !reading.columns.is_empty() {
+            return Ok(Format::Csv);
+        }
         let file = parts.first().map_or("", |part| part.object.url.as_str());
         return Err(schema::no_header(file));
     };
@@ -287,6 +355,8 @@ async fn csv_input(
     probes: Vec<Probe>,
     kind: Kind,
     options: &Options,
+    cells: CsvCells,
+    reading: &CsvReading,
 ) -> Result<Input> {
     let mut heads: Vec<Option<CsvHead>> = probes
         .into_iter()
@@ -295,8 +365,16 @@ async fn csv_input(
             _ => None,
         })
         .collect();
-    if options.schema == SchemaMode::Strict {
-        refuse_other_line_ends(&parts, &heads)?;
+    let begun: Vec<header::Begun<'_>> =
+        parts.iter().zip(&heads).filter_map(|(part, head)| Some((part, head.as_ref()?))).collect();
+    refuse_other_delimiters(&begun, reading)?;
+    let warnings = header::settle(&begun, reading)?.into_iter().collect();
+    // A file of CSV has one kind of line end; in Parquet they do not matter.
+    if options.schema == SchemaMode::Strict && cells == CsvCells::Copied {
+        refuse_other_line_ends(&begun)?;
+    }
+    if reading.columns.is_empty() {
+        header::number_alike(&mut heads);
     }
     if !options.all_strings {
         super::aggregates::look_for_aggregates(store, &parts, &mut heads, kind).await?;
@@ -338,13 +416,28 @@ async fn csv_input(
         schema,
         carried: None,
         typing: Arc::new(typing),
-        warnings: Vec::new(),
+        warnings,
         is_uniform,
+        has_names: reading.header != HeaderMode::No || !reading.columns.is_empty(),
     })
 }
 
-fn refuse_other_line_ends(parts: &[Part], heads: &[Option<CsvHead>]) -> Result<()> {
-    let mut known = parts.iter().zip(heads).filter_map(|(part, head)| Some((part, head.as_ref()?.line_end?)));
+/// Text whose cells something else than commas parts would become one column. One that was named is what is wanted.
+fn refuse_other_delimiters(begun: &[header::Begun<'_>], reading: &CsvReading) -> Result<()> {
+    let other = begun.iter().find_map(|(part, head)| Some((part, head, head.other_delimiter?)));
+    match other {
+        Some((part, head, delimiter)) if reading.columns.len() != 1 => {
+            let problem =
+                format!("every line is one cell that holds {delimiter}: cells are not parted by commas");
+            let error = Error::data(DataErrorKind::OtherDialect, &part.object.url, problem);
+            Err(error.value(&head.first_line).remedy(Remedy::ExportWithCommas).into())
+        }
+        _ => Ok(()),
+    }
+}
+
+fn refuse_other_line_ends(begun: &[header::Begun<'_>]) -> Result<()> {
+    let mut known = begun.iter().filter_map(|(part, head)| Some((part, head.line_end?)));
     let Some((first, end)) = known.next() else { return Ok(()) };
     match known.find(|(_, other)| *other != end) {
         None => Ok(()),
@@ -398,6 +491,10 @@ fn parquet_input(
         })
         .collect();
     let typing = Typing { schema: Arc::clone(&schema), types: Vec::new(), nulls: Vec::new(), constants: 0 };
+    let given =
+        [(options.header.is_some(), Setting::Header), (!options.columns.is_empty(), Setting::Columns)];
+    let ignored = given.into_iter().filter(|(is_given, _)| *is_given);
+    let ignored = ignored.map(|(_, setting)| Warning::NoEffectOnParquet(setting));
     Ok(Input {
         store: store.clone(),
         exports: Vec::new(),
@@ -407,7 +504,8 @@ fn parquet_input(
         schema,
         carried: Some(agreed.carried),
         typing: Arc::new(typing),
-        warnings: agreed.warnings,
+        warnings: agreed.warnings.into_iter().chain(ignored).collect(),
         is_uniform: false,
+        has_names: true,
     })
 }

@@ -3,17 +3,23 @@
 
 mod aggregates;
 mod chunks;
+mod csv_head;
 pub(crate) mod export;
+mod header;
 mod input;
+mod looks_like;
 mod parquet_columns;
 mod probe;
 pub(crate) mod schema;
+mod unwrap;
 
 pub(crate) use chunks::{Chunk, Text, TextPart};
+pub(crate) use csv_head::{CsvHead, CsvReading, LineEnd};
 pub use export::{Export, Found, Part};
+pub(crate) use header::first_lines_are_headers;
 pub use input::find;
 pub(crate) use input::{
     Chosen, Contents, CsvCells, Input, PlannedPart, choose, column_names, find_between, input, look,
-    rows_missing,
+    look_at_output, rows_missing,
 };
-pub(crate) use probe::{CsvHead, LineEnd, Probe, Wrapping, probe, probe_each};
+pub(crate) use probe::{Probe, Wrapping, probe, probe_each};

@@ -2,13 +2,17 @@
 //! column keeps the Parquet type of its parts: what an output declares is their type, and not what Arrow makes of it.
 
 use super::export::Part;
-use super::schema::{check_type_names, output_type, refuse_difference, refuse_duplicates, without_line};
+use super::schema::{
+    check_type_names, chosen_types, output_type, refuse_difference, refuse_duplicates, without_line,
+};
 use crate::codec::guard;
 use crate::codec::parquet::{
     Edit, Likeness, Treatment, View, edited, has_int96, id, is_bytes, is_only_null, is_same, repetition,
     schema_of, shown,
 };
-use crate::model::{DataErrorKind, Error, Options, Remedy, Result, SOURCE_COLUMNS, SchemaMode, Warning};
+use crate::model::{
+    ColumnType, DataErrorKind, Error, Options, Remedy, Result, SOURCE_COLUMNS, SchemaMode, Warning,
+};
 
 use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, SchemaRef, TimeUnit};
 use parquet::arrow::ArrowSchemaConverter;
@@ -76,7 +80,8 @@ pub(crate) fn of_parquet(
 ) -> Result<ParquetColumns> {
     let mut known: Vec<Known> = Vec::new();
     let mut places: Vec<usize> = Vec::with_capacity(parts.len());
-    let mut columns = Agreement { options, parts, agreed: Vec::new(), places: HashMap::new() };
+    let asked = Asked { options, types: chosen_types(options) };
+    let mut columns = Agreement { options, asked: &asked, parts, agreed: Vec::new(), places: HashMap::new() };
     for (index, (part, metadata)) in parts.iter().enumerate() {
         let descriptor = metadata.file_metadata().schema_descr_ptr();
         let fields = descriptor.root_schema().get_fields();
@@ -84,7 +89,7 @@ pub(crate) fn of_parquet(
         let seen = known.iter().rposition(|known| known.descriptor.root_schema().get_fields() == fields);
         places.push(seen.unwrap_or(known.len()));
         if seen.is_none() {
-            let meant = |column: usize| meant(options, fields[column].name());
+            let meant = |column: usize| asked.meant(fields[column].name());
             let values = View::new(&descriptor, meant).map_err(|reason| {
                 let problem = format!("the Parquet schema cannot be read: {reason}");
                 Error::data(DataErrorKind::Damaged, &part.object.url, problem)
@@ -98,6 +103,7 @@ pub(crate) fn of_parquet(
 
 struct Agreement<'a> {
     options: &'a Options,
+    asked: &'a Asked<'a>,
     parts: &'a [(&'a Part, Arc<ParquetMetaData>)],
     agreed: Vec<Agreed>,
     places: HashMap<String, usize>,
@@ -149,7 +155,7 @@ impl Agreement<'_> {
         let nullable = agreed.field.is_nullable() || field.is_nullable();
         if is_same(&agreed.stored, stored, Likeness::Stored) {
             agreed.has_one_id &= is_same(&agreed.stored, stored, Likeness::Ids);
-        } else if is_same(&agreed.stored, stored, Likeness::Meaning) || is_typed(options, field.name()) {
+        } else if is_same(&agreed.stored, stored, Likeness::Meaning) || self.asked.is_typed(field.name()) {
             agreed.is_carried = false;
         } else if by_name && is_only_null(stored) {
         } else if by_name && is_only_null(&agreed.stored) {
@@ -181,7 +187,7 @@ impl Agreement<'_> {
         let mut warnings = Vec::new();
         let mut declared = Vec::with_capacity(names.len());
         for agreed in &mut self.agreed {
-            agreed.give_type(self.options)?;
+            agreed.give_type(self.asked)?;
             if !agreed.has_one_id {
                 warnings.push(Warning::FieldIdsDiffer { column: agreed.field.name().clone() });
             }
@@ -229,7 +235,7 @@ impl Agreement<'_> {
                     {
                         Treatment::Carried
                     }
-                    _ => meant(self.options, name),
+                    _ => self.asked.meant(name),
                 }
             };
             let carried = View::new(&known.descriptor, treatment).map_err(Error::Internal)?;
@@ -241,9 +247,9 @@ impl Agreement<'_> {
 
 impl Agreed {
     /// Gives the column the type that was asked for.
-    fn give_type(&mut self, options: &Options) -> Result<()> {
-        if options.all_strings || is_typed(options, self.field.name()) {
-            let asked = output_type(&self.field, options);
+    fn give_type(&mut self, asked: &Asked<'_>) -> Result<()> {
+        if asked.is_typed(self.field.name()) {
+            let asked = asked.type_of(&self.field);
             let plain = Field::new(self.field.name(), asked, self.field.is_nullable());
             self.is_carried &= is_same(&*converted(&plain)?, &self.stored, Likeness::Stored);
             if !self.is_carried {
@@ -278,15 +284,27 @@ impl Agreed {
     }
 }
 
-fn is_typed(options: &Options, name: &str) -> bool {
-    options.all_strings || options.types.iter().any(|(column, _)| column == name)
+/// The types that were asked for.
+struct Asked<'a> {
+    options: &'a Options,
+    types: HashMap<&'a str, ColumnType>,
 }
 
-/// What a column is read as where its values are wanted; a type that is asked for comes before all else.
-fn meant(options: &Options, name: &str) -> Treatment {
-    match options.binary {
-        Some(text) if !is_typed(options, name) => Treatment::Text(text),
-        _ => Treatment::Meant,
+impl Asked<'_> {
+    fn is_typed(&self, name: &str) -> bool {
+        self.options.all_strings || self.types.contains_key(name)
+    }
+
+    fn type_of(&self, field: &Field) -> DataType {
+        output_type(field, self.types.get(field.name().as_str()).copied(), self.options.all_strings)
+    }
+
+    /// What a column is read as where its values are wanted; a type that is asked for comes before all else.
+    fn meant(&self, name: &str) -> Treatment {
+        match self.options.binary {
+            Some(text) if !self.is_typed(name) => Treatment::Text(text),
+            _ => Treatment::Meant,
+        }
     }
 }
 

@@ -1,10 +1,11 @@
 //! What each part is, by its first and last bytes: header, line ends, magic bytes, Parquet footer. Takes objects,
 //! gives a [`Probe`] each, with one request for a part of the usual kind. Never decodes rows.
 
-use crate::codec::csv::{FieldEnd, Fields, lines, whole_records};
+use super::csv_head::{CsvHead, CsvReading, parse_head};
+use super::looks_like::{is_zstd, looks_like};
+use super::unwrap::Members;
 use crate::codec::guard;
-use crate::codec::value::{Zone, parse_timestamp};
-use crate::model::{DataErrorKind, Error, Format, Remedy, Result, cores};
+use crate::model::{DataErrorKind, Error, Format, HeaderMode, Remedy, Result, cores};
 use crate::store::{Object, Store, blocking, open_local, read_local};
 
 use bytes::Bytes;
@@ -16,7 +17,7 @@ use std::io::Read;
 use std::sync::Arc;
 
 /// A part of up to this size is read whole.
-const HEAD_BYTES: u64 = 64 * 1024;
+pub(super) const HEAD_BYTES: u64 = 64 * 1024;
 /// Bytes read of the start or the end of a longer one.
 const NEAR_BYTES: u64 = 32 * 1024;
 /// The longest header that is read.
@@ -62,7 +63,7 @@ impl Wrapping {
     fn of(head: &[u8]) -> Self {
         match head {
             [0x1f, 0x8b, ..] => Wrapping::Gzip,
-            [0x28, 0xb5, 0x2f, 0xfd, ..] => Wrapping::Zstd,
+            head if is_zstd(head) => Wrapping::Zstd,
             _ => Wrapping::Plain,
         }
     }
@@ -71,85 +72,31 @@ impl Wrapping {
     pub(crate) fn unwrap(self, raw: Box<dyn Read + Send>) -> std::io::Result<Box<dyn Read + Send>> {
         Ok(match self {
             Wrapping::Plain => raw,
-            Wrapping::Gzip => Box::new(flate2::read::MultiGzDecoder::new(raw)),
+            Wrapping::Gzip => Box::new(Members::new(raw)),
             Wrapping::Zstd => Box::new(zstd::stream::read::Decoder::new(raw)?),
         })
     }
 }
 
-/// How the lines of a CSV part end, as its first line shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum LineEnd {
-    Lf,
-    CrLf,
-    Cr,
-}
-
-impl LineEnd {
-    pub(crate) fn bytes(self) -> &'static [u8] {
-        match self {
-            LineEnd::Lf => b"\n",
-            LineEnd::CrLf => b"\r\n",
-            LineEnd::Cr => b"\r",
-        }
-    }
-
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            LineEnd::Lf => "LF",
-            LineEnd::CrLf => "CRLF",
-            LineEnd::Cr => "CR",
-        }
-    }
-}
-
-/// The start of a CSV part.
-#[derive(Debug, Clone)]
-pub(crate) struct CsvHead {
-    pub(crate) wrapping: Wrapping,
-    pub(crate) header: Arc<[String]>,
-    /// The header line as it stands, without mark and line end.
-    pub(crate) header_line: Bytes,
-    /// Where the first record starts in the text.
-    pub(crate) body: u64,
-    /// Line ends before that.
-    pub(crate) header_lines: u64,
-    /// `None` where the text is one line without an end.
-    pub(crate) line_end: Option<LineEnd>,
-    /// What the first values of each column look like.
-    pub(crate) seen: Vec<Seen>,
-    /// The fields of the first row, where it was read to its end.
-    pub(crate) first_row: Option<usize>,
-    /// The part is known to hold no rows.
-    pub(crate) is_header_only: bool,
-    /// The whole part, where it is small.
-    pub(crate) whole: Option<Bytes>,
-}
-
-/// What the first values of a column are as points in time.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Seen {
-    /// The zone of the first that is a timestamp.
-    pub(crate) zone: Option<Zone>,
-    /// `Aggregate` occurs, as in an explainability export.
-    pub(crate) aggregate: bool,
-}
-
 /// Probes all parts; the answer is in their order.
-pub(crate) async fn probe(store: &Store, objects: &[Object]) -> Result<Vec<Probe>> {
-    probe_each(store, objects).await?.into_iter().collect()
+pub(crate) async fn probe(store: &Store, objects: &[Object], reading: &CsvReading) -> Result<Vec<Probe>> {
+    probe_each(store, objects, reading).await?.into_iter().collect()
 }
 
 /// As [`probe`], with an answer for each part even where one cannot be read.
-pub(crate) async fn probe_each(store: &Store, objects: &[Object]) -> Result<Vec<Result<Probe>>> {
+pub(crate) async fn probe_each(
+    store: &Store,
+    objects: &[Object],
+    reading: &CsvReading,
+) -> Result<Vec<Result<Probe>>> {
     let runtime = tokio::runtime::Handle::current();
     let mut probes: Vec<Result<Probe>> = if store.is_local() {
         let share = objects.len().div_ceil(cores()).max(LOCAL_HEADS);
         let shares = objects.chunks(share).map(|objects| {
             let objects = objects.to_vec();
-            let reader = Reader { store: store.clone(), runtime: runtime.clone() };
+            let reader = Reader::new(store, &runtime, reading);
             let probe =
-                move |object: &Object| reader.probe(object, reader.read(object, first_range(object))?);
+                move |object: &Object| reader.probe(object, reader.read(object, reader.first_range(object))?);
             blocking(move || Ok(objects.iter().map(probe).collect::<Vec<_>>()))
         });
         try_join_all(shares).await?.into_iter().flatten().collect()
@@ -157,10 +104,10 @@ pub(crate) async fn probe_each(store: &Store, objects: &[Object]) -> Result<Vec<
         // In whatever order they come, so that a slow one keeps no other from being asked for.
         let mut probes: Vec<(usize, Result<Probe>)> = stream::iter(0..objects.len())
             .map(|index| {
-                let reader = Reader { store: store.clone(), runtime: runtime.clone() };
+                let reader = Reader::new(store, &runtime, reading);
                 let object = objects[index].clone();
                 async move {
-                    match store.read(&object, first_range(&object)).await {
+                    match store.read(&object, reader.first_range(&object)).await {
                         // All of a small part is there: that is no work to wake a thread for.
                         Ok(first) if first.len() as u64 == object.size => {
                             Ok((index, reader.probe(&object, first)))
@@ -193,22 +140,31 @@ fn starts_at_end(object: &Object) -> bool {
     object.size > HEAD_BYTES && matches!(Format::of_name(&object.url), Some((Format::Parquet, _)))
 }
 
-/// What is read of a part before anything is known of it.
-fn first_range(object: &Object) -> std::ops::Range<u64> {
-    match object.size {
-        size if starts_at_end(object) => size - NEAR_BYTES..size,
-        size if size > HEAD_BYTES => 0..NEAR_BYTES,
-        size => 0..size,
-    }
-}
-
 /// Reads ranges of objects from a thread that may block.
 pub(crate) struct Reader {
     pub(crate) store: Store,
     pub(crate) runtime: tokio::runtime::Handle,
+    reading: CsvReading,
+    /// Bytes read of the start or the end of a long part.
+    near: u64,
 }
 
 impl Reader {
+    fn new(store: &Store, runtime: &tokio::runtime::Handle, reading: &CsvReading) -> Self {
+        // What the first line is shows in the rows below it.
+        let near = if reading.header == HeaderMode::Auto { HEAD_BYTES } else { NEAR_BYTES };
+        Reader { store: store.clone(), runtime: runtime.clone(), reading: reading.clone(), near }
+    }
+
+    /// What is read of a part before anything is known of it.
+    fn first_range(&self, object: &Object) -> std::ops::Range<u64> {
+        match object.size {
+            size if starts_at_end(object) => size - self.near..size,
+            size if size > HEAD_BYTES => 0..self.near,
+            size => 0..size,
+        }
+    }
+
     pub(crate) fn read(&self, object: &Object, range: std::ops::Range<u64>) -> Result<Bytes> {
         if !self.store.is_local() {
             return self.runtime.block_on(self.store.read(object, range));
@@ -225,11 +181,11 @@ impl Reader {
             if is_parquet(&head[head.len() - 4..]) {
                 return self.parquet(object, head);
             }
-            head = self.read(object, 0..NEAR_BYTES)?;
+            head = self.read(object, 0..self.near)?;
         }
         if is_parquet(&head) {
             let size = object.size;
-            let tail = if size > HEAD_BYTES { self.read(object, size - NEAR_BYTES..size)? } else { head };
+            let tail = if size > HEAD_BYTES { self.read(object, size - self.near..size)? } else { head };
             return self.parquet(object, tail);
         }
         self.csv(object, head)
@@ -286,7 +242,8 @@ impl Reader {
                 _ => unwrapped_head(object, wrapping, &raw, raw_is_whole)?,
             };
             let is_whole = text_is_whole && raw_is_whole;
-            match parse_head(object, wrapping, &text, is_whole)? {
+            self.refuse_other_formats(object, wrapping, &text)?;
+            match parse_head(object, wrapping, &text, is_whole, &self.reading)? {
                 Some(probe) => return Ok(probe),
                 // The header goes on beyond what was read.
                 None if is_whole => return Ok(Probe::Empty),
@@ -295,7 +252,7 @@ impl Reader {
                     return Err(Error::data(
                         DataErrorKind::NotTheFormat,
                         &object.url,
-                        "no line end within the first mebibyte: no CSV header",
+                        "no line end within the first mebibyte: no CSV",
                     )
                     .remedy(Remedy::NamePartFiles)
                     .into());
@@ -303,6 +260,28 @@ impl Reader {
                 None => raw = self.read(object, 0..object.size.min(MAX_HEADER_BYTES))?,
             }
         }
+    }
+
+    /// What is no CSV must not become a table of one column.
+    fn refuse_other_formats(&self, object: &Object, wrapping: Wrapping, text: &[u8]) -> Result<()> {
+        if self.reading.is_output || object.size == 0 {
+            return Ok(());
+        }
+        let kind = DataErrorKind::NotTheFormat;
+        if let Some(sign) = looks_like(text) {
+            let problem = format!("this is no CSV: it looks like {}", sign.what);
+            return Err(Error::data(kind, &object.url, problem).remedy(sign.remedy).into());
+        }
+        if matches!(Format::of_name(&object.url), Some((Format::Parquet, _))) && !self.reading.is_told {
+            let what = match wrapping {
+                Wrapping::Plain => "text",
+                Wrapping::Gzip => "text compressed with gzip",
+                Wrapping::Zstd => "text compressed with Zstandard",
+            };
+            let problem = format!("this is no Parquet, which begins with PAR1: it looks like {what}");
+            return Err(Error::data(kind, &object.url, problem).remedy(Remedy::FetchOrSayCsv).into());
+        }
+        Ok(())
     }
 }
 
@@ -377,108 +356,4 @@ fn unwrapped_head(
             return Ok((text.into(), false));
         }
     }
-}
-
-/// Takes the header from the first text; `None` where the text holds no whole header.
-fn parse_head(object: &Object, wrapping: Wrapping, text: &Bytes, is_whole: bool) -> Result<Option<Probe>> {
-    let bom = if text.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
-    let unmarked = &text[bom..];
-    let mut fields = Fields::new(unmarked);
-    let mut header: Vec<String> = Vec::new();
-    let mut start = None;
-    let end = loop {
-        let Some(field) = fields.next() else { return Ok(None) };
-        start.get_or_insert(field.start);
-        let name = String::from_utf8(field.text().into_owned()).map_err(|error| {
-            Error::data(DataErrorKind::NotUtf8, &object.url, "the header is no text: invalid UTF-8")
-                .line(1)
-                .value(error.as_bytes())
-                .remedy(Remedy::NamePartFiles)
-        })?;
-        if name.contains('\0') {
-            let (kind, problem) = (DataErrorKind::NotTheFormat, "the header holds NUL bytes: this is no CSV");
-            return Err(Error::data(kind, &object.url, problem).line(1).remedy(Remedy::NamePartFiles).into());
-        }
-        header.push(name);
-        match field.end {
-            FieldEnd::Delimiter => {}
-            FieldEnd::Record => break fields.position(),
-            FieldEnd::Input | FieldEnd::OpenQuote if !is_whole => return Ok(None),
-            FieldEnd::Input => break fields.position(),
-            FieldEnd::OpenQuote => {
-                let (kind, problem) = (DataErrorKind::OpenQuote, "a quote in the header is never closed");
-                return Err(Error::data(kind, &object.url, problem)
-                    .line(1)
-                    .remedy(Remedy::FetchCutShort)
-                    .into());
-            }
-        }
-    };
-    // A carriage return as the last byte read may be the first half of a line end.
-    if !is_whole && end == unmarked.len() {
-        return Ok(None);
-    }
-    let start = start.unwrap_or(0);
-    let line = &unmarked[start..end];
-    let line_end = match line {
-        [.., b'\r', b'\n'] => Some(LineEnd::CrLf),
-        [.., b'\n'] => Some(LineEnd::Lf),
-        [.., b'\r'] => Some(LineEnd::Cr),
-        _ => None,
-    };
-    let ended = line_end.map_or(0, |end| end.bytes().len());
-    let body = bom + end;
-    let rest = &text[body..];
-    let sample = if is_whole { rest } else { &rest[..whole_records(rest)] };
-    let is_small = is_whole && wrapping == Wrapping::Plain && text.len() as u64 <= HEAD_BYTES;
-    Ok(Some(Probe::Csv(CsvHead {
-        wrapping,
-        // A copy: a slice would keep the whole head of every part for as long as the plan lives.
-        header_line: Bytes::copy_from_slice(&text[bom + start..bom + end - ended]),
-        body: body as u64,
-        header_lines: lines(&unmarked[..end]),
-        line_end,
-        seen: look_at_times(sample, &header),
-        first_row: fields_of_first_row(rest, is_whole),
-        is_header_only: is_whole && Fields::new(rest).next().is_none(),
-        whole: is_small.then(|| text.clone()),
-        header: header.into(),
-    })))
-}
-
-/// The number of fields of the first row, where the text holds its end.
-fn fields_of_first_row(text: &[u8], is_whole: bool) -> Option<usize> {
-    let mut count = 0;
-    for field in Fields::new(text) {
-        count += 1;
-        match field.end {
-            FieldEnd::Delimiter => {}
-            FieldEnd::Record => return Some(count),
-            FieldEnd::Input if is_whole => return Some(count),
-            FieldEnd::Input | FieldEnd::OpenQuote => return None,
-        }
-    }
-    None
-}
-
-/// Looks at the first values of every column whose name says that it holds points in time.
-fn look_at_times(sample: &[u8], header: &[String]) -> Vec<Seen> {
-    let mut seen = vec![Seen::default(); header.len()];
-    let asked: Vec<bool> = header.iter().map(|name| crate::model::is_time_column(name)).collect();
-    if !asked.contains(&true) {
-        return seen;
-    }
-    let mut position = 0;
-    for field in Fields::new(sample) {
-        if let Some(true) = asked.get(position) {
-            let text = field.text();
-            let seen = &mut seen[position];
-            seen.aggregate |= *text == *b"Aggregate";
-            if seen.zone.is_none() {
-                seen.zone = parse_timestamp(&text).map(|(_, zone)| zone);
-            }
-        }
-        position = if field.end == FieldEnd::Delimiter { position + 1 } else { 0 };
-    }
-    seen
 }

@@ -3,8 +3,9 @@
 //! Types are decided by a column's name and the values seen, never by a guess that could change an id: only names
 //! that the service gives to numbers and points in time are anything but text.
 
+use super::csv_head::{CsvHead, Seen};
 use super::export::Part;
-use super::probe::{CsvHead, Seen};
+use super::header::no_name;
 use crate::codec::csv::{CellType, Layout};
 use crate::codec::value::Zone;
 use crate::model::{
@@ -13,7 +14,7 @@ use crate::model::{
 };
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// One column to be.
@@ -37,14 +38,15 @@ pub(crate) fn of_csv(
     kind: Kind,
     options: &Options,
 ) -> Result<CsvSchema> {
-    let Some((first_part, first)) = parts.iter().find_map(|(part, head)| head.map(|head| (*part, head)))
-    else {
+    let first = parts.iter().find_map(|(part, head)| head.map(|head| (*part, head)));
+    if first.is_none() && options.columns.is_empty() {
         let file = parts.first().map_or("", |(part, _)| part.object.url.as_str());
         return Err(no_header(file));
-    };
-    let mut names: Vec<String> = Vec::new();
-    let mut place: HashMap<String, usize> = HashMap::new();
-    let mut seen: Vec<Seen> = Vec::new();
+    }
+    // Columns that were named are there even if no part has a row.
+    let mut names: Vec<String> = options.columns.clone();
+    let mut place: HashMap<String, usize> = names.iter().cloned().zip(0..).collect();
+    let mut seen = vec![Seen::default(); names.len()];
     let mut layouts = Vec::with_capacity(parts.len());
     for (part, head) in parts {
         let Some(head) = head else {
@@ -52,7 +54,7 @@ pub(crate) fn of_csv(
             continue;
         };
         refuse_duplicates(part, &head.header)?;
-        if options.schema == SchemaMode::Strict {
+        if let (Some((first_part, first)), SchemaMode::Strict) = (first, options.schema) {
             refuse_difference(part, &head.header, first_part, &first.header)?;
         }
         let mut fields = vec![None; names.len()];
@@ -68,18 +70,20 @@ pub(crate) fn of_csv(
             all.aggregate |= one.aggregate;
             all.zone = all.zone.or(one.zone);
         }
-        layouts.push(Some(Layout { header: Arc::clone(&head.header), fields }));
+        let (header, has_header) = (Arc::clone(&head.header), head.has_header);
+        layouts.push(Some(Layout { header, has_header, quotes: options.select.pattern.quotes(), fields }));
     }
     for layout in layouts.iter_mut().flatten() {
         layout.fields.resize(names.len(), None);
     }
     check_type_names(&names, options)?;
     let kind = kind_of(&names, kind);
-    let columns = names
-        .iter()
-        .zip(&seen)
-        .map(|(name, seen)| Column { name: name.clone(), cell_type: cell_type(name, *seen, kind, options) })
-        .collect();
+    let chosen = chosen_types(options);
+    let columns = names.iter().zip(&seen).map(|(name, seen)| {
+        let cell_type = cell_type(name, *seen, kind, chosen.get(name.as_str()).copied(), options.all_strings);
+        Column { name: name.clone(), cell_type }
+    });
+    let columns = columns.collect();
     Ok(CsvSchema { columns, layouts })
 }
 
@@ -90,10 +94,15 @@ pub(crate) fn no_header(file: &str) -> Error {
         .into()
 }
 
-fn cell_type(name: &str, seen: Seen, kind: Kind, options: &Options) -> CellType {
+/// The types that were chosen for columns, by name; of two the last one counts.
+pub(super) fn chosen_types(options: &Options) -> HashMap<&str, ColumnType> {
+    options.types.iter().map(|(column, chosen)| (column.as_str(), *chosen)).collect()
+}
+
+fn cell_type(name: &str, seen: Seen, kind: Kind, chosen: Option<ColumnType>, all_strings: bool) -> CellType {
     // Where no value tells, the windows of a backtest have no zone and all other times have one.
     let zone = seen.zone.unwrap_or(if name.starts_with("backtestwindow_") { Zone::None } else { Zone::Utc });
-    if let Some((_, chosen)) = options.types.iter().rev().find(|(column, _)| column == name) {
+    if let Some(chosen) = chosen {
         return match chosen {
             ColumnType::String => CellType::String,
             ColumnType::Double => CellType::Double,
@@ -108,7 +117,7 @@ fn cell_type(name: &str, seen: Seen, kind: Kind, options: &Options) -> CellType 
         || is_impact_score(name)
         || is_metric(name)
         || (kind == Kind::WhatIf && is_named_quantile(name));
-    if options.all_strings {
+    if all_strings {
         CellType::String
     } else if is_time_column(name) {
         if kind == Kind::Explainability && seen.aggregate {
@@ -124,11 +133,10 @@ fn cell_type(name: &str, seen: Seen, kind: Kind, options: &Options) -> CellType 
 }
 
 pub(super) fn check_type_names(names: &[String], options: &Options) -> Result<()> {
-    for (column, _) in &options.types {
-        if !names.contains(column) {
-            let (column, known) = (column.clone(), names.to_vec());
-            return Err(UsageError::NoSuchColumn { column, known }.into());
-        }
+    let known: HashSet<&str> = names.iter().map(String::as_str).collect();
+    if let Some((column, _)) = options.types.iter().find(|(column, _)| !known.contains(column.as_str())) {
+        let (column, known) = (column.clone(), names.to_vec());
+        return Err(UsageError::NoSuchColumn { column, known }.into());
     }
     if options.source_columns
         && let Some(taken) = names.iter().find(|name| SOURCE_COLUMNS.contains(&name.as_str()))
@@ -139,17 +147,15 @@ pub(super) fn check_type_names(names: &[String], options: &Options) -> Result<()
 }
 
 pub(super) fn refuse_duplicates(part: &Part, names: &[String]) -> Result<()> {
-    for (i, name) in names.iter().enumerate() {
-        if names[..i].contains(name) {
+    let mut known = HashSet::with_capacity(names.len());
+    match names.iter().find(|name| !known.insert(*name)) {
+        None => Ok(()),
+        Some(name) => {
             let (kind, file) = (DataErrorKind::DuplicateColumn, &part.object.url);
-            return Err(Error::data(kind, file, "two columns have the same name")
-                .line(1)
-                .column(name)
-                .remedy(Remedy::ExportDistinctNames)
-                .into());
+            let error = Error::data(kind, file, "two columns have the same name").line(1).column(name);
+            Err(error.remedy(Remedy::ExportDistinctNames).into())
         }
     }
-    Ok(())
 }
 
 pub(super) fn refuse_difference(
@@ -175,8 +181,15 @@ pub(super) fn refuse_difference(
     )
     .line(1)
     .column(names.get(at).or(first.get(at)).map_or("", String::as_str))
-    .remedy(Remedy::AlignByName)
+    .remedy(if may_be_headers([first, names]) { Remedy::AlignByName } else { Remedy::ReadFirstLineAsRow })
     .into())
+}
+
+/// Whether two lines may both be headers of one table: columns that are aligned by what are rows would swallow those.
+fn may_be_headers(lines: [&[String]; 2]) -> bool {
+    let first: HashSet<&String> = lines[0].iter().collect();
+    lines.into_iter().all(|names| no_name(names).is_none())
+        && lines[1].iter().any(|name| first.contains(name))
 }
 
 /// The Arrow schema of CSV columns, with the source columns where they are wanted.
@@ -198,12 +211,10 @@ pub(super) fn without_line(error: Error) -> Error {
 }
 
 /// The type of a column of the output, where options change what a Parquet part has.
-pub(crate) fn output_type(field: &Field, options: &Options) -> DataType {
-    let chosen =
-        options.types.iter().rev().find(|(column, _)| column == field.name()).map(|(_, chosen)| *chosen);
+pub(crate) fn output_type(field: &Field, chosen: Option<ColumnType>, all_strings: bool) -> DataType {
     let is_utc = !matches!(field.data_type(), DataType::Timestamp(_, None));
     match chosen {
-        None if options.all_strings => DataType::Utf8,
+        None if all_strings => DataType::Utf8,
         None => field.data_type().clone(),
         Some(ColumnType::String) => DataType::Utf8,
         Some(ColumnType::Double) => DataType::Float64,
@@ -221,7 +232,7 @@ mod tests {
     use super::*;
 
     fn typed(name: &str, kind: Kind) -> CellType {
-        cell_type(name, Seen::default(), kind, &Options::default())
+        cell_type(name, Seen::default(), kind, None, false)
     }
 
     #[test]
@@ -248,15 +259,9 @@ mod tests {
         assert_eq!(typed("date", Kind::Forecast), CellType::Timestamp(Zone::Utc));
         assert_eq!(typed("backtestwindow_end_time", Kind::Forecast), CellType::Timestamp(Zone::None));
         let seen = Seen { zone: Some(Zone::None), aggregate: false };
-        assert_eq!(
-            cell_type("date", seen, Kind::Forecast, &Options::default()),
-            CellType::Timestamp(Zone::None)
-        );
+        assert_eq!(cell_type("date", seen, Kind::Forecast, None, false), CellType::Timestamp(Zone::None));
         let aggregate = Seen { zone: Some(Zone::Utc), aggregate: true };
-        assert_eq!(
-            cell_type("timestamp", aggregate, Kind::Explainability, &Options::default()),
-            CellType::String
-        );
+        assert_eq!(cell_type("timestamp", aggregate, Kind::Explainability, None, false), CellType::String);
     }
 
     #[test]

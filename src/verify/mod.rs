@@ -9,17 +9,19 @@ mod difference;
 mod digest;
 mod walk;
 
+use crate::codec::csv::CellType;
 use crate::engine::Context;
 use crate::model::{
     ColumnSummary, DEFAULT_MEMORY, Difference, Error, Event, Format, Options, Progress, Result, RunChoice,
     Selection, attend, column_summaries, stopped,
 };
-use crate::source::{self, CsvCells, Export, Input, Part, export};
+use crate::source::{self, Export, Input, Part, export};
 use crate::store::{Location, Store};
 use walk::Walked;
 
 use arrow::datatypes::SchemaRef;
 use serde::Serialize;
+use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Instant;
@@ -192,7 +194,10 @@ pub(crate) async fn look_at_output(
     let nulls = if source.format == Format::Csv { options.nulls.clone() } else { Vec::new() };
     let reading = Options { schema: options.schema, nulls, ..Options::default() };
     let chosen = source::Chosen { exports, warnings: Vec::new() };
-    let mut files = source::look(store, chosen, &reading, CsvCells::AsText).await?;
+    // Columns that have no names are written without a header.
+    let names = || source.schema.fields().iter().map(|field| field.name().clone()).collect();
+    let columns = (!source.has_names).then(names);
+    let mut files = source::look_at_output(store, chosen, &reading, columns).await?;
     retype(&mut files, &source.schema);
     Ok(files)
 }
@@ -200,9 +205,11 @@ pub(crate) async fn look_at_output(
 /// Gives the columns of CSV files the types that the source's columns of these names have.
 fn retype(files: &mut Input, like: &SchemaRef) {
     if files.format == Format::Csv {
+        let fields = like.fields().iter();
+        let fields: HashMap<&str, _> = fields.map(|field| (field.name().as_str(), field)).collect();
         let cell_type = |name: &str| {
-            let field = like.field_with_name(name);
-            field.map_or(crate::codec::csv::CellType::String, |field| digest::Form::of(field).cell_type())
+            let field = fields.get(name);
+            field.map_or(CellType::String, |field| digest::Form::of(field).cell_type())
         };
         files.give_types(cell_type);
     }

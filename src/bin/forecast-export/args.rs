@@ -4,9 +4,9 @@ use crate::failure::Failure;
 use chrono::{NaiveDate, NaiveDateTime};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use forecast_export::{
-    BinaryText, ColumnType, Compression, Encryption, Format, Frequency, Kind, ObjectOptions, OnServer,
-    Options, Pattern, Preset, Quantile, RunChoice, RunStamp, SampleOptions, SchemaMode, Split, StoreOptions,
-    parse_duration, parse_size,
+    BinaryText, ColumnType, Compression, Encryption, Format, Frequency, HeaderMode, Kind, ObjectOptions,
+    OnServer, Options, Pattern, Preset, Quantile, RunChoice, RunStamp, SampleOptions, SchemaMode, Split,
+    StoreOptions, parse_duration, parse_size,
 };
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -327,6 +327,18 @@ pub(crate) struct Choosing {
     expect_rows: Option<u64>,
 }
 
+/// How the text of CSV parts is read.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "CSV")]
+pub(crate) struct CsvText {
+    /// Whether parts begin with a header: auto (where they tell so themselves), yes, no [default: as the preset has it]
+    #[arg(long, value_name = "WHEN")]
+    header: Option<HeaderMode>,
+    /// The names of the columns of parts without a header, with commas between them; means --header no
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    columns: Vec<String>,
+}
+
 /// How columns are read.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Columns")]
@@ -398,6 +410,8 @@ pub(crate) struct Ls {
     pub(crate) source: Source,
     #[command(flatten)]
     names: Names,
+    #[command(flatten)]
+    text: CsvText,
 }
 
 #[derive(Debug, Args)]
@@ -409,6 +423,8 @@ pub(crate) struct Merge {
     pub(crate) output: String,
     #[command(flatten)]
     choosing: Choosing,
+    #[command(flatten)]
+    text: CsvText,
     #[command(flatten)]
     columns: Columns,
     #[command(flatten)]
@@ -435,6 +451,8 @@ pub(crate) struct Convert {
     #[command(flatten)]
     choosing: Choosing,
     #[command(flatten)]
+    text: CsvText,
+    #[command(flatten)]
     columns: Columns,
     #[command(flatten)]
     pub(crate) shaping: Shaping,
@@ -457,6 +475,8 @@ pub(crate) struct Verify {
     #[command(flatten)]
     choosing: Choosing,
     #[command(flatten)]
+    text: CsvText,
+    #[command(flatten)]
     columns: Columns,
     #[command(flatten)]
     resources: Resources,
@@ -468,6 +488,8 @@ pub(crate) struct Schema {
     pub(crate) source: Source,
     #[command(flatten)]
     choosing: Choosing,
+    #[command(flatten)]
+    text: CsvText,
     #[command(flatten)]
     columns: Columns,
 }
@@ -609,6 +631,13 @@ impl Choosing {
     }
 }
 
+impl CsvText {
+    fn apply(&self, options: &mut Options) {
+        options.header = self.header;
+        options.columns.clone_from(&self.columns);
+    }
+}
+
 impl Columns {
     fn apply(&self, options: &mut Options) {
         options.schema = self.schema.unwrap_or_default();
@@ -643,6 +672,7 @@ impl Verify {
     pub(crate) fn options(&self) -> Result<Options, Failure> {
         let mut options = Options::default();
         self.choosing.apply(&mut options)?;
+        self.text.apply(&mut options);
         self.columns.apply(&mut options);
         self.resources.apply(&mut options);
         Ok(options)
@@ -653,6 +683,7 @@ impl Ls {
     pub(crate) fn options(&self) -> Result<Options, Failure> {
         let mut options = Options::default();
         self.names.apply(&mut options)?;
+        self.text.apply(&mut options);
         Ok(options)
     }
 }
@@ -661,6 +692,7 @@ impl Schema {
     pub(crate) fn options(&self) -> Result<Options, Failure> {
         let mut options = Options::default();
         self.choosing.apply(&mut options)?;
+        self.text.apply(&mut options);
         self.columns.apply(&mut options);
         Ok(options)
     }
@@ -675,6 +707,7 @@ impl Merge {
         }
         let mut options = Options::default();
         self.choosing.apply(&mut options)?;
+        self.text.apply(&mut options);
         self.columns.apply(&mut options);
         self.shaping.apply(&mut options);
         options.on_server = self.on_server.unwrap_or_default();
@@ -686,6 +719,7 @@ impl Convert {
     pub(crate) fn options(&self) -> Result<Options, Failure> {
         let mut options = Options::default();
         self.choosing.apply(&mut options)?;
+        self.text.apply(&mut options);
         self.columns.apply(&mut options);
         self.shaping.apply(&mut options);
         options.split = self.split_rows.map(Split::Rows).or(self.split_bytes.map(Split::Bytes));

@@ -7,10 +7,12 @@ pub(crate) fn flag(setting: Setting) -> &'static str {
     match setting {
         Setting::AllStrings => "--all-strings",
         Setting::AllowGaps => "--allow-gaps",
+        Setting::Columns => "--columns",
         Setting::Compression => "--compression",
         Setting::Dimensions => "--dimensions",
         Setting::ExpectParts => "--expect-parts",
         Setting::ExpectRows => "--expect-rows",
+        Setting::Header => "--header",
         Setting::Items => "--items",
         Setting::Job => "--job",
         Setting::Kind => "--kind",

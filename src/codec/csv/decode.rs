@@ -10,7 +10,7 @@ use super::fields::{Field, FieldEnd, Fields};
 use super::index::{Regular, blocks, regular};
 use super::layout::{BlockCells, CellType, Layout, Typing};
 use super::simd::{self, Job};
-use crate::model::{DataError, DataErrorKind, Error, Remedy, Result};
+use crate::model::{DataError, DataErrorKind, Error, Quotes, Remedy, Result};
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use memchr::memchr_iter;
@@ -109,23 +109,20 @@ impl Decoder {
                 record = field.start;
             }
             let failed = |error| SegmentError { lines: lines(&segment[..record]), error };
-            if field.end == FieldEnd::OpenQuote {
-                let name = layout.header.get(position).map_or("", String::as_str);
-                return Err(failed(open_quote(name, &field.text())));
-            }
+            check_quotes(&field, position, layout).map_err(failed)?;
             if let Some(Some(column)) = column_of.get(position) {
                 // A row that is cut short often ends in half a cell: then its width says more than that cell.
                 self.push_cell(*column, &field).map_err(|bad| {
                     failed(match fields_of_first(&segment[record..]) {
                         found if found == width => bad,
-                        found => wrong_width(found, width),
+                        found => wrong_width(found, layout),
                     })
                 })?;
             }
             position += 1;
             if field.end != FieldEnd::Delimiter {
                 if position != width {
-                    return Err(failed(wrong_width(position, width)));
+                    return Err(failed(wrong_width(position, layout)));
                 }
                 rows += 1;
                 position = 0;
@@ -221,14 +218,14 @@ impl Job for Count<'_> {
     }
 }
 
-/// Counts the rows of a segment as they would be decoded, without decoding them: every row must have `width` fields,
-/// no quote may stay open. `names` is for errors.
+/// Counts the rows of a segment as they would be decoded, without decoding them: every row must have as many fields as there
+/// are names, and no quote may stay open.
 pub(crate) fn count_rows(
     segment: &[u8],
-    names: &[String],
+    layout: &Layout,
     ends: &mut Vec<u32>,
 ) -> Result<Counted, SegmentError> {
-    let width = names.len();
+    let width = layout.header.len();
     if let Some(rows) = simd::run(Count { segment, width, ends }) {
         return Ok(Counted { rows: rows as u64, lines: rows as u64 });
     }
@@ -238,13 +235,11 @@ pub(crate) fn count_rows(
             record = field.start;
         }
         let failed = |error| SegmentError { lines: lines(&segment[..record]), error };
-        if field.end == FieldEnd::OpenQuote {
-            return Err(failed(open_quote(names.get(position).map_or("", String::as_str), &field.text())));
-        }
+        check_quotes(&field, position, layout).map_err(failed)?;
         position += 1;
         if field.end != FieldEnd::Delimiter {
             if position != width {
-                return Err(failed(wrong_width(position, width)));
+                return Err(failed(wrong_width(position, layout)));
             }
             rows += 1;
             position = 0;
@@ -273,6 +268,25 @@ pub(crate) fn lines(bytes: &[u8]) -> u64 {
     }
 }
 
+/// Every quote of a field must be closed, and mean what it seems to mean.
+fn check_quotes(field: &Field<'_>, position: usize, layout: &Layout) -> Result<(), Box<DataError>> {
+    let column = || layout.header.get(position).map_or("", String::as_str);
+    if layout.quotes == Quotes::MayBeEscaped && field.has_escaped_quote() {
+        return Err(Box::new(escaped_quote("", &field.text()).column(column())));
+    }
+    if field.end == FieldEnd::OpenQuote {
+        return Err(open_quote(column(), &field.text()));
+    }
+    Ok(())
+}
+
+/// A quote of a cell that is written in a way that is not read, or the end of a cell: nobody knows.
+pub(crate) fn escaped_quote(file: &str, text: &[u8]) -> DataError {
+    let problem =
+        "a backslash stands before a quote within quotes: that quote may be the cell's end or a part of it";
+    Error::data(DataErrorKind::OtherDialect, file, problem).value(text).remedy(Remedy::ExportDoubledQuotes)
+}
+
 fn open_quote(column: &str, text: &[u8]) -> Box<DataError> {
     // The last line's end is no part of the cell; it may even be one that was added.
     let text = text.trim_ascii_end();
@@ -280,10 +294,14 @@ fn open_quote(column: &str, text: &[u8]) -> Box<DataError> {
     Box::new(error.column(column).value(text).remedy(Remedy::FetchCutShort))
 }
 
-fn wrong_width(found: usize, expected: usize) -> Box<DataError> {
+fn wrong_width(found: usize, layout: &Layout) -> Box<DataError> {
     let fields = |n: usize| if n == 1 { "1 field".to_owned() } else { format!("{n} fields") };
-    let problem = format!("the row has {}, the header has {expected}", fields(found));
-    Box::new(Error::data(DataErrorKind::WrongWidth, "", problem).remedy(Remedy::FetchCutShort))
+    let (found, expected) = (fields(found), layout.header.len());
+    let (problem, remedy) = match layout.has_header {
+        true => (format!("the row has {found}, the header has {expected}"), Remedy::FetchCutShort),
+        false => (format!("the row has {found}, of {expected} columns"), Remedy::FitColumns),
+    };
+    Box::new(Error::data(DataErrorKind::WrongWidth, "", problem).remedy(remedy))
 }
 
 fn bad_cell(

@@ -45,6 +45,11 @@ impl<'a> Field<'a> {
             Some(_) => Cow::Owned(unescape(inner)),
         }
     }
+
+    /// Whether a backslash stands before a quote within quotes, which some writers mean to be that quote.
+    pub(crate) fn has_escaped_quote(&self) -> bool {
+        self.is_quoted && memchr::memmem::find(&self.raw[1..], b"\\\"").is_some()
+    }
 }
 
 fn unescape(mut inner: &[u8]) -> Vec<u8> {
@@ -205,6 +210,21 @@ mod tests {
     fn an_open_quote_is_told() {
         let ends: Vec<_> = Fields::new(b"a,\"b\nc").map(|field| field.end).collect();
         assert_eq!(ends, [FieldEnd::Delimiter, FieldEnd::OpenQuote]);
+    }
+
+    #[test]
+    fn a_backslash_before_a_quote_is_seen_within_quotes_only() {
+        for (text, is_seen) in [
+            (r#""a\"b""#, true),
+            (r#""a\""#, true),
+            (r#""\"""#, true),
+            (r#""a\b""#, false),
+            (r#"a\"b"#, false),
+            (r#""a""b\c""#, false),
+        ] {
+            let mut fields = Fields::new(text.as_bytes());
+            assert_eq!(fields.any(|field| field.has_escaped_quote()), is_seen, "{text}");
+        }
     }
 
     #[test]

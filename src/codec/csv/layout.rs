@@ -1,6 +1,7 @@
 //! How the text of a part becomes columns: which field goes where, what type it has, and which texts are null.
 
 use crate::codec::value::Zone;
+use crate::model::Quotes;
 use arrow::datatypes::{DataType, SchemaRef, TimeUnit};
 use std::sync::Arc;
 
@@ -37,8 +38,11 @@ impl CellType {
 /// How the cells of one part become columns.
 #[derive(Debug, Clone)]
 pub(crate) struct Layout {
-    /// The names of the header, for counting fields and for errors.
+    /// The names of its fields.
     pub(crate) header: Arc<[String]>,
+    /// The names stand in the part's first line.
+    pub(crate) has_header: bool,
+    pub(crate) quotes: Quotes,
     /// For each column of the output the field it is read from; `None` where the part lacks it.
     pub(crate) fields: Vec<Option<usize>>,
 }

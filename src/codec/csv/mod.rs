@@ -13,7 +13,7 @@ mod layout;
 mod simd;
 
 pub(crate) use column::{Column, Values};
-pub(crate) use decode::{Decoder, cells_to_array, count_rows, lines};
+pub(crate) use decode::{Decoder, cells_to_array, count_rows, escaped_quote, lines};
 pub(crate) use dictionary::Dictionary;
 pub(crate) use encode::{can_hold, check_schema, to_text, write_header, write_rows};
 pub(crate) use fields::{FieldEnd, Fields, whole_records};

@@ -1,0 +1,106 @@
+//! Whether the first line of CSV parts is a header: takes what the parts begin with and what was said of them, and refuses
+//! where a row could be taken for names.
+
+use super::csv_head::{CsvHead, CsvReading, Values, is_value};
+use super::export::Part;
+use crate::model::{DataErrorKind, Error, HeaderMode, Remedy, Result, UsageError, Warning};
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+/// A part that is not empty, and how it begins.
+pub(crate) type Begun<'a> = (&'a Part, &'a CsvHead);
+
+/// Settles what the first lines are; where that was inferred, what it was inferred from is worth a look.
+pub(super) fn settle(begun: &[Begun<'_>], reading: &CsvReading) -> Result<Option<Warning>> {
+    match reading.header {
+        _ if reading.is_output => Ok(None),
+        HeaderMode::Auto => infer(begun),
+        HeaderMode::Yes if reading.is_told => Ok(None),
+        HeaderMode::Yes => refuse_values(begun).map(|()| None),
+        HeaderMode::No => refuse_header(begun, reading).map(|()| None),
+    }
+}
+
+/// Whether the first lines may be taken for headers.
+pub(crate) fn first_lines_are_headers(begun: &[Begun<'_>], reading: &CsvReading) -> bool {
+    reading.header != HeaderMode::No && settle(begun, reading).is_ok()
+}
+
+/// What in a line can be no name of a column: an empty text, a value, or what stands there twice.
+pub(super) fn no_name(names: &[String]) -> Option<&str> {
+    let mut known = HashSet::with_capacity(names.len());
+    let is_name = |name: &str| !name.is_empty() && !is_value(name.as_bytes());
+    names.iter().map(String::as_str).find(|name| !is_name(name) || !known.insert(*name))
+}
+
+/// A row is never taken for a header by a guess: each first line must hold nothing but names, and either another part
+/// begins with it, or there is a column in which all values of all parts are of a kind that the names are not.
+fn infer(begun: &[Begun<'_>]) -> Result<Option<Warning>> {
+    let mut parts_of: HashMap<&[String], usize> = HashMap::new();
+    for (part, head) in begun {
+        if let Some(no_name) = no_name(&head.header) {
+            return Err(unknown(part, Some(no_name)));
+        }
+        *parts_of.entry(&head.header).or_default() += 1;
+    }
+    let Some((part, head)) = begun.iter().find(|(_, head)| parts_of.get(&*head.header) == Some(&1)) else {
+        return Ok(None);
+    };
+    match typed_column(begun) {
+        Some(at) => Ok(head.header.get(at).map(|column| Warning::HeaderInferred { column: column.clone() })),
+        None => Err(unknown(part, None)),
+    }
+}
+
+/// The first column in which no part has anything but numbers, dates and booleans, and some part has one.
+fn typed_column(begun: &[Begun<'_>]) -> Option<usize> {
+    let width = begun.iter().map(|(_, head)| head.values.len()).min()?;
+    (0..width).find(|&at| {
+        let mut values = begun.iter().map(|(_, head)| head.values[at]);
+        values.clone().all(|values| values != Values::Other) && values.any(|values| values == Values::Typed)
+    })
+}
+
+fn unknown(part: &Part, no_name: Option<&str>) -> Error {
+    let shown = |text: &str| text.chars().take(80).collect();
+    UsageError::HeaderUnknown { file: part.object.url.clone(), no_name: no_name.map(shown) }.into()
+}
+
+/// Where nobody but a preset says that there is a header, a value in its place means that there is none.
+fn refuse_values(begun: &[Begun<'_>]) -> Result<()> {
+    for (part, head) in begun {
+        if let Some(value) = head.header.iter().find(|name| is_value(name.as_bytes())) {
+            let problem = "the first line is no header, as a number, date or boolean is no name";
+            return Err(Error::data(DataErrorKind::NoHeader, &part.object.url, problem)
+                .line(1)
+                .value(value.as_bytes())
+                .remedy(Remedy::SayWhetherHeader)
+                .into());
+        }
+    }
+    Ok(())
+}
+
+/// A first line that says just what was said is no row.
+fn refuse_header(begun: &[Begun<'_>], reading: &CsvReading) -> Result<()> {
+    let said = reading.columns.iter().map(String::as_bytes);
+    let is_said = |head: &CsvHead| {
+        let fields: Vec<_> = crate::codec::csv::Fields::new(&head.first_line).collect();
+        fields.len() == reading.columns.len()
+            && fields.iter().zip(said.clone()).all(|(f, name)| *f.text() == *name)
+    };
+    match begun.iter().find(|(_, head)| is_said(head)) {
+        Some((part, _)) => Err(UsageError::ColumnsAreHeader { file: part.object.url.clone() }.into()),
+        None => Ok(()),
+    }
+}
+
+/// Columns that are numbered are those of the first part, in all parts: a row of another width is found when it is read.
+pub(super) fn number_alike(heads: &mut [Option<CsvHead>]) {
+    let Some(first) = heads.iter().flatten().next().map(|head| Arc::clone(&head.header)) else { return };
+    for head in heads.iter_mut().flatten().filter(|head| !head.has_header) {
+        head.header = Arc::clone(&first);
+        head.seen.resize(first.len(), Default::default());
+    }
+}
