@@ -3,6 +3,7 @@
 
 mod budget;
 mod columns;
+mod csv_text;
 mod data_error;
 mod difference;
 mod error;
@@ -36,6 +37,8 @@ pub(crate) use columns::{
     MEANING_KEY, SOURCE_COLUMNS, UUID, column_summaries, is_impact_score, is_metric, is_named_quantile,
     is_quantile, is_time_column, kind_of, meaning, type_name,
 };
+pub use csv_text::HeaderMode;
+pub(crate) use csv_text::Quotes;
 pub use data_error::{DataError, DataErrorKind};
 pub use difference::{Difference, DifferenceKind};
 pub use error::{Error, Result};
@@ -49,12 +52,12 @@ pub use job_problem::{ArnProblem, EventProblem};
 pub use kind::Kind;
 pub(crate) use named::Named;
 pub use naming::{GapRule, PartName, PartNumber, Pattern, Preset, RunStamp};
-pub(crate) use naming::{Quotes, RECEIPT_ENDING, is_receipt, strip_extension};
+pub(crate) use naming::{RECEIPT_ENDING, is_receipt, strip_extension};
 pub use not_found::{Missing, NotFound};
 pub(crate) use options::cores;
 pub use options::{
-    BinaryText, ColumnType, HeaderMode, OnServer, Options, RunChoice, SchemaMode, Selection, Split,
-    parse_duration, parse_size,
+    BinaryText, ColumnType, OnServer, Options, RunChoice, SchemaMode, Selection, Split, parse_duration,
+    parse_size,
 };
 pub use output_exists::{ExistsWhy, OutputExists};
 pub use progress::{Event, WrittenFile};

@@ -6,9 +6,9 @@
 //! read from the right without doubt. A pattern is data, a regex with named groups, so other exporters' names are
 //! rows in [`Preset::ALL`] and a user's own pattern works the same way.
 
+use super::csv_text::{HeaderMode, Quotes};
 use super::error::{Error, Result};
 use super::kind::Kind;
-use super::options::HeaderMode;
 use super::usage::UsageError;
 use super::value_kind::ValueKind;
 
@@ -321,16 +321,6 @@ pub enum GapRule {
     LastFromZero,
     /// Any: the exporter leaves numbers out by itself.
     Any,
-}
-
-/// How a quote stands within a quoted cell of CSV.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Quotes {
-    /// Twice, and a backslash is a character like any other.
-    Doubled,
-    /// Twice or behind a backslash: the writer's settings decide, and they are not known. So a cell in which it makes a
-    /// difference is refused.
-    MayBeEscaped,
 }
 
 /// Exporters whose file names are known.

@@ -1,5 +1,6 @@
 //! What the user may choose: plain data with defaults, shared by the library and the command line.
 
+use super::csv_text::HeaderMode;
 use super::error::{Error, Result};
 use super::format::{Compression, Format, GZIP_LEVELS, ZSTD_LEVELS};
 use super::kind::Kind;
@@ -208,33 +209,6 @@ impl FromStr for SchemaMode {
             "strict" => Ok(SchemaMode::Strict),
             "by-name" => Ok(SchemaMode::ByName),
             _ => Err(unknown(ValueKind::SchemaMode, text, &["strict", "by-name"])),
-        }
-    }
-}
-
-/// Whether CSV parts begin with a header.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum HeaderMode {
-    /// Where the parts themselves tell: the first line holds nothing but names, and parts share it or a column below it holds
-    /// nothing but numbers, dates or booleans. Else it is an error.
-    Auto,
-    /// The first line of each part names the columns.
-    Yes,
-    /// The first line of each part is a row. Where [`Options::columns`] does not name the columns, they are `column_1`,
-    /// `column_2` and so on, and CSV is written without a header.
-    No,
-}
-
-impl FromStr for HeaderMode {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        match text {
-            "auto" => Ok(HeaderMode::Auto),
-            "yes" => Ok(HeaderMode::Yes),
-            "no" => Ok(HeaderMode::No),
-            _ => Err(unknown(ValueKind::HeaderMode, text, &["auto", "yes", "no"])),
         }
     }
 }

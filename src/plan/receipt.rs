@@ -102,18 +102,23 @@ pub struct ReceiptOptions {
     pub binary: Option<BinaryText>,
     /// `--null`.
     pub nulls: Vec<String>,
-    /// `--header`, or what the preset says. Receipts that have none are of runs that took every first line for a header.
-    #[serde(default = "header_before_it_was_asked")]
+    /// `--header`, or what the preset says. Where JSON does not say it, the first line of each part is its header: once
+    /// it was so in every run.
+    #[serde(default = "first_line", skip_serializing_if = "is_first_line")]
     pub header: HeaderMode,
     /// `--columns`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub columns: Vec<String>,
     /// `--source-columns`.
     pub source_columns: bool,
 }
 
-fn header_before_it_was_asked() -> HeaderMode {
+fn first_line() -> HeaderMode {
     HeaderMode::Yes
+}
+
+fn is_first_line(header: &HeaderMode) -> bool {
+    *header == first_line()
 }
 
 /// One file that was written.

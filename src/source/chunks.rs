@@ -2,7 +2,7 @@
 //! part makes many, so both are equally parallel.
 
 use super::csv_head::{CsvHead, LineEnd};
-use super::probe::Wrapping;
+use super::unwrap::Wrapping;
 use crate::codec::csv::whole_records;
 use crate::model::{
     Budget, DataErrorKind, Error, MAX_RECORD_BYTES, Progress, Remedy, Result, TRANSFER_BYTES,

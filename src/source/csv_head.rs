@@ -2,7 +2,7 @@
 //! like. Never reads.
 
 use super::looks_like::other_delimiter;
-use super::probe::{HEAD_BYTES, Probe, Wrapping};
+use super::unwrap::Wrapping;
 use crate::codec::csv::{FieldEnd, Fields, escaped_quote, lines, whole_records};
 use crate::codec::value::{Zone, double, parse_timestamp, time};
 use crate::model::{DataErrorKind, Error, HeaderMode, Options, Quotes, Remedy, Result};
@@ -10,6 +10,9 @@ use crate::store::Object;
 
 use bytes::Bytes;
 use std::sync::Arc;
+
+/// A part of up to this size is read whole.
+pub(super) const HEAD_BYTES: u64 = 64 * 1024;
 
 /// What is said of CSV parts before any of them is looked at.
 #[derive(Debug, Clone)]
@@ -139,7 +142,7 @@ pub(super) fn parse_head(
     text: &Bytes,
     is_whole: bool,
     reading: &CsvReading,
-) -> Result<Option<Probe>> {
+) -> Result<Option<CsvHead>> {
     let mark = if text.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
     let Some(first) = first_line(object, &text[mark..], is_whole, reading)? else { return Ok(None) };
     let has_header = reading.header != HeaderMode::No;
@@ -158,7 +161,7 @@ pub(super) fn parse_head(
     };
     let is_small = is_whole && wrapping == Wrapping::Plain && text.len() as u64 <= HEAD_BYTES;
     let is_header_only = has_header && is_whole && Fields::new(rest).next().is_none();
-    Ok(Some(Probe::Csv(CsvHead {
+    Ok(Some(CsvHead {
         wrapping,
         has_header,
         body: body as u64,
@@ -180,7 +183,7 @@ pub(super) fn parse_head(
         // A copy: a slice would keep the whole head of every part for as long as the plan lives.
         first_line: line,
         header,
-    })))
+    }))
 }
 
 /// The first record of a text.

@@ -200,6 +200,8 @@ pub(crate) enum CsvCells {
     Typed,
     /// They stay the text that they are, in CSV.
     Copied,
+    /// They are text, to be compared.
+    Compared,
 }
 
 /// Finds, chooses and looks at the parts, to read their rows.
@@ -214,20 +216,15 @@ pub(crate) async fn look(store: &Store, chosen: Chosen, options: &Options, cells
     look_by(store, chosen, options, cells, &CsvReading::new(options)).await
 }
 
-/// As [`look`], at the files of an output: of CSV as text, without a header where these columns are given.
+/// As [`look`], at the files of an output; CSV has no header where these columns are given.
 pub(crate) async fn look_at_output(
     store: &Store,
     chosen: Chosen,
     options: &Options,
     columns: Option<Vec<String>>,
 ) -> Result<Input> {
-    let text = Options {
-        all_strings: true,
-        types: Vec::new(),
-        columns: columns.clone().unwrap_or_default(),
-        ..options.clone()
-    };
-    look_by(store, chosen, &text, CsvCells::Typed, &CsvReading::of_output(columns)).await
+    let options = Options { columns: columns.clone().unwrap_or_default(), ..options.clone() };
+    look_by(store, chosen, &options, CsvCells::Compared, &CsvReading::of_output(columns)).await
 }
 
 async fn look_by(
@@ -250,7 +247,7 @@ async fn look_by(
     let mut input = match format {
         Format::Csv => {
             let text = Options { all_strings: true, types: Vec::new(), ..options.clone() };
-            let options = if cells == CsvCells::Copied { &text } else { options };
+            let options = if cells == CsvCells::Typed { options } else { &text };
             csv_input(store, parts, probes, kind, options, cells, reading).await?
         }
         Format::Parquet => parquet_input(store, parts, probes, kind, options)?,

@@ -1,9 +1,9 @@
 //! What each part is, by its first and last bytes: header, line ends, magic bytes, Parquet footer. Takes objects,
 //! gives a [`Probe`] each, with one request for a part of the usual kind. Never decodes rows.
 
-use super::csv_head::{CsvHead, CsvReading, parse_head};
-use super::looks_like::{is_zstd, looks_like};
-use super::unwrap::Members;
+use super::csv_head::{CsvHead, CsvReading, HEAD_BYTES, parse_head};
+use super::looks_like::looks_like;
+use super::unwrap::Wrapping;
 use crate::codec::guard;
 use crate::model::{DataErrorKind, Error, Format, HeaderMode, Remedy, Result, cores};
 use crate::store::{Object, Store, blocking, open_local, read_local};
@@ -16,8 +16,6 @@ use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataP
 use std::io::Read;
 use std::sync::Arc;
 
-/// A part of up to this size is read whole.
-pub(super) const HEAD_BYTES: u64 = 64 * 1024;
 /// Bytes read of the start or the end of a longer one.
 const NEAR_BYTES: u64 = 32 * 1024;
 /// The longest header that is read.
@@ -48,33 +46,6 @@ impl Probe {
             Probe::Csv(_) => Some(Format::Csv),
             Probe::Parquet(_) => Some(Format::Parquet),
         }
-    }
-}
-
-/// How a CSV part is wrapped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Wrapping {
-    Plain,
-    Gzip,
-    Zstd,
-}
-
-impl Wrapping {
-    fn of(head: &[u8]) -> Self {
-        match head {
-            [0x1f, 0x8b, ..] => Wrapping::Gzip,
-            head if is_zstd(head) => Wrapping::Zstd,
-            _ => Wrapping::Plain,
-        }
-    }
-
-    /// Reads the text inside.
-    pub(crate) fn unwrap(self, raw: Box<dyn Read + Send>) -> std::io::Result<Box<dyn Read + Send>> {
-        Ok(match self {
-            Wrapping::Plain => raw,
-            Wrapping::Gzip => Box::new(Members::new(raw)),
-            Wrapping::Zstd => Box::new(zstd::stream::read::Decoder::new(raw)?),
-        })
     }
 }
 
@@ -244,7 +215,7 @@ impl Reader {
             let is_whole = text_is_whole && raw_is_whole;
             self.refuse_other_formats(object, wrapping, &text)?;
             match parse_head(object, wrapping, &text, is_whole, &self.reading)? {
-                Some(probe) => return Ok(probe),
+                Some(head) => return Ok(Probe::Csv(head)),
                 // The header goes on beyond what was read.
                 None if is_whole => return Ok(Probe::Empty),
                 // Nothing is left to read, or enough was.

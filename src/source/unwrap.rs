@@ -1,18 +1,46 @@
-//! The text within a gzip stream: takes compressed bytes, gives the text of all members, one after the other.
+//! How CSV parts are compressed, known by their first bytes: takes compressed bytes, gives the text.
 
+use super::looks_like::is_zstd;
 use flate2::bufread::GzDecoder;
 use std::io::{BufRead, BufReader, Error, ErrorKind, Read, Result};
 
 const BUFFER_BYTES: usize = 32 * 1024;
 
+/// How a CSV part is wrapped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wrapping {
+    Plain,
+    Gzip,
+    Zstd,
+}
+
+impl Wrapping {
+    pub(super) fn of(head: &[u8]) -> Self {
+        match head {
+            [0x1f, 0x8b, ..] => Wrapping::Gzip,
+            head if is_zstd(head) => Wrapping::Zstd,
+            _ => Wrapping::Plain,
+        }
+    }
+
+    /// Reads the text inside.
+    pub(crate) fn unwrap(self, raw: Box<dyn Read + Send>) -> Result<Box<dyn Read + Send>> {
+        Ok(match self {
+            Wrapping::Plain => raw,
+            Wrapping::Gzip => Box::new(Members::new(raw)),
+            Wrapping::Zstd => Box::new(zstd::stream::read::Decoder::new(raw)?),
+        })
+    }
+}
+
 /// The members of a gzip stream. Zeros behind the last one are padding, as `gunzip` has it; anything else there is an
 /// error.
-pub(super) struct Members<R> {
+struct Members<R> {
     member: Option<GzDecoder<BufReader<R>>>,
 }
 
 impl<R: Read> Members<R> {
-    pub(super) fn new(raw: R) -> Self {
+    fn new(raw: R) -> Self {
         Members { member: Some(GzDecoder::new(BufReader::with_capacity(BUFFER_BYTES, raw))) }
     }
 }

@@ -299,7 +299,7 @@ fn wrong_width(found: usize, layout: &Layout) -> Box<DataError> {
     let (found, expected) = (fields(found), layout.header.len());
     let (problem, remedy) = match layout.has_header {
         true => (format!("the row has {found}, the header has {expected}"), Remedy::FetchCutShort),
-        false => (format!("the row has {found}, of {expected} columns"), Remedy::FitColumns),
+        false => (format!("the row has {found}, where {expected} are expected"), Remedy::FitColumns),
     };
     Box::new(Error::data(DataErrorKind::WrongWidth, "", problem).remedy(remedy))
 }

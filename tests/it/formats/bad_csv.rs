@@ -1,7 +1,7 @@
 //! CSV parts that disagree, hold a bad cell, or are cut short.
 
 use crate::support::fixtures::testdata;
-use crate::support::scratch::{RUN, Scratch};
+use crate::support::scratch::{RUN, Scratch, texts};
 use forecast_export::{Error, Location, Options, read};
 use futures::StreamExt;
 
@@ -95,15 +95,20 @@ fn a_column_name_that_occurs_twice_is_refused_in_every_mode() {
 }
 
 #[test]
-fn other_line_ends_than_the_first_parts_are_a_difference() {
+fn other_line_ends_than_the_first_parts_are_a_difference_in_csv_only() {
     let scratch = Scratch::copy_of(&testdata("bad_line_ends"));
     assert_eq!(
-        refused_by_all(&scratch),
+        refused(&scratch, &COPIED),
         format!(
             "in/sales_{RUN}_part1.csv, line 1: lines end with CRLF here and with LF in sales_{RUN}_part0.csv; --schema \
              by-name rewrites them all with LF"
         )
     );
+    for command in ["convert in -o out/", "merge in -o out/x.parquet", "schema in"] {
+        scratch.succeeds(command);
+    }
+    let batch = scratch.merged_parquet("--verify");
+    assert_eq!(texts(&batch, "item_id"), [Some("a"), Some("b")]);
 }
 
 #[test]
@@ -128,6 +133,34 @@ fn a_part_cut_in_mid_row_is_found_however_it_is_read() {
     let expected = format!("in/sales_{RUN}_part1.csv, line 3: the row has 2 fields, the header has 3; {CUT}");
     assert_eq!(refused_by_all(&scratch), expected);
     assert_eq!(scratch.fails("merge in -o out/x.csv --source-columns", 5), expected);
+}
+
+#[test]
+fn a_quote_that_spark_may_have_escaped_is_refused_by_its_line() {
+    let name = |part: u32| format!("part-{part:05}-0d2c6f5e-8a1b-4c3d-9e8f-0a1b2c3d4e5f-c000.csv");
+    for (cell, value) in
+        [(r#""{\"a\":1,\"b\":2}""#, r#"{\a\":1"#), (r#""a path\""#, r#"a path\"#), (r#""a \" b"#, r#"a \ b"#)]
+    {
+        let scratch = Scratch::new();
+        scratch.write(&format!("in/{}", name(0)), "id,j\n1,x\n");
+        scratch.write(&format!("in/{}", name(1)), format!("id,j\n2,y\\z\n3,{cell}\n"));
+        let expected =
+            format!("in/{}, line 3, column j: a backslash stands before a quote within quotes", name(1));
+        for command in TYPED.iter().chain(&COPIED) {
+            let said = scratch.fails(&format!("{command} --preset spark"), 5);
+            assert!(
+                said.starts_with(&expected) && said.contains(value.split('"').next().unwrap_or(value)),
+                "{said}"
+            );
+        }
+        // In a header, too.
+        scratch.write(&format!("in/{}", name(1)), format!("id,{cell}\n1,2\n"));
+        let said = scratch.fails("schema in --preset spark", 5);
+        assert!(said.starts_with(&format!("in/{}, line 1: a backslash stands before", name(1))), "{said}");
+    }
+    // Elsewhere it is a character like any other.
+    let scratch = Scratch::csv(&["item_id,path\na,\"x\\y\\\"\n"]);
+    assert_eq!(texts(&scratch.merged_parquet(""), "path"), [Some("x\\y\\")]);
 }
 
 #[test]
@@ -307,15 +340,12 @@ fn invalid_utf8_is_refused_where_text_must_be_text() {
 
 #[test]
 fn a_header_that_is_no_text_is_refused() {
-    for (header, problem) in [
-        (&b"item_id,caf\xe9\na,1\n"[..], "the header is no text: invalid UTF-8: \"caf\u{fffd}\""),
-        (b"item_id,\0\na,1\n", "the header holds NUL bytes: this is no CSV"),
-    ] {
-        let scratch = Scratch::csv(&[header]);
-        let expected =
-            format!("in/sales_{RUN}_part0.csv, line 1: {problem}; name the export's own part files");
-        assert_eq!(refused_by_all(&scratch), expected);
-    }
+    let scratch = Scratch::csv(&[&b"item_id,caf\xe9\na,1\n"[..]]);
+    let expected = format!(
+        "in/sales_{RUN}_part0.csv, line 1: the header is no text: invalid UTF-8: \"caf\u{fffd}\"; name the export's own \
+         part files"
+    );
+    assert_eq!(refused_by_all(&scratch), expected);
 }
 
 #[test]

@@ -222,6 +222,33 @@ fn gzip_and_zstandard_parts_are_read_by_their_magic_bytes() {
 }
 
 #[test]
+fn zeros_behind_gzip_and_frames_that_are_to_be_skipped_are_no_text() {
+    let text = b"item_id,p50\na,1.0\n";
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(text).expect("compressed");
+    let gzip = encoder.finish().expect("compressed");
+    let skipped = b"\x50\x2a\x4d\x18\x04\0\0\0abcd";
+    let frame = zstd::encode_all(&text[..], 3).expect("zstd");
+    for (extension, bytes) in [
+        ("csv.gz", [&gzip[..], &[0; 512]].concat()),
+        // More than is read of a part at first.
+        ("csv.gz", [&gzip[..], &[0; 100_000]].concat()),
+        ("csv.zst", [&skipped[..], &frame, skipped].concat()),
+    ] {
+        let scratch = Scratch::of_parts(extension, &[bytes]);
+        assert_eq!(scratch.merged_csv("").as_bytes(), text);
+        assert_eq!(doubles(&scratch.merged_parquet(""), "p50"), some(&[1.0]));
+    }
+    for rubbish in
+        [&b"\0\0x"[..], b"rubbish", &[&[0; 512][..], &gzip].concat(), &[&[0; 100_000][..], b"x"].concat()]
+    {
+        let scratch = Scratch::of_parts("csv.gz", &[[&gzip[..], rubbish].concat()]);
+        let said = scratch.fails("merge in -o out/x.csv", 5);
+        assert!(said.contains("compressed part"), "{said}");
+    }
+}
+
+#[test]
 fn a_part_larger_than_every_buffer_is_read_to_its_last_row() {
     // Quoted newlines and long cells, so that cuts fall everywhere.
     let mut text = String::from("item_id,date,p50\n");

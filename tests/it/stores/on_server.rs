@@ -151,6 +151,37 @@ fn parts_of_every_form_are_glued_together() {
 }
 
 #[test]
+fn parts_without_a_header_keep_their_first_rows() {
+    let bucket = bucket("on-server-no-header");
+    // Without their headers, and equal to each other; the first has a mark as long as the names will be.
+    let row =
+        |part: Vec<u8>| part[part.iter().position(|byte| *byte == b'\n').expect("a header") + 1..].to_vec();
+    let parts: Vec<Vec<u8>> = csv_parts(1, ROWS).into_iter().cycle().take(3).map(row).collect();
+    let marked = [&b"\xef\xbb\xbf"[..], &parts[0]].concat();
+    bucket.put_parts("in/", "csv", &[marked, parts[1].clone(), parts[2].clone()]);
+    let width =
+        parts[0].split(|byte| *byte == b'\n').next().expect("a row").split(|byte| *byte == b',').count();
+    let names: Vec<String> = (0..width).map(|at| format!("c{at}")).collect();
+    for (flags, header) in
+        [(["--header", "no"], String::new()), (["--columns", &names.join(",")], names.join(",") + "\n")]
+    {
+        let (there, report) = merge_to(&bucket, "csv", &flags);
+        assert_eq!(report["strategy"], "copy-on-server");
+        assert!(there == [header.as_bytes(), &parts.concat()].concat(), "{flags:?}");
+    }
+    let narrow: Vec<Vec<u8>> = parts
+        .iter()
+        .map(|part| part.iter().copied().map(|b| if b == b',' { b'-' } else { b }).collect())
+        .collect();
+    bucket.put_parts("lone/", "csv", &[[&b"\xef\xbb\xbf"[..], &narrow[0]].concat(), narrow[1].clone()]);
+    // A header of three bytes, as many as the mark has.
+    let (source, target) = (bucket.at("lone"), bucket.at("lone.csv"));
+    bucket.succeed(&["merge", &source, "-o", &target, "--columns", "ab"].map(str::to_owned));
+    let expected = [&b"ab\n"[..], &narrow[0], &narrow[1]].concat();
+    assert!(bucket.get("lone.csv").expect("the output is there") == expected);
+}
+
+#[test]
 fn a_quoted_header_and_crlf_stay_as_they_are() {
     let bucket = bucket("on-server-crlf");
     let parts: Vec<Vec<u8>> = csv_parts(2, ROWS)
