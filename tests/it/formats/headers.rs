@@ -321,6 +321,22 @@ fn another_header_makes_another_run() {
     }
 }
 
+#[test]
+fn a_receipt_that_says_nothing_of_headers_is_of_a_run_that_had_them() {
+    let scratch = Scratch::csv(&["item_id,p50\na,1.0\n"]);
+    scratch.succeeds("merge in -o out/x.csv");
+    let receipt = scratch.text("out/x.csv.receipt.json");
+    assert!(!receipt.contains("\"header\""), "{receipt}");
+    let (_, said) = scratch.succeeds_with("merge in -o out/x.csv --header yes");
+    assert!(said.starts_with("up to date"), "{said}");
+    let scratch = snowflake(&["1,x\n"]);
+    scratch.succeeds("merge in -o out/x.csv --preset snowflake --columns id,region");
+    let receipt: serde_json::Value =
+        serde_json::from_str(&scratch.text("out/x.csv.receipt.json")).expect("JSON");
+    assert_eq!(receipt["options"]["header"], "no");
+    assert_eq!(receipt["options"]["columns"], serde_json::json!(["id", "region"]));
+}
+
 /// Rows of texts that need no quotes, which may look like anything.
 fn rows(width: usize) -> impl Strategy<Value = Vec<String>> {
     let cell =
