@@ -97,8 +97,8 @@ pub enum UsageError {
     HeaderUnknown {
         /// The part.
         file: String,
-        /// What stands in its first line and is no name of a column: an empty text, a number, a date, a boolean, or a text
-        /// that stands there twice. `None` where all may be names.
+        /// What stands in its first line and is no name of a column: nothing but blanks, a number, a date, a boolean, several
+        /// lines, or a text that stands there twice. `None` where all may be names.
         no_name: Option<String>,
     },
     /// A file was to be written, and there is a folder.

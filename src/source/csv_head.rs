@@ -212,8 +212,10 @@ fn first_line(
     let end = loop {
         let Some(field) = fields.next() else { return Ok(None) };
         start.get_or_insert(field.start);
-        if reading.quotes == Quotes::MayBeEscaped && field.has_escaped_quote() {
-            return Err(escaped_quote(&object.url, &field.text()).line(1).into());
+        if reading.quotes == Quotes::MayBeEscaped
+            && let Some(text) = field.with_escaped_quote()
+        {
+            return Err(escaped_quote(&object.url, text).line(1).into());
         }
         // What is a row is read when its turn comes, and its text may be anything.
         let name = match is_named {

@@ -27,10 +27,12 @@ pub(crate) fn first_lines_are_headers(begun: &[Begun<'_>], reading: &CsvReading)
     reading.header != HeaderMode::No && settle(begun, reading).is_ok()
 }
 
-/// What in a line can be no name of a column: an empty text, a value, or what stands there twice.
+/// What in a line can be no name of a column: nothing but blanks, a value, several lines, or what stands there twice.
 pub(super) fn no_name(names: &[String]) -> Option<&str> {
     let mut known = HashSet::with_capacity(names.len());
-    let is_name = |name: &str| !name.is_empty() && !is_value(name.as_bytes());
+    let is_name = |name: &str| {
+        !name.trim().is_empty() && !name.contains(char::is_control) && !is_value(name.as_bytes())
+    };
     names.iter().map(String::as_str).find(|name| !is_name(name) || !known.insert(*name))
 }
 

@@ -271,8 +271,10 @@ pub(crate) fn lines(bytes: &[u8]) -> u64 {
 /// Every quote of a field must be closed, and mean what it seems to mean.
 fn check_quotes(field: &Field<'_>, position: usize, layout: &Layout) -> Result<(), Box<DataError>> {
     let column = || layout.header.get(position).map_or("", String::as_str);
-    if layout.quotes == Quotes::MayBeEscaped && field.has_escaped_quote() {
-        return Err(Box::new(escaped_quote("", &field.text()).column(column())));
+    if layout.quotes == Quotes::MayBeEscaped
+        && let Some(text) = field.with_escaped_quote()
+    {
+        return Err(Box::new(escaped_quote("", text).column(column())));
     }
     if field.end == FieldEnd::OpenQuote {
         return Err(open_quote(column(), &field.text()));

@@ -46,9 +46,10 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// Whether a backslash stands before a quote within quotes, which some writers mean to be that quote.
-    pub(crate) fn has_escaped_quote(&self) -> bool {
-        self.is_quoted && memchr::memmem::find(&self.raw[1..], b"\\\"").is_some()
+    /// The field as it stands, where a backslash stands before a quote within its quotes: some writers mean that quote.
+    pub(crate) fn with_escaped_quote(&self) -> Option<&'a [u8]> {
+        let has_one = self.is_quoted && memchr::memmem::find(&self.raw[1..], b"\\\"").is_some();
+        has_one.then_some(self.raw)
     }
 }
 
@@ -223,7 +224,7 @@ mod tests {
             (r#""a""b\c""#, false),
         ] {
             let mut fields = Fields::new(text.as_bytes());
-            assert_eq!(fields.any(|field| field.has_escaped_quote()), is_seen, "{text}");
+            assert_eq!(fields.any(|field| field.with_escaped_quote().is_some()), is_seen, "{text}");
         }
     }
 

@@ -94,6 +94,8 @@ fn a_row_is_never_taken_for_a_header_by_a_guess() {
         (vec!["a,TRUE\nb,false\n"], no_name(0, "TRUE")),
         (vec!["a,\nb,1\n", "a,\nc,2\n"], no_name(0, "")),
         (vec!["a,b,a\n1,2,3\n"], no_name(0, "a")),
+        (vec!["a, \nb,1\n"], no_name(0, " ")),
+        (vec!["a,\"x\ny\"\nb,1\n"], no_name(0, "x\\ny")),
         (vec!["id,region\na,north\n", "id,region\nb,south\n", "c,7\n"], no_name(2, "7")),
         (vec!["a,north\nb,south\n"], nothing(0)),
         (vec!["a,north\n", "b,south\n"], nothing(0)),
