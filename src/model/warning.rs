@@ -21,10 +21,11 @@ pub enum Warning {
     NoEffectOnCsv(Setting),
     /// A setting has no effect on Parquet.
     NoEffectOnParquet(Setting),
-    /// The first line of each part was taken for a header, as a column looks like it.
+    /// The first line of each part was taken for a header, for one reason only.
     HeaderInferred {
-        /// The column, which below that line holds nothing but numbers, dates or booleans.
-        column: String,
+        /// The column that below that line holds nothing but numbers, dates or booleans. `None` where there is none, and
+        /// other parts begin with the same line.
+        column: Option<String>,
     },
     /// Parts differ in their own metadata; the first part's value is kept.
     MetadataDiffers {
@@ -76,13 +77,15 @@ impl Named for Warning {
             }
             Warning::NoEffectOnCsv(setting) => write!(f, "{} has no effect on CSV", name(*setting)),
             Warning::NoEffectOnParquet(setting) => write!(f, "{} has no effect on Parquet", name(*setting)),
-            Warning::HeaderInferred { column } => write!(
-                f,
-                "the first line of each part is taken for a header, as {} is the only text in its column; {header} yes says \
-                 that it is one, {header} no that it is a row",
-                Escaped(column),
-                header = name(Setting::Header)
-            ),
+            Warning::HeaderInferred { column } => {
+                f.write_str("the first line of each part is taken for a header, as ")?;
+                match column {
+                    Some(column) => write!(f, "{} is the only text in its column", Escaped(column))?,
+                    None => f.write_str("other parts begin with the same one")?,
+                }
+                let header = name(Setting::Header);
+                write!(f, "; {header} yes says that it is one, {header} no that it is a row")
+            }
             Warning::MetadataDiffers { key } => write!(
                 f,
                 "parts differ in their metadata under the key \"{key}\": the first part's value is kept"

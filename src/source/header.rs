@@ -37,7 +37,8 @@ pub(super) fn no_name(names: &[String]) -> Option<&str> {
 }
 
 /// A row is never taken for a header by a guess: each first line must hold nothing but names, and either another part
-/// begins with it, or there is a column in which all values of all parts are of a kind that the names are not.
+/// begins with it, or there is a column in which all values of all parts are of a kind that the names are not. Where only one
+/// of the two holds, that is worth a look.
 fn infer(begun: &[Begun<'_>]) -> Result<Option<Warning>> {
     let mut parts_of: HashMap<&[String], usize> = HashMap::new();
     for (part, head) in begun {
@@ -46,12 +47,15 @@ fn infer(begun: &[Begun<'_>]) -> Result<Option<Warning>> {
         }
         *parts_of.entry(&head.header).or_default() += 1;
     }
-    let Some((part, head)) = begun.iter().find(|(_, head)| parts_of.get(&*head.header) == Some(&1)) else {
-        return Ok(None);
-    };
-    match typed_column(begun) {
-        Some(at) => Ok(head.header.get(at).map(|column| Warning::HeaderInferred { column: column.clone() })),
-        None => Err(unknown(part, None)),
+    let alone = begun.iter().find(|(_, head)| parts_of.get(&*head.header) == Some(&1));
+    let typed = typed_column(begun).and_then(|at| begun.first()?.1.header.get(at).cloned());
+    match (alone, typed) {
+        // Rows of text may be alike, and a name may be missing in a column: either is worth a look where it stands alone.
+        (None, Some(_)) => Ok(None),
+        (None, None) if begun.is_empty() => Ok(None),
+        (None, None) => Ok(Some(Warning::HeaderInferred { column: None })),
+        (Some(_), column @ Some(_)) => Ok(Some(Warning::HeaderInferred { column })),
+        (Some((part, _)), None) => Err(unknown(part, None)),
     }
 }
 
