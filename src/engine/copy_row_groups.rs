@@ -5,16 +5,18 @@ use super::context::Context;
 use super::open_file::OpenFile;
 use super::parquet_file::{footer_of_copy, seal};
 use super::row_group::Wanted;
+use super::row_group_reader::{RowGroupReader, too_large};
 use super::row_groups::{RowGroupLimits, assembled, encoded};
 use super::rows::{encoder, reencoded_rows, row_group_rows};
 use crate::codec::guard;
 use crate::codec::parquet::{
-    Assembler, MAGIC, PageWalker, StringDecoding, chunk_ranges, codec_of, page_indexes,
+    Assembler, ChunkClaims, MAGIC, PageProblem, PageWalker, StringDecoding, WalkedChunk, chunk_ranges,
+    codec_of, decode_row_group, page_indexes,
 };
 use crate::model::{DataErrorKind, Error, Remedy, Result, TRANSFER_BYTES};
 use crate::plan::{PlannedOutput, RowGroupPiece, RunPlan, row_group_pieces};
 use crate::sink::Sink;
-use crate::source::PlannedPart;
+use crate::source::{Contents, PlannedPart};
 use crate::store::{Object, blocking, open_local, read_local};
 
 use bytes::Bytes;
@@ -57,8 +59,19 @@ async fn write(
                     _ => with_page_index(context, part).await?,
                 };
                 opened = Some((part, Arc::clone(&metadata)));
-                copy(context, &context.input.parts[part].object, &metadata, row_group, sink).await?;
-                assembler.add(metadata.row_group(row_group), &page_indexes(&metadata, row_group))?;
+                let object = &context.input.parts[part].object;
+                let walked = copy(context, object, &metadata, row_group, sink).await?;
+                check_rows(context, part, &metadata, row_group, &walked).await?;
+                let mut indexes = page_indexes(&metadata, row_group);
+                for ((index, chunk), range) in
+                    indexes.iter_mut().zip(&walked).zip(chunk_ranges(metadata.row_group(row_group)))
+                {
+                    // Readers do without an index, but one that is wrong hides rows.
+                    if !chunk.has_index(index, range.start) {
+                        *index = (None, None);
+                    }
+                }
+                assembler.add(metadata.row_group(row_group), &indexes)?;
                 let copied = metadata.row_group(row_group).num_rows().max(0) as u64;
                 context.progress.add_rows(copied);
                 rows += copied;
@@ -143,65 +156,116 @@ pub(super) async fn with_page_index(context: &Context, part: usize) -> Result<Ar
     }
 }
 
-/// Copies the column chunks of one row group, in the order of the columns.
+/// Copies the column chunks of one row group, in the order of the columns; returns their pages.
 async fn copy(
     context: &Context,
     object: &Object,
     metadata: &Arc<ParquetMetaData>,
     row_group: usize,
     sink: &mut Sink,
-) -> Result<()> {
+) -> Result<Vec<WalkedChunk>> {
     if context.input.store.is_local() && sink.copies_files() {
         return copy_locally(context, object, metadata, row_group, sink).await;
     }
     // Column by column: chunks need not lie in order or without gaps.
-    let pieces: Vec<(usize, Range<u64>, bool)> = metadata
-        .row_group(row_group)
-        .columns()
-        .iter()
+    let pieces: Vec<(usize, Range<u64>)> = chunk_ranges(metadata.row_group(row_group))
         .enumerate()
-        .flat_map(|(column, chunk)| {
-            let (start, length) = chunk.byte_range();
-            let end = start + length;
-            (start..end).step_by(TRANSFER_BYTES).map(move |from| {
-                let to = end.min(from + TRANSFER_BYTES as u64);
-                (column, from..to, to == end)
-            })
+        .flat_map(|(column, Range { start, end })| {
+            (start..end)
+                .step_by(TRANSFER_BYTES)
+                .map(move |from| (column, from..end.min(from + TRANSFER_BYTES as u64)))
         })
         .collect();
     let ahead = (context.budget.prefetch / TRANSFER_BYTES).max(1);
     let mut reads = stream::iter(pieces)
-        .map(|(column, range, is_last)| async move {
-            let bytes = context.input.store.read(object, range).await?;
-            Ok::<_, Error>((column, bytes, is_last))
+        .map(|(column, range)| async move {
+            Ok::<_, Error>((column, context.input.store.read(object, range).await?))
         })
         .buffered(ahead);
-    let mut walker = PageWalker::default();
-    while let Some((column, bytes, is_last)) = reads.try_next().await? {
-        let damaged = |problem| damaged(object, metadata, row_group, column, problem);
-        walker.feed(&bytes).map_err(damaged)?;
-        if is_last {
-            std::mem::take(&mut walker).finish().map_err(damaged)?;
-        }
+    let group = metadata.row_group(row_group);
+    let mut walkers: Vec<PageWalker> =
+        (0..group.num_columns()).map(|column| PageWalker::new(ChunkClaims::of(group, column))).collect();
+    while let Some((column, bytes)) = reads.try_next().await? {
+        walkers[column]
+            .feed(&bytes)
+            .map_err(|problem| wrong_pages(object, metadata, row_group, column, problem))?;
         context.progress.add_bytes(bytes.len() as u64);
         sink.write(vec![bytes]).await?;
     }
-    Ok(())
+    let finished = walkers.into_iter().enumerate().map(|(column, walker)| {
+        walker.finish().map_err(|problem| wrong_pages(object, metadata, row_group, column, problem))
+    });
+    finished.collect()
 }
 
-fn damaged(
+/// What is wrong with the pages of a column chunk, as an error.
+fn wrong_pages(
     object: &Object,
     metadata: &ParquetMetaData,
     row_group: usize,
     column: usize,
-    problem: String,
+    problem: PageProblem,
 ) -> Error {
     let name = metadata.row_group(row_group).column(column).column_path().string();
-    Error::data(DataErrorKind::Damaged, &object.url, format!("row group {row_group}: {problem}"))
-        .column(name)
-        .remedy(Remedy::FetchDamaged)
-        .into()
+    let error = match problem {
+        PageProblem::Damaged(problem) => {
+            Error::data(DataErrorKind::Damaged, &object.url, format!("row group {row_group}: {problem}"))
+                .remedy(Remedy::FetchDamaged)
+        }
+        PageProblem::TooLarge(size) => too_large(object, size),
+    };
+    error.column(name).into()
 }
+
+/// Counts the rows of a row group that was copied, where its pages did not tell them: those of nothing but lists are
+/// known once they are decoded.
+async fn check_rows(
+    context: &Context,
+    part: usize,
+    metadata: &ParquetMetaData,
+    row_group: usize,
+    walked: &[WalkedChunk],
+) -> Result<()> {
+    if walked.iter().any(|chunk| chunk.rows_are_known) {
+        return Ok(());
+    }
+    let PlannedPart { object, contents: Contents::Parquet { metadata: footer, shape }, .. } =
+        &context.input.parts[part]
+    else {
+        return Err(Error::Internal("row groups of a part that is no Parquet".into()));
+    };
+    let (input, footer, view) = (Arc::clone(&context.input), Arc::clone(footer), Arc::clone(&shape.carried));
+    let (budget, runtime) = (context.budget, tokio::runtime::Handle::current());
+    let count = move || {
+        let object = &input.parts[part].object;
+        let group = footer.row_group(row_group);
+        let bytes = RowGroupReader::open(&input.store, object, group, budget, &runtime)?;
+        let failure = bytes.failure();
+        let decoding = (&view, StringDecoding::Plain);
+        let batches = decode_row_group(
+            &object.url,
+            bytes,
+            &footer,
+            row_group,
+            decoding,
+            |_| false,
+            ROWS_COUNTED_AT_ONCE,
+        );
+        let counted = batches.and_then(|batches| {
+            batches.map(|batch| batch.map(|batch| batch.num_rows() as i64)).sum::<Result<i64>>()
+        });
+        counted.map_err(|error| failure.behind(error))
+    };
+    let (rows, said) = (blocking(count).await?, metadata.row_group(row_group).num_rows());
+    if rows == said {
+        return Ok(());
+    }
+    let problem = format!("row group {row_group}: its pages hold {rows} rows, the footer says {said}");
+    Err(Error::data(DataErrorKind::Damaged, &object.url, problem).remedy(Remedy::FetchDamaged).into())
+}
+
+/// Rows that are decoded at once to count them.
+const ROWS_COUNTED_AT_ONCE: usize = 8192;
 
 /// From disk to disk the system copies by itself: only headers of pages, and pages with checksums, are read.
 async fn copy_locally(
@@ -210,16 +274,17 @@ async fn copy_locally(
     metadata: &Arc<ParquetMetaData>,
     row_group: usize,
     sink: &mut Sink,
-) -> Result<()> {
+) -> Result<Vec<WalkedChunk>> {
     let (checked, found) = (object.clone(), Arc::clone(metadata));
     let check = blocking(move || {
         let file = open_local(&checked)?;
         let mut buffer = vec![0; CHECK_BYTES];
-        for (column, chunk) in found.row_group(row_group).columns().iter().enumerate() {
-            check_pages(&file, &checked, chunk.byte_range(), &mut buffer)?
-                .map_err(|problem| damaged(&checked, &found, row_group, column, problem))?;
-        }
-        Ok(())
+        let group = found.row_group(row_group);
+        let walked = chunk_ranges(group).enumerate().map(|(column, range)| {
+            walk_pages(&file, &checked, range, ChunkClaims::of(group, column), &mut buffer)?
+                .map_err(|problem| wrong_pages(&checked, &found, row_group, column, problem))
+        });
+        walked.collect()
     });
     let opened = object.clone();
     let copy = async {
@@ -232,7 +297,7 @@ async fn copy_locally(
         Ok(())
     };
     // Nothing is published before both are done, so neither waits for the other.
-    tokio::try_join!(check, copy).map(|_| ())
+    tokio::try_join!(check, copy).map(|(walked, ())| walked)
 }
 
 /// Ranges of which each that begins where the one before ends was joined to it.
@@ -253,34 +318,25 @@ const CHECK_BYTES: usize = 256 * 1024;
 const HEADER_BYTES: usize = 512;
 
 /// Walks over the pages of a column chunk; the inner error is what is wrong with them.
-fn check_pages(
+fn walk_pages(
     file: &File,
     object: &Object,
-    (start, length): (u64, u64),
+    Range { start, end }: Range<u64>,
+    claims: ChunkClaims,
     buffer: &mut [u8],
-) -> Result<Result<(), String>> {
-    let mut walker = PageWalker::default();
-    let (mut at, end) = (start, start + length);
-    let mut wanted = HEADER_BYTES;
+) -> Result<Result<WalkedChunk, PageProblem>> {
+    let mut walker = PageWalker::new(claims);
+    let mut at = start;
     while at < end {
-        let read = usize::try_from(end - at).unwrap_or(usize::MAX).min(wanted);
+        let most = if walker.is_checking() { buffer.len() } else { HEADER_BYTES };
+        let read = usize::try_from(end - at).unwrap_or(usize::MAX).min(most);
         read_local(file, object, at, &mut buffer[..read])?;
-        if let Err(problem) = walker.feed(&buffer[..read]) {
-            return Ok(Err(problem));
-        }
-        at += read as u64;
-        let unseen = walker.unseen();
-        wanted = if walker.is_checking() { buffer.len() } else { HEADER_BYTES };
-        if unseen > 0 {
-            walker.skip_unseen();
-            at += unseen;
+        match walker.feed(&buffer[..read]).and_then(|()| walker.skip()) {
+            Ok(skipped) => at += read as u64 + skipped,
+            Err(problem) => return Ok(Err(problem)),
         }
     }
-    Ok(if at > end {
-        Err("a page is cut off at the end of its column chunk".into())
-    } else {
-        walker.finish()
-    })
+    Ok(if at > end { Err(PageProblem::cut_off()) } else { walker.finish() })
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The bytes of one row group, wherever they lie, as the Parquet decoder asks for them.
 
-use crate::codec::parquet::{byte_range, unpacked_size};
-use crate::model::{Budget, DataErrorKind, Error, Remedy, Result};
+use crate::codec::parquet::{MAX_PAGE_BYTES, byte_range, unpacked_size};
+use crate::model::{Budget, DataError, DataErrorKind, Error, Remedy, Result};
 use crate::store::{Object, Store, open_local, read_local};
 
 use bytes::Bytes;
@@ -17,8 +17,11 @@ use tokio::runtime::Handle;
 /// Bytes read at once for one column of a row group that is too large to be fetched whole.
 const WINDOW_BYTES: u64 = 1024 * 1024;
 
-/// Bytes of a page before compression, at most.
-const MAX_PAGE_BYTES: u64 = 256 * 1024 * 1024;
+/// The error of a page that has so many bytes before compression.
+pub(super) fn too_large(object: &Object, size: u64) -> DataError {
+    let problem = format!("a page of {size} bytes: at most 256 MiB are read at once");
+    Error::data(DataErrorKind::TooLarge, &object.url, problem).remedy(Remedy::SmallerPages)
+}
 
 #[derive(Clone)]
 pub(crate) struct RowGroupReader {
@@ -119,11 +122,7 @@ impl ChunkReader for RowGroupReader {
     fn get_read(&self, start: u64) -> parquet::errors::Result<Window> {
         let mut window = Window { reader: self.clone(), position: start, held: Bytes::new() };
         let checked = window.fill().and_then(|()| match unpacked_size(&window.held) {
-            Some(size) if size > MAX_PAGE_BYTES => {
-                let problem = format!("a page of {size} bytes: at most 256 MiB are read at once");
-                let error = Error::data(DataErrorKind::TooLarge, &self.object.url, problem);
-                Err(error.remedy(Remedy::SmallerPages).into())
-            }
+            Some(size) if size > MAX_PAGE_BYTES => Err(too_large(&self.object, size).into()),
             _ => Ok(()),
         });
         checked.map_err(|error| ParquetError::General(self.failure.keep(error)))?;

@@ -24,6 +24,11 @@ pub enum Incomplete {
         /// How many parts there must be at least, by the highest number.
         parts: u64,
     },
+    /// A part is a link that leads nowhere.
+    LinkToNothing {
+        /// The part's path.
+        part: String,
+    },
     /// Two files claim the same part.
     Duplicate {
         /// The job and run.
@@ -202,6 +207,11 @@ impl Named for Incomplete {
     fn write(&self, f: &mut fmt::Formatter<'_>, name: SettingName) -> fmt::Result {
         match self {
             Incomplete::Gaps { run, gaps, parts } => write_gaps(f, run, gaps, *parts, name),
+            Incomplete::LinkToNothing { part } => write!(
+                f,
+                "{} is a link to nothing; bring back what it leads to, or remove the link",
+                Escaped(part)
+            ),
             Incomplete::Duplicate { run, files: [one, other] } => {
                 write!(f, "{run}: two files claim the same part: {one} and {other}; remove one of them")
             }
@@ -326,6 +336,10 @@ mod tests {
         let (place, arn) = (|| "exports".to_owned(), || "arn:x".to_owned());
         let pair = |one: &str, other: &str| [one.to_owned(), other.to_owned()];
         for (error, sentence) in [
+            (
+                Incomplete::LinkToNothing { part: "x".into() },
+                "x is a link to nothing; bring back what it leads to, or remove the link",
+            ),
             (
                 Incomplete::Duplicate { run: "x 2026".into(), files: pair("a", "b") },
                 "x 2026: two files claim the same part: a and b; remove one of them",

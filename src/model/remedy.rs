@@ -18,6 +18,8 @@ pub enum Remedy {
     LeaveEmptyPartsAway,
     /// Export the part again as UTF-8; a merge to CSV copies its bytes as they are.
     ExportAsUtf8,
+    /// Export the part again without encryption.
+    ExportUnencrypted,
     /// Export with column names that differ from each other.
     ExportDistinctNames,
     /// The file is not a part: name the export's own files as the source.
@@ -110,6 +112,7 @@ impl Named for Remedy {
             Remedy::ExportAsUtf8 => {
                 f.write_str("export the part again as UTF-8; a merge to CSV copies the bytes as they are")
             }
+            Remedy::ExportUnencrypted => f.write_str("export the part again without encryption"),
             Remedy::ExportDistinctNames => f.write_str("export with distinct column names"),
             Remedy::NamePartFiles => f.write_str("name the export's own part files"),
             Remedy::ReadAsText { column } => write!(

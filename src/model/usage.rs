@@ -145,6 +145,20 @@ pub enum UsageError {
         /// The part, as a path or URL.
         path: String,
     },
+    /// The next run over the source would read the output as one of the parts.
+    OutputInSource {
+        /// What would be written, as a path or URL.
+        path: String,
+        /// The source.
+        place: String,
+    },
+    /// The output, or the receipt beside it, has a longer name than a file can have.
+    NameTooLong {
+        /// The name, or the key.
+        name: String,
+        /// The bytes that it can have at most.
+        most: usize,
+    },
     /// The folder that is written to holds a part that is read.
     FolderHoldsPart {
         /// The part, as a path or URL.
@@ -196,6 +210,15 @@ pub enum UsageError {
         /// The first point in time.
         start: String,
     },
+}
+
+/// The start of a long name.
+fn shortened(name: &str) -> String {
+    let mut shown: String = name.chars().take(80).collect();
+    if shown.len() < name.len() {
+        shown.push('…');
+    }
+    shown
 }
 
 impl Named for UsageError {
@@ -318,21 +341,26 @@ impl Named for UsageError {
                 "the source is not named like a part, so new parts cannot be named; {} helps",
                 name(Setting::Pattern)
             ),
-            UsageError::BadFileName { name } => {
-                let mut shown: String = name.chars().take(80).collect();
-                if shown.len() < name.len() {
-                    shown.push('…');
-                }
-                write!(
-                    f,
-                    "a part would be written as \"{}\", which is no name for a file; merge writes to a name of \
-                     yours",
-                    Escaped(&shown)
-                )
-            }
+            UsageError::BadFileName { name } => write!(
+                f,
+                "a part would be written as \"{}\", which is no name for a file; merge writes to a name of yours",
+                Escaped(&shortened(name))
+            ),
             UsageError::OutputIsPart { path } => {
                 write!(f, "{path} is one of the parts that are read; name another output")
             }
+            UsageError::OutputInSource { path, place } => write!(
+                f,
+                "{} lies in the source, and the next run over {} would read it as a part; write to another folder",
+                Escaped(path),
+                Escaped(place)
+            ),
+            UsageError::NameTooLong { name, most } => write!(
+                f,
+                "\"{}\" has {} bytes, more than the {most} that a name can have; give the output a shorter one",
+                Escaped(&shortened(name)),
+                name.len()
+            ),
             UsageError::FolderHoldsPart { path } => {
                 write!(f, "{path} is one of the parts that are read; name another folder")
             }
@@ -505,6 +533,15 @@ mod tests {
             (
                 UsageError::OutputIsPart { path: text("x") },
                 "x is one of the parts that are read; name another output",
+            ),
+            (
+                UsageError::OutputInSource { path: text("in/x"), place: text("in") },
+                "in/x lies in the source, and the next run over in would read it as a part; write to another folder",
+            ),
+            (
+                UsageError::NameTooLong { name: text("x.csv.receipt.json"), most: 9 },
+                "\"x.csv.receipt.json\" has 18 bytes, more than the 9 that a name can have; give the output a \
+                 shorter one",
             ),
             (
                 UsageError::FolderHoldsPart { path: text("x") },

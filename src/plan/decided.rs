@@ -1,7 +1,7 @@
 //! A plan once everything is decided: what a run does, or why there is nothing to do.
 
 use super::output::{Output, Outputs};
-use super::receipt::{Receipt, ReceiptOptions, ReceiptParts};
+use super::receipt::{self, Receipt, ReceiptOptions, ReceiptParts};
 use super::server_merge::ServerMerge;
 use crate::model::{
     Compression, Format, OnServer, Options, Strategy, Warning, Why, WrittenFile, column_summaries,
@@ -142,6 +142,20 @@ impl RunPlan {
             columns: column_summaries(&self.input.schema),
             digest,
             rows_of,
+        }
+    }
+
+    /// Where the receipt goes that is a file of its own; `None` where it is in the output itself, or there is none.
+    pub(crate) fn receipt_place(&self) -> Option<Location> {
+        if self.options.no_receipt {
+            return None;
+        }
+        match (&self.output, self.to) {
+            (Output::File(location), Format::Csv) if !self.output.is_written_straight() => {
+                Some(receipt::beside(location))
+            }
+            (Output::Folder(folder), _) => Some(folder.child(&receipt::name_in_folder(&self.input.exports))),
+            _ => None,
         }
     }
 

@@ -38,8 +38,16 @@ use std::sync::Arc;
 pub async fn plan(source: &Location, output: &Output, options: &Options) -> Result<Plan> {
     let asked = Asked::new(output, options)?;
     let (chosen, existing) = try_join(choose(source, options), existing::look(output)).await?;
+    if let Output::File(location) = output {
+        refuse::refuse_in_source(source, &chosen.exports, options, std::slice::from_ref(location))?;
+    }
     // An output that is up to date is seen before any part is looked at.
     if let Some((receipt, files)) = existing::up_to_date(&existing, &asked, &chosen.exports).await? {
+        if let Output::Folder(folder) = output {
+            let files: Vec<Location> =
+                receipt.outputs.iter().map(|output| folder.child(&output.file)).collect();
+            refuse::refuse_in_source(source, &chosen.exports, options, &files)?;
+        }
         let (source, exports, warnings) = (source.clone(), chosen.exports, chosen.warnings);
         return Ok(Plan::UpToDate(Box::new(UpToDate { source, exports, receipt, files, warnings })));
     }
@@ -68,6 +76,7 @@ pub async fn plan(source: &Location, output: &Output, options: &Options) -> Resu
         why,
         outputs,
     };
+    refuse::refuse_places(&plan)?;
     refuse::refuse_existing(&plan, &existing)?;
     Box::pin(on_server::leave_to_server(&mut plan)).await?;
     Ok(Plan::Run(Box::new(plan)))

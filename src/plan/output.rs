@@ -250,7 +250,7 @@ fn one_by_one(folder: &Location, parts: &[&Part], extension: &str) -> Result<Vec
 }
 
 /// The longest name that the usual file systems take, in bytes.
-const MAX_NAME: usize = 255;
+pub(super) const MAX_NAME: usize = 255;
 
 /// The new parts are named after the old ones, whose names came from a store: one that could lead out of the folder,
 /// or mislead whoever sees it, is refused before anything is written.

@@ -2,11 +2,66 @@
 
 use super::decided::RunPlan;
 use super::existing::Existing;
-use super::output::{Output, Outputs};
-use crate::model::{Error, ExistsWhy, Result, RunStamp, UsageError};
-use crate::sink::Target;
-use crate::store::{Location, Object, listing};
+use super::output::{MAX_NAME, Output, Outputs};
+use crate::model::{Error, ExistsWhy, Options, Result, RunStamp, UsageError};
+use crate::source::Export;
+use crate::store::listing::{self, Coverage};
+use crate::store::{Location, Object, Place};
 use std::collections::HashSet;
+
+/// Refuses files that would take the place of parts, or that the next run over the source would read as parts. The files
+/// lie in one folder.
+pub(super) fn refuse_in_source(
+    source: &Location,
+    exports: &[Export],
+    options: &Options,
+    files: &[Location],
+) -> Result<()> {
+    let Some(first) = files.first() else { return Ok(()) };
+    let (folder, listed) = (Place::of_folder(&first.folder()), Coverage::of(source));
+    for file in files {
+        let (above, name) = file.split();
+        let place = folder.child(name);
+        if !listed.holds(&place) {
+            continue;
+        }
+        let path = file.to_string();
+        let mut parts = exports.iter().flat_map(|export| &export.parts).map(|part| &part.object);
+        if parts.any(|part| part.file_name() == name && Place::of_file(&source.at(&part.key)) == place) {
+            return Err(UsageError::OutputIsPart { path }.into());
+        }
+        if options.select.pattern.parse(above, name).is_some() {
+            return Err(UsageError::OutputInSource { path, place: source.to_string() }.into());
+        }
+    }
+    Ok(())
+}
+
+/// Refuses files that [`refuse_in_source`] refuses, and names that are too long.
+pub(super) fn refuse_places(plan: &RunPlan) -> Result<()> {
+    let files: Vec<Location> = match &plan.outputs {
+        Outputs::Files(files) => {
+            files.iter().filter_map(|planned| planned.target.location()).cloned().collect()
+        }
+        Outputs::Resplit(resplit) => vec![resplit.file(0)],
+    };
+    refuse_in_source(&plan.source, &plan.input.exports, &plan.options, &files)?;
+    files.iter().chain(&plan.receipt_place()).try_for_each(refuse_long_name)
+}
+
+/// The longest key that the stores take, in bytes.
+const MAX_KEY: usize = 1024;
+
+fn refuse_long_name(location: &Location) -> Result<()> {
+    let (name, most) = match location.is_local() {
+        true => (location.split().1, MAX_NAME),
+        false => (location.path.as_str(), MAX_KEY),
+    };
+    match name.len() > most {
+        true => Err(UsageError::NameTooLong { name: name.to_owned(), most }.into()),
+        false => Ok(()),
+    }
+}
 
 /// Refuses an output that exists, and a folder in which old parts of the same run would stay beside the new ones.
 pub(super) fn refuse_existing(plan: &RunPlan, existing: &Existing) -> Result<()> {
@@ -14,21 +69,7 @@ pub(super) fn refuse_existing(plan: &RunPlan, existing: &Existing) -> Result<()>
         Outputs::Files(files) => files.as_slice(),
         Outputs::Resplit(_) => &[],
     };
-    let files = || {
-        targets.iter().filter_map(|planned| match &planned.target {
-            Target::File(location) => Some(location),
-            _ => None,
-        })
-    };
-    for location in files() {
-        for part in &plan.input.parts {
-            if location.store.url(&location.path) == part.object.url
-                && location.is_local() == plan.input.store.is_local()
-            {
-                return Err(UsageError::OutputIsPart { path: location.to_string() }.into());
-            }
-        }
-    }
+    let files = || targets.iter().filter_map(|planned| planned.target.location());
     let (there, folder) = match (existing, &plan.output) {
         (Existing::File(_), Output::File(location)) if !plan.options.overwrite => {
             return Err(Error::exists(location.to_string(), ExistsWhy::Exists));

@@ -33,7 +33,7 @@ impl ServerMerge {
             Format::Csv => {
                 "the rows between the first and the last of each part that is copied; they are not counted"
             }
-            Format::Parquet => "the checksums of pages in row groups that are copied",
+            Format::Parquet => "the pages in row groups that are copied, of which only the footers are read",
         }
     }
 }

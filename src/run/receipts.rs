@@ -1,10 +1,10 @@
 //! The receipt of a run: made when all is published, and written last where it is a file of its own.
 
 use crate::engine::{Context, Finished};
-use crate::model::{Format, Result};
+use crate::model::Result;
 use crate::plan::{Output, Receipt, ReceiptOutput, RunPlan, ServerMerge, receipt};
 use crate::sink::{Sink, SinkOptions, Target};
-use crate::store::{ContentType, Location, Object, listing};
+use crate::store::{ContentType, Object, listing};
 
 use std::collections::HashMap;
 
@@ -36,7 +36,7 @@ pub(super) async fn of_run(
 /// lists what it said of an object when it was put.
 async fn listed(plan: &RunPlan) -> Result<HashMap<String, Object>> {
     match &plan.output {
-        Output::Folder(folder) if !folder.is_local() && place(plan).is_some() => {
+        Output::Folder(folder) if !folder.is_local() && plan.receipt_place().is_some() => {
             let found = listing::list(&folder.as_folder()).await?.objects.into_iter();
             let in_folder = found.filter(|object| object.folder() == folder.path);
             Ok(in_folder.map(|object| (object.file_name().to_owned(), object)).collect())
@@ -47,7 +47,7 @@ async fn listed(plan: &RunPlan) -> Result<HashMap<String, Object>> {
 
 /// Writes the receipt where it is a file of its own.
 pub(super) async fn write(plan: &RunPlan, receipt: &Receipt) -> Result<()> {
-    let Some(place) = place(plan) else { return Ok(()) };
+    let Some(place) = plan.receipt_place() else { return Ok(()) };
     let json = receipt.to_json(true)? + "\n";
     // It speaks of an output that is there by now: whatever receipt was there spoke of another one.
     let options = SinkOptions {
@@ -68,18 +68,4 @@ pub(super) async fn write(plan: &RunPlan, receipt: &Receipt) -> Result<()> {
         sink.abort().await;
     }
     written.map(drop)
-}
-
-/// Where the receipt goes; `None` where it is in the output itself, or there is none.
-fn place(plan: &RunPlan) -> Option<Location> {
-    if plan.options.no_receipt {
-        return None;
-    }
-    match (&plan.output, plan.to) {
-        (Output::File(location), Format::Csv) if !plan.output.is_written_straight() => {
-            Some(receipt::beside(location))
-        }
-        (Output::Folder(folder), _) => Some(folder.child(&receipt::name_in_folder(&plan.input.exports))),
-        _ => None,
-    }
 }

@@ -30,6 +30,16 @@ pub(crate) enum Target {
     File(Location),
 }
 
+impl Target {
+    /// The place of a file.
+    pub(crate) fn location(&self) -> Option<&Location> {
+        match self {
+            Target::File(location) => Some(location),
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

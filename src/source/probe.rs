@@ -4,15 +4,14 @@
 use super::csv_head::{CsvHead, CsvReading, HEAD_BYTES, parse_head};
 use super::looks_like::looks_like;
 use super::unwrap::Wrapping;
-use crate::codec::guard;
-use crate::model::{DataErrorKind, Error, Format, HeaderMode, Remedy, Result, cores};
+use crate::codec::parquet::{FooterProblem, MAGIC, read_footer};
+use crate::model::{DataError, DataErrorKind, Error, Format, HeaderMode, Incomplete, Remedy, Result, cores};
 use crate::store::{Object, Store, blocking, open_local, read_local};
 
 use bytes::Bytes;
 use futures::future::try_join_all;
 use futures::{StreamExt, TryStreamExt, stream};
-use parquet::DecodeResult;
-use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataPushDecoder};
+use parquet::file::metadata::ParquetMetaData;
 use std::io::Read;
 use std::sync::Arc;
 
@@ -22,6 +21,8 @@ const NEAR_BYTES: u64 = 32 * 1024;
 const MAX_HEADER_BYTES: u64 = 1024 * 1024;
 /// The longest Parquet footer that is read: some 100,000 row groups of 20 columns.
 const MAX_FOOTER_BYTES: u64 = 256 * 1024 * 1024;
+/// Bytes behind a Parquet footer: its length, and the magic bytes.
+const FOOTER_ENDING: u64 = 8;
 /// Bytes of whole small parts that are kept, so that they need no second request.
 const KEPT_BYTES: u64 = 16 * 1024 * 1024;
 /// Heads that are read at once from a store. Far away nearly all of their time is waiting: twice as many at once take
@@ -140,6 +141,9 @@ impl Reader {
         if !self.store.is_local() {
             return self.runtime.block_on(self.store.read(object, range));
         }
+        if range.is_empty() {
+            return Ok(Bytes::new());
+        }
         let mut buffer = vec![0; (range.end - range.start) as usize];
         read_local(&open_local(object)?, object, range.start, &mut buffer)?;
         Ok(buffer.into())
@@ -147,6 +151,9 @@ impl Reader {
 
     /// Looks at a part of which the first range was read.
     fn probe(&self, object: &Object, first: Bytes) -> Result<Probe> {
+        if object.is_dangling {
+            return Err(Incomplete::LinkToNothing { part: object.url.clone() }.into());
+        }
         let mut head = first;
         if starts_at_end(object) {
             if is_parquet(&head[head.len() - 4..]) {
@@ -167,39 +174,36 @@ impl Reader {
             let problem = format!("the Parquet footer is damaged or cut off: {reason}");
             damaged_part(object, problem)
         };
-        if tail.ends_with(b"PARE") {
-            let kind = DataErrorKind::Encrypted;
-            return Err(Error::data(kind, &object.url, "the Parquet footer is encrypted").into());
-        }
-        let tail_start = object.size - tail.len() as u64;
-        let mut decoder = guard(|| {
-            let mut decoder = ParquetMetaDataPushDecoder::try_new(object.size)?
-                .with_page_index_policy(PageIndexPolicy::Skip);
-            decoder.push_range(tail_start..object.size, tail)?;
-            Ok::<_, parquet::errors::ParquetError>(decoder)
-        })
-        .map_err(damaged)?;
-        loop {
-            match guard(|| decoder.try_decode()).map_err(damaged)? {
-                DecodeResult::Data(metadata) => {
-                    check_metadata(object, &metadata)?;
-                    return Ok(Probe::Parquet(Arc::new(metadata)));
-                }
-                DecodeResult::NeedsData(ranges) => {
-                    for range in ranges {
-                        if range.end > object.size || range.start >= tail_start {
-                            return Err(damaged("it points outside the file".into()));
-                        }
-                        if range.end - range.start > MAX_FOOTER_BYTES {
-                            let length = range.end - range.start;
-                            return Err(damaged(format!("it claims {length} bytes, of 256 MiB at most")));
-                        }
-                        let bytes = self.read(object, range.clone())?;
-                        guard(|| decoder.push_range(range, bytes)).map_err(damaged)?;
-                    }
-                }
-                DecodeResult::Finished => return Err(damaged("it holds nothing".into())),
+        // Its length, and the format's magic bytes.
+        let ending = match tail.last_chunk::<8>() {
+            Some(&[l0, l1, l2, l3, b'P', b'A', b'R', b'1']) => Some(u32::from_le_bytes([l0, l1, l2, l3])),
+            Some(&[.., b'P', b'A', b'R', b'E']) => {
+                return Err(encrypted(object, "the Parquet footer is encrypted").into());
             }
+            _ => None,
+        };
+        let length = u64::from(ending.ok_or_else(|| damaged("the file does not end in PAR1".into()))?);
+        if length > MAX_FOOTER_BYTES {
+            return Err(damaged(format!("it claims {length} bytes, of 256 MiB at most")));
+        }
+        let end = object.size - FOOTER_ENDING;
+        // Before it there are at least the magic bytes.
+        let start = end.checked_sub(length).filter(|start| *start >= MAGIC.len() as u64);
+        let start = start.ok_or_else(|| damaged("it points outside the file".into()))?;
+        let tail_start = object.size - tail.len() as u64;
+        let footer = match start.checked_sub(tail_start) {
+            Some(from) => tail.slice(from as usize..tail.len() - FOOTER_ENDING as usize),
+            None => self.read(object, start..end)?,
+        };
+        match read_footer(&footer) {
+            Ok(metadata) => {
+                check_metadata(object, &metadata)?;
+                Ok(Probe::Parquet(Arc::new(metadata)))
+            }
+            Err(FooterProblem::Encrypted(column)) => {
+                Err(encrypted(object, "the column is encrypted").column(column).into())
+            }
+            Err(FooterProblem::Damaged(reason)) => Err(damaged(reason)),
         }
     }
 
@@ -264,6 +268,13 @@ fn is_parquet(head: &[u8]) -> bool {
     head.starts_with(b"PAR1") || head.starts_with(b"PARE")
 }
 
+fn encrypted(object: &Object, problem: &str) -> DataError {
+    Error::data(DataErrorKind::Encrypted, &object.url, problem).remedy(Remedy::ExportUnencrypted)
+}
+
+/// The least bytes that a page header takes.
+const LEAST_PAGE_BYTES: u64 = 8;
+
 /// Every number in a footer that is used as a position or a count must make sense before it is used.
 fn check_metadata(object: &Object, metadata: &ParquetMetaData) -> Result<()> {
     let damaged = |problem: String| damaged_part(object, format!("the Parquet footer is damaged: {problem}"));
@@ -274,22 +285,35 @@ fn check_metadata(object: &Object, metadata: &ParquetMetaData) -> Result<()> {
         }
         rows = rows.checked_add(group.num_rows()).ok_or_else(|| damaged("too many rows".into()))?;
         for column in group.columns() {
+            let wrong = |what: &str| {
+                let name = column.column_path().string();
+                damaged(format!("column {name} of row group {i} {what}"))
+            };
             if column.file_path().is_some_and(|path| !path.is_empty()) {
-                return Err(damaged(format!(
-                    "column {} lies in another file",
-                    column.column_path().string()
-                )));
+                return Err(wrong("lies in another file"));
             }
+            let count = |number: i64| u64::try_from(number).ok();
             let start = column.dictionary_page_offset().unwrap_or_else(|| column.data_page_offset());
-            let end = u64::try_from(start)
-                .ok()
-                .zip(u64::try_from(column.compressed_size()).ok())
-                .and_then(|(start, size)| start.checked_add(size));
-            if end.is_none_or(|end| end > object.size) {
-                return Err(damaged(format!(
-                    "column {} of row group {i} lies outside the file",
-                    column.column_path().string()
-                )));
+            let size = count(column.compressed_size());
+            let place = count(start).zip(size.and_then(|size| count(start)?.checked_add(size)));
+            let Some((start, end)) = place.filter(|(_, end)| *end <= object.size) else {
+                return Err(wrong("lies outside the file"));
+            };
+            let values = count(column.num_values()).zip(count(column.uncompressed_size()));
+            let Some((values, _)) = values else { return Err(wrong("has a negative size")) };
+            // A page counts its values in 31 bits.
+            let most = ((end - start) / LEAST_PAGE_BYTES).saturating_mul(i32::MAX as u64);
+            if values > most {
+                return Err(wrong(&format!("claims {values} values in {} bytes", end - start)));
+            }
+            let rows = group.num_rows().unsigned_abs();
+            let is_flat = column.column_descr().max_rep_level() == 0;
+            if values < rows || (is_flat && values != rows) {
+                return Err(wrong(&format!("has {values} values in {rows} rows")));
+            }
+            let data = count(column.data_page_offset());
+            if rows > 0 && !data.is_some_and(|data| (start..end).contains(&data)) {
+                return Err(wrong("has no pages where it says"));
             }
         }
     }

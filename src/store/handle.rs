@@ -198,6 +198,7 @@ impl Store {
             size: meta.size,
             modified: Some(meta.last_modified),
             e_tag: meta.e_tag,
+            is_dangling: false,
         }
     }
 

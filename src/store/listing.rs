@@ -3,6 +3,7 @@
 use super::glob::Glob;
 use super::location::Location;
 use super::object::Object;
+use super::place::Place;
 use crate::model::{Error, NotFound, Result};
 
 use std::collections::HashSet;
@@ -119,13 +120,51 @@ fn list_local_glob(location: &Location) -> Result<Listing> {
     Ok(Listing { objects, is_single_file: false })
 }
 
-/// All files below `path`, or `path` itself; links are followed, a link that leads nowhere or in a circle is no file.
+/// What a listing of a location finds, however places are spelled.
+pub(crate) struct Coverage {
+    /// The location as a folder, and as a file.
+    folder: Place,
+    file: Place,
+    /// The folder in which names are matched.
+    glob: Option<(Place, Glob)>,
+}
+
+impl Coverage {
+    pub(crate) fn of(source: &Location) -> Self {
+        let glob = Glob::new(source.split().1);
+        let is_there = source.is_local() && std::fs::metadata(&source.path).is_ok();
+        Coverage {
+            folder: Place::of_folder(source),
+            file: Place::of_file(source),
+            glob: (!glob.is_literal() && !is_there).then(|| (Place::of_folder(&source.folder()), glob)),
+        }
+    }
+
+    /// Whether the listing holds what lies at a place.
+    pub(crate) fn holds(&self, place: &Place) -> bool {
+        let matches = |(folder, glob): &(Place, Glob)| {
+            let name = place.within(folder).and_then(|below| below.split('/').next());
+            name.is_some_and(|name| glob.matches(name))
+        };
+        *place == self.file || place.within(&self.folder).is_some() || self.glob.as_ref().is_some_and(matches)
+    }
+}
+
+/// All files below `path`, or `path` itself. Links are followed; one that leads nowhere is listed as such, as it may
+/// stand for a part.
 fn walk(path: &str, objects: &mut Vec<Object>) -> Result<()> {
     for entry in walkdir::WalkDir::new(path).follow_links(true) {
         let entry = match entry {
             Ok(entry) => entry,
             Err(error) => {
                 let shown = error.path().map_or_else(|| path.to_owned(), |path| path.display().to_string());
+                if error.path().is_some_and(leads_nowhere) {
+                    if error.path().is_some_and(|path| path.to_str().is_some()) {
+                        objects
+                            .push(super::object::dangling_object(shown.strip_prefix("./").unwrap_or(&shown)));
+                    }
+                    continue;
+                }
                 match error.into_io_error() {
                     Some(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
                         return Err(Error::io("listing", shown, cause));
@@ -146,4 +185,55 @@ fn walk(path: &str, objects: &mut Vec<Object>) -> Result<()> {
         objects.push(super::object::local_object(name, &meta));
     }
     Ok(())
+}
+
+/// Whether a path is a link at whose end there is nothing, or no end.
+fn leads_nowhere(path: &std::path::Path) -> bool {
+    let is_link = std::fs::symlink_metadata(path).is_ok_and(|meta| meta.is_symlink());
+    let end = std::fs::metadata(path).map_err(|error| error.kind());
+    is_link && end.is_err_and(|kind| kind != std::io::ErrorKind::PermissionDenied)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    #[tokio::test]
+    async fn a_link_that_leads_nowhere_is_listed_as_one() {
+        let scratch = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| scratch.path().join(name);
+        std::fs::write(at("file"), "x").expect("written");
+        for (to, link) in [("file", "good"), ("absent", "gone"), ("b", "a"), ("a", "b"), (".", "circle")] {
+            symlink(to, at(link)).expect("a link");
+        }
+        let location = Location::parse(&scratch.path().display().to_string()).expect("a path");
+        let found = list(&location).await.expect("a listing").objects;
+        let found: Vec<(&str, bool)> =
+            found.iter().map(|object| (object.file_name(), object.is_dangling)).collect();
+        assert_eq!(found, [("a", true), ("b", true), ("file", false), ("gone", true), ("good", false)]);
+    }
+
+    #[test]
+    fn a_listing_holds_what_is_written_below_its_folder_or_matches_its_glob() {
+        let scratch = tempfile::tempdir().expect("a folder");
+        std::fs::create_dir(scratch.path().join("in")).expect("a folder");
+        std::fs::write(scratch.path().join("in/one"), "x").expect("written");
+        let at =
+            |path: &str| Location::parse(&scratch.path().join(path).display().to_string()).expect("a path");
+        for (source, target, is_covered) in [
+            ("in", "in/x", true),
+            ("in/", "in/../in/new/x", true),
+            ("in", "in2/x", false),
+            ("in", "x", false),
+            ("in/s_*", "in/s_x", true),
+            ("in/s_*", "in/s_folder/x", true),
+            ("in/s_*", "in/t_x", false),
+            ("in/one", "in/one", true),
+            ("in/one", "in/two", false),
+        ] {
+            let place = Place::of_file(&at(target));
+            assert_eq!(Coverage::of(&at(source)).holds(&place), is_covered, "{source} {target}");
+        }
+    }
 }

@@ -115,6 +115,21 @@ impl Location {
         }
     }
 
+    /// The folder above the last segment.
+    pub(crate) fn folder(&self) -> Location {
+        Location { path: self.split().0.to_owned(), is_folder: true, ..self.clone() }
+    }
+
+    /// The object of this key in the same store.
+    pub(crate) fn at(&self, key: &str) -> Location {
+        Location {
+            store: self.store.clone(),
+            path: key.to_owned(),
+            is_folder: false,
+            text: self.store.url(key),
+        }
+    }
+
     /// The object `name` beside this one.
     pub(crate) fn sibling(&self, name: &str) -> Location {
         let beside = |text: &str| match text.rsplit_once('/') {

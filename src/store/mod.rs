@@ -21,6 +21,7 @@ mod location;
 mod object;
 mod objects;
 mod options;
+mod place;
 mod remote;
 #[cfg(feature = "aws")]
 mod s3;
@@ -44,5 +45,6 @@ pub(crate) use object::{blocking, changed, local_object, open_local, read_local}
 pub(crate) use objects::ContentType;
 pub use objects::{Encryption, ObjectOptions};
 pub use options::StoreOptions;
+pub(crate) use place::Place;
 pub(crate) use upload_pieces::{Cutter, Limits, Own, Span, Totals, UploadPiece};
 pub(crate) use upload_ticket::UploadTicket;

@@ -20,6 +20,9 @@ pub struct Object {
     pub modified: Option<DateTime<Utc>>,
     /// The store's identifier of this content, where it has one.
     pub e_tag: Option<String>,
+    /// A link that leads nowhere or in a circle: there is a name, and nothing to read.
+    #[serde(skip)]
+    pub(crate) is_dangling: bool,
 }
 
 impl Object {
@@ -63,6 +66,19 @@ pub(crate) fn local_object(path: &str, meta: &std::fs::Metadata) -> Object {
         size: meta.len(),
         modified: meta.modified().ok().map(DateTime::from),
         e_tag: None,
+        is_dangling: false,
+    }
+}
+
+/// A link on local disk that leads nowhere.
+pub(crate) fn dangling_object(path: &str) -> Object {
+    Object {
+        key: path.to_owned(),
+        url: path.to_owned(),
+        size: 0,
+        modified: None,
+        e_tag: None,
+        is_dangling: true,
     }
 }
 

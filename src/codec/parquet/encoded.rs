@@ -37,8 +37,11 @@ pub(super) fn failed(doing: &str, error: &dyn std::fmt::Display) -> Error {
     Error::Internal(format!("{doing} Parquet: {error}"))
 }
 
-/// The page indexes of a row group, by column, where it has them.
-pub(crate) type PageIndexes = Vec<(Option<ColumnIndexMetaData>, Option<OffsetIndexMetaData>)>;
+/// The indexes of the pages of a column chunk, by values and by offsets, where it has them.
+pub(crate) type PageIndex = (Option<ColumnIndexMetaData>, Option<OffsetIndexMetaData>);
+
+/// The page indexes of a row group, by column.
+pub(crate) type PageIndexes = Vec<PageIndex>;
 
 /// The page indexes of a row group of a file.
 pub(crate) fn page_indexes(metadata: &ParquetMetaData, row_group: usize) -> PageIndexes {

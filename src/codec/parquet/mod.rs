@@ -1,6 +1,6 @@
-//! Parquet: pages and column chunks to record batches, and back. `decode` reads row groups, `pages` walks page headers
-//! without unpacking, `encode` turns batches or parsed CSV into row groups, `assembler` puts row groups and a footer
-//! together. What is not on the hot path goes through the parquet crate.
+//! Parquet: pages and column chunks to record batches, and back. `footer` reads footers, `decode` reads row groups,
+//! `pages` walks pages without unpacking, `encode` turns batches or parsed CSV into row groups, `assembler` puts row
+//! groups and a footer together. What is not on the hot path goes through the parquet crate.
 
 mod assembler;
 mod bounds;
@@ -8,10 +8,12 @@ mod chunk;
 mod decode;
 mod encode;
 mod encoded;
+mod footer;
 mod hybrid;
 mod page;
 mod pages;
 mod row_group;
+mod thrift;
 mod types;
 mod view;
 
@@ -22,7 +24,8 @@ pub(crate) use encode::{Encoder, arrow_schema, codec, codec_of};
 pub(crate) use encoded::{
     CREATED_BY, EncodedRowGroup, FOOTER_BYTES, MAGIC, byte_range, chunk_ranges, page_indexes,
 };
-pub(crate) use pages::{PageWalker, unpacked_size};
+pub(crate) use footer::{FooterProblem, read_footer};
+pub(crate) use pages::{ChunkClaims, MAX_PAGE_BYTES, PageProblem, PageWalker, WalkedChunk, unpacked_size};
 pub(crate) use types::{
     Edit, Likeness, edited, has_int96, id, is_bytes, is_only_null, is_same, repetition, schema_of, shown,
 };

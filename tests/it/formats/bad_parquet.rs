@@ -72,7 +72,7 @@ fn an_encrypted_footer_is_named() {
     bad[..4].copy_from_slice(b"PARE");
     bad[end - 4..].copy_from_slice(b"PARE");
     let message = refused(&Scratch::of_parts("parquet", &[bad]), 0, &ALL);
-    assert_eq!(message, ": the Parquet footer is encrypted");
+    assert_eq!(message, ": the Parquet footer is encrypted; export the part again without encryption");
 }
 
 #[test]

@@ -5,13 +5,14 @@
 //! one that is no table at all in `no_tables`. It has its exit code, and a message that says
 //! where and what, with the value and what helps. It leaves every file as it was: no output, no temporary. Nothing
 //! panics: files of arbitrary bytes are in `hostile`, files too large to hold in `limits`. A single cell's value is
-//! tested beside the code in `src/`.
+//! tested beside the code in `src/`. Parquet files that lie are in `lies`.
 
 mod bad_csv;
 mod bad_parquet;
 mod csv_files;
 mod headers;
 mod hostile;
+mod lies;
 mod limits;
 mod no_tables;
 mod outputs;

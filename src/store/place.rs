@@ -1,0 +1,113 @@
+//! Places in one spelling, so that two of them can be compared: `in`, `./in`, `in/../in` and a link to it are one folder.
+
+use super::location::Location;
+
+use std::path::{Component, Path, PathBuf};
+
+/// Where a file or folder lies, or would lie.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// The bucket, or nothing for local disk.
+    root: String,
+    /// Without a trailing slash.
+    path: String,
+}
+
+impl Place {
+    pub(crate) fn of_folder(location: &Location) -> Self {
+        let path = match location.is_local() {
+            true => resolved(Path::new(&location.path)).to_string_lossy().into_owned(),
+            false => location.path.clone(),
+        };
+        Place { root: location.store.url(""), path: path.trim_end_matches('/').to_owned() }
+    }
+
+    /// As [`Place::of_folder`], but a link in place of the file is the place: it is what would be replaced.
+    pub(crate) fn of_file(location: &Location) -> Self {
+        Place::of_folder(&location.folder()).child(location.split().1)
+    }
+
+    /// The place of a name in this folder.
+    pub(crate) fn child(&self, name: &str) -> Self {
+        let slash = if self.path.is_empty() && !self.root.is_empty() { "" } else { "/" };
+        Place { root: self.root.clone(), path: format!("{}{slash}{name}", self.path) }
+    }
+
+    /// The path of this place within a folder, where it lies in it.
+    pub(crate) fn within(&self, folder: &Place) -> Option<&str> {
+        if self.root != folder.root {
+            return None;
+        }
+        let below = self.path.strip_prefix(&folder.path)?;
+        if folder.path.is_empty() && !below.starts_with('/') { Some(below) } else { below.strip_prefix('/') }
+    }
+}
+
+/// The same path from the root on, without links as far as it exists.
+fn resolved(path: &Path) -> PathBuf {
+    if let Ok(real) = path.canonicalize() {
+        return real;
+    }
+    let mut found = std::env::current_dir().unwrap_or_default();
+    for component in path.components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                found.pop();
+            }
+            other => found.push(other),
+        }
+        if let Ok(real) = found.canonicalize() {
+            found = real;
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use object_store::memory::InMemory;
+    use std::sync::Arc;
+
+    fn local(path: &Path) -> Location {
+        Location::parse(&path.display().to_string()).expect("a path")
+    }
+
+    #[test]
+    fn a_folder_is_one_place_however_it_is_spelled() {
+        let scratch = tempfile::tempdir().expect("a folder");
+        let folder = scratch.path().join("in");
+        std::fs::create_dir(&folder).expect("a folder");
+        std::os::unix::fs::symlink("in", scratch.path().join("link")).expect("a link");
+        let place = Place::of_folder(&local(&folder));
+        for spelled in ["in/", "./in", "in/../in", "new/../in", "link", "link/../in/."] {
+            assert_eq!(Place::of_folder(&local(&scratch.path().join(spelled))), place, "{spelled}");
+        }
+        let file = Place::of_file(&local(&scratch.path().join("link/new/x.csv")));
+        assert_eq!(file.within(&place), Some("new/x.csv"));
+        assert_eq!(Place::of_file(&local(&scratch.path().join("in2/x.csv"))).within(&place), None);
+        // A link in place of a file is what is replaced.
+        assert_ne!(Place::of_file(&local(&scratch.path().join("link"))), place);
+    }
+
+    #[test]
+    fn a_relative_path_starts_at_the_working_folder() {
+        let here = std::env::current_dir().expect("a working folder");
+        let file = Place::of_file(&Location::parse("src/new.csv").expect("a path"));
+        assert_eq!(file.within(&Place::of_folder(&local(&here))), Some("src/new.csv"));
+        assert_eq!(
+            file.within(&Place::of_folder(&local(Path::new("/")))).map(|path| path.starts_with('/')),
+            Some(false)
+        );
+    }
+
+    #[test]
+    fn keys_are_compared_within_their_bucket() {
+        let of = |root: &str, path: &str| Location::in_store(Arc::new(InMemory::new()), root, path);
+        let file = Place::of_file(&of("memory://a/", "x/y.csv"));
+        assert_eq!(file.within(&Place::of_folder(&of("memory://a/", "x/"))), Some("y.csv"));
+        assert_eq!(file.within(&Place::of_folder(&of("memory://a/", ""))), Some("x/y.csv"));
+        assert_eq!(file.within(&Place::of_folder(&of("memory://b/", "x/"))), None);
+    }
+}
