@@ -289,9 +289,13 @@ impl Ord for PartName {
 }
 
 /// Endings that are no part of a name's stem, longest first.
-const EXTENSIONS: [&str; 11] = [
+const EXTENSIONS: [&str; 15] = [
+    ".lz4raw.parquet",
     ".snappy.parquet",
     ".zstd.parquet",
+    ".lz4.parquet",
+    ".lzo.parquet",
+    ".br.parquet",
     ".gz.parquet",
     ".csv.zst",
     ".csv.gz",
@@ -350,8 +354,7 @@ struct PresetRow {
 }
 
 /// The extension of a part, or none.
-const EXTENSION: &str =
-    r"(?i:\.csv(?:\.gz|\.zst)?|(?:\.snappy|\.gz|\.zstd)?\.(?:parquet|parq|pqt)|\.gz|\.zst)?";
+const EXTENSION: &str = r"(?i:\.csv(?:\.gz|\.zst)?|(?:\.snappy|\.gz|\.zstd|\.lz4raw|\.lz4|\.lzo|\.br)?\.(?:parquet|parq|pqt)|\.gz|\.zst)?";
 
 const PRESETS: [PresetRow; 5] = [
     PresetRow {

@@ -58,6 +58,8 @@ pub async fn plan(source: &Location, output: &Output, options: &Options) -> Resu
     if form.to == Format::Csv {
         let file = input.parts.first().map_or("", |part| part.object.url.as_str());
         check_schema(&input.schema, file)?;
+    } else {
+        refuse::refuse_unknown_types(&input, options)?;
     }
     let outputs = asked.outputs(&input, form)?;
     let (way, why) = strategy::strategy(&input, form.to, options);

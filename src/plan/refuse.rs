@@ -3,10 +3,13 @@
 use super::decided::RunPlan;
 use super::existing::Existing;
 use super::output::{MAX_NAME, Output, Outputs};
-use crate::model::{Error, ExistsWhy, Options, Result, RunStamp, UsageError};
-use crate::source::Export;
+use crate::model::{DataErrorKind, Error, ExistsWhy, Options, Remedy, Result, RunStamp, UsageError};
+use crate::source::{Export, Input};
 use crate::store::listing::{self, Coverage};
 use crate::store::{Location, Object, Place};
+
+use parquet::basic::LogicalType;
+use parquet::schema::types::Type;
 use std::collections::HashSet;
 
 /// Refuses files that would take the place of parts, or that the next run over the source would read as parts. The files
@@ -47,6 +50,37 @@ pub(super) fn refuse_places(plan: &RunPlan) -> Result<()> {
     };
     refuse_in_source(&plan.source, &plan.input.exports, &plan.options, &files)?;
     files.iter().chain(&plan.receipt_place()).try_for_each(refuse_long_name)
+}
+
+/// Refuses a column of a logical type that is not known: Parquet that is written here could not say what the column is.
+pub(super) fn refuse_unknown_types(input: &Input, options: &Options) -> Result<()> {
+    let is_retyped =
+        |name: &str| options.all_strings || options.types.iter().any(|(column, _)| column == name);
+    for part in &input.parts {
+        let Some(footer) = part.parquet() else { continue };
+        for field in footer.file_metadata().schema().get_fields() {
+            let name = field.name();
+            if let Some(number) = unknown_type(field)
+                && !is_retyped(name)
+            {
+                let problem = format!(
+                    "its logical type has the number {number}, which is not known, and would be lost"
+                );
+                let error = Error::data(DataErrorKind::Unsupported, &part.object.url, problem);
+                return Err(error.column(name).remedy(Remedy::KeepAsText { column: name.to_owned() }).into());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The number of the first unknown logical type of a column, by the format's list of them.
+fn unknown_type(column: &Type) -> Option<i16> {
+    match column.get_basic_info().logical_type_ref() {
+        Some(LogicalType::_Unknown { field_id }) => Some(*field_id),
+        _ if column.is_group() => column.get_fields().iter().find_map(|field| unknown_type(field)),
+        _ => None,
+    }
 }
 
 /// The longest key that the stores take, in bytes.

@@ -175,14 +175,14 @@ impl Reader {
             damaged_part(object, problem)
         };
         // Its length, and the format's magic bytes.
-        let ending = match tail.last_chunk::<8>() {
-            Some(&[l0, l1, l2, l3, b'P', b'A', b'R', b'1']) => Some(u32::from_le_bytes([l0, l1, l2, l3])),
-            Some(&[.., b'P', b'A', b'R', b'E']) => {
+        let length = match tail.last_chunk::<8>() {
+            Some(&[l0, l1, l2, l3, b'P', b'A', b'R', b'1']) => u32::from_le_bytes([l0, l1, l2, l3]).into(),
+            Some([.., b'P', b'A', b'R', b'E']) => {
                 return Err(encrypted(object, "the Parquet footer is encrypted").into());
             }
-            _ => None,
+            Some(_) => return Err(damaged("the file does not end in PAR1".into())),
+            None => return Err(damaged(format!("a file of {} bytes has none", object.size))),
         };
-        let length = u64::from(ending.ok_or_else(|| damaged("the file does not end in PAR1".into()))?);
         if length > MAX_FOOTER_BYTES {
             return Err(damaged(format!("it claims {length} bytes, of 256 MiB at most")));
         }

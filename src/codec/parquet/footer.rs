@@ -1,5 +1,6 @@
 //! Reads a footer, and takes out of it what some writers get wrong, so that whoever uses it sees sane numbers.
 
+use super::encoded::MAGIC;
 use super::thrift::{BINARY, LIST, STRUCT, Stop, Thrift};
 use crate::codec::guard;
 
@@ -26,7 +27,7 @@ pub(crate) fn read_footer(bytes: &[u8]) -> Result<ParquetMetaData, FooterProblem
 }
 
 /// The first byte that a page can have.
-const FIRST_PAGE: i64 = super::MAGIC.len() as i64;
+const FIRST_PAGE: i64 = MAGIC.len() as i64;
 
 /// The same footer with numbers that mean what they say. Other readers have the same leniency, each at the places where
 /// it uses a number.

@@ -29,8 +29,10 @@ pub(crate) struct ChunkClaims {
     nulls: Option<u64>,
     /// Bytes before compression.
     unpacked: u64,
-    /// Encodings of its pages; some writers name none.
+    /// Encodings of values and levels; some writers name none.
     encodings: Vec<Encoding>,
+    /// Encodings of the values of data pages, where they are told by themselves.
+    value_encodings: Vec<Encoding>,
     /// Where the data pages begin within the chunk, where that is said apart from where the chunk begins.
     data_start: Option<u64>,
 }
@@ -45,9 +47,12 @@ impl ChunkClaims {
             codec: chunk.compression(),
             rows: count(group.num_rows()),
             values: count(chunk.num_values()),
-            nulls: nulls.filter(|_| chunk.column_descr().max_rep_level() == 0),
+            nulls,
             unpacked: count(chunk.uncompressed_size()),
             encodings: chunk.encodings().collect(),
+            value_encodings: chunk
+                .page_encoding_stats_mask()
+                .map_or(Vec::new(), |mask| mask.encodings().collect()),
             data_start: chunk
                 .dictionary_page_offset()
                 .map(|start| count(chunk.data_page_offset()).saturating_sub(count(start))),
@@ -359,17 +364,22 @@ impl PageWalker {
         }
         let is_same =
             |known: &Encoding| *known == encoding || (is_dictionary(*known) && is_dictionary(encoding));
-        let is_told = self.claims.encodings.is_empty() || self.claims.encodings.iter().any(is_same);
+        let mut told = [&self.claims.encodings, &self.claims.value_encodings].into_iter();
+        let is_told = told.all(|told| told.is_empty() || told.iter().any(is_same));
         let column = &self.claims.column;
         if !is_told || !encodes(encoding, column.physical_type()) {
             return Err(format!("a page has the encoding {encoding}, which its column has not").into());
         }
         let levels = [(column.max_def_level(), page.definition), (column.max_rep_level(), page.repetition)];
         for (most, encoding) in levels {
-            if let Some(encoding) = encoding
-                && most > 0
-                && !matches!(encoding_of(encoding)?, Encoding::RLE | LEVELS_OF_OLD)
-            {
+            let Some(encoding) = encoding.map(encoding_of).transpose()? else { continue };
+            let told = &self.claims.encodings;
+            let fits = match encoding {
+                Encoding::RLE => true,
+                LEVELS_OF_OLD => told.is_empty() || told.contains(&LEVELS_OF_OLD),
+                _ => false,
+            };
+            if most > 0 && !fits {
                 return Err("the levels of a page have an encoding that is none of theirs".into());
             }
         }
@@ -791,6 +801,10 @@ mod tests {
             problem(ChunkClaims { encodings: vec![Encoding::PLAIN], ..claims() }, chunk),
             "a page has the encoding RLE_DICTIONARY, which its column has not"
         );
+        assert_eq!(
+            problem(ChunkClaims { value_encodings: vec![Encoding::PLAIN], ..claims() }, chunk),
+            "a page has the encoding RLE_DICTIONARY, which its column has not"
+        );
     }
 
     #[test]
@@ -860,6 +874,7 @@ mod tests {
             nulls: None,
             unpacked: 16,
             encodings,
+            value_encodings: Vec::new(),
             data_start: None,
             ..claims
         }

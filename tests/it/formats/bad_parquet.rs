@@ -213,3 +213,29 @@ fn a_value_that_would_change_with_its_type_is_refused() {
         "{message}"
     );
 }
+
+/// A footer in Thrift's compact protocol by hand, behind the magic bytes: one row group, with one column chunk that has
+/// nothing but this.
+fn with_footer_of(chunk: &[u8]) -> Vec<u8> {
+    let footer = [&[0x49, 0x1c, 0x19, 0x1c][..], chunk, &[0, 0]].concat();
+    [b"PAR1", &footer[..], &(footer.len() as u32).to_le_bytes(), b"PAR1"].concat()
+}
+
+#[test]
+fn an_encrypted_column_behind_a_plain_footer_is_named() {
+    // ColumnMetaData with path_in_schema, and ColumnCryptoMetaData: a key of the footer, or of the column.
+    let by_footer_key = with_footer_of(b"\x3c\x39\x18\x06secret\0\x5c\x1c\0\0\0");
+    let by_own_key = with_footer_of(b"\x8c\x2c\x19\x18\x06secret\0\0\0");
+    let good = file(&rows(0, 10));
+    for bad in [by_footer_key, by_own_key] {
+        let scratch = Scratch::of_parts("parquet", &[&good, &bad]);
+        let commands = ["schema in", "merge in -o out/x.parquet -n", "verify in --against in"];
+        let message = refused(&scratch, 1, &[&ALL[..], &commands].concat());
+        assert_eq!(
+            message,
+            ", column secret: the column is encrypted; export the part again without encryption"
+        );
+        let listed = scratch.succeeds("ls in -v");
+        assert!(listed.contains("column secret: the column is encrypted"), "{listed}");
+    }
+}

@@ -212,3 +212,81 @@ fn parts_that_are_all_empty_have_no_columns() {
     );
     assert_eq!(refused(&scratch, "", 5), expected);
 }
+
+#[test]
+fn a_part_that_is_a_link_to_nothing_is_named() {
+    let scratch = parts(&[&format!("sales_{RUN}_part0.csv")]);
+    let link = scratch.path(&format!("in/sales_{RUN}_part1.csv"));
+    std::os::unix::fs::symlink("absent", link).expect("a link");
+    let expected = format!(
+        "in/sales_{RUN}_part1.csv is a link to nothing; bring back what it leads to, or remove the link"
+    );
+    assert_eq!(refused(&scratch, "", 4), expected);
+    assert_eq!(refused(&scratch, "--allow-gaps", 4), expected);
+    let listed = scratch.succeeds("ls in -v");
+    assert!(listed.contains("1 damaged") && listed.contains("is a link to nothing"), "{listed}");
+}
+
+#[test]
+fn a_link_to_nothing_that_is_no_part_is_a_stray() {
+    let scratch = parts(&[&format!("sales_{RUN}_part0.csv")]);
+    std::os::unix::fs::symlink("absent", scratch.path("in/notes")).expect("a link");
+    assert_eq!(scratch.merged_csv(""), part());
+    let listed = scratch.succeeds("ls in");
+    assert!(listed.contains("strays (1): in/notes"), "{listed}");
+}
+
+#[test]
+fn an_output_that_the_next_run_would_read_as_a_part_is_refused() {
+    let scratch = parts(&[&format!("sales_{RUN}_part0.csv"), "data_0_0_0.csv"]);
+    let here = scratch.path("").display().to_string();
+    let next = format!("sales_{RUN}_part1.csv");
+    for place in [
+        format!("in/{next}"),
+        format!("./in/{next}"),
+        format!("in/../in/{next}"),
+        format!("{here}in/{next}"),
+        format!("in/new/{next}"),
+        format!("in/other_{RUN}_part0.csv"),
+    ] {
+        for flags in ["", "--overwrite", "-n"] {
+            let message = scratch.fails(&format!("merge in -o {place} {flags}"), 2);
+            assert_eq!(
+                message,
+                format!(
+                    "{place} lies in the source, and the next run over in would read it as a part; write to \
+                     another folder"
+                )
+            );
+        }
+    }
+    scratch.fails(&format!("merge in/sales_* -o in/{next}"), 2);
+    scratch.fails("merge in -o in/data_0_1_0.csv --preset snowflake", 2);
+    // What no listing takes for a part may lie there, and one part by itself is no folder.
+    scratch.succeeds("merge in -o in/all.csv");
+    scratch.succeeds("merge in -o in/data_0_1_0.csv");
+    scratch.succeeds(&format!("merge in/sales_{RUN}_part0.csv -o in/new/{next}"));
+}
+
+#[test]
+fn a_conversion_into_a_folder_below_its_source_is_refused() {
+    let scratch = parts(&[&format!("sales_{RUN}_part0.csv"), &format!("sales_{RUN}_part1.csv")]);
+    for flags in ["", "--split-rows 1", "--overwrite", "--to csv"] {
+        let message = scratch.fails(&format!("convert in -o in/new/ {flags}"), 2);
+        assert!(message.contains("/new/") && message.ends_with("; write to another folder"), "{message}");
+    }
+}
+
+#[test]
+fn a_name_too_long_for_the_receipt_is_refused_before_anything_is_written() {
+    let scratch = parts(&[&format!("sales_{RUN}_part0.csv")]);
+    let name = format!("{}.csv", "n".repeat(240));
+    let message = scratch.fails(&format!("merge in -o {name}"), 2);
+    assert!(
+        message.ends_with(
+            "has 257 bytes, more than the 255 that a name can have; give the output a shorter one"
+        ),
+        "{message}"
+    );
+    scratch.succeeds(&format!("merge in -o {name} --no-receipt"));
+}
