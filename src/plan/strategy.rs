@@ -91,7 +91,7 @@ pub(crate) fn row_group_pieces(input: &Input, parts: std::ops::Range<usize>) -> 
     let can_reencode = can_reencode(input);
     let mut pieces = Vec::new();
     let mut run: Vec<(usize, usize)> = Vec::new();
-    let (mut rows, mut bytes) = (0, 0);
+    let (mut rows, mut bytes) = (0i64, 0i64);
     let mut close = |run: &mut Vec<(usize, usize)>| match run.as_slice() {
         [] => {}
         &[(part, row_group)] => {
@@ -108,13 +108,14 @@ pub(crate) fn row_group_pieces(input: &Input, parts: std::ops::Range<usize>) -> 
             }
             let small = can_reencode && is_small(group);
             let size = group.total_byte_size().max(0);
-            let full = rows + group.num_rows() > ROW_GROUP_ROWS as i64 || bytes + size > 64 * 1024 * 1024;
+            let full = rows.saturating_add(group.num_rows()) > ROW_GROUP_ROWS as i64
+                || bytes.saturating_add(size) > 64 * 1024 * 1024;
             if !small || full {
                 close(&mut run);
                 (rows, bytes) = (0, 0);
             }
             run.push((part, row_group));
-            (rows, bytes) = (rows + group.num_rows(), bytes + size);
+            (rows, bytes) = (rows.saturating_add(group.num_rows()), bytes.saturating_add(size));
             if !small {
                 close(&mut run);
                 (rows, bytes) = (0, 0);

@@ -203,7 +203,7 @@ fn files() -> Vec<(String, Vec<u8>)> {
     let mut files = Vec::new();
     for (i, codec) in codecs.into_iter().enumerate() {
         for version in [WriterVersion::PARQUET_1_0, WriterVersion::PARQUET_2_0] {
-            let has_dictionaries = (i + version as usize) % 2 == 0;
+            let has_dictionaries = (i + version as usize).is_multiple_of(2);
             let properties = WriterProperties::builder()
                 .set_compression(codec)
                 .set_writer_version(version)
