@@ -304,6 +304,10 @@ impl PageWalker {
         if header.unpacked > MAX_PAGE_BYTES {
             return Err(PageProblem::TooLarge(header.unpacked));
         }
+        // Readers refuse the whole column, even where no page of it is compressed.
+        if self.claims.codec == Codec::LZO {
+            return Err("its pages are compressed by LZO, which cannot be read".into());
+        }
         let (levels, is_compressed) = match &header.contents {
             Contents::Data(page) => {
                 self.data_page(header, page)?;
@@ -484,7 +488,6 @@ impl Beginning {
                     format!("a page that is not compressed has {size} bytes, its header says {unpacked}");
                 return Err(problem.into());
             }
-            Codec::LZO => return Err("its pages are compressed by LZO, which cannot be read".into()),
             // Some writers compress nothing to nothing.
             _ if unpacked == 0 => 0,
             // The length before compression, as a varint of 32 bits.
@@ -492,7 +495,7 @@ impl Beginning {
             Codec::GZIP(_) => GZIP.len(),
             Codec::ZSTD(_) => ZSTD.len(),
             // These begin with nothing that is known.
-            Codec::LZ4 | Codec::LZ4_RAW | Codec::BROTLI(_) => usize::from(size == 0),
+            Codec::LZ4 | Codec::LZ4_RAW | Codec::BROTLI(_) | Codec::LZO => usize::from(size == 0),
         };
         let wanted = wanted.min(usize::try_from(size).unwrap_or(usize::MAX).max(1));
         Ok((wanted > 0).then(|| Beginning { codec, unpacked, after, wanted, seen: Vec::new() }))
@@ -830,6 +833,15 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_codec_that_cannot_be_read_is_refused_even_where_no_page_is_compressed() {
+        let page = page(&[0, 16, 16], 5, &[2, 0, 3, 3], &[0; 16]);
+        assert_eq!(
+            problem(ChunkClaims { codec: Codec::LZO, ..two_doubles() }, &page),
+            "its pages are compressed by LZO, which cannot be read"
+        );
     }
 
     #[test]
