@@ -11,7 +11,7 @@ use super::rows::{encoder, reencoded_rows, row_group_rows};
 use crate::codec::guard;
 use crate::codec::parquet::{
     Assembler, ChunkClaims, MAGIC, PageProblem, PageWalker, StringDecoding, WalkedChunk, chunk_ranges,
-    codec_of, decode_row_group, page_indexes,
+    codec_of, decode_row_group, row_group_of,
 };
 use crate::model::{DataErrorKind, Error, Remedy, Result, TRANSFER_BYTES};
 use crate::plan::{PlannedOutput, RowGroupPiece, RunPlan, row_group_pieces};
@@ -62,7 +62,7 @@ async fn write(
                 let object = &context.input.parts[part].object;
                 let walked = copy(context, object, &metadata, row_group, sink).await?;
                 check_rows(context, part, &metadata, row_group, &walked).await?;
-                let mut indexes = page_indexes(&metadata, row_group);
+                let (group, mut indexes) = row_group_of(&metadata, row_group)?;
                 for ((index, chunk), range) in
                     indexes.iter_mut().zip(&walked).zip(chunk_ranges(metadata.row_group(row_group)))
                 {
@@ -71,8 +71,8 @@ async fn write(
                         *index = (None, None);
                     }
                 }
-                assembler.add(metadata.row_group(row_group), &indexes)?;
-                let copied = metadata.row_group(row_group).num_rows().max(0) as u64;
+                assembler.add(&group, &indexes)?;
+                let copied = group.num_rows().max(0) as u64;
                 context.progress.add_rows(copied);
                 rows += copied;
             }

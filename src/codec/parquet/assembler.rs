@@ -2,7 +2,7 @@
 //! footer.
 
 use super::encoded::{CREATED_BY, MAGIC, PageIndexes, failed};
-use crate::model::Result;
+use crate::model::{Error, Result};
 
 use bytes::Bytes;
 use parquet::file::metadata::page_index::PageIndexBuilder;
@@ -37,7 +37,7 @@ impl Assembler {
     }
 
     /// Enters a row group whose column chunks are written next, one after the other without gaps, with its page
-    /// indexes where it has them.
+    /// indexes where it has them. Bounds are by the order that each column's type defines.
     pub(crate) fn add(&mut self, group: &RowGroupMetaData, page_indexes: &PageIndexes) -> Result<()> {
         let start = self.position;
         let mut columns = Vec::with_capacity(group.num_columns());
@@ -123,8 +123,31 @@ impl Assembler {
             .with_preserve_page_index_locations(false)
             .finish()
             .map_err(|error| failed("writing the footer of", &error))?;
+        declare_orders(&mut footer.bytes, columns)?;
         Ok(footer.bytes.into())
     }
+}
+
+/// Has the footer declare that bounds are by the order that each column's type defines.
+///
+/// The parquet crate declares the total order for floating-point numbers whatever it is given. The orders are the footer's
+/// last field, one union of an empty struct for each column, before its length and the last mark.
+fn declare_orders(footer: &mut [u8], columns: usize) -> Result<()> {
+    const UNION: usize = 3;
+    let unexpected = || Error::Internal("a footer that does not end with the orders of its columns".into());
+    let end = footer.len().checked_sub(size_of::<u32>() + MAGIC.len() + 1).ok_or_else(unexpected)?;
+    let start = end.checked_sub(columns * UNION).ok_or_else(unexpected)?;
+    if footer[end] != 0 {
+        return Err(unexpected());
+    }
+    for union in footer[start..end].chunks_exact_mut(UNION) {
+        // The union's field: its number, and that it is a struct.
+        match union {
+            [field @ (0x1c | 0x2c | 0x3c), 0, 0] => *field = 0x1c,
+            _ => return Err(unexpected()),
+        }
+    }
+    Ok(())
 }
 
 /// Takes the bytes of the footer and none of those that stand for the file before it.

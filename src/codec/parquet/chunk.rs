@@ -227,7 +227,9 @@ impl ChunkEncoder {
                 self.texts(levels, &keys, used.iter().copied())
             }
             DataType::Float64 => self.doubles(levels, array.as_primitive::<Float64Type>().values()),
-            DataType::Float32 => self.fixed(levels, array.as_primitive::<Float32Type>().values(), |_| None),
+            DataType::Float32 => {
+                self.fixed(levels, array.as_primitive::<Float32Type>().values(), Bounds::of_floats)
+            }
             DataType::Boolean => {
                 let values: Vec<bool> = array.as_boolean().values().iter().collect();
                 self.booleans(levels, &values)

@@ -2,7 +2,8 @@
 //! are encoded by [`ChunkEncoder`] and joined by [`row_group::assemble`]; every other type goes through the parquet crate.
 
 use super::chunk::{self, ChunkEncoder, EncodedRows};
-use super::encoded::{CREATED_BY, EncodedRowGroup, MAGIC, failed, page_indexes};
+use super::encoded::{CREATED_BY, EncodedRowGroup, MAGIC, failed};
+use super::orders::row_group_of;
 use super::page::Compressor;
 use super::row_group;
 use crate::model::{Compression, Error, GZIP_LEVELS, Result, UsageError, ZSTD_LEVELS};
@@ -58,11 +59,21 @@ impl Encoder {
 
     /// Encodes batches as one row group.
     pub(crate) fn encode(&self, batches: &[RecordBatch]) -> Result<EncodedRowGroup> {
-        self.try_encode(batches).map_err(|error| failed("encoding", &error))
+        let (bytes, metadata) = self.try_encode(batches).map_err(|error| failed("encoding", &error))?;
+        let (metadata, indexes) = row_group_of(&metadata, 0)?;
+        // Its column chunks follow each other without gaps.
+        let end = metadata
+            .columns()
+            .iter()
+            .map(|column| column.byte_range())
+            .map(|(start, length)| start + length)
+            .max();
+        let bytes = vec![bytes.slice(MAGIC.len()..end.map_or(MAGIC.len(), |end| end as usize))];
+        Ok(EncodedRowGroup { bytes, metadata, indexes })
     }
 
-    fn try_encode(&self, batches: &[RecordBatch]) -> Result<EncodedRowGroup, parquet::errors::ParquetError> {
-        // A file of one row group in memory: its column chunks are then moved to where they belong.
+    /// A file of one row group in memory: its column chunks are then moved to where they belong.
+    fn try_encode(&self, batches: &[RecordBatch]) -> parquet::errors::Result<(Bytes, ParquetMetaData)> {
         let root = self.descriptor.root_schema_ptr();
         let mut file = SerializedFileWriter::new(Vec::new(), root, Arc::clone(&self.properties))?;
         let factory = ArrowRowGroupWriterFactory::new(&file, Arc::clone(&self.schema));
@@ -84,16 +95,7 @@ impl Encoder {
         group.close()?;
         let metadata = file.finish()?;
         let bytes = Bytes::from(std::mem::take(file.inner_mut()));
-        let group = metadata.row_group(0).clone();
-        // Its column chunks follow each other without gaps.
-        let end = group
-            .columns()
-            .iter()
-            .map(|column| column.byte_range())
-            .map(|(start, length)| start + length)
-            .max();
-        let bytes = vec![bytes.slice(MAGIC.len()..end.map_or(MAGIC.len(), |end| end as usize))];
-        Ok(EncodedRowGroup { bytes, metadata: group, indexes: page_indexes(&metadata, 0) })
+        Ok((bytes, metadata))
     }
 
     /// What encodes chunks of text, and batches where [`Self::encodes_batches`], to row groups of this schema.

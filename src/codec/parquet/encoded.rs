@@ -3,7 +3,7 @@
 
 use crate::model::Error;
 use bytes::Bytes;
-use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
+use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::page_index::column_index::ColumnIndexMetaData;
 use parquet::file::page_index::offset_index::OffsetIndexMetaData;
 use std::ops::Range;
@@ -37,18 +37,12 @@ pub(super) fn failed(doing: &str, error: &dyn std::fmt::Display) -> Error {
     Error::Internal(format!("{doing} Parquet: {error}"))
 }
 
-/// The indexes of the pages of a column chunk, by values and by offsets, where it has them.
+/// The indexes of the pages of a column chunk, by values and by offsets, where it has them. Bounds are by the order that
+/// the column's type defines, as those in the metadata beside them.
 pub(crate) type PageIndex = (Option<ColumnIndexMetaData>, Option<OffsetIndexMetaData>);
 
 /// The page indexes of a row group, by column.
 pub(crate) type PageIndexes = Vec<PageIndex>;
-
-/// The page indexes of a row group of a file.
-pub(crate) fn page_indexes(metadata: &ParquetMetaData, row_group: usize) -> PageIndexes {
-    let indexes = metadata.page_index_for_row_group(row_group);
-    let columns = 0..metadata.row_group(row_group).num_columns();
-    columns.map(|i| (indexes.column_index(i).cloned(), indexes.offset_index(i).cloned())).collect()
-}
 
 /// A row group that is not in a file yet. Positions are counted from the first column chunk's start, or from where it
 /// was in another file.

@@ -10,6 +10,7 @@ mod encode;
 mod encoded;
 mod footer;
 mod hybrid;
+mod orders;
 mod page;
 mod pages;
 mod row_group;
@@ -21,10 +22,9 @@ pub(crate) use assembler::Assembler;
 pub(crate) use chunk::EncodedRows;
 pub(crate) use decode::{RowGroupBatches, StringDecoding, align, decode_row_group};
 pub(crate) use encode::{Encoder, arrow_schema, codec, codec_of};
-pub(crate) use encoded::{
-    CREATED_BY, EncodedRowGroup, FOOTER_BYTES, MAGIC, byte_range, chunk_ranges, page_indexes,
-};
+pub(crate) use encoded::{CREATED_BY, EncodedRowGroup, FOOTER_BYTES, MAGIC, byte_range, chunk_ranges};
 pub(crate) use footer::{FooterProblem, read_footer};
+pub(crate) use orders::row_group_of;
 pub(crate) use pages::{ChunkClaims, MAX_PAGE_BYTES, PageProblem, PageWalker, WalkedChunk, unpacked_size};
 pub(crate) use types::{
     Edit, Likeness, edited, has_int96, id, is_bytes, is_only_null, is_same, repetition, schema_of, shown,
