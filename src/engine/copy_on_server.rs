@@ -6,7 +6,7 @@ use super::copy_row_groups::{reencode, with_page_index};
 use super::open_file::OpenFile;
 use super::parquet_file::{footer_of_copy, seal};
 use crate::codec::csv::count_rows;
-use crate::codec::parquet::{Assembler, MAGIC, chunk_ranges, row_group_of};
+use crate::codec::parquet::{Assembler, MAGIC, chunk_ranges};
 use crate::model::{DataError, Error, Format, Result};
 use crate::plan::{PlannedOutput, RowGroupPiece, RunPlan, ServerMerge, TextOnServer, row_group_pieces};
 use crate::sink::Sink;
@@ -145,11 +145,11 @@ async fn write_row_groups(
                         _ => return Err(Error::Internal("a row group of a part without footer".into())),
                     },
                 };
-                let (group, indexes) = row_group_of(&footer, row_group)?;
-                for range in chunk_ranges(&group) {
+                let group = footer.row_group(row_group);
+                for range in chunk_ranges(group) {
                     sink.copy_part(part, range).await?;
                 }
-                assembler.add(&group, &indexes)?;
+                assembler.copy(&footer, row_group, |_, _| true)?;
                 let copied = group.num_rows().max(0) as u64;
                 context.progress.add_rows(copied);
                 rows += copied;

@@ -11,7 +11,7 @@ use super::rows::{encoder, reencoded_rows, row_group_rows};
 use crate::codec::guard;
 use crate::codec::parquet::{
     Assembler, ChunkClaims, MAGIC, PageProblem, PageWalker, StringDecoding, WalkedChunk, chunk_ranges,
-    codec_of, decode_row_group, row_group_of,
+    codec_of, decode_row_group,
 };
 use crate::model::{DataErrorKind, Error, Remedy, Result, TRANSFER_BYTES};
 use crate::plan::{PlannedOutput, RowGroupPiece, RunPlan, row_group_pieces};
@@ -62,17 +62,11 @@ async fn write(
                 let object = &context.input.parts[part].object;
                 let walked = copy(context, object, &metadata, row_group, sink).await?;
                 check_rows(context, part, &metadata, row_group, &walked).await?;
-                let (group, mut indexes) = row_group_of(&metadata, row_group)?;
-                for ((index, chunk), range) in
-                    indexes.iter_mut().zip(&walked).zip(chunk_ranges(metadata.row_group(row_group)))
-                {
-                    // Readers do without an index, but one that is wrong hides rows.
-                    if !chunk.has_index(index, range.start) {
-                        *index = (None, None);
-                    }
-                }
-                assembler.add(&group, &indexes)?;
-                let copied = group.num_rows().max(0) as u64;
+                let starts: Vec<u64> =
+                    chunk_ranges(metadata.row_group(row_group)).map(|range| range.start).collect();
+                // Readers do without an index, but one that is wrong hides rows.
+                assembler.copy(&metadata, row_group, |i, index| walked[i].has_index(index, starts[i]))?;
+                let copied = metadata.row_group(row_group).num_rows().max(0) as u64;
                 context.progress.add_rows(copied);
                 rows += copied;
             }
@@ -106,7 +100,7 @@ pub(super) async fn reencode(
     };
     let mut rows = 0;
     while let Some(group) = groups.try_next().await? {
-        assembler.add(&group.metadata, &group.indexes)?;
+        assembler.add(&group)?;
         rows += group.rows();
         sink.write(group.bytes).await?;
     }

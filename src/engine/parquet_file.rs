@@ -30,7 +30,7 @@ impl ParquetFile {
     }
 
     pub(super) async fn add(&mut self, group: EncodedRowGroup, file: &mut OpenFile) -> Result<()> {
-        self.assembler.add(&group.metadata, &group.indexes)?;
+        self.assembler.add(&group)?;
         file.add_rows(group.rows());
         file.write_all(group.bytes).await
     }

@@ -7,10 +7,10 @@ use super::open_file::{Finished, OpenFile, abort};
 use super::parquet_file::ParquetFile;
 use super::piece::{CsvText, TextPiece};
 use super::row_groups::{RowGroupLimits, encoded};
-use super::rows::{cut_every, encoder, rows_to_encode};
-use super::transcode::row_group_bytes;
+use super::rows::{cut_every, rows_to_encode};
+use super::transcode::{encoder, row_group_bytes};
 use crate::codec::csv::{Fields, whole_records};
-use crate::codec::parquet::{FOOTER_BYTES, codec};
+use crate::codec::parquet::FOOTER_BYTES;
 use crate::model::{Error, ROW_GROUP_ROWS, Result, Split, stopped};
 use crate::plan::{Extent, Resplit, RunPlan};
 use crate::sink::{SinkOptions, Target};
@@ -139,7 +139,7 @@ async fn fill_csv(files: &mut Files<'_>, text: CsvText) -> Result<()> {
 async fn fill_parquet(files: &mut Files<'_>) -> Result<()> {
     let (context, plan, split) = (files.context, files.plan, files.resplit.split);
     let all = 0..context.input.parts.len();
-    let encoder = encoder(&context.input, codec(plan.compression)?)?;
+    let encoder = encoder(context, plan)?;
     let columns = context.input.schema.fields().len() as u64;
     let mut limits = RowGroupLimits {
         rows: plan.options.row_group_rows.unwrap_or(ROW_GROUP_ROWS),

@@ -8,7 +8,7 @@ use super::parquet_file::ParquetFile;
 use super::piece::{CsvText, TextPiece};
 use super::row_group::{Wanted, row_groups_worked};
 use super::row_groups::{RowGroupLimits, assembled, encoded};
-use super::rows::{encoded_rows, encoder, reencoded_rows, row_groups_of, rows, rows_to_encode};
+use super::rows::{encoded_rows, reencoded_rows, row_groups_of, rows, rows_to_encode};
 use crate::codec::csv::write_rows;
 use crate::codec::parquet::{EncodedRowGroup, Encoder, StringDecoding, codec};
 use crate::model::{Format, ROW_GROUP_ROWS, Result};
@@ -41,7 +41,7 @@ async fn fill_parquet(
     output: &PlannedOutput,
     file: &mut OpenFile,
 ) -> Result<()> {
-    let encoder = encoder(&context.input, codec(plan.compression)?)?;
+    let encoder = encoder(context, plan)?;
     let mut groups = row_groups(context, plan, output.parts.clone(), &encoder);
     let mut parquet =
         ParquetFile::begin(context, (output.parts.clone(), Extent::Whole), &encoder, file).await?;
@@ -64,7 +64,7 @@ fn row_groups(
 ) -> BoxStream<'static, Result<EncodedRowGroup>> {
     let (pool, ahead, bytes) = (context.pool.clone(), context.budget.threads, row_group_bytes(context, plan));
     match (context.input.format, plan.options.row_group_rows) {
-        (Format::Csv, None) => {
+        (Format::Csv, None) if encoder.encodes_text() => {
             assembled(encoded_rows(context, parts, encoder), bytes, encoder.clone(), pool, ahead)
         }
         (Format::Parquet, None) if encoder.encodes_batches() => {
@@ -76,6 +76,13 @@ fn row_groups(
             encoded(rows_to_encode(context, parts), limits, encoder.clone(), pool, ahead)
         }
     }
+}
+
+/// What encodes the rows of a plan.
+pub(super) fn encoder(context: &Context, plan: &RunPlan) -> Result<Encoder> {
+    let rows = plan.options.row_group_rows.unwrap_or(ROW_GROUP_ROWS);
+    let encoder = super::rows::encoder(&context.input, codec(plan.compression)?)?;
+    Ok(encoder.with_bloom_filters(&plan.options.bloom_filters, rows))
 }
 
 /// A row group of a size that was asked for is not cut by memory.

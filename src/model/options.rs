@@ -36,6 +36,10 @@ pub struct Options {
     pub compression: Option<Compression>,
     /// Rows in a row group of the output; by default 262,144, fewer where rows are long.
     pub row_group_rows: Option<u64>,
+    /// Columns that get a Bloom filter in each row group of Parquet, by which readers pass over row groups that do not hold
+    /// a value. It says of one value in a hundred that is not there that it may be, and more often where a row group holds
+    /// more than 1,048,576 distinct values. Columns of booleans get none.
+    pub bloom_filters: Vec<String>,
     /// Cuts the output of a conversion anew instead of part by part.
     pub split: Option<Split>,
     /// What happens where parts differ.

@@ -17,6 +17,8 @@ pub enum Setting {
     AllowGaps,
     /// `Options::binary`.
     Binary,
+    /// `Options::bloom_filters`.
+    BloomFilters,
     /// `Options::columns`.
     Columns,
     /// `Options::compression` and `SampleOptions::compression`.
@@ -88,10 +90,11 @@ pub type SettingName = fn(Setting) -> &'static str;
 
 impl Setting {
     /// Every setting.
-    pub const ALL: [Setting; 35] = [
+    pub const ALL: [Setting; 36] = [
         Setting::AllStrings,
         Setting::AllowGaps,
         Setting::Binary,
+        Setting::BloomFilters,
         Setting::Columns,
         Setting::Compression,
         Setting::Dimensions,
@@ -132,6 +135,7 @@ impl Setting {
             Setting::AllStrings => "all_strings",
             Setting::AllowGaps => "allow_gaps",
             Setting::Binary => "binary",
+            Setting::BloomFilters => "bloom_filters",
             Setting::Columns => "columns",
             Setting::Compression => "compression",
             Setting::Dimensions => "dimensions",

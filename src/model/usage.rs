@@ -69,8 +69,10 @@ pub enum UsageError {
         /// The most there can be.
         highest: u64,
     },
-    /// A type is given for a column that the export does not have.
+    /// A setting names a column that the export does not have.
     NoSuchColumn {
+        /// The setting.
+        setting: Setting,
         /// The column.
         column: String,
         /// The columns of the export.
@@ -259,10 +261,10 @@ impl Named for UsageError {
                 Setting::Tags => write!(f, "{number} tags; an object of S3 has {highest} at most"),
                 other => write!(f, "{} is {number}; it can be {lowest} to {highest}", name(*other)),
             },
-            UsageError::NoSuchColumn { column, known } => write!(
+            UsageError::NoSuchColumn { setting, column, known } => write!(
                 f,
                 "{} names column {column}, which the export has not; it has {}",
-                name(Setting::Types),
+                name(*setting),
                 known.join(", ")
             ),
             UsageError::ColumnTaken { column } => {
@@ -470,7 +472,11 @@ mod tests {
             (out_of_range(Setting::Quantiles, 0), "0 quantiles; a forecast has 1 to 5"),
             (out_of_range(Setting::Tags, 6), "6 tags; an object of S3 has 5 at most"),
             (
-                UsageError::NoSuchColumn { column: text("p90"), known: vec![text("item_id"), text("p50")] },
+                UsageError::NoSuchColumn {
+                    setting: Setting::Types,
+                    column: text("p90"),
+                    known: vec![text("item_id"), text("p50")],
+                },
                 "types names column p90, which the export has not; it has item_id, p50",
             ),
             (

@@ -27,6 +27,8 @@ pub enum Why {
     ChangesColumns(Setting),
     /// Parquet to Parquet, and row groups of another size were asked for.
     CutsRowGroups,
+    /// Parquet to Parquet, and Bloom filters were asked for.
+    AddsBloomFilters,
     /// Parquet to Parquet, and rows are spread over new files.
     SplitsFiles,
     /// Parquet to Parquet, and another compression was asked for.
@@ -61,6 +63,9 @@ impl Named for Why {
             Why::AddsColumns => write!(f, "{} adds columns", name(Setting::SourceColumns)),
             Why::ChangesColumns(setting) => write!(f, "{} changes columns", name(*setting)),
             Why::CutsRowGroups => write!(f, "{} cuts row groups anew", name(Setting::RowGroupRows)),
+            Why::AddsBloomFilters => {
+                write!(f, "{} encodes rows anew", name(Setting::BloomFilters))
+            }
             Why::SplitsFiles => f.write_str("the output is cut anew"),
             Why::EncodesPages => write!(f, "{} encodes pages anew", name(Setting::Compression)),
             Why::Converts { from, to } => write!(f, "{from} to {to}"),

@@ -55,6 +55,7 @@ pub async fn plan(source: &Location, output: &Output, options: &Options) -> Resu
     let cells = if asked.becomes(Format::Csv) == Format::Csv { CsvCells::Copied } else { CsvCells::Typed };
     let mut input = look(&source.store, chosen, options, cells).await?;
     let form = asked.form(input.format)?;
+    refuse::check_filters(&input.schema, options)?;
     if form.to == Format::Csv {
         let file = input.parts.first().map_or("", |part| part.object.url.as_str());
         check_schema(&input.schema, file)?;

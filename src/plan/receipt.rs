@@ -87,6 +87,9 @@ pub struct ReceiptOptions {
     pub compression: String,
     /// `--row-group-rows`.
     pub row_group_rows: Option<u64>,
+    /// `--bloom-filter`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub bloom_filters: Vec<String>,
     /// `--split-rows`.
     pub split_rows: Option<u64>,
     /// `--split-bytes`.
@@ -161,6 +164,7 @@ impl ReceiptOptions {
             to,
             compression: compression.to_owned(),
             row_group_rows: options.row_group_rows,
+            bloom_filters: options.bloom_filters.clone(),
             split_rows,
             split_bytes,
             schema: options.schema,
@@ -180,6 +184,7 @@ impl ReceiptOptions {
             to,
             compression,
             row_group_rows,
+            bloom_filters,
             split_rows,
             split_bytes,
             schema,
@@ -196,6 +201,7 @@ impl ReceiptOptions {
             (*to == asked.to, Setting::To),
             (*compression == asked.compression, Setting::Compression),
             (*row_group_rows == asked.row_group_rows, Setting::RowGroupRows),
+            (*bloom_filters == asked.bloom_filters, Setting::BloomFilters),
             (*split_rows == asked.split_rows, Setting::SplitRows),
             (*split_bytes == asked.split_bytes, Setting::SplitBytes),
             (*schema == asked.schema, Setting::Schema),

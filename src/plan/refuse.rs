@@ -3,11 +3,12 @@
 use super::decided::RunPlan;
 use super::existing::Existing;
 use super::output::{MAX_NAME, Output, Outputs};
-use crate::model::{DataErrorKind, Error, ExistsWhy, Options, Remedy, Result, RunStamp, UsageError};
+use crate::model::{DataErrorKind, Error, ExistsWhy, Options, Remedy, Result, RunStamp, Setting, UsageError};
 use crate::source::{Export, Input};
 use crate::store::listing::{self, Coverage};
 use crate::store::{Location, Object, Place};
 
+use arrow::datatypes::Schema;
 use parquet::basic::LogicalType;
 use parquet::schema::types::Type;
 use std::collections::HashSet;
@@ -35,6 +36,18 @@ pub(super) fn refuse_in_source(
         }
         if options.select.pattern.parse(above, name).is_some() {
             return Err(UsageError::OutputInSource { path, place: source.to_string() }.into());
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a Bloom filter of a column that the output will not have.
+pub(super) fn check_filters(schema: &Schema, options: &Options) -> Result<()> {
+    for column in &options.bloom_filters {
+        if schema.field_with_name(column).is_err() {
+            let known = schema.fields().iter().map(|field| field.name().clone()).collect();
+            let (setting, column) = (Setting::BloomFilters, column.clone());
+            return Err(UsageError::NoSuchColumn { setting, column, known }.into());
         }
     }
     Ok(())

@@ -53,6 +53,7 @@ fn why_not_copied(input: &Input, options: &Options) -> Option<Why> {
         (options.all_strings, Why::ChangesColumns(Setting::AllStrings)),
         (changes_bytes(input, options), Why::ChangesColumns(Setting::Binary)),
         (options.row_group_rows.is_some(), Why::CutsRowGroups),
+        (!options.bloom_filters.is_empty(), Why::AddsBloomFilters),
         (options.split.is_some(), Why::SplitsFiles),
         (options.compression.is_some_and(|asked| !is_compressed_so(input, asked)), Why::EncodesPages),
     ];
@@ -81,6 +82,9 @@ pub(super) fn ignored_option(way: &Way, to: Format, options: &Options) -> Option
         (Way::CopyBytes, _) if !options.nulls.is_empty() => Some(Warning::NoEffectOnText(Setting::Nulls)),
         (_, Format::Csv) if options.row_group_rows.is_some() => {
             Some(Warning::NoEffectOnCsv(Setting::RowGroupRows))
+        }
+        (_, Format::Csv) if !options.bloom_filters.is_empty() => {
+            Some(Warning::NoEffectOnCsv(Setting::BloomFilters))
         }
         _ => None,
     }

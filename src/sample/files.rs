@@ -191,7 +191,7 @@ impl Parts {
             })
             .buffered(self.window);
         while let Some((series, group)) = groups.try_next().await? {
-            assembler.add(&group.metadata, &group.indexes)?;
+            assembler.add(&group)?;
             append(file, group.bytes).await?;
             self.count(series, file);
         }

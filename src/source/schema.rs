@@ -9,8 +9,8 @@ use super::header::no_name;
 use crate::codec::csv::{CellType, Layout};
 use crate::codec::value::Zone;
 use crate::model::{
-    ColumnType, DataErrorKind, Error, Kind, Options, Remedy, Result, SOURCE_COLUMNS, SchemaMode, UsageError,
-    is_impact_score, is_metric, is_named_quantile, is_quantile, is_time_column, kind_of,
+    ColumnType, DataErrorKind, Error, Kind, Options, Remedy, Result, SOURCE_COLUMNS, SchemaMode, Setting,
+    UsageError, is_impact_score, is_metric, is_named_quantile, is_quantile, is_time_column, kind_of,
 };
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
@@ -136,7 +136,7 @@ pub(super) fn check_type_names(names: &[String], options: &Options) -> Result<()
     let known: HashSet<&str> = names.iter().map(String::as_str).collect();
     if let Some((column, _)) = options.types.iter().find(|(column, _)| !known.contains(column.as_str())) {
         let (column, known) = (column.clone(), names.to_vec());
-        return Err(UsageError::NoSuchColumn { column, known }.into());
+        return Err(UsageError::NoSuchColumn { setting: Setting::Types, column, known }.into());
     }
     if options.source_columns
         && let Some(taken) = names.iter().find(|name| SOURCE_COLUMNS.contains(&name.as_str()))

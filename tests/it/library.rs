@@ -269,7 +269,8 @@ async fn a_request_that_makes_no_sense_is_told_without_words() {
     let types = |o: &mut Options| o.types.push(("p10".into(), "string".parse().expect("a type")));
     assert!(matches!(
         usage(files.fails("x.parquet", types).await),
-        UsageError::NoSuchColumn { column, known } if column == "p10" && known == ["item_id", "p50"]
+        UsageError::NoSuchColumn { setting: Setting::Types, column, known }
+            if column == "p10" && known == ["item_id", "p50"]
     ));
     assert!(matches!(
         usage("weekly".parse::<Kind>().expect_err("no kind")),

@@ -376,6 +376,9 @@ pub(crate) struct Shaping {
     /// Rows in a row group
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     row_group_rows: Option<u64>,
+    /// A column whose row groups get a Bloom filter, for readers that look for single values (repeats)
+    #[arg(long = "bloom-filter", value_name = "COLUMN")]
+    bloom_filters: Vec<String>,
     /// Replace an output that exists
     #[arg(long)]
     overwrite: bool,
@@ -654,6 +657,7 @@ impl Shaping {
         options.to = self.to;
         options.compression = self.compression;
         options.row_group_rows = self.row_group_rows;
+        options.bloom_filters.clone_from(&self.bloom_filters);
         options.overwrite = self.overwrite;
         options.verify = self.verify;
         options.no_receipt = self.no_receipt;

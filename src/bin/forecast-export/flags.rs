@@ -7,6 +7,7 @@ pub(crate) fn flag(setting: Setting) -> &'static str {
     match setting {
         Setting::AllStrings => "--all-strings",
         Setting::AllowGaps => "--allow-gaps",
+        Setting::BloomFilters => "--bloom-filter",
         Setting::Columns => "--columns",
         Setting::Compression => "--compression",
         Setting::Dimensions => "--dimensions",

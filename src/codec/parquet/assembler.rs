@@ -1,13 +1,14 @@
 //! The books of a Parquet file whose bytes are written elsewhere: where each column chunk went, and at the end the
 //! footer.
 
-use super::encoded::{CREATED_BY, MAGIC, PageIndexes, failed};
+use super::encoded::{CREATED_BY, EncodedRowGroup, MAGIC, PageIndex, PageIndexes, failed, filter_bytes};
+use super::orders::row_group_of;
 use crate::model::{Error, Result};
 
 use bytes::Bytes;
 use parquet::file::metadata::page_index::PageIndexBuilder;
 use parquet::file::metadata::{
-    FileMetaData, KeyValue, ParquetMetaDataBuilder, ParquetMetaDataWriter, RowGroupMetaData,
+    FileMetaData, KeyValue, ParquetMetaData, ParquetMetaDataBuilder, ParquetMetaDataWriter, RowGroupMetaData,
 };
 use parquet::file::writer::TrackedWrite;
 use parquet::schema::types::SchemaDescPtr;
@@ -36,24 +37,52 @@ impl Assembler {
         self.position
     }
 
-    /// Enters a row group whose column chunks are written next, one after the other without gaps, with its page
-    /// indexes where it has them. Bounds are by the order that each column's type defines.
-    pub(crate) fn add(&mut self, group: &RowGroupMetaData, page_indexes: &PageIndexes) -> Result<()> {
+    /// Enters a row group of ours, which is written next.
+    pub(crate) fn add(&mut self, group: &EncodedRowGroup) -> Result<()> {
+        self.enter(&group.metadata, &group.indexes, true)
+    }
+
+    /// Enters a row group of another file, whose column chunks are written next, one after the other without gaps. Bloom
+    /// filters lie outside the column chunks and are not copied.
+    /// `keeps` tells by column whether the index of its pages is kept.
+    pub(crate) fn copy(
+        &mut self,
+        metadata: &ParquetMetaData,
+        row_group: usize,
+        keeps: impl Fn(usize, &PageIndex) -> bool,
+    ) -> Result<()> {
+        let (group, mut indexes) = row_group_of(metadata, row_group)?;
+        for (i, index) in indexes.iter_mut().enumerate() {
+            if !keeps(i, index) {
+                *index = (None, None);
+            }
+        }
+        self.enter(&group, &indexes, false)
+    }
+
+    fn enter(
+        &mut self,
+        group: &RowGroupMetaData,
+        page_indexes: &PageIndexes,
+        has_filters: bool,
+    ) -> Result<()> {
         let start = self.position;
         let mut columns = Vec::with_capacity(group.num_columns());
         let mut indexes = Vec::with_capacity(group.num_columns());
         for (i, column) in group.columns().iter().enumerate() {
             let (from, length) = column.byte_range();
             let moved = |offset: i64| offset - from as i64 + self.position as i64;
+            let filter_offset = column.bloom_filter_offset().filter(|_| has_filters);
+            let filter_length = column.bloom_filter_length().filter(|_| has_filters);
             let shifted = column
                 .clone()
                 .into_builder()
                 .set_data_page_offset(moved(column.data_page_offset()))
                 .set_dictionary_page_offset(column.dictionary_page_offset().map(moved))
                 .set_index_page_offset(column.index_page_offset().map(moved))
-                // Bloom filters lie outside the column chunk and are not copied.
-                .set_bloom_filter_offset(None)
-                .set_bloom_filter_length(None)
+                // Ours follow the last column chunk as they did where they were.
+                .set_bloom_filter_offset(filter_offset.map(moved))
+                .set_bloom_filter_length(filter_length)
                 .set_column_index_offset(None)
                 .set_column_index_length(None)
                 .set_offset_index_offset(None)
@@ -70,6 +99,9 @@ impl Assembler {
             });
             indexes.push((values, offsets));
             self.position += length;
+        }
+        if has_filters {
+            self.position += filter_bytes(group);
         }
         let mut builder = RowGroupMetaData::builder(Arc::clone(&self.descriptor))
             .set_num_rows(group.num_rows())

@@ -2,7 +2,7 @@
 //! are encoded by [`ChunkEncoder`] and joined by [`row_group::assemble`]; every other type goes through the parquet crate.
 
 use super::chunk::{self, ChunkEncoder, EncodedRows};
-use super::encoded::{CREATED_BY, EncodedRowGroup, MAGIC, failed};
+use super::encoded::{CREATED_BY, EncodedRowGroup, MAGIC, failed, filter_bytes};
 use super::orders::row_group_of;
 use super::page::Compressor;
 use super::row_group;
@@ -13,9 +13,9 @@ use arrow::datatypes::{Schema, SchemaRef};
 use bytes::Bytes;
 use parquet::arrow::arrow_writer::{ArrowRowGroupWriterFactory, compute_leaves};
 use parquet::arrow::{ARROW_SCHEMA_META_KEY, ArrowSchemaConverter, encode_arrow_schema};
-use parquet::basic::{BrotliLevel, Compression as Codec, GzipLevel, ZstdLevel};
+use parquet::basic::{BrotliLevel, Compression as Codec, GzipLevel, Type as Physical, ZstdLevel};
 use parquet::file::metadata::{ColumnChunkMetaData, KeyValue, ParquetMetaData, RowGroupMetaData};
-use parquet::file::properties::{WriterProperties, WriterPropertiesPtr};
+use parquet::file::properties::{BloomFilterProperties, WriterProperties, WriterPropertiesPtr};
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::SchemaDescPtr;
 use std::ops::RangeInclusive;
@@ -28,7 +28,15 @@ pub(crate) struct Encoder {
     descriptor: SchemaDescPtr,
     properties: WriterPropertiesPtr,
     codec: Codec,
+    has_filters: bool,
 }
+
+/// Of how many values that were never there a Bloom filter says that they may be.
+const FALSE_POSITIVES: f64 = 0.01;
+
+/// Distinct values that a Bloom filter is made for, at most: it takes 2 MiB for them while its row group is encoded, and is
+/// folded to what the values that came need. More of them make it say more often that a value may be there.
+const MOST_DISTINCT: u64 = 1 << 20;
 
 impl Encoder {
     /// Encodes rows of an Arrow schema, which says what a file of them declares.
@@ -50,7 +58,27 @@ impl Encoder {
             descriptor: Arc::clone(descriptor),
             properties: Arc::new(properties),
             codec: compression,
+            has_filters: false,
         }
+    }
+
+    /// Writes Bloom filters for these columns, for row groups of up to `rows` rows. Booleans have none: bounds tell as much.
+    pub(crate) fn with_bloom_filters(mut self, names: &[String], rows: u64) -> Self {
+        let mut properties = WriterProperties::clone(&self.properties).into_builder();
+        for column in self.descriptor.columns() {
+            let is_asked = names.iter().any(|name| column.path().parts().first() == Some(name));
+            if !is_asked || column.physical_type() == Physical::BOOLEAN {
+                continue;
+            }
+            let filter = BloomFilterProperties::builder()
+                .with_fpp(FALSE_POSITIVES)
+                .with_max_ndv(rows.clamp(1, MOST_DISTINCT))
+                .build();
+            properties = properties.set_column_bloom_filter_properties(column.path().clone(), filter);
+            self.has_filters = true;
+        }
+        self.properties = Arc::new(properties.build());
+        self
     }
 
     pub(crate) fn descriptor(&self) -> &SchemaDescPtr {
@@ -61,14 +89,10 @@ impl Encoder {
     pub(crate) fn encode(&self, batches: &[RecordBatch]) -> Result<EncodedRowGroup> {
         let (bytes, metadata) = self.try_encode(batches).map_err(|error| failed("encoding", &error))?;
         let (metadata, indexes) = row_group_of(&metadata, 0)?;
-        // Its column chunks follow each other without gaps.
-        let end = metadata
-            .columns()
-            .iter()
-            .map(|column| column.byte_range())
-            .map(|(start, length)| start + length)
-            .max();
-        let bytes = vec![bytes.slice(MAGIC.len()..end.map_or(MAGIC.len(), |end| end as usize))];
+        // Its column chunks follow each other without gaps, and its Bloom filters follow the last of them.
+        let chunks: u64 = metadata.columns().iter().map(|column| column.byte_range().1).sum();
+        let end = MAGIC.len() + (chunks + filter_bytes(&metadata)) as usize;
+        let bytes = vec![bytes.slice(MAGIC.len()..end)];
         Ok(EncodedRowGroup { bytes, metadata, indexes })
     }
 
@@ -104,9 +128,15 @@ impl Encoder {
         Ok(ChunkEncoder::new(Compressor::new(self.codec)?, is_optional))
     }
 
+    /// Whether rows of text are encoded here rather than by the parquet crate, which alone makes Bloom filters.
+    pub(crate) fn encodes_text(&self) -> bool {
+        !self.has_filters
+    }
+
     /// Whether batches of this schema are encoded here rather than by the parquet crate.
     pub(crate) fn encodes_batches(&self) -> bool {
-        !matches!(self.codec, Codec::BROTLI(_))
+        self.encodes_text()
+            && !matches!(self.codec, Codec::BROTLI(_))
             && self.descriptor.num_columns() == self.schema.fields().len()
             && self
                 .schema

@@ -3,7 +3,7 @@
 
 use crate::model::Error;
 use bytes::Bytes;
-use parquet::file::metadata::RowGroupMetaData;
+use parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData};
 use parquet::file::page_index::column_index::ColumnIndexMetaData;
 use parquet::file::page_index::offset_index::OffsetIndexMetaData;
 use std::ops::Range;
@@ -22,6 +22,13 @@ pub(crate) fn byte_range(group: &RowGroupMetaData) -> Range<u64> {
     let start = ranges().map(|(start, _)| start).min().unwrap_or(0);
     let end = ranges().map(|(start, length)| start + length).max().unwrap_or(0);
     start..end
+}
+
+/// Bytes of a row group's Bloom filters.
+pub(super) fn filter_bytes(group: &RowGroupMetaData) -> u64 {
+    let length =
+        |column: &ColumnChunkMetaData| column.bloom_filter_length().and_then(|n| u64::try_from(n).ok());
+    group.columns().iter().filter_map(length).sum()
 }
 
 /// The first and last bytes of every Parquet file.
@@ -48,7 +55,7 @@ pub(crate) type PageIndexes = Vec<PageIndex>;
 /// was in another file.
 #[derive(Debug)]
 pub(crate) struct EncodedRowGroup {
-    /// The column chunks, which follow each other without gaps.
+    /// The column chunks, which follow each other without gaps, and behind them their Bloom filters.
     pub(crate) bytes: Vec<Bytes>,
     pub(crate) metadata: RowGroupMetaData,
     pub(crate) indexes: PageIndexes,
@@ -59,7 +66,7 @@ impl EncodedRowGroup {
         self.metadata.num_rows().max(0) as u64
     }
 
-    /// Bytes of all column chunks.
+    /// Bytes of all column chunks and filters.
     pub(crate) fn len(&self) -> u64 {
         self.bytes.iter().map(|bytes| bytes.len() as u64).sum()
     }

@@ -24,7 +24,6 @@ pub(crate) use decode::{RowGroupBatches, StringDecoding, align, decode_row_group
 pub(crate) use encode::{Encoder, arrow_schema, codec, codec_of};
 pub(crate) use encoded::{CREATED_BY, EncodedRowGroup, FOOTER_BYTES, MAGIC, byte_range, chunk_ranges};
 pub(crate) use footer::{FooterProblem, read_footer};
-pub(crate) use orders::row_group_of;
 pub(crate) use pages::{ChunkClaims, MAX_PAGE_BYTES, PageProblem, PageWalker, WalkedChunk, unpacked_size};
 pub(crate) use types::{
     Edit, Likeness, edited, has_int96, id, is_bytes, is_only_null, is_same, repetition, schema_of, shown,

@@ -14,7 +14,7 @@ use parquet::schema::types::ColumnDescriptor;
 
 /// A row group of a file and its page indexes, by column, where it has them. Whatever orders the file declares: its bounds
 /// are by those that the columns' types define.
-pub(crate) fn row_group_of(
+pub(super) fn row_group_of(
     metadata: &ParquetMetaData,
     row_group: usize,
 ) -> Result<(RowGroupMetaData, PageIndexes)> {
@@ -250,9 +250,8 @@ mod tests {
 
     /// The footer of a file that takes over the row group, read again.
     fn copied(metadata: &ParquetMetaData) -> ParquetMetaData {
-        let (group, indexes) = row_group_of(metadata, 0).expect("a row group");
         let mut assembler = Assembler::new(metadata.file_metadata().schema_descr_ptr(), Vec::new());
-        assembler.add(&group, &indexes).expect("a row group");
+        assembler.copy(metadata, 0, |_, _| true).expect("a row group");
         let mut file = vec![0; assembler.position() as usize];
         file.extend_from_slice(&assembler.finish().expect("a footer"));
         read(file)

@@ -753,7 +753,7 @@ mod tests {
                 let walked = walk(claims(&metadata, i), chunk, piece).expect("whole pages");
                 assert_eq!((walked.data_pages.len(), walked.rows_are_known), (10, true), "pieces of {piece}");
                 assert_eq!(walked.data_pages[3].first_row, Some(1536));
-                let index = &super::super::row_group_of(&metadata, 0).expect("a row group").1[i];
+                let index = &super::super::orders::row_group_of(&metadata, 0).expect("a row group").1[i];
                 assert!(walked.has_index(index, column.byte_range().0));
                 assert!(!walked.has_index(index, column.byte_range().0 + 1));
             }

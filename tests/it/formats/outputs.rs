@@ -1,7 +1,14 @@
 //! Conversions, and the rules for output that both commands share.
 
 use crate::support::fixtures::{binary, testdata};
-use crate::support::scratch::{RUN, Scratch, doubles, parquet_rows, texts};
+use crate::support::scratch::{RUN, Scratch, doubles, parquet_file, parquet_rows, rows, texts};
+use arrow::array::cast::AsArray;
+use bytes::Bytes;
+use parquet::basic::{ColumnOrder, SortOrder};
+use parquet::file::properties::{ReaderProperties, WriterProperties};
+use parquet::file::reader::FileReader;
+use parquet::file::serialized_reader::{ReadOptionsBuilder, SerializedFileReader};
+use parquet::file::statistics::Statistics;
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 
@@ -220,4 +227,77 @@ fn an_export_without_rows_is_cut_into_one_file_without_rows() {
     scratch.succeeds("convert in -o parquet/ --split-rows 10");
     assert_eq!(scratch.rows(&format!("parquet/sales_{RUN}_part0.parquet")).num_rows(), 0);
     assert_eq!(scratch.written().len(), 2);
+}
+
+/// Whether the Bloom filter of a column says that a text may be there, for each row group; `None` where it has none.
+fn bloom_answers(file: Vec<u8>, column: usize, text: &str) -> Vec<Option<bool>> {
+    let properties = ReaderProperties::builder().set_read_bloom_filter(true).build();
+    let options = ReadOptionsBuilder::new().with_reader_properties(properties).build();
+    let reader = SerializedFileReader::new_with_options(Bytes::from(file), options).expect("a file");
+    (0..reader.num_row_groups())
+        .map(|group| {
+            let group = reader.get_row_group(group).expect("a row group");
+            group.get_column_bloom_filter(column).map(|filter| filter.check(text))
+        })
+        .collect()
+}
+
+#[test]
+fn bloom_filters_are_written_for_the_columns_that_are_named_whatever_the_parts_are() {
+    let batch = rows(0, 5000);
+    let csv = Scratch::parquet(std::slice::from_ref(&batch)).merged_csv("");
+    let of_text = Scratch::of_parts("csv", &[csv.into_bytes()]);
+    let of_parquet = Scratch::parquet(std::slice::from_ref(&batch));
+    for (scratch, more) in [(of_text, ""), (of_parquet, " --row-group-rows 2000")] {
+        let arguments = format!("--bloom-filter item_id --bloom-filter p50{more}");
+        let found = scratch.merged_parquet(&arguments);
+        assert_eq!(found.column(0), batch.column(0));
+        let file = scratch.read("out/merged.parquet");
+        let item = batch.column(0).as_string::<i32>().value(7).to_owned();
+        assert_eq!(bloom_answers(file.clone(), 0, &item)[0], Some(true));
+        assert!(bloom_answers(file.clone(), 0, "no such item").iter().all(|answer| *answer == Some(false)));
+        assert!(bloom_answers(file, 1, "no such item").iter().all(Option::is_none));
+        let footer = scratch.footer("out/merged.parquet");
+        for group in footer.row_groups() {
+            let end =
+                group.columns().iter().map(|c| c.byte_range()).map(|(start, length)| start + length).max();
+            assert_eq!(group.column(0).bloom_filter_offset(), end.map(|end| end as i64));
+            assert!(group.columns().iter().filter(|c| c.bloom_filter_length().is_some()).count() == 2);
+        }
+        // Copied by the next merge, which leaves the filters behind.
+        let copies = Scratch::of_parts("parquet", &[scratch.read("out/merged.parquet")]);
+        assert_eq!(copies.merged_parquet("").column(0), batch.column(0));
+        let footer = copies.footer("out/merged.parquet");
+        assert!(footer.row_group(0).columns().iter().all(|c| c.bloom_filter_offset().is_none()));
+    }
+}
+
+#[test]
+fn a_bloom_filter_of_no_column_is_refused() {
+    let scratch = Scratch::parquet(&[rows(0, 10)]);
+    let refused = scratch.fails("merge in -o out/x.parquet --bloom-filter nothing", 2);
+    assert!(refused.contains("--bloom-filter names column nothing, which the export has not"), "{refused}");
+}
+
+#[test]
+fn bounds_of_numbers_are_by_the_order_of_their_type_whoever_wrote_the_parts() {
+    // The parquet crate finds bounds by the total order; what is encoded here has those of the type.
+    let batch = rows(0, 70_000);
+    let foreign = parquet_file(&batch, WriterProperties::builder().build());
+    let encoded = Scratch::of_parts("parquet", &[&foreign]);
+    encoded.succeeds("merge in -o out/merged.parquet --compression zstd:1");
+    let ours = encoded.read("out/merged.parquet");
+    let mixed = Scratch::of_parts("parquet", &[foreign, ours]);
+    mixed.succeeds("merge in -o out/merged.parquet");
+    let footer = mixed.footer("out/merged.parquet");
+    assert_eq!(footer.num_row_groups(), 2);
+    let p50 = batch.schema().index_of("p50").expect("a column");
+    assert_eq!(footer.file_metadata().column_order(p50), ColumnOrder::TYPE_DEFINED_ORDER(SortOrder::SIGNED));
+    for group in footer.row_groups() {
+        let Some(Statistics::Double(found)) = group.column(p50).statistics() else {
+            panic!("statistics of doubles")
+        };
+        assert_eq!(found.min_opt().map(|least| least.to_bits()), Some((-0.0_f64).to_bits()));
+        assert_eq!(found.max_opt(), Some(&(69_999.0 / 7.0)));
+    }
 }
