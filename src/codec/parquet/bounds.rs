@@ -63,6 +63,20 @@ impl Bounds {
         })
     }
 
+    /// Whether neither bound of the next page is less than that of this one.
+    pub(super) fn ascends_to(&self, next: &Self) -> bool {
+        use Bounds::{Boolean, Double, Float, Int32, Int64, Text};
+        match (self, next) {
+            (Boolean(a, b), Boolean(c, d)) => a <= c && b <= d,
+            (Int32(a, b), Int32(c, d)) => a <= c && b <= d,
+            (Int64(a, b), Int64(c, d)) => a <= c && b <= d,
+            (Float(a, b), Float(c, d)) => a <= c && b <= d,
+            (Double(a, b), Double(c, d)) => a <= c && b <= d,
+            (Text(a, b), Text(c, d)) => a <= c && b <= d,
+            _ => false,
+        }
+    }
+
     /// As a column index holds them.
     pub(super) fn to_bytes(&self) -> (Vec<u8>, Vec<u8>) {
         match self {
