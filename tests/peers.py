@@ -9,16 +9,10 @@ failed. FORECAST_EXPORT_REAL_DATA names a folder with real exports, which are ch
 import csv
 import datetime as dt
 import io
-import math
 import os
 import pathlib
 import random
 import shutil
-import struct
-import subprocess
-import sys
-import tempfile
-import traceback
 from decimal import Decimal
 
 import duckdb
@@ -26,40 +20,9 @@ import polars
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-BINARY = os.environ["FORECAST_EXPORT_BIN"]
-RUN = "2026-01-02T03-04-05Z"
+from harness import RUN, bits, check, finish, part_name, parts_of, run
+
 UTC = dt.timezone.utc
-passed, failed = 0, 0
-
-
-def check(name, test):
-    """Runs one check, which raises where something is wrong."""
-    global passed, failed
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="peers."))
-    try:
-        test(folder)
-        passed += 1
-        print(f"ok      {name}")
-    except Exception as error:  # a check that breaks has failed, whatever broke it
-        failed += 1
-        line = traceback.extract_tb(error.__traceback__)[-1].lineno
-        print(f"FAILED  {name}: {type(error).__name__} at line {line}: {error}")
-    finally:
-        shutil.rmtree(folder)
-
-
-def run(*arguments, code=0):
-    done = subprocess.run([BINARY, *map(str, arguments)], capture_output=True, text=True)
-    if done.returncode != code:
-        raise AssertionError(f"{arguments}: exit code {done.returncode}, {done.stderr.strip()}")
-    return done
-
-
-def bits(value):
-    """A value that is equal to another one only where every bit is; NaN is NaN."""
-    if isinstance(value, float):
-        return "NaN" if math.isnan(value) else struct.pack(">d", value)
-    return value
 
 
 def same(found, expected, what):
@@ -212,12 +175,6 @@ def read_csv(path, end="\n"):
     """The cells of a file as text. Null and the empty string are told apart by its bytes, checked elsewhere."""
     with open(path, newline="", encoding="utf-8") as file:
         return list(csv.reader(file, lineterminator=end))
-
-
-def parts_of(folder):
-    # Beside the parts lies their receipt.
-    names = [path.name for path in folder.iterdir() if "_part" in path.name]
-    return [folder / name for name in sorted(names, key=lambda name: int(name.split("_part")[1].split(".")[0]))]
 
 
 def in_order(files, read):
@@ -407,10 +364,25 @@ def by_arrow(**options):
 
 
 def by_arrow_int96(folder):
-    columns = ["large", "ns"]
+    """Points in time become microseconds; nanoseconds are copied, and refused where they would be cut off."""
+    int96 = {"use_deprecated_int96_timestamps": True}
+    columns = ["large", "ms"]
     table = foreign_table().select(columns)
-    write = lambda path: pq.write_table(table, path, use_deprecated_int96_timestamps=True)
-    merge_foreign(folder, write, foreign_csv(columns, 2))
+    (folder / "in").mkdir()
+    for number in range(2):
+        pq.write_table(table, folder / "in" / part_name(number), **int96)
+    run("merge", folder / "in", "-o", folder / "out.csv")
+    assert (folder / "out.csv").read_text() == foreign_csv(columns, 2)
+    run("merge", folder / "in", "-o", folder / "out.parquet", "--compression", "zstd")
+    found, schema = by_pyarrow(folder / "out.parquet")
+    same(found, list(zip(*(FOREIGN[name][1] for name in columns))) * 2, "merge")
+    assert str(schema.field("ms").type) == "timestamp[us]", schema
+    nanos = folder / "nanos.parquet"
+    pq.write_table(foreign_table().select(["ns"]), nanos, **int96)
+    run("merge", nanos, "-o", folder / "copy.parquet")
+    assert pq.read_table(folder / "copy.parquet").equals(pq.read_table(nanos))
+    said = run("merge", nanos, "-o", folder / "none.parquet", "--compression", "zstd", code=5).stderr
+    assert "row 1, column ns: a timestamp of INT96 has nanoseconds" in said, said
 
 
 def by_arrow_optional_against_required(folder):
@@ -566,5 +538,4 @@ if "FORECAST_EXPORT_REAL_DATA" in os.environ:
     check("real forecast exports", real_forecasts)
     check("real accuracy metrics", real_accuracies)
 
-print(f"{passed} passed, {failed} failed")
-sys.exit(1 if failed else 0)
+finish()

@@ -323,8 +323,11 @@ fn row_of(offsets: &[i32], at: usize) -> usize {
     offsets.partition_point(|offset| usize::try_from(*offset).unwrap_or(0) <= at).saturating_sub(1)
 }
 
-/// Bytes as text.
+/// Bytes as text; those of a dictionary once each.
 fn printed(array: &ArrayRef, text: BinaryText) -> ArrayRef {
+    if let Some(keyed) = array.as_any_dictionary_opt() {
+        return keyed.with_values(printed(keyed.values(), text));
+    }
     let print = |bytes: &[u8]| match text {
         BinaryText::Hex => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
         BinaryText::Base64 => BASE64_STANDARD.encode(bytes),
