@@ -5,13 +5,11 @@
 use super::output::Outputs;
 use super::receipt;
 use crate::codec::guard;
-use crate::codec::parquet::arrow_schema;
+use crate::codec::parquet::{arrow_schema, arrow_schema_of};
 use crate::model::Warning;
 use crate::source::{Input, PlannedPart};
 
 use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, TimeUnit};
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
 use parquet::arrow::{ARROW_SCHEMA_META_KEY, parquet_to_arrow_schema};
 use parquet::file::metadata::{KeyValue, ParquetMetaData};
 use serde_json::{Map, Value, json};
@@ -298,12 +296,6 @@ impl Made<'_> {
         }
         arrow_schema(&Schema::new_with_metadata(Fields::from(fields), metadata)).value
     }
-}
-
-/// The Arrow schema that a file carries, as its writer had it.
-pub(crate) fn arrow_schema_of(text: &str) -> Option<Schema> {
-    let bytes = BASE64_STANDARD.decode(text).ok()?;
-    guard(|| arrow::ipc::convert::try_schema_from_ipc_buffer(&bytes)).ok()
 }
 
 fn is_same_but_for_nulls(a: &Field, b: &Field) -> bool {

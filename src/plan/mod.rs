@@ -14,7 +14,7 @@ mod summary;
 
 pub(crate) use decided::Way;
 pub use decided::{Plan, RunPlan, UpToDate};
-pub(crate) use key_values::{Extent, arrow_schema_of, key_values};
+pub(crate) use key_values::{Extent, key_values};
 pub use output::Output;
 pub(crate) use output::{Outputs, PlannedOutput, Resplit};
 pub use receipt::{Receipt, ReceiptOptions, ReceiptOutput, ReceiptSource, ReceiptSummary};

@@ -7,15 +7,15 @@ use super::schema::{
 };
 use crate::codec::guard;
 use crate::codec::parquet::{
-    Edit, Likeness, Treatment, View, edited, has_int96, id, is_bytes, is_only_null, is_same, repetition,
-    schema_of, shown,
+    Edit, Likeness, Treatment, View, arrow_schema_of, edited, has_int96, id, is_bytes, is_only_null,
+    is_said_by_arrow, is_same, repetition, schema_of, shown, told_apart,
 };
 use crate::model::{
     ColumnType, DataErrorKind, Error, Options, Remedy, Result, SOURCE_COLUMNS, SchemaMode, Warning,
 };
 
 use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, SchemaRef, TimeUnit};
-use parquet::arrow::ArrowSchemaConverter;
+use parquet::arrow::{ARROW_SCHEMA_META_KEY, ArrowSchemaConverter};
 use parquet::basic::Repetition;
 use parquet::file::metadata::ParquetMetaData;
 use parquet::schema::types::{SchemaDescPtr, Type, TypePtr};
@@ -59,13 +59,20 @@ pub(crate) struct Shape {
 /// A schema that parts have, and the first of them.
 struct Known {
     descriptor: SchemaDescPtr,
+    durations: Durations,
     values: Arc<View>,
 }
+
+/// For each column that holds durations: the units of its leaves, `None` for a leaf of another type. Parquet has no such
+/// type: only Arrow's schema tells durations from other numbers.
+type Durations = HashMap<String, Vec<Option<TimeUnit>>>;
 
 /// What parts agree on, column by column.
 struct Agreed {
     field: Field,
     stored: TypePtr,
+    /// As [`Durations`] have them.
+    units: Vec<Option<TimeUnit>>,
     /// Goes from Parquet to Parquet as it is stored.
     is_carried: bool,
     has_one_id: bool,
@@ -85,8 +92,11 @@ pub(crate) fn of_parquet(
     for (index, (part, metadata)) in parts.iter().enumerate() {
         let descriptor = metadata.file_metadata().schema_descr_ptr();
         let fields = descriptor.root_schema().get_fields();
+        let durations = durations(metadata);
         // Parts of one schema say nothing new.
-        let seen = known.iter().rposition(|known| known.descriptor.root_schema().get_fields() == fields);
+        let seen = known.iter().rposition(|known| {
+            known.descriptor.root_schema().get_fields() == fields && known.durations == durations
+        });
         places.push(seen.unwrap_or(known.len()));
         if seen.is_none() {
             let meant = |column: usize| asked.meant(fields[column].name());
@@ -94,8 +104,8 @@ pub(crate) fn of_parquet(
                 let problem = format!("the Parquet schema cannot be read: {reason}");
                 Error::data(DataErrorKind::Damaged, &part.object.url, problem)
             })?;
-            columns.add(index, fields, &values)?;
-            known.push(Known { descriptor, values: Arc::new(values) });
+            columns.add(index, fields, &durations, &values)?;
+            known.push(Known { descriptor, durations, values: Arc::new(values) });
         }
     }
     columns.finish(&known, &places)
@@ -111,7 +121,7 @@ struct Agreement<'a> {
 
 impl Agreement<'_> {
     /// Adds the columns of a schema that no part had before.
-    fn add(&mut self, index: usize, stored: &[TypePtr], values: &View) -> Result<()> {
+    fn add(&mut self, index: usize, stored: &[TypePtr], durations: &Durations, values: &View) -> Result<()> {
         let part = self.parts[index].0;
         let names: Vec<String> = stored.iter().map(|column| column.name().to_owned()).collect();
         refuse_duplicates(part, &names).map_err(without_line)?;
@@ -121,10 +131,11 @@ impl Agreement<'_> {
         }
         let mut is_here = vec![false; self.agreed.len()];
         for (stored, field) in stored.iter().zip(values.schema.fields()) {
+            let units = durations.get(field.name()).map_or(&[][..], Vec::as_slice);
             match self.places.get(field.name()) {
                 Some(&place) => {
                     is_here[place] = true;
-                    self.join(place, index, stored, field)?;
+                    self.join(place, index, (stored, units), field)?;
                 }
                 None => {
                     self.places.insert(field.name().clone(), self.agreed.len());
@@ -133,6 +144,7 @@ impl Agreement<'_> {
                     self.agreed.push(Agreed {
                         field,
                         stored: Arc::clone(stored),
+                        units: units.to_vec(),
                         is_carried: true,
                         has_one_id: true,
                         holder: index,
@@ -149,29 +161,45 @@ impl Agreement<'_> {
     }
 
     /// Brings a column of a part together with what those before it have.
-    fn join(&mut self, place: usize, index: usize, stored: &TypePtr, field: &FieldRef) -> Result<()> {
+    fn join(
+        &mut self,
+        place: usize,
+        index: usize,
+        (stored, units): (&TypePtr, &[Option<TimeUnit>]),
+        field: &FieldRef,
+    ) -> Result<()> {
         let (options, agreed) = (self.options, &mut self.agreed[place]);
         let by_name = options.schema == SchemaMode::ByName;
         let nullable = agreed.field.is_nullable() || field.is_nullable();
-        if is_same(&agreed.stored, stored, Likeness::Stored) {
+        let is_typed = self.asked.is_typed(field.name());
+        let is_one_null = is_only_null(stored) || is_only_null(&agreed.stored);
+        let has_one_unit = agreed.units == units || is_one_null || is_typed;
+        // A type that is made anew is made of Arrow's.
+        let has_units = !units.is_empty() || !agreed.units.is_empty();
+        let can_be_made = !has_units && is_said_by_arrow(&agreed.stored) && is_said_by_arrow(stored);
+        let wider = widened(agreed.field.data_type(), field.data_type()).filter(|_| can_be_made);
+        if has_one_unit && is_same(&agreed.stored, stored, Likeness::Stored) {
             agreed.has_one_id &= is_same(&agreed.stored, stored, Likeness::Ids);
-        } else if is_same(&agreed.stored, stored, Likeness::Meaning) || self.asked.is_typed(field.name()) {
+        } else if is_typed || (can_be_made && is_same(&agreed.stored, stored, Likeness::Meaning)) {
             agreed.is_carried = false;
         } else if by_name && is_only_null(stored) {
         } else if by_name && is_only_null(&agreed.stored) {
             (agreed.field, agreed.stored) = (field.as_ref().clone(), Arc::clone(stored));
-        } else if let Some(wider) = widened(agreed.field.data_type(), field.data_type()).filter(|_| by_name) {
-            agreed.field = Field::new(field.name(), wider, nullable);
+            (agreed.units, agreed.holder) = (units.to_vec(), index);
+        } else if let (true, Some(wider)) = (by_name, &wider) {
+            agreed.field = Field::new(field.name(), wider.clone(), nullable);
             agreed.is_carried = false;
         } else {
             let other = self.parts[agreed.holder].0.object.file_name();
-            let problem =
-                format!("the type is {} here and {} in {other}", shown(stored), shown(&agreed.stored));
+            let problem = if has_one_unit {
+                let (here, there) = told_apart(stored, &agreed.stored);
+                format!("the type is {here} here and {there} in {other}")
+            } else {
+                let (here, there) = (units_shown(units), units_shown(&agreed.units));
+                format!("durations are in {here} here and in {there} in {other}")
+            };
             let kind = DataErrorKind::SchemasDiffer;
-            let can_widen = !by_name
-                && (widened(agreed.field.data_type(), field.data_type()).is_some()
-                    || is_only_null(stored)
-                    || is_only_null(&agreed.stored));
+            let can_widen = !by_name && (wider.is_some() || is_one_null);
             let column = field.name().clone();
             let remedy = if can_widen { Remedy::AlignTypes { column } } else { Remedy::GiveType { column } };
             let file = &self.parts[index].0.object.url;
@@ -394,6 +422,49 @@ impl Carried {
     }
 }
 
+/// What Arrow's schema says of durations.
+fn durations(metadata: &ParquetMetaData) -> Durations {
+    fn units(of: &DataType, found: &mut Vec<Option<TimeUnit>>) {
+        match of {
+            DataType::Duration(unit) => found.push(Some(*unit)),
+            DataType::List(item)
+            | DataType::LargeList(item)
+            | DataType::ListView(item)
+            | DataType::LargeListView(item)
+            | DataType::FixedSizeList(item, _)
+            | DataType::Map(item, _) => units(item.data_type(), found),
+            DataType::Struct(fields) => fields.iter().for_each(|field| units(field.data_type(), found)),
+            DataType::Dictionary(_, values) => units(values, found),
+            _ => found.push(None),
+        }
+    }
+    let pairs = metadata.file_metadata().key_value_metadata().map_or(&[][..], Vec::as_slice);
+    let said = pairs.iter().find(|pair| pair.key == ARROW_SCHEMA_META_KEY);
+    let Some(schema) = said.and_then(|pair| arrow_schema_of(pair.value.as_deref()?)) else {
+        return Durations::new();
+    };
+    let column = |field: &FieldRef| {
+        let mut found = Vec::new();
+        units(field.data_type(), &mut found);
+        found.iter().any(Option::is_some).then(|| (field.name().clone(), found))
+    };
+    schema.fields().iter().filter_map(column).collect()
+}
+
+fn units_shown(units: &[Option<TimeUnit>]) -> String {
+    let names: Vec<&str> = units
+        .iter()
+        .flatten()
+        .map(|unit| match unit {
+            TimeUnit::Second => "seconds",
+            TimeUnit::Millisecond => "milliseconds",
+            TimeUnit::Microsecond => "microseconds",
+            TimeUnit::Nanosecond => "nanoseconds",
+        })
+        .collect();
+    if names.is_empty() { "numbers of no unit".into() } else { names.join(" and ") }
+}
+
 /// The type that holds every value of two others.
 fn widened(a: &DataType, b: &DataType) -> Option<DataType> {
     use DataType::{
@@ -467,7 +538,6 @@ fn widened(a: &DataType, b: &DataType) -> Option<DataType> {
     })
 }
 
-/// How messages call the setting that aligns types.
 #[cfg(test)]
 mod tests {
     use super::*;

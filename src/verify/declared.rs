@@ -1,9 +1,9 @@
 //! What files declare beside their rows: the Parquet types of columns, and the pairs of their metadata. Takes both sides
 //! once their rows are equal; returns the first declaration in which they differ.
 
-use crate::codec::parquet::{Likeness, has_int96, is_same, shown};
+use crate::codec::parquet::{Likeness, arrow_schema_of, has_int96, is_same, told_apart};
 use crate::model::{Difference, DifferenceKind};
-use crate::plan::{Extent, arrow_schema_of, key_values, receipt};
+use crate::plan::{Extent, key_values, receipt};
 use crate::source::Input;
 
 use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema};
@@ -37,10 +37,11 @@ fn types(source: &Input, output: &Input) -> Option<Difference> {
             // Copied, INT96 is what it was.
             let is_copied = own.is_some_and(|own| has_int96(own) && is_alike(own, found));
             if !is_alike(wanted, found) && !is_copied {
+                let (source_value, output_value) = told_apart(wanted, found);
                 return Some(Difference {
                     column: Some(wanted.name().to_owned()),
-                    source_value: Some(shown(wanted)),
-                    output_value: Some(shown(found)),
+                    source_value: Some(source_value),
+                    output_value: Some(output_value),
                     ..declared(DifferenceKind::Types, part, file)
                 });
             }

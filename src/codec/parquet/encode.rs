@@ -6,10 +6,13 @@ use super::encoded::{CREATED_BY, EncodedRowGroup, MAGIC, failed, filter_bytes};
 use super::orders::row_group_of;
 use super::page::Compressor;
 use super::row_group;
+use crate::codec::guard;
 use crate::model::{Compression, Error, GZIP_LEVELS, Result, UsageError, ZSTD_LEVELS};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Schema, SchemaRef};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use parquet::arrow::arrow_writer::{ArrowRowGroupWriterFactory, compute_leaves};
 use parquet::arrow::{ARROW_SCHEMA_META_KEY, ArrowSchemaConverter, encode_arrow_schema};
@@ -155,6 +158,12 @@ impl Encoder {
 /// The pair of a file's metadata by which readers know Arrow's types.
 pub(crate) fn arrow_schema(schema: &Schema) -> KeyValue {
     KeyValue::new(ARROW_SCHEMA_META_KEY.to_owned(), encode_arrow_schema(schema))
+}
+
+/// The Arrow schema that a file carries, as its writer had it.
+pub(crate) fn arrow_schema_of(text: &str) -> Option<Schema> {
+    let bytes = BASE64_STANDARD.decode(text).ok()?;
+    guard(|| arrow::ipc::convert::try_schema_from_ipc_buffer(&bytes)).ok()
 }
 
 /// The codec of the parquet crate for a choice of the user's.

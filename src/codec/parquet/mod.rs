@@ -21,11 +21,12 @@ mod view;
 pub(crate) use assembler::Assembler;
 pub(crate) use chunk::EncodedRows;
 pub(crate) use decode::{RowGroupBatches, StringDecoding, align, decode_row_group};
-pub(crate) use encode::{Encoder, arrow_schema, codec, codec_of};
+pub(crate) use encode::{Encoder, arrow_schema, arrow_schema_of, codec, codec_of};
 pub(crate) use encoded::{CREATED_BY, EncodedRowGroup, FOOTER_BYTES, MAGIC, byte_range, chunk_ranges};
 pub(crate) use footer::{FooterProblem, read_footer};
 pub(crate) use pages::{ChunkClaims, MAX_PAGE_BYTES, PageProblem, PageWalker, WalkedChunk, unpacked_size};
 pub(crate) use types::{
-    Edit, Likeness, edited, has_int96, id, is_bytes, is_only_null, is_same, repetition, schema_of, shown,
+    Edit, Likeness, edited, has_int96, id, is_bytes, is_only_null, is_said_by_arrow, is_same, repetition,
+    schema_of, shown, told_apart,
 };
 pub(crate) use view::{Treatment, View};

@@ -6,6 +6,7 @@ use parquet::basic::{
     ConvertedType, IntType, LogicalType, Repetition, TimeType, TimeUnit, TimestampType, Type as Physical,
 };
 use parquet::errors::Result;
+use parquet::schema::printer::print_schema;
 use parquet::schema::types::{SchemaDescriptor, Type, TypePtr};
 use std::sync::Arc;
 
@@ -97,6 +98,22 @@ fn is_same_within(a: &Type, b: &Type, by: Likeness) -> bool {
     is_stored_alike || (by == Likeness::Meaning && is_decimal)
 }
 
+/// Whether Arrow says all that a type means: one that is made of Arrow's means the same.
+pub(crate) fn is_said_by_arrow(of: &Type) -> bool {
+    use LogicalType::{Date, Decimal, Float16, Integer, List, Map, String, Time, Timestamp, Unknown};
+    let is_said = match annotation(of) {
+        None => true,
+        Some(Annotation::Interval) => false,
+        Some(Annotation::Logical(logical)) => match logical {
+            // Arrow knows no time of day in UTC.
+            Time(time) => !time.is_adjusted_to_u_t_c,
+            String | Decimal(_) | Date | Timestamp(_) | Integer(_) | Float16 | Unknown | List | Map => true,
+            _ => false,
+        },
+    };
+    is_said && (!of.is_group() || of.get_fields().iter().all(|field| is_said_by_arrow(field)))
+}
+
 /// Whether a column has leaves of INT96, which nobody should write any more.
 pub(crate) fn has_int96(of: &Type) -> bool {
     match of.is_group() {
@@ -161,6 +178,19 @@ pub(crate) fn shown(of: &Type) -> String {
             None => of.get_physical_type().to_string(),
         },
     }
+}
+
+/// Two types that differ, as messages have them: in full where their names are the same.
+pub(crate) fn told_apart(a: &Type, b: &Type) -> (String, String) {
+    let (short_a, short_b) = (shown(a), shown(b));
+    if short_a == short_b { (in_full(a), in_full(b)) } else { (short_a, short_b) }
+}
+
+fn in_full(of: &Type) -> String {
+    let mut text = Vec::new();
+    print_schema(&mut text, of);
+    let text = String::from_utf8_lossy(&text);
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn leaves(of: &Type) -> Vec<&Type> {
@@ -255,5 +285,37 @@ fn length(of: &Type) -> Option<i32> {
             Some(*type_length)
         }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use parquet::schema::parser::parse_message_type;
+
+    fn column(text: &str) -> TypePtr {
+        let message = parse_message_type(&format!("message schema {{ {text} }}")).unwrap();
+        Arc::clone(&message.get_fields()[0])
+    }
+
+    #[test]
+    fn types_that_differ_are_told_apart() {
+        let cases = [
+            ("optional int32 x;", "optional int64 x;", ("INT32", "INT64")),
+            ("optional binary x (UTF8);", "optional binary x;", ("STRING", "BYTE_ARRAY")),
+            (
+                "optional group x (LIST) { repeated group list { required int32 element; } }",
+                "optional group x (LIST) { repeated group list { optional int32 element; } }",
+                (
+                    "OPTIONAL group x (LIST) { REPEATED group list { REQUIRED INT32 element; } }",
+                    "OPTIONAL group x (LIST) { REPEATED group list { OPTIONAL INT32 element; } }",
+                ),
+            ),
+        ];
+        for (a, b, (shown_a, shown_b)) in cases {
+            let (a, b) = (column(a), column(b));
+            assert!(!is_same(&a, &b, Likeness::Stored), "{a:?} and {b:?}");
+            assert_eq!(told_apart(&a, &b), (shown_a.to_owned(), shown_b.to_owned()));
+        }
     }
 }

@@ -385,3 +385,27 @@ fn intervals(stored: &FixedSizeBinaryArray) -> Restored {
     }
     Ok(Arc::new(IntervalMonthDayNanoArray::new(values.into(), stored.nulls().cloned())))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow::array::{BinaryArray, DictionaryArray};
+    use arrow::datatypes::Int32Type;
+
+    #[test]
+    fn bytes_have_a_text_whether_they_are_read_one_by_one_or_as_keys() {
+        let bytes: ArrayRef = Arc::new(BinaryArray::from(vec![Some(&b"\xffa"[..]), None, Some(b"")]));
+        let keyed: ArrayRef = Arc::new(
+            DictionaryArray::<Int32Type>::try_new(vec![Some(2), None, Some(0)].into(), Arc::clone(&bytes))
+                .unwrap(),
+        );
+        let texts = |array: &ArrayRef, text| {
+            let printed = arrow::compute::cast(&printed(array, text), &DataType::Utf8).unwrap();
+            printed.as_string::<i32>().iter().map(|cell| cell.map(str::to_owned)).collect::<Vec<_>>()
+        };
+        let owned = |cells: [Option<&str>; 3]| cells.map(|cell| cell.map(str::to_owned)).to_vec();
+        assert_eq!(texts(&bytes, BinaryText::Hex), owned([Some("ff61"), None, Some("")]));
+        assert_eq!(texts(&keyed, BinaryText::Hex), owned([Some(""), None, Some("ff61")]));
+        assert_eq!(texts(&keyed, BinaryText::Base64), owned([Some(""), None, Some("/2E=")]));
+    }
+}

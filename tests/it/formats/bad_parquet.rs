@@ -3,9 +3,14 @@
 use crate::support::checksums::with_checksums;
 use crate::support::scratch::{RUN, Scratch, parquet_file, rows};
 use arrow::array::types::Int32Type;
-use arrow::array::{ArrayRef, BinaryArray, Int64Array, ListArray, RecordBatch, StringArray};
+use arrow::array::{
+    ArrayRef, BinaryArray, DurationMicrosecondArray, DurationSecondArray, Int64Array, ListArray, RecordBatch,
+    StringArray,
+};
 use parquet::file::metadata::ParquetMetaDataReader;
 use parquet::file::properties::WriterProperties;
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::parser::parse_message_type;
 use std::sync::Arc;
 
 const ALL: [&str; 4] = [
@@ -179,6 +184,67 @@ fn another_type_in_another_part_is_refused_with_part_and_column() {
     );
     assert_eq!(refused(&scratch, 1, &ALL), expected);
     assert_eq!(refused(&scratch, 1, &["schema in", "merge in -o out/x.csv --schema by-name"]), expected);
+}
+
+/// A file without rows, of these columns.
+fn columns_alone(columns: &str) -> Vec<u8> {
+    let schema = parse_message_type(&format!("message schema {{ {columns} }}")).expect("a schema");
+    let writer = SerializedFileWriter::new(Vec::new(), Arc::new(schema), Arc::default()).expect("a writer");
+    writer.into_inner().expect("finished")
+}
+
+#[test]
+fn types_that_would_lose_their_meaning_are_not_aligned() {
+    let cases = [
+        (["optional binary x (JSON);", "optional binary x (UTF8);"], ["JSON", "STRING"]),
+        (
+            ["optional fixed_len_byte_array(16) x (UUID);", "optional fixed_len_byte_array(16) x;"],
+            ["UUID", "FIXED_LEN_BYTE_ARRAY(16)"],
+        ),
+        (
+            ["optional int32 x (TIME(MILLIS,true));", "optional int64 x (TIME(MICROS,true));"],
+            ["TIME(MILLIS, UTC)", "TIME(MICROS, UTC)"],
+        ),
+    ];
+    for (columns, [first, second]) in cases {
+        let scratch = Scratch::of_parts("parquet", &columns.map(columns_alone));
+        assert_eq!(
+            refused(
+                &scratch,
+                1,
+                &["merge in -o out/x.parquet", "merge in -o out/x.parquet --schema by-name"]
+            ),
+            format!(
+                ", column x: the type is {second} here and {first} in sales_{RUN}_part0.parquet; \
+                 --type x=TYPE gives it one type"
+            )
+        );
+    }
+}
+
+/// Parquet stores them as numbers: only the Arrow schema says of what.
+#[test]
+fn durations_of_another_unit_are_refused() {
+    let part = |durations: ArrayRef| {
+        RecordBatch::try_from_iter_with_nullable([("wait", durations, true)]).expect("rows")
+    };
+    let seconds = part(Arc::new(DurationSecondArray::from(vec![1])));
+    let micros = part(Arc::new(DurationMicrosecondArray::from(vec![1])));
+    let numbers = part(Arc::new(Int64Array::from(vec![1])));
+    for (other, unit) in [(micros, "microseconds"), (numbers, "numbers of no unit")] {
+        let scratch = Scratch::parquet(&[seconds.clone(), other]);
+        assert_eq!(
+            refused(
+                &scratch,
+                1,
+                &["merge in -o out/x.parquet", "merge in -o out/x.parquet --schema by-name"]
+            ),
+            format!(
+                ", column wait: durations are in {unit} here and in seconds in sales_{RUN}_part0.parquet; \
+                 --type wait=TYPE gives it one type"
+            )
+        );
+    }
 }
 
 #[test]
