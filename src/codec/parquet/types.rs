@@ -207,6 +207,8 @@ pub(crate) struct Edit {
     pub(crate) bare: bool,
     /// As [`Edit::bare`], for leaves whose annotation Arrow cannot keep.
     pub(crate) bare_where_lost: bool,
+    /// All text is STRING: the parquet crate takes other text for bytes, or trusts that it is UTF-8.
+    pub(crate) text_as_string: bool,
     /// INT96 becomes INT64 in microseconds.
     pub(crate) without_int96: bool,
     pub(crate) without_ids: bool,
@@ -240,6 +242,14 @@ pub(crate) fn edited(of: &TypePtr, repetition: Option<Repetition>, edit: Edit) -
             .map(Arc::new);
     }
     let is_bare = edit.bare || (edit.bare_where_lost && is_lost(of));
+    if !is_bare && edit.text_as_string && is_other_text(of) {
+        return Type::primitive_type_builder(of.name(), physical)
+            .with_repetition(repetition)
+            .with_logical_type(Some(LogicalType::String))
+            .with_id(id)
+            .build()
+            .map(Arc::new);
+    }
     if !is_bare && Some(repetition) == self::repetition(of) && id == self::id(of) {
         return Ok(Arc::clone(of));
     }
@@ -261,6 +271,12 @@ pub(crate) fn edited(of: &TypePtr, repetition: Option<Repetition>, edit: Edit) -
 /// format does not know.
 fn is_lost(of: &Type) -> bool {
     matches!(annotation(of), Some(Annotation::Interval | Annotation::Logical(LogicalType::_Unknown { .. })))
+}
+
+/// Whether values are text of a kind.
+fn is_other_text(of: &Type) -> bool {
+    of.get_physical_type() == Physical::BYTE_ARRAY
+        && matches!(annotation(of), Some(Annotation::Logical(LogicalType::Json | LogicalType::Enum)))
 }
 
 /// A schema of other columns, named as this one.

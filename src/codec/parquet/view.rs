@@ -69,7 +69,12 @@ impl View {
                 Ok::<_, parquet::errors::ParquetError>((descriptor, schema))
             })
         };
-        let usual = |_: &TypePtr, carried| Edit { bare: carried, bare_where_lost: true, ..Edit::default() };
+        let usual = |_: &TypePtr, carried| Edit {
+            bare: carried,
+            bare_where_lost: true,
+            text_as_string: true,
+            ..Edit::default()
+        };
         // An annotation that does not fit the stored type says nothing: such a column is read as it is stored.
         let fits = |field: &TypePtr| {
             guard(|| parquet_to_arrow_schema(&schema_of(root, vec![Arc::clone(field)])?, None)).is_ok()
@@ -85,9 +90,6 @@ impl View {
         let leaf = |i: usize| leaf_types.get(i).map(|(leaf, carried)| (leaf.as_ref(), *carried));
         let read = with_leaves(&bare, |i, found| match leaf(i) {
             Some((stored, _)) if stored.get_physical_type() == Physical::INT96 => SECONDS,
-            Some((stored, false)) if is(stored, &LogicalType::Enum) && *found == DataType::Binary => {
-                DataType::Utf8
-            }
             _ => found.clone(),
         });
         let restored = with_leaves(&read, |i, found| match leaf(i) {

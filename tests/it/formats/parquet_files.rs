@@ -352,6 +352,47 @@ fn int96_times_of_a_jvm_are_read_and_copied() {
     assert_eq!(micros(&scratch.merged_parquet("--source-columns")), [expected, expected].concat());
 }
 
+/// A file of one required column, with the same bytes in each of its rows.
+fn file_of_one(column_type: &str, value: &'static [u8], rows: usize) -> Vec<u8> {
+    let schema = parse_message_type(&format!("message schema {{ {column_type} }}")).expect("a schema");
+    let properties = Arc::new(WriterProperties::new());
+    let mut writer = SerializedFileWriter::new(Vec::new(), Arc::new(schema), properties).expect("a writer");
+    let mut group = writer.next_row_group().expect("a row group");
+    let mut column = group.next_column().expect("a column").expect("the column");
+    let values = vec![ByteArray::from(value); rows];
+    column.typed::<ByteArrayType>().write_batch(&values, None, None).expect("written");
+    column.close().expect("closed");
+    group.close().expect("closed");
+    writer.into_inner().expect("finished")
+}
+
+#[test]
+fn text_of_every_kind_is_written_to_csv_however_often_it_repeats() {
+    for kind in ["UTF8", "JSON", "ENUM"] {
+        for rows in [1, 1000] {
+            let scratch = Scratch::of_parts(
+                "parquet",
+                &[file_of_one(&format!("required binary x ({kind});"), b"[1]", rows)],
+            );
+            assert_eq!(scratch.merged_csv(""), format!("x\n{}", "[1]\n".repeat(rows)), "{rows} of {kind}");
+        }
+    }
+}
+
+#[test]
+fn text_of_every_kind_is_utf_8() {
+    for kind in ["UTF8", "JSON", "ENUM"] {
+        for rows in [1, 1000] {
+            let scratch = Scratch::of_parts(
+                "parquet",
+                &[file_of_one(&format!("required binary x ({kind});"), b"caf\xe9", rows)],
+            );
+            let message = scratch.fails("merge in -o out/x.csv", 5);
+            assert!(message.contains("row group 0 cannot be decoded"), "{rows} of {kind}: {message}");
+        }
+    }
+}
+
 #[test]
 fn nested_columns_go_from_parquet_to_parquet() {
     let list = ListArray::from_iter_primitive::<Int32Type, _, _>(vec![
