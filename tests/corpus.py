@@ -15,7 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from harness import (
-    attempt, check_all, check_statistics, finish, parts_as, run, same_table, same_text, schema_text,
+    INT96_TO_MICROS, RUN, SOURCE_COLUMNS, attempt, check_all, check_statistics, finish, parts_as, read, run, same_table,
+    same_text, schema_text, without_source_columns,
 )
 
 CORPUS = pathlib.Path(os.environ["FORECAST_EXPORT_CORPUS"])
@@ -41,7 +42,7 @@ REFUSED = [
     ("data/rle-dict-uncompressed-corrupt-checksum.parquet", EVERY_WAY, "checksum"),
     ("data/nation.dict-malformed.parquet", EVERY_WAY, "damaged"),
     # A date in the year 11,465,335.
-    ("data/int96_from_spark.parquet", {*DECODED, CSV, VERIFY}, "row 6, column a: a timestamp of INT96 is beyond what microseconds"),
+    ("data/int96_from_spark.parquet", {*DECODED, CSV, VERIFY}, "row 6, column a: a timestamp of INT96 is beyond what micros"),
     # A map whose keys are optional.
     ("data/incorrect_map_schema.parquet", DECODED, "can be copied, but not encoded anew"),
     ("data/large_string_map.brotli.parquet", {*DECODED, VERIFY}, "a page of 1073741828 bytes"),
@@ -57,24 +58,12 @@ NOT_BY_PYARROW = [
 NO_TEXT = "CSV cannot hold the type"
 NO_LINE = "CSV cannot hold a null in a file of one column"
 
-# What takes another form where it is made anew, and why.
-INT96 = re.compile(r"int96 field_id=(-?\d+) ([^;]*);")
-MICROS = (
-    r"int64 field_id=\1 \2 (Timestamp(isAdjustedToUTC=false, timeUnit=microseconds, "
-    r"is_from_converted_type=false, force_set_converted_type=false));"
-)
 # Descriptions of rows and columns, which are worked out anew, or are left out where that cannot be done.
 DESCRIPTIONS = {
     b"pandas", b"geo", b"org.apache.spark.sql.parquet.row.metadata",
     b"parquet.avro.schema", b"avro.schema", b"iceberg.schema", b"parquet.proto.descriptor",
 }
 OURS = {b"forecast-export.receipt", b"ARROW:schema"}
-
-used = set()
-
-
-def read(path, **options):
-    return pq.ParquetFile(path, **options).read()
 
 
 def unread(path):
@@ -117,7 +106,7 @@ def is_nested_or_bytes(kind):
 def check_metadata(file, out, way):
     """Every key of the input is there, and says the same unless it speaks of all rows or columns."""
     there, here = (pq.read_metadata(path).metadata or {} for path in (file, out))
-    changes = way in DOUBLED or INT96.search(schema_text(file))
+    changes = way in DOUBLED or "int96" in schema_text(file)
     for key, value in there.items():
         if key in OURS or (key in DESCRIPTIONS and changes):
             continue
@@ -134,7 +123,7 @@ def check_output(file, out, way):
     if is_int96 and "int96" not in schema_text(out):
         if way == COPIED:
             raise AssertionError("a copy keeps INT96")
-        expected = INT96.sub(MICROS, expected)
+        expected = re.sub(*INT96_TO_MICROS, expected)
         table = read(file, coerce_int96_timestamp_unit="us")
     else:
         if is_int96 and way in ENCODED:
@@ -142,19 +131,17 @@ def check_output(file, out, way):
         table = read(file)
     found = schema_text(out)
     if way == SOURCES:
-        found = re.sub(r"\n  optional binary field_id=-1 _(job|run|part) \(String\);", "", found)
+        found = without_source_columns(found)
     if found != expected:
         raise AssertionError(f"{way}: the schema is\n{found}\nnot\n{expected}")
     result = read(out)
     if way in DOUBLED:
         table = pa.concat_tables([table, table])
     if way == SOURCES:
-        added = list(zip(*(result[name].to_pylist() for name in ("_job", "_run", "_part"))))
-        # As text the parts are numbered.
-        half = len(added) // 2
-        assert {row[0] for row in added} <= {"sales_1"}, added[:1]
-        assert len(set(added[:half])) <= 1 and len(set(added[half:])) <= 1, set(added)
-        result = result.drop_columns(["_job", "_run", "_part"])
+        half = result.num_rows // 2
+        added = [("sales_1", RUN, part) for part in ("0", "1") for _ in range(half)]
+        assert list(zip(*(result[name].to_pylist() for name in SOURCE_COLUMNS))) == added, "source columns"
+        result = result.drop_columns(SOURCE_COLUMNS)
     same_table(result, table, way)
     if way == CUT and result.num_rows:
         largest = max(pq.read_metadata(out).row_group(n).num_rows for n in range(pq.read_metadata(out).num_row_groups))
