@@ -388,7 +388,7 @@ mod tests {
             prop_assert_eq!(bounds.is_none(), numbers.is_empty() || numbers.iter().any(|n| n.is_nan()));
             if let Some((least, greatest)) = bounds {
                 prop_assert!(numbers.iter().all(|n| least.total_cmp(n).is_le() && greatest.total_cmp(n).is_ge()));
-                prop_assert!(numbers.iter().any(|n| *n == least) && numbers.iter().any(|n| *n == greatest));
+                prop_assert!(numbers.contains(&least) && numbers.contains(&greatest));
             }
         }
     }
