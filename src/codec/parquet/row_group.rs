@@ -59,6 +59,7 @@ fn assemble_in_pages(
         indexes: Vec::new(),
         sorting_columns: None,
         rows_of_keys,
+        buffers: Buffers::default(),
     };
     for (column, encoded) in descriptor.columns().iter().zip(by_column) {
         group.add(column, codec, compressor, &row_counts, encoded)?;
@@ -82,6 +83,7 @@ struct ColumnChunks {
     indexes: PageIndexes,
     sorting_columns: Option<Vec<SortingColumn>>,
     rows_of_keys: usize,
+    buffers: Buffers,
 }
 
 impl ColumnChunks {
@@ -98,7 +100,7 @@ impl ColumnChunks {
         let mut bounds = Merged::Empty;
         // Exports are sorted by their first column, where by any.
         let order = if self.columns.is_empty() { Order::AscendsTo(None) } else { Order::Unknown };
-        let mut pages = Pages::new(column, compressor, order, self.rows_of_keys);
+        let mut pages = Pages::new(column, compressor, order, self.rows_of_keys, &mut self.buffers);
         for (rows, part) in row_counts.iter().zip(encoded) {
             nulls += part.nulls;
             bounds = bounds.merge(part.bounds.as_ref(), part.nulls == *rows);
@@ -158,7 +160,7 @@ struct Pages<'a> {
     dictionary: MergedDictionary,
     /// Keys that are to be written as one page.
     open: OpenPage,
-    contents: Vec<u8>,
+    buffers: &'a mut Buffers,
     /// Each with its rows.
     pages: Vec<(usize, Page)>,
     encodings: Vec<Encoding>,
@@ -186,12 +188,20 @@ struct PagesDone {
     is_sorted: bool,
 }
 
-/// Rows of consecutive chunks by their keys in the dictionary of the column chunk.
+/// Memory that is used again from page to page and from column to column.
+#[derive(Default)]
+struct Buffers {
+    /// The keys of the open page, in the dictionary of the column chunk.
+    keys: Vec<u32>,
+    /// The contents of a page before compression.
+    contents: Vec<u8>,
+}
+
+/// Rows of consecutive chunks whose keys become one page.
 #[derive(Default)]
 struct OpenPage {
     rows: usize,
     nulls: usize,
-    keys: Vec<u32>,
     /// Which rows are no nulls; `None` where no row is one.
     valid: Option<Vec<bool>>,
     bounds: Merged,
@@ -215,6 +225,7 @@ impl<'a> Pages<'a> {
         compressor: &'a mut Compressor,
         order: Order,
         rows_of_keys: usize,
+        buffers: &'a mut Buffers,
     ) -> Self {
         Pages {
             rows_of_keys,
@@ -222,7 +233,7 @@ impl<'a> Pages<'a> {
             compressor,
             dictionary: MergedDictionary::default(),
             open: OpenPage::default(),
-            contents: Vec::new(),
+            buffers,
             pages: Vec::new(),
             encodings: vec![Encoding::PLAIN, Encoding::RLE],
             column_index: ColumnIndexBuilder::new(column.physical_type()),
@@ -251,8 +262,8 @@ impl<'a> Pages<'a> {
         if self.open.rows + rows > self.rows_of_keys {
             self.close()?;
         }
-        let before = self.open.keys.len();
-        if self.dictionary.append(&keys, &mut self.open.keys) {
+        let before = self.buffers.keys.len();
+        if self.dictionary.append(&keys, &mut self.buffers.keys) {
             self.watch_order(before, part.nulls);
             let open = &mut self.open;
             open.append_valid(rows, keys.valid.as_deref());
@@ -264,8 +275,8 @@ impl<'a> Pages<'a> {
         self.order = Order::Unknown;
         self.close()?;
         self.begin(rows, keys.valid.as_deref());
-        keys.keys.iter().for_each(|key| self.contents.extend_from_slice(keys.distinct.get(*key)));
-        let page = self.compressor.data_page(rows, Encoding::PLAIN, &self.contents)?;
+        keys.keys.iter().for_each(|key| self.buffers.contents.extend_from_slice(keys.distinct.get(*key)));
+        let page = self.compressor.data_page(rows, Encoding::PLAIN, &self.buffers.contents)?;
         self.push(page, rows, part.nulls, Merged::Empty.merge(bounds, part.nulls == rows));
         Ok(())
     }
@@ -275,7 +286,7 @@ impl<'a> Pages<'a> {
         let Order::AscendsTo(last) = &mut self.order else { return };
         let (physical, values) = (self.column.physical_type(), &self.dictionary.values);
         let ascends = nulls == 0
-            && self.open.keys[from..].iter().all(|key| {
+            && self.buffers.keys[from..].iter().all(|key| {
                 let before = last.replace(*key);
                 before.is_none_or(|before| {
                     before == *key || is_less(physical, values.get(before), values.get(*key))
@@ -288,31 +299,33 @@ impl<'a> Pages<'a> {
 
     /// Writes the page of keys that is open.
     fn close(&mut self) -> Result<()> {
-        let OpenPage { rows, nulls, keys, valid, bounds } = std::mem::take(&mut self.open);
+        let OpenPage { rows, nulls, valid, bounds } = std::mem::take(&mut self.open);
         if rows == 0 {
             return Ok(());
         }
         self.begin(rows, valid.as_deref());
+        let Buffers { keys, contents } = &mut *self.buffers;
         // Nothing but nulls: a column of such pages has no dictionary, and readers refuse keys without one.
         let encoding = if keys.is_empty() { Encoding::PLAIN } else { Encoding::RLE_DICTIONARY };
         if !keys.is_empty() {
             let width = hybrid::width(self.dictionary.values.ends.len());
-            self.contents.push(width);
-            hybrid::encode(&keys, width, &mut self.contents);
+            contents.push(width);
+            hybrid::encode(keys, width, contents);
+            keys.clear();
         }
         if !self.encodings.contains(&encoding) {
             self.encodings.push(encoding);
         }
-        let page = self.compressor.data_page(rows, encoding, &self.contents)?;
+        let page = self.compressor.data_page(rows, encoding, &self.buffers.contents)?;
         self.push(page, rows, nulls, bounds);
         Ok(())
     }
 
     /// Begins the contents of a page with its levels.
     fn begin(&mut self, rows: usize, valid: Option<&[bool]>) {
-        self.contents.clear();
+        self.buffers.contents.clear();
         if self.column.max_def_level() > 0 {
-            write_levels(rows, valid, &mut self.contents);
+            write_levels(rows, valid, &mut self.buffers.contents);
         }
     }
 
