@@ -447,7 +447,7 @@ impl MergedDictionary {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Assembler, Encoder, MAGIC};
+    use super::super::{Assembler, Encoder, MAGIC, arrow_schema};
     use super::*;
     use arrow::array::cast::AsArray;
     use arrow::array::types::{Float64Type, Int64Type};
@@ -461,14 +461,15 @@ mod tests {
 
     /// A file of one row group that is made of these chunks.
     fn file(chunks: &[RecordBatch], rows_of_keys: usize) -> Bytes {
-        let encoder = Encoder::new(&chunks[0].schema(), Codec::SNAPPY).expect("an encoder");
+        let chunks_schema = chunks[0].schema();
+        let encoder = Encoder::new(&chunks_schema, Codec::SNAPPY).expect("an encoder");
         let mut chunk_encoder = encoder.chunk_encoder().expect("an encoder of chunks");
         let chunks = chunks.iter().map(|chunk| chunk_encoder.encode_batch(chunk).expect("encoded")).collect();
         let mut compressor = Compressor::new(Codec::SNAPPY).expect("a compressor");
         let group =
             assemble_in_pages(rows_of_keys, encoder.descriptor(), Codec::SNAPPY, &mut compressor, chunks);
         let group = group.expect("a row group");
-        let mut assembler = Assembler::new(encoder.descriptor().clone(), encoder.key_values());
+        let mut assembler = Assembler::new(encoder.descriptor().clone(), vec![arrow_schema(&chunks_schema)]);
         assembler.add(&group).expect("entered");
         let mut file = MAGIC.to_vec();
         group.bytes.iter().for_each(|bytes| file.extend_from_slice(bytes));
