@@ -206,12 +206,14 @@ def check_statistics(file, what):
                 continue
             if pa.types.is_dictionary(values.type):
                 values = values.dictionary_decode()
+            is_time = pa.types.is_temporal(values.type)
+            low, high = (said.min_raw, said.max_raw) if is_time else (said.min, said.max)
+            if pa.types.is_float16(values.type):
+                # pyarrow finds no smallest of them, and shows what is said of them as bytes.
+                values, (low, high) = values.cast(pa.float32()), (struct.unpack("<e", bound)[0] for bound in (low, high))
             if pa.types.is_floating(values.type):
                 values = values.filter(pc.invert(pc.is_nan(values)))
-            if pa.types.is_temporal(values.type):
-                values, low, high = in_numbers(values), said.min_raw, said.max_raw
-            else:
-                low, high = said.min, said.max
+            values = in_numbers(values) if is_time else values
             if values.type in TEXTS:
                 values = values.cast(pa.binary())
             if pa.types.is_decimal(values.type) and values.type.bit_width < 128:
