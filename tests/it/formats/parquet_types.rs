@@ -79,18 +79,8 @@ struct Nesting {
 }
 
 const NESTINGS: [Nesting; 4] = [
-    Nesting {
-        name: "required",
-        column: "required LEAF = 7;",
-        leaf: (&[0, 0, 0, 0], &[], 0),
-        key: None,
-    },
-    Nesting {
-        name: "optional",
-        column: "optional LEAF = 7;",
-        leaf: (&[1, 0, 1, 1], &[], 1),
-        key: None,
-    },
+    Nesting { name: "required", column: "required LEAF = 7;", leaf: (&[0, 0, 0, 0], &[], 0), key: None },
+    Nesting { name: "optional", column: "optional LEAF = 7;", leaf: (&[1, 0, 1, 1], &[], 1), key: None },
     Nesting {
         name: "list",
         column: "optional group c (LIST) = 3 { repeated group list { optional LEAF = 7; } }",
@@ -132,6 +122,7 @@ fn values(leaf: &str, count: usize, part: usize) -> Vec<Vec<u8>> {
         ("int64", text) if text.contains("(TIME(") || text.contains("TIME_") => {
             int64(&[0, 86_399_999_999, 1])
         }
+        ("int64", text) if text.contains("MILLIS") => int64(&[-62_135_596_800_000, 253_402_300_799_999, -1]),
         ("int64", text) if text.contains("DECIMAL(5,3)") => int64(&[99_999, -99_999, 0]),
         ("int64", text) if text.contains("DECIMAL") => int64(&[999_999_999_999_999_999, -1, 0]),
         ("int64", _) => int64(&[i64::MIN, i64::MAX, -1]),
@@ -193,7 +184,9 @@ fn contents(nesting: &Nesting, part: usize) -> Vec<Stored> {
 fn write<T: DataType>(writer: &mut SerializedColumnWriter<'_>, stored: &Stored, of: impl Fn(&[u8]) -> T::T) {
     let values: Vec<T::T> = stored.values.iter().map(|bytes| of(bytes)).collect();
     let writer = writer.typed::<T>();
-    writer.write_batch(&values, Some(&stored.definition), Some(&stored.repetition)).expect("written");
+    let levels = |levels: &Vec<i16>| (!levels.is_empty()).then(|| levels.clone());
+    let (definition, repetition) = (levels(&stored.definition), levels(&stored.repetition));
+    writer.write_batch(&values, definition.as_deref(), repetition.as_deref()).expect("written");
 }
 
 fn array<const N: usize>(bytes: &[u8]) -> [u8; N] {
@@ -336,7 +329,7 @@ fn every_type_stays_what_it_is_on_every_way_to_parquet() {
             scratch.succeeds(&format!("merge in -o out.parquet --overwrite --verify {flags}"));
             check(nesting, read(scratch.read("out.parquet")), &parts, what);
             scratch.succeeds(&format!(
-                "verify out.parquet in {}",
+                "verify out.parquet --against in {}",
                 flags.replace("--row-group-rows 5", "").replace("--compression zstd", "")
             ));
         }
@@ -401,7 +394,7 @@ fn another_type_of_the_same_bytes_is_found_by_verify_and_named() {
         fields[place] = Arc::clone(&other.get_fields()[0]);
         let root = Type::group_type_builder("spark_schema").with_fields(fields).build().expect("a schema");
         scratch.write("other.parquet", file(&Arc::new(root), &stored));
-        let said = scratch.fails("verify other.parquet in", 6);
+        let said = scratch.fails("verify other.parquet --against in", 6);
         assert!(said.contains(&format!("column c{place}")), "{from} as {to}: {said}");
     }
 }
