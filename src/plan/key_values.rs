@@ -291,7 +291,7 @@ impl Made<'_> {
             match value {
                 Some(value) if metadata.contains_key(key) => _ = metadata.insert(*key, value),
                 Some(_) => {}
-                None => _ = metadata.remove(*key),
+                None => _ = metadata.remove(key),
             }
         }
         arrow_schema(&Schema::new_with_metadata(Fields::from(fields), metadata)).value

@@ -310,7 +310,7 @@ mod tests {
     use parquet::schema::parser::parse_message_type;
 
     fn column(text: &str) -> TypePtr {
-        let message = parse_message_type(&format!("message schema {{ {text} }}")).unwrap();
+        let message = parse_message_type(&format!("message schema {{ {text} }}")).expect("a schema");
         Arc::clone(&message.get_fields()[0])
     }
 

@@ -399,10 +399,10 @@ mod tests {
         let bytes: ArrayRef = Arc::new(BinaryArray::from(vec![Some(&b"\xffa"[..]), None, Some(b"")]));
         let keyed: ArrayRef = Arc::new(
             DictionaryArray::<Int32Type>::try_new(vec![Some(2), None, Some(0)].into(), Arc::clone(&bytes))
-                .unwrap(),
+                .expect("keys into it"),
         );
         let texts = |array: &ArrayRef, text| {
-            let printed = arrow::compute::cast(&printed(array, text), &DataType::Utf8).unwrap();
+            let printed = arrow::compute::cast(&printed(array, text), &DataType::Utf8).expect("text");
             printed.as_string::<i32>().iter().map(|cell| cell.map(str::to_owned)).collect::<Vec<_>>()
         };
         let owned = |cells: [Option<&str>; 3]| cells.map(|cell| cell.map(str::to_owned)).to_vec();
