@@ -56,9 +56,11 @@ pub(crate) fn encoder(input: &Input, codec: Codec) -> Result<Encoder> {
 pub(crate) fn text_parts(input: &Input, parts: Range<usize>) -> Vec<TextPart> {
     parts
         .filter_map(|index| match &input.parts[index].contents {
-            Contents::Csv { head, .. } if !head.is_header_only => {
-                Some(TextPart { index, object: input.parts[index].object.clone(), head: head.clone() })
-            }
+            Contents::Csv { head, .. } if !head.is_header_only => Some(TextPart {
+                index,
+                object: input.parts[index].object.clone(),
+                head: head.as_ref().clone(),
+            }),
             _ => None,
         })
         .collect()

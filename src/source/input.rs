@@ -32,7 +32,7 @@ pub(crate) enum Contents {
     /// No rows, not even a header.
     Empty,
     Csv {
-        head: CsvHead,
+        head: Box<CsvHead>,
         layout: Layout,
     },
     Parquet {
@@ -396,7 +396,7 @@ async fn csv_input(
         .map(|((part, head), layout)| PlannedPart {
             object: part.object,
             contents: match (head, layout) {
-                (Some(head), Some(layout)) => Contents::Csv { head, layout },
+                (Some(head), Some(layout)) => Contents::Csv { head: Box::new(head), layout },
                 _ => Contents::Empty,
             },
             constants: Vec::new(),
