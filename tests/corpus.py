@@ -40,8 +40,6 @@ EVERY_WAY = {*WAYS, CSV}
 REFUSED = [
     ("data/datapage_v1-corrupt-checksum.parquet", EVERY_WAY, "checksum"),
     ("data/rle-dict-uncompressed-corrupt-checksum.parquet", EVERY_WAY, "checksum"),
-    # Lists in its footer whose elements are said to be of another type than they are.
-    ("data/dict-page-offset-zero.parquet", EVERY_WAY, "Expected list element type"),
     ("data/nation.dict-malformed.parquet", EVERY_WAY, "damaged"),
     # A date in the year 11,465,335.
     ("data/int96_from_spark.parquet", {*DECODED, CSV, VERIFY}, "row 6, column a: a timestamp of INT96 is beyond what micros"),

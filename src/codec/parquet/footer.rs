@@ -8,6 +8,7 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::{
     FileMetaData, ParquetMetaData, ParquetMetaDataBuilder, ParquetMetaDataReader, RowGroupMetaData,
 };
+use std::ops::Range;
 
 /// Why a footer cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,7 +24,69 @@ pub(crate) fn read_footer(bytes: &[u8]) -> Result<ParquetMetaData, FooterProblem
     if let Some(column) = encrypted_column(bytes) {
         return Err(FooterProblem::Encrypted(column));
     }
-    guard(|| mended(ParquetMetaDataReader::decode_metadata(bytes)?)).map_err(FooterProblem::Damaged)
+    let decoded = |bytes: &[u8]| guard(|| mended(ParquetMetaDataReader::decode_metadata(bytes)?));
+    decoded(bytes)
+        .or_else(|reason| match without_later_fields(bytes) {
+            Some(early) => decoded(&early).map_err(|_| reason),
+            None => Err(reason),
+        })
+        .map_err(FooterProblem::Damaged)
+}
+
+/// The first field of `ColumnMetaData` that early versions of the format did not have. This one and all behind it help
+/// readers; none is needed to read values.
+const FIRST_LATER_FIELD: i64 = 13;
+
+/// A footer without the fields of column chunks that came later. Some writers used their numbers for fields of their own,
+/// before the format gave them away; other readers skip those, as their types do not fit.
+fn without_later_fields(footer: &[u8]) -> Option<Vec<u8>> {
+    // The columns' structs, each with the fields that are kept: number, type and value.
+    let mut columns: Vec<(Range<usize>, Vec<u8>)> = Vec::new();
+    let mut thrift = Thrift::new(footer);
+    let walked = thrift.fields(|thrift, id, kind| match (id, kind) {
+        // FileMetaData.row_groups
+        (4, LIST) => structs(thrift, |group| {
+            group.fields(|group, id, kind| match (id, kind) {
+                // RowGroup.columns
+                (1, LIST) => structs(group, |chunk| {
+                    chunk.fields(|chunk, id, kind| match (id, kind) {
+                        // ColumnChunk.meta_data
+                        (3, STRUCT) => {
+                            let (start, mut kept) = (chunk.position, Vec::new());
+                            chunk.fields(|column, id, kind| {
+                                let value = column.position;
+                                column.skip(kind, 0)?;
+                                if id < FIRST_LATER_FIELD {
+                                    let value = footer.get(value..column.position).ok_or(Stop::Short)?;
+                                    // The long form of a field's head, with its number as a zigzag.
+                                    kept.extend([kind, u8::try_from(id * 2).map_err(|_| Stop::Damaged)?]);
+                                    kept.extend_from_slice(value);
+                                }
+                                Ok(true)
+                            })?;
+                            kept.push(0);
+                            columns.push((start..chunk.position, kept));
+                            Ok(true)
+                        }
+                        _ => Ok(false),
+                    })
+                })
+                .map(|()| true),
+                _ => Ok(false),
+            })
+        })
+        .map(|()| true),
+        _ => Ok(false),
+    });
+    walked.ok()?;
+    let (mut early, mut at) = (Vec::with_capacity(footer.len()), 0);
+    for (range, kept) in columns {
+        early.extend_from_slice(footer.get(at..range.start)?);
+        early.extend_from_slice(&kept);
+        at = range.end;
+    }
+    early.extend_from_slice(footer.get(at..)?);
+    Some(early)
 }
 
 /// The first byte that a page can have.
@@ -182,6 +245,27 @@ mod tests {
         let (rest, ending) = bytes.split_last_chunk::<8>().expect("an ending");
         let length = u32::from_le_bytes([ending[0], ending[1], ending[2], ending[3]]) as usize;
         rest[rest.len() - length..].to_vec()
+    }
+
+    #[test]
+    fn fields_that_a_writer_gave_numbers_of_its_own_are_passed_over() {
+        let metadata = metadata();
+        let bytes = bytes_of(&metadata);
+        let early = without_later_fields(&bytes).expect("a footer");
+        assert!(early.len() < bytes.len());
+        let read = read_footer(&early).unwrap_or_else(|problem| panic!("{problem:?}"));
+        let whole = read_footer(&bytes).unwrap_or_else(|problem| panic!("{problem:?}"));
+        let (column, was) = (read.row_group(0).column(0), whole.row_group(0).column(0));
+        assert_eq!(column.byte_range(), was.byte_range());
+        assert_eq!(column.statistics(), was.statistics());
+        assert_eq!(column.page_encoding_stats(), None);
+        // A list of structs where the format later put a number: the bytes of field 15, in the long form.
+        let misfit = [9, 30, 0x1c, 0x15, 0x00, 0x00];
+        let place = early.windows(2).position(|pair| pair == [6, 18]).expect("field 9 of a column");
+        let odd = [&early[..place], &misfit, &early[place..]].concat();
+        assert!(ParquetMetaDataReader::decode_metadata(&odd).is_err());
+        assert_eq!(read_footer(&odd).map(|read| read.num_row_groups()), Ok(1));
+        assert_eq!(without_later_fields(&bytes[..bytes.len() - 9]), None);
     }
 
     #[test]

@@ -94,7 +94,8 @@ impl<'a> Thrift<'a> {
         Ok(Some((byte & 0x0f, id)))
     }
 
-    fn skip(&mut self, field_type: u8, depth: u8) -> Result<(), Stop> {
+    /// Passes over a value.
+    pub(super) fn skip(&mut self, field_type: u8, depth: u8) -> Result<(), Stop> {
         if depth > 16 {
             return Err(Stop::Damaged);
         }
