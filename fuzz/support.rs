@@ -9,9 +9,8 @@ use object_store::{ObjectStore, ObjectStoreExt};
 use std::sync::{Arc, LazyLock};
 use tokio::runtime::Runtime;
 
-static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
-    tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime")
-});
+static RUNTIME: LazyLock<Runtime> =
+    LazyLock::new(|| tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime"));
 
 /// A foreign decoder may panic within a guard, which makes it an error; only a panic that comes out is a finding. To see
 /// where one began, run its input with the test suite.

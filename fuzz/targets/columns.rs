@@ -2,16 +2,17 @@
 //! and the rows that were written, or the merge was refused.
 #![no_main]
 
+use arrow::array::ArrayData;
 use arrow::array::{Array, ArrayRef, RecordBatch, make_array};
 use arrow::buffer::Buffer;
 use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
-use arrow::array::ArrayData;
 use forecast_export::Options;
 use forecast_export_fuzz::{bytes, initialize, merge, put, store_of};
 use libfuzzer_sys::fuzz_target;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// What the fuzzer chose, byte by byte; zeros once that is used up.
@@ -74,7 +75,7 @@ fn field(name: &str, chosen: &mut Chosen<'_>, depth: u8) -> Arc<Field> {
     let nullable = chosen.below(3) > 0;
     let field = Field::new(name, of, nullable);
     Arc::new(match chosen.below(4) {
-        0 => field.with_metadata([("unit".to_owned(), "kg".to_owned())].into()),
+        0 => field.with_metadata(HashMap::from([("unit".to_owned(), "kg".to_owned())])),
         _ => field,
     })
 }
@@ -82,7 +83,8 @@ fn field(name: &str, chosen: &mut Chosen<'_>, depth: u8) -> Arc<Field> {
 fn array(field: &Field, rows: usize, chosen: &mut Chosen<'_>) -> ArrayRef {
     let nulls: Option<Vec<u8>> =
         (field.is_nullable() && chosen.below(2) == 0).then(|| chosen.bytes(rows.div_ceil(8)));
-    let data = ArrayData::builder(field.data_type().clone()).len(rows).null_bit_buffer(nulls.map(Buffer::from));
+    let data =
+        ArrayData::builder(field.data_type().clone()).len(rows).null_bit_buffer(nulls.map(Buffer::from));
     let offsets = |chosen: &mut Chosen<'_>| {
         let mut offsets = vec![0i32];
         (0..rows).for_each(|i| offsets.push(offsets[i] + i32::from(chosen.below(4))));
@@ -140,7 +142,8 @@ fn written(batch: &RecordBatch) -> Option<Vec<u8>> {
 fn read(file: bytes::Bytes) -> RecordBatch {
     let reader = ParquetRecordBatchReaderBuilder::try_new(file).expect("a footer");
     let schema = reader.schema().clone();
-    let batches: Vec<RecordBatch> = reader.build().expect("a reader").map(|batch| batch.expect("rows")).collect();
+    let batches: Vec<RecordBatch> =
+        reader.build().expect("a reader").map(|batch| batch.expect("rows")).collect();
     concat_batches(&schema, &batches).expect("one schema")
 }
 

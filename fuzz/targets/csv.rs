@@ -33,9 +33,14 @@ fn table(text: &[u8]) -> Option<Table> {
 fn cells(batches: &[RecordBatch]) -> Vec<Vec<String>> {
     let row = |batch: &RecordBatch, row: usize| {
         let columns = batch.columns().iter().map(|column| column.as_string::<i32>());
-        columns.map(|text| if text.is_null(row) { String::new() } else { text.value(row).to_owned() }).collect()
+        columns
+            .map(|text| if text.is_null(row) { String::new() } else { text.value(row).to_owned() })
+            .collect()
     };
-    batches.iter().flat_map(|batch| (0..batch.num_rows()).map(|at| row(batch, at)).collect::<Vec<_>>()).collect()
+    batches
+        .iter()
+        .flat_map(|batch| (0..batch.num_rows()).map(|at| row(batch, at)).collect::<Vec<_>>())
+        .collect()
 }
 
 fuzz_target!(init: initialize(), |text: &[u8]| {
