@@ -18,6 +18,7 @@ mod limits;
 mod no_tables;
 mod outputs;
 mod parquet_files;
+mod parquet_metadata;
 mod parquet_types;
 mod real;
 mod values;
