@@ -160,7 +160,8 @@ fuzz_target!(init: initialize(), |input: &[u8]| {
     }
     // What the parquet crate reads of its own files is what must come out.
     let originals: Vec<RecordBatch> = parts.into_iter().map(|part| read(part.into())).collect();
-    let expected = concat_batches(&originals[0].schema(), &originals).expect("one schema");
+    // Which the arrow crate declines to do for some structs that hold nulls.
+    let Ok(expected) = concat_batches(&originals[0].schema(), &originals) else { return };
     for way in 0..4 {
         let mut options = Options::default();
         options.threads = Some(1);
