@@ -7,7 +7,7 @@ use super::schema::{
 };
 use crate::codec::guard;
 use crate::codec::parquet::{
-    Edit, Likeness, Treatment, View, arrow_schema_of, edited, has_int96, id, is_bytes, is_only_null,
+    Edit, Given, Likeness, Treatment, View, arrow_schema_of, edited, has_int96, id, is_bytes, is_only_null,
     is_said_by_arrow, is_same, repetition, schema_of, shown, told_apart,
 };
 use crate::model::{
@@ -59,6 +59,8 @@ pub(crate) struct Shape {
 /// A schema that parts have, and the first of them.
 struct Known {
     descriptor: SchemaDescPtr,
+    /// The text of their Arrow schema, which most parts share to the letter.
+    arrow: Option<String>,
     durations: Durations,
     values: Arc<View>,
 }
@@ -92,10 +94,11 @@ pub(crate) fn of_parquet(
     for (index, (part, metadata)) in parts.iter().enumerate() {
         let descriptor = metadata.file_metadata().schema_descr_ptr();
         let fields = descriptor.root_schema().get_fields();
-        let durations = durations(metadata);
+        let arrow = arrow_text(metadata);
         // Parts of one schema say nothing new.
         let seen = known.iter().rposition(|known| {
-            known.descriptor.root_schema().get_fields() == fields && known.durations == durations
+            known.descriptor.root_schema().get_fields() == fields
+                && (known.arrow.as_deref() == arrow || known.durations == durations_of(arrow))
         });
         places.push(seen.unwrap_or(known.len()));
         if seen.is_none() {
@@ -104,8 +107,10 @@ pub(crate) fn of_parquet(
                 let problem = format!("the Parquet schema cannot be read: {reason}");
                 Error::data(DataErrorKind::Damaged, &part.object.url, problem)
             })?;
+            let durations = durations_of(arrow);
             columns.add(index, fields, &durations, &values)?;
-            known.push(Known { descriptor, durations, values: Arc::new(values) });
+            let arrow = arrow.map(str::to_owned);
+            known.push(Known { descriptor, arrow, durations, values: Arc::new(values) });
         }
     }
     columns.finish(&known, &places)
@@ -296,14 +301,18 @@ impl Agreed {
         if !self.is_carried {
             let converted = converted(&self.field)?;
             return Ok(match id(&self.stored).filter(|_| self.has_one_id) {
-                Some(id) => guard(|| with_id(&converted, id)).map_err(|_| self.unsupported())?,
+                Some(id) => {
+                    let given = Given { id: Some(id), ..Given::default() };
+                    guard(|| edited(&converted, given, Edit::default())).map_err(|_| self.unsupported())?
+                }
                 None => converted,
             });
         }
         let is_required = repetition(&self.stored) == Some(Repetition::REQUIRED);
         let optional = (is_required && self.field.is_nullable()).then_some(Repetition::OPTIONAL);
         let edit = Edit { without_int96: true, without_ids: !self.has_one_id, ..Edit::default() };
-        guard(|| edited(&self.stored, optional, edit)).map_err(|_| self.unsupported())
+        guard(|| edited(&self.stored, Given { repetition: optional, id: None }, edit))
+            .map_err(|_| self.unsupported())
     }
 
     fn unsupported(&self) -> Error {
@@ -345,33 +354,6 @@ fn converted(field: &Field) -> Result<TypePtr> {
     })?;
     let fields = converted.root_schema().get_fields();
     fields.first().cloned().ok_or_else(|| Error::Internal("a column without a type".into()))
-}
-
-fn with_id(of: &Type, id: i32) -> parquet::errors::Result<TypePtr> {
-    let info = of.get_basic_info();
-    if of.is_group() {
-        return Type::group_type_builder(of.name())
-            .with_repetition(info.repetition())
-            .with_converted_type(info.converted_type())
-            .with_logical_type(info.logical_type_ref().cloned())
-            .with_fields(of.get_fields().to_vec())
-            .with_id(Some(id))
-            .build()
-            .map(Arc::new);
-    }
-    let Type::PrimitiveType { physical_type, type_length, scale, precision, .. } = of else {
-        return Ok(Arc::new(of.clone()));
-    };
-    Type::primitive_type_builder(of.name(), *physical_type)
-        .with_repetition(info.repetition())
-        .with_converted_type(info.converted_type())
-        .with_logical_type(info.logical_type_ref().cloned())
-        .with_length(*type_length)
-        .with_scale(*scale)
-        .with_precision(*precision)
-        .with_id(Some(id))
-        .build()
-        .map(Arc::new)
 }
 
 /// The columns as they go from Parquet to Parquet.
@@ -422,8 +404,14 @@ impl Carried {
     }
 }
 
+/// The text of the Arrow schema that a file carries.
+fn arrow_text(metadata: &ParquetMetaData) -> Option<&str> {
+    let pairs = metadata.file_metadata().key_value_metadata()?;
+    pairs.iter().find(|pair| pair.key == ARROW_SCHEMA_META_KEY)?.value.as_deref()
+}
+
 /// What Arrow's schema says of durations.
-fn durations(metadata: &ParquetMetaData) -> Durations {
+fn durations_of(arrow: Option<&str>) -> Durations {
     fn units(of: &DataType, found: &mut Vec<Option<TimeUnit>>) {
         match of {
             DataType::Duration(unit) => found.push(Some(*unit)),
@@ -438,11 +426,7 @@ fn durations(metadata: &ParquetMetaData) -> Durations {
             _ => found.push(None),
         }
     }
-    let pairs = metadata.file_metadata().key_value_metadata().map_or(&[][..], Vec::as_slice);
-    let said = pairs.iter().find(|pair| pair.key == ARROW_SCHEMA_META_KEY);
-    let Some(schema) = said.and_then(|pair| arrow_schema_of(pair.value.as_deref()?)) else {
-        return Durations::new();
-    };
+    let Some(schema) = arrow.and_then(arrow_schema_of) else { return Durations::new() };
     let column = |field: &FieldRef| {
         let mut found = Vec::new();
         units(field.data_type(), &mut found);

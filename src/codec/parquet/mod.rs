@@ -26,7 +26,7 @@ pub(crate) use encoded::{CREATED_BY, EncodedRowGroup, FOOTER_BYTES, MAGIC, byte_
 pub(crate) use footer::{FooterProblem, read_footer};
 pub(crate) use pages::{ChunkClaims, MAX_PAGE_BYTES, PageProblem, PageWalker, WalkedChunk, unpacked_size};
 pub(crate) use types::{
-    Edit, Likeness, edited, has_int96, id, is_bytes, is_only_null, is_said_by_arrow, is_same, repetition,
-    schema_of, shown, told_apart,
+    Edit, Given, Likeness, edited, has_int96, id, is_bytes, is_only_null, is_said_by_arrow, is_same,
+    repetition, schema_of, shown, told_apart,
 };
 pub(crate) use view::{Treatment, View};

@@ -193,7 +193,8 @@ fn in_full(of: &Type) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-fn leaves(of: &Type) -> Vec<&Type> {
+/// The leaves of a column, in order.
+pub(super) fn leaves(of: &Type) -> Vec<&Type> {
     match of.is_group() {
         true => of.get_fields().iter().flat_map(|field| leaves(field)).collect(),
         false => vec![of],
@@ -214,14 +215,24 @@ pub(crate) struct Edit {
     pub(crate) without_ids: bool,
 }
 
-/// A type in another form, with the repetition that a column of it has.
-pub(crate) fn edited(of: &TypePtr, repetition: Option<Repetition>, edit: Edit) -> Result<TypePtr> {
+/// What a column has instead of its own, and what lies within it has not.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Given {
+    pub(crate) repetition: Option<Repetition>,
+    pub(crate) id: Option<i32>,
+}
+
+/// A type in another form, with what a column of it is given.
+pub(crate) fn edited(of: &TypePtr, given: Given, edit: Edit) -> Result<TypePtr> {
     let info = of.get_basic_info();
-    let repetition = repetition.unwrap_or_else(|| self::repetition(of).unwrap_or(Repetition::REQUIRED));
-    let id = if edit.without_ids { None } else { id(of) };
+    let repetition = given.repetition.or_else(|| repetition(of)).unwrap_or(Repetition::REQUIRED);
+    let id = given.id.or_else(|| id(of).filter(|_| !edit.without_ids));
     if of.is_group() {
-        let fields =
-            of.get_fields().iter().map(|field| edited(field, None, edit)).collect::<Result<Vec<_>>>()?;
+        let fields = of
+            .get_fields()
+            .iter()
+            .map(|field| edited(field, Given::default(), edit))
+            .collect::<Result<Vec<_>>>()?;
         return Type::group_type_builder(of.name())
             .with_repetition(repetition)
             .with_converted_type(info.converted_type())

@@ -3,7 +3,7 @@
 //! everything else a column is read as what it means, and where the parquet crate would lose a part of that (the months
 //! of an interval, the years of INT96) values are read bare and restored here.
 
-use super::types::{Annotation, Edit, annotation, edited, is_bytes, schema_of};
+use super::types::{Annotation, Edit, Given, annotation, edited, is_bytes, leaves, schema_of};
 use crate::codec::guard;
 use crate::model::{BinaryText, MEANING_KEY, UUID};
 
@@ -62,7 +62,9 @@ impl View {
         let column = |(i, field)| (field, treatment(i) == Treatment::Carried);
         let columns: Vec<(&TypePtr, bool)> = root.get_fields().iter().enumerate().map(column).collect();
         let read_as = |edit_of: &dyn Fn(&TypePtr, bool) -> Edit| {
-            let column = |(field, carried): &(&TypePtr, bool)| edited(field, None, edit_of(field, *carried));
+            let column = |(field, carried): &(&TypePtr, bool)| {
+                edited(field, Given::default(), edit_of(field, *carried))
+            };
             guard(|| {
                 let descriptor = schema_of(root, columns.iter().map(column).collect::<Result<_, _>>()?)?;
                 let schema = parquet_to_arrow_schema(&descriptor, None)?;
@@ -83,11 +85,11 @@ impl View {
             |field: &TypePtr, carried| Edit { bare: carried || !fits(field), ..usual(field, carried) };
         let (descriptor, bare) = read_as(&usual).or_else(|_| read_as(&lenient))?;
 
-        let leaf_types: Vec<(Arc<Type>, bool)> = columns
+        let leaf_types: Vec<(&Type, bool)> = columns
             .iter()
             .flat_map(|(field, carried)| leaves(field).into_iter().map(move |leaf| (leaf, *carried)))
             .collect();
-        let leaf = |i: usize| leaf_types.get(i).map(|(leaf, carried)| (leaf.as_ref(), *carried));
+        let leaf = |i: usize| leaf_types.get(i).copied();
         let read = with_leaves(&bare, |i, found| match leaf(i) {
             Some((stored, _)) if stored.get_physical_type() == Physical::INT96 => SECONDS,
             _ => found.clone(),
@@ -147,13 +149,6 @@ fn meaning(stored: &Type) -> Option<&'static str> {
     .into_iter()
     .find(|(logical, _)| is(stored, logical))
     .map(|(_, meaning)| meaning)
-}
-
-fn leaves(of: &TypePtr) -> Vec<TypePtr> {
-    match of.is_group() {
-        true => of.get_fields().iter().flat_map(leaves).collect(),
-        false => vec![Arc::clone(of)],
-    }
 }
 
 /// A schema whose leaves have other types; a leaf is given by its place among all.
