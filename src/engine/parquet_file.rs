@@ -75,7 +75,7 @@ pub(super) async fn seal(
     }
     // A digest is of all files of a run.
     file.pending_footer = (plan.options.verify && only_output(plan).is_some()).then(|| assembler.clone());
-    let written = receipt::now();
+    let written = receipt::now(&plan.options);
     let modified = file.sink.stamp(written)?.then_some(written);
     let size = (file.rows.unwrap_or(0), assembler.position());
     let receipt = receipt_within(context, plan, output, size, modified, written, None);
@@ -94,7 +94,7 @@ pub(crate) async fn note_digest(
     let (Some(mut footer), Some(output)) = (file.pending_footer.take(), only_output(plan)) else {
         return Ok(());
     };
-    let written = receipt::now();
+    let written = receipt::now(&plan.options);
     let modified = file.sink.is_local().then_some(written);
     let (rows, bytes) = (file.file.rows.unwrap_or(0), footer.position());
     let digest = Some(digest.to_owned());

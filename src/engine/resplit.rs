@@ -72,9 +72,11 @@ impl<'a> Files<'a> {
         let open = match self.open.take() {
             Some(open) => open,
             None => {
-                let target = Target::File(self.resplit.file(self.finished.len() as u64));
+                let location = self.resplit.file(self.finished.len() as u64);
+                let overwrite = self.plan.overwrites(location.split().1);
+                let target = Target::File(location);
                 let options = SinkOptions {
-                    overwrite: self.plan.options.overwrite,
+                    overwrite,
                     expected_bytes: match self.resplit.split {
                         Split::Bytes(bytes) => bytes,
                         Split::Rows(_) => self.context.input.bytes(),

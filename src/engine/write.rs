@@ -104,7 +104,8 @@ fn sink_options(context: &Context, plan: &RunPlan, files: usize, output: &Planne
     let expected_bytes =
         if plan.to == Format::Csv && context.input.format == Format::Parquet { bytes * 6 } else { bytes };
     let single_put_limit = (context.budget.prefetch / files.max(1)).min(TRANSFER_BYTES);
-    let (overwrite, reread) = (plan.options.overwrite, plan.options.verify);
+    let name = output.target.location().map_or("", |location| location.split().1);
+    let (overwrite, reread) = (plan.overwrites(name), plan.options.verify);
     let content = ContentType::of(plan.to, plan.compression);
     SinkOptions { overwrite, expected_bytes, single_put_limit, reread, content }
 }

@@ -8,6 +8,7 @@ use super::naming::Pattern;
 use super::usage::UsageError;
 use super::value_kind::ValueKind;
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -66,6 +67,10 @@ pub struct Options {
     pub verify: bool,
     /// Writes no receipt, neither into the metadata of Parquet nor as a file beside the output.
     pub no_receipt: bool,
+    /// The time that a receipt gives as that of the output, and a local file gets, in place of the time of writing: then the
+    /// same parts give the same bytes whenever and wherever that is. A local part or output is then known by its size and
+    /// its time only.
+    pub written: Option<DateTime<Utc>>,
     /// Whether a merge may be left to the server where parts and output lie; by default where no option needs the
     /// rows.
     pub on_server: OnServer,

@@ -22,6 +22,8 @@ pub enum ExistsWhy {
     Exists,
     /// It was written with another value of this setting.
     OtherOptions(Setting),
+    /// A receipt is to go there, and it is none.
+    NoReceipt,
     /// It was made of another job or of other runs.
     OtherRun {
         /// The job it was made of.
@@ -66,6 +68,14 @@ impl Named for OutputExists {
         write!(f, "{} already exists", self.path)?;
         match &self.why {
             ExistsWhy::Exists => {}
+            ExistsWhy::NoReceipt => {
+                return write!(
+                    f,
+                    " and is no receipt; {} writes none, {} replaces it",
+                    name(Setting::NoReceipt),
+                    name(Setting::Overwrite)
+                );
+            }
             ExistsWhy::OtherOptions(setting) => {
                 write!(f, " and was written with different options ({})", name(*setting))?;
             }
@@ -118,6 +128,10 @@ mod tests {
     fn every_reason_makes_a_whole_sentence() {
         let said = |why| OutputExists::new("sales.parquet", why).to_string();
         for (why, sentence) in [
+            (
+                ExistsWhy::NoReceipt,
+                "sales.parquet already exists and is no receipt; no_receipt writes none, overwrite replaces it",
+            ),
             (ExistsWhy::Exists, "sales.parquet already exists; use overwrite to replace it"),
             (
                 ExistsWhy::OtherOptions(Setting::AllStrings),

@@ -39,6 +39,8 @@ pub enum Setting {
     Kind,
     /// `StoreOptions::no_sign_request`.
     NoSignRequest,
+    /// `Options::no_receipt`.
+    NoReceipt,
     /// `Options::nulls`.
     Nulls,
     /// `Options::on_server`.
@@ -90,7 +92,7 @@ pub type SettingName = fn(Setting) -> &'static str;
 
 impl Setting {
     /// Every setting.
-    pub const ALL: [Setting; 36] = [
+    pub const ALL: [Setting; 37] = [
         Setting::AllStrings,
         Setting::AllowGaps,
         Setting::Binary,
@@ -105,6 +107,7 @@ impl Setting {
         Setting::Job,
         Setting::Kind,
         Setting::NoSignRequest,
+        Setting::NoReceipt,
         Setting::Nulls,
         Setting::OnServer,
         Setting::Overwrite,
@@ -146,6 +149,7 @@ impl Setting {
             Setting::Job => "job",
             Setting::Kind => "kind",
             Setting::NoSignRequest => "no_sign_request",
+            Setting::NoReceipt => "no_receipt",
             Setting::Nulls => "nulls",
             Setting::OnServer => "on_server",
             Setting::Overwrite => "overwrite",

@@ -147,6 +147,13 @@ pub enum UsageError {
         /// The part, as a path or URL.
         path: String,
     },
+    /// There is a link in place of the output.
+    OutputIsLink {
+        /// The output, as it was asked for.
+        path: String,
+        /// What the link names.
+        to: String,
+    },
     /// The next run over the source would read the output as one of the parts.
     OutputInSource {
         /// What would be written, as a path or URL.
@@ -351,6 +358,12 @@ impl Named for UsageError {
             UsageError::OutputIsPart { path } => {
                 write!(f, "{path} is one of the parts that are read; name another output")
             }
+            UsageError::OutputIsLink { path, to } => write!(
+                f,
+                "{} is a link to {}; name the file that it leads to, or remove the link",
+                Escaped(path),
+                Escaped(to)
+            ),
             UsageError::OutputInSource { path, place } => write!(
                 f,
                 "{} lies in the source, and the next run over {} would read it as a part; write to another folder",
@@ -539,6 +552,10 @@ mod tests {
             (
                 UsageError::OutputIsPart { path: text("x") },
                 "x is one of the parts that are read; name another output",
+            ),
+            (
+                UsageError::OutputIsLink { path: text("x.csv"), to: text("y.csv") },
+                "x.csv is a link to y.csv; name the file that it leads to, or remove the link",
             ),
             (
                 UsageError::OutputInSource { path: text("in/x"), place: text("in") },

@@ -9,6 +9,7 @@ use crate::model::{
 use crate::source::{Export, Input};
 use crate::store::{COPYING, Location};
 use arrow::datatypes::SchemaRef;
+use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -31,6 +32,10 @@ pub struct RunPlan {
     pub(crate) way: Way,
     pub(crate) why: Why,
     pub(crate) outputs: Outputs,
+    /// What lies where the receipt is to go is a receipt, or was asked to be replaced.
+    pub(crate) replaces_receipt: bool,
+    /// The names of files in the output's folder that an unended run over the same parts has published.
+    pub(crate) unended: HashSet<String>,
 }
 
 /// How the files are made of the parts, with what that takes.
@@ -136,13 +141,20 @@ impl RunPlan {
     ) -> ReceiptParts<'a> {
         ReceiptParts {
             input: &self.input,
+            source: &self.source,
             parts,
             strategy: self.way.strategy(),
             options: ReceiptOptions::new(self.to, &self.compression.to_string(), &self.options),
             columns: column_summaries(&self.input.schema),
             digest,
+            is_reproducible: self.options.written.is_some(),
             rows_of,
         }
+    }
+
+    /// Whether a file of this name may take the place of what is there.
+    pub(crate) fn overwrites(&self, name: &str) -> bool {
+        self.options.overwrite || self.unended.contains(name)
     }
 
     /// Where the receipt goes that is a file of its own; `None` where it is in the output itself, or there is none.

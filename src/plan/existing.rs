@@ -7,6 +7,8 @@ use crate::model::{Error, ExistsWhy, Format, Result, UsageError, WrittenFile};
 use crate::source::{CsvReading, Export, Probe, probe};
 use crate::store::{Location, Object, listing};
 
+use std::collections::HashSet;
+
 /// What a look at the output's place found.
 pub(crate) enum Existing {
     Nothing,
@@ -24,6 +26,7 @@ pub(crate) async fn look(output: &Output) -> Result<Existing> {
             if location.is_local() && std::fs::metadata(&location.path).is_ok_and(|meta| meta.is_dir()) {
                 return Err(UsageError::IsFolder { path: location.to_string() }.into());
             }
+            super::refuse::refuse_link(location)?;
             let there = location.store.head(&location.path).await?;
             Ok(there.map_or(Existing::Nothing, Existing::File))
         }
@@ -40,16 +43,21 @@ pub(crate) async fn look(output: &Output) -> Result<Existing> {
     }
 }
 
-/// Tells by the output's receipt whether it is what a run over these parts would write: then gives the receipt and the
-/// files. `None` where nothing is known; where it is known to be another one, that is an error which says why.
-pub(super) async fn up_to_date(
-    existing: &Existing,
-    asked: &Asked<'_>,
-    exports: &[Export],
-) -> Result<Option<(Receipt, Vec<WrittenFile>)>> {
+/// What the output's receipt tells.
+pub(super) enum Told {
+    Nothing,
+    /// The output is what a run over these parts would write.
+    UpToDate(Box<Receipt>, Vec<WrittenFile>),
+    /// A run over these parts had published only the files of these names when it was stopped.
+    Unended(HashSet<String>),
+}
+
+/// Tells by the output's receipt whether it is what a run over these parts would write. Where it is known to be another
+/// one, that is an error which says why.
+pub(super) async fn told(existing: &Existing, asked: &Asked<'_>, exports: &[Export]) -> Result<Told> {
     let options = asked.options;
     if options.overwrite {
-        return Ok(None);
+        return Ok(Told::Nothing);
     }
     let found = match (existing, asked.output) {
         (Existing::File(object), Output::File(location)) => {
@@ -59,8 +67,11 @@ pub(super) async fn up_to_date(
         (Existing::Folder(there), Output::Folder(folder)) => of_folder(there, folder, exports).await?,
         _ => None,
     };
-    let Some(Found { place, receipt, changed, files }) = found else { return Ok(None) };
+    let Some(Found { place, receipt, changed, files, missing }) = found else { return Ok(Told::Nothing) };
     let form = asked.form(receipt.from)?;
+    if !asked.are_outputs(exports, form, receipt.outputs.iter().map(|output| output.file.as_str())) {
+        return Err(Error::exists(place, ExistsWhy::OutputChanged { file: None }));
+    }
     let asked = ReceiptOptions::new(form.to, &form.compression.to_string(), options);
     let difference = match changed {
         Some(why) => Some(why),
@@ -77,7 +88,11 @@ pub(super) async fn up_to_date(
             None => Error::exists(place, ExistsWhy::RowsNotCounted),
         });
     }
-    Ok(Some((receipt, files)))
+    if !missing.is_empty() {
+        let there = receipt.outputs.into_iter().map(|output| output.file);
+        return Ok(Told::Unended(there.filter(|file| !missing.contains(file)).collect()));
+    }
+    Ok(Told::UpToDate(Box::new(receipt), files))
 }
 
 /// A receipt, and what has become of the files that it speaks of.
@@ -86,6 +101,8 @@ struct Found {
     receipt: Receipt,
     changed: Option<ExistsWhy>,
     files: Vec<WrittenFile>,
+    /// The files that a run was stopped before it had published.
+    missing: HashSet<String>,
 }
 
 async fn of_file(object: &Object, location: &Location, format: Format) -> Result<Option<Found>> {
@@ -99,13 +116,14 @@ async fn of_file(object: &Object, location: &Location, format: Format) -> Result
         Format::Csv => {
             let beside = receipt::beside(location);
             let read = receipt::read(&beside.store, &beside.path).await?;
-            read.map(|receipt| (receipt.outputs.iter().all(|output| output.is(object)), receipt))
+            let is_only = |receipt: &Receipt| matches!(receipt.outputs.as_slice(), [output] if output.is(object));
+            read.map(|receipt| (is_only(&receipt), receipt))
         }
     };
     let Some((is_as_written, receipt)) = receipt else { return Ok(None) };
     let file = WrittenFile { file: location.to_string(), bytes: object.size, rows: receipt.rows };
     let changed = (!is_as_written).then_some(ExistsWhy::OutputChanged { file: None });
-    Ok(Some(Found { place: location.to_string(), receipt, changed, files: vec![file] }))
+    Ok(Some(Found { place: location.to_string(), receipt, changed, files: vec![file], missing: HashSet::new() }))
 }
 
 async fn footer(object: &Object, location: &Location) -> Result<Vec<Probe>> {
@@ -122,8 +140,13 @@ async fn of_folder(there: &[Object], folder: &Location, exports: &[Export]) -> R
         // A receipt of files that somebody has taken away is no reason not to write them again.
         return Ok(None);
     }
-    let changed =
-        receipt.outputs.iter().find(|output| !find(&output.file).is_some_and(|file| output.is(file)));
+    let is_unended = receipt.is_of_unended_publication();
+    let is_missing = |output: &&receipt::ReceiptOutput| is_unended && find(&output.file).is_none();
+    let missing = receipt.outputs.iter().filter(is_missing).map(|output| output.file.clone()).collect();
+    let is_other = |output: &&receipt::ReceiptOutput| {
+        !is_missing(output) && !find(&output.file).is_some_and(|file| output.is(file))
+    };
+    let changed = receipt.outputs.iter().find(is_other);
     let changed = changed.map(|output| ExistsWhy::OutputChanged { file: Some(output.file.clone()) });
     let written = |output: &receipt::ReceiptOutput| WrittenFile {
         file: folder.child(&output.file).to_string(),
@@ -131,5 +154,5 @@ async fn of_folder(there: &[Object], folder: &Location, exports: &[Export]) -> R
         rows: output.rows,
     };
     let files = receipt.outputs.iter().map(written).collect();
-    Ok(Some(Found { place: folder.to_string(), receipt, changed, files }))
+    Ok(Some(Found { place: folder.to_string(), receipt, changed, files, missing }))
 }

@@ -18,6 +18,7 @@ pub(crate) use key_values::{Extent, key_values};
 pub use output::Output;
 pub(crate) use output::{Outputs, PlannedOutput, Resplit};
 pub use receipt::{Receipt, ReceiptOptions, ReceiptOutput, ReceiptSource, ReceiptSummary};
+pub(crate) use receipt::Taken;
 pub(crate) use refuse::refuse_stale;
 pub(crate) use server_merge::{ServerMerge, TextOnServer};
 pub(crate) use strategy::{RowGroupPiece, row_group_pieces};
@@ -28,7 +29,9 @@ use crate::model::{Format, Options, Result};
 use crate::source::{CsvCells, choose, look};
 use crate::store::Location;
 use futures::future::try_join;
+use existing::Told;
 use output::Asked;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// Decides everything: reads names, heads and footers, writes nothing.
@@ -42,13 +45,14 @@ pub async fn plan(source: &Location, output: &Output, options: &Options) -> Resu
         refuse::refuse_in_source(source, &chosen.exports, options, std::slice::from_ref(location))?;
     }
     // An output that is up to date is seen before any part is looked at.
-    if let Some((receipt, files)) = existing::up_to_date(&existing, &asked, &chosen.exports).await? {
+    let told = existing::told(&existing, &asked, &chosen.exports).await?;
+    if let Told::UpToDate(receipt, files) = told {
         if let Output::Folder(folder) = output {
             let files: Vec<Location> =
                 receipt.outputs.iter().map(|output| folder.child(&output.file)).collect();
             refuse::refuse_in_source(source, &chosen.exports, options, &files)?;
         }
-        let (source, exports, warnings) = (source.clone(), chosen.exports, chosen.warnings);
+        let (source, exports, warnings, receipt) = (source.clone(), chosen.exports, chosen.warnings, *receipt);
         return Ok(Plan::UpToDate(Box::new(UpToDate { source, exports, receipt, files, warnings })));
     }
     // Cells that go from CSV to CSV are not looked into.
@@ -78,9 +82,12 @@ pub async fn plan(source: &Location, output: &Output, options: &Options) -> Resu
         way,
         why,
         outputs,
+        replaces_receipt: false,
+        unended: if let Told::Unended(files) = told { files } else { HashSet::new() },
     };
     refuse::refuse_places(&plan)?;
     refuse::refuse_existing(&plan, &existing)?;
+    plan.replaces_receipt = refuse::refuse_taken_receipt(&plan).await?;
     Box::pin(on_server::leave_to_server(&mut plan)).await?;
     Ok(Plan::Run(Box::new(plan)))
 }

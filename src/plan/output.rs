@@ -5,7 +5,7 @@ use crate::model::{
     Compression, Format, Incomplete, Options, PartName, Result, Split, UsageError, is_override,
 };
 use crate::sink::Target;
-use crate::source::{Input, Part, export};
+use crate::source::{Export, Input, Part, export};
 use crate::store::Location;
 
 use std::collections::HashSet;
@@ -60,10 +60,15 @@ impl Output {
     }
 }
 
-/// A device, a pipe or a socket on local disk.
+/// A device, a pipe or a socket on local disk, or what is open already, such as `/dev/stdout`.
 fn is_device(location: &Location) -> bool {
+    let is_open = || {
+        let path = location.path.as_str();
+        path == "/dev/stdout" || path == "/dev/stderr" || path.starts_with("/dev/fd/") || path.starts_with("/proc/")
+    };
     location.is_local()
-        && std::fs::metadata(&location.path).is_ok_and(|meta| !meta.is_file() && !meta.is_dir())
+        && std::fs::metadata(&location.path)
+            .is_ok_and(|meta| !meta.is_dir() && (!meta.is_file() || is_open()))
 }
 
 /// What is asked for, before any part is known.
@@ -88,6 +93,18 @@ enum AskedFormat {
 pub(super) struct Form {
     pub(super) to: Format,
     pub(super) compression: Compression,
+}
+
+impl Form {
+    /// What the names of part files end in.
+    fn extension(self) -> &'static str {
+        match (self.to, self.compression) {
+            (Format::Parquet, _) => "parquet",
+            (Format::Csv, Compression::Gzip(_)) => "csv.gz",
+            (Format::Csv, Compression::Zstd(_)) => "csv.zst",
+            (Format::Csv, _) => "csv",
+        }
+    }
 }
 
 /// The files that there will be.
@@ -186,6 +203,30 @@ impl<'a> Asked<'a> {
         }
     }
 
+    /// Whether these are the names of the files that the parts become.
+    pub(super) fn are_outputs<'n>(
+        &self,
+        exports: &[Export],
+        form: Form,
+        names: impl Iterator<Item = &'n str>,
+    ) -> bool {
+        let folder = match self.output {
+            Output::Folder(folder) => folder,
+            Output::File(location) => return names.eq([location.split().1]),
+            Output::Stdout => return false,
+        };
+        let parts: Vec<&Part> = exports.iter().flat_map(|export| &export.parts).collect();
+        match self.options.split {
+            // How many there are shows the receipt alone.
+            Some(split) => resplit(folder, &parts, form.extension(), split).is_ok_and(|resplit| {
+                names.enumerate().all(|(number, name)| resplit.file(number as u64).split().1 == name)
+            }),
+            None => one_by_one(folder, &parts, form.extension()).is_ok_and(|files| {
+                names.eq(files.iter().filter_map(|file| file.target.location()).map(|file| file.split().1))
+            }),
+        }
+    }
+
     /// The files that the parts become.
     pub(super) fn outputs(&self, input: &Input, form: Form) -> Result<Outputs> {
         let whole = |target| Outputs::Files(vec![PlannedOutput { target, parts: 0..input.parts.len() }]);
@@ -197,12 +238,7 @@ impl<'a> Asked<'a> {
             Output::File(location) => return Ok(whole(Target::File(location.clone()))),
             Output::Folder(folder) => folder,
         };
-        let extension = match (form.to, form.compression) {
-            (Format::Parquet, _) => "parquet",
-            (Format::Csv, Compression::Gzip(_)) => "csv.gz",
-            (Format::Csv, Compression::Zstd(_)) => "csv.zst",
-            (Format::Csv, _) => "csv",
-        };
+        let extension = form.extension();
         let parts: Vec<&Part> = input.exports.iter().flat_map(|export| &export.parts).collect();
         match self.options.split {
             Some(split) => {

@@ -2,16 +2,17 @@
 //! receipt that is found whether the output is still the one a run would write.
 //!
 //! A Parquet file carries its receipt in its key-value metadata; beside a CSV file, and in a folder of converted parts,
-//! it is a file of its own. That one is written last: after a crash between the two there is an output without a
-//! receipt, or with one that speaks of another output, and neither is taken for up to date.
+//! it is a file of its own. A receipt speaks of one output only: it names what tells that file from any other of its name.
+//! So one that lies beside another run's output is never taken for that output's.
 
 use crate::model::{
     BinaryText, ColumnSummary, Error, ExistsWhy, Format, HeaderMode, Kind, Options, RECEIPT_ENDING, Result,
     SchemaMode, Setting, Split, Strategy,
 };
 use crate::source::{Export, Input, PlannedPart};
-use crate::store::{Location, Object, Store};
+use crate::store::{Location, Object, Store, is_unpublished};
 
+use bytes::Bytes;
 use chrono::{DateTime, SecondsFormat, SubsecRound, Utc};
 use parquet::file::metadata::ParquetMetaData;
 use serde::{Deserialize, Serialize, Serializer};
@@ -19,6 +20,8 @@ use std::ops::Range;
 
 /// The key of a receipt in the metadata of a Parquet file.
 pub(crate) const KEY: &str = "forecast-export.receipt";
+/// Grows when a receipt of before can no longer be read, or believed: since the second each has a checksum.
+const VERSION: u32 = 2;
 /// A receipt of the most parts there can be is shorter.
 const MAX_BYTES: u64 = 64 * 1024 * 1024;
 
@@ -55,17 +58,21 @@ pub struct Receipt {
     pub digest: Option<String>,
     /// The files, in order.
     pub outputs: Vec<ReceiptOutput>,
+    /// The BLAKE3 hash, in hexadecimal digits, of this JSON on one line and without this field. A receipt that does not
+    /// have its own is not believed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checksum: Option<String>,
 }
 
 /// One part that was read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ReceiptSource {
-    /// The path or URL.
+    /// The URL; of a local file its path within the source, as that was named.
     pub file: String,
     /// Bytes.
     pub bytes: u64,
-    /// The store's identifier of the content, where it has one.
+    /// The store's identifier of the content, where it has one; of a local file its inode and when that was changed.
     pub e_tag: Option<String>,
     /// When it was last written.
     #[serde(serialize_with = "some_time")]
@@ -229,18 +236,21 @@ impl ReceiptSource {
 /// What a receipt is made of, besides the outputs.
 pub(crate) struct ReceiptParts<'a> {
     pub(crate) input: &'a Input,
+    pub(crate) source: &'a Location,
     pub(crate) parts: Range<usize>,
     pub(crate) strategy: Strategy,
     pub(crate) options: ReceiptOptions,
     pub(crate) columns: Vec<ColumnSummary>,
     pub(crate) digest: Option<String>,
+    /// The output is to have the same bytes wherever and whenever it is written.
+    pub(crate) is_reproducible: bool,
     /// Rows of CSV parts, by their place among all, where they were counted; footers tell those of Parquet.
     pub(crate) rows_of: &'a dyn Fn(usize) -> Option<u64>,
 }
 
-/// Now, as a receipt holds it: file systems keep microseconds.
-pub(crate) fn now() -> DateTime<Utc> {
-    Utc::now().trunc_subsecs(6)
+/// Now, as a receipt holds it, unless the options say otherwise: file systems keep microseconds.
+pub(crate) fn now(options: &Options) -> DateTime<Utc> {
+    options.written.unwrap_or_else(Utc::now).trunc_subsecs(6)
 }
 
 impl Receipt {
@@ -249,10 +259,12 @@ impl Receipt {
         let sources = made.parts.map(|index| {
             let PlannedPart { object, .. } = &made.input.parts[index];
             let rows = made.input.parts[index].rows().or_else(|| (made.rows_of)(index));
+            // What is to come out the same on every machine does not name what only this one knows.
+            let is_known_here_only = made.is_reproducible && made.source.is_local();
             let source = ReceiptSource {
-                file: object.url.clone(),
+                file: made.source.within(object).to_owned(),
                 bytes: object.size,
-                e_tag: object.e_tag.clone(),
+                e_tag: object.e_tag.clone().filter(|_| !is_known_here_only),
                 modified: object.modified,
                 first_row,
                 rows,
@@ -260,8 +272,8 @@ impl Receipt {
             first_row = first_row.zip(rows).map(|(first, rows)| first + rows);
             source
         });
-        Receipt {
-            version: 1,
+        let receipt = Receipt {
+            version: VERSION,
             tool: concat!("forecast-export ", env!("CARGO_PKG_VERSION")).to_owned(),
             written,
             job: made.input.exports.first().map(|export| export.job.clone()).unwrap_or_default(),
@@ -275,7 +287,16 @@ impl Receipt {
             digest: made.digest,
             rows: outputs.iter().map(|output| output.rows).sum(),
             outputs,
-        }
+            checksum: None,
+        };
+        Receipt { checksum: receipt.hash(), ..receipt }
+    }
+
+    /// The hash of everything but the hash.
+    fn hash(&self) -> Option<String> {
+        let bare = Receipt { checksum: None, ..self.clone() };
+        let json = serde_json::to_vec(&bare).ok()?;
+        Some(blake3::hash(&json).to_hex().to_string())
     }
 
     /// As JSON: on one line for metadata, on many for a file.
@@ -284,10 +305,16 @@ impl Receipt {
         json.map_err(|error| Error::Internal(format!("a receipt without JSON: {error}")))
     }
 
-    /// Reads a receipt; whatever is none, or is of a later format, is `None`.
+    /// Reads a receipt; whatever is none, is of another format, or was changed, is `None`.
     pub(crate) fn parse(json: &[u8]) -> Option<Receipt> {
         let receipt: Receipt = serde_json::from_slice(json).ok()?;
-        (receipt.version == 1).then_some(receipt)
+        let is_whole = receipt.checksum.is_some() && receipt.checksum == receipt.hash();
+        (receipt.version == VERSION && is_whole).then_some(receipt)
+    }
+
+    /// Whether a run began to publish these files and was stopped before the end: what is there of them is its own.
+    pub(crate) fn is_of_unended_publication(&self) -> bool {
+        self.outputs.iter().any(|output| output.e_tag.as_deref().is_some_and(is_unpublished))
     }
 
     /// What keeps a run over these parts from being the one that this receipt is of.
@@ -373,6 +400,42 @@ pub(crate) async fn read(store: &Store, key: &str) -> Result<Option<Receipt>> {
     Ok(json.and_then(|json| Receipt::parse(&json)))
 }
 
+/// What lies where a receipt is to go.
+pub(crate) enum Taken {
+    Free,
+    /// A receipt, of whatever version, or one that was changed.
+    Receipt(Bytes),
+    Other,
+}
+
+/// Looks what lies where a receipt is to go.
+pub(crate) async fn look(place: &Location) -> Result<Taken> {
+    if place.is_local() {
+        match std::fs::symlink_metadata(&place.path) {
+            Ok(meta) if meta.is_file() => {}
+            Ok(_) => return Ok(Taken::Other),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Taken::Free),
+            Err(error) => return Err(Error::io("looking at", place.to_string(), error)),
+        }
+    }
+    let is_receipt = |json: &Bytes| {
+        let tool = serde_json::from_slice::<AnyReceipt>(json).map(|receipt| receipt.tool);
+        tool.is_ok_and(|tool| tool.starts_with("forecast-export "))
+    };
+    match place.store.read_small(&place.path, MAX_BYTES).await? {
+        Some(json) if is_receipt(&json) => Ok(Taken::Receipt(json)),
+        Some(_) => Ok(Taken::Other),
+        None if place.store.head(&place.path).await?.is_some() => Ok(Taken::Other),
+        None => Ok(Taken::Free),
+    }
+}
+
+/// What every version of a receipt has.
+#[derive(Deserialize)]
+struct AnyReceipt {
+    tool: String,
+}
+
 impl ReceiptOutput {
     /// Whether a file is still as it was written.
     pub(crate) fn is(&self, object: &Object) -> bool {
@@ -425,6 +488,52 @@ impl ReceiptSummary {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn receipt() -> Receipt {
+        let options = ReceiptOptions::new(Format::Csv, "none", &Options::default());
+        let output = ReceiptOutput {
+            file: "o.csv".into(),
+            rows: Some(3),
+            bytes: 30,
+            e_tag: None,
+            modified: Some(now(&Options::default())),
+        };
+        let bare = Receipt {
+            version: VERSION,
+            tool: "forecast-export 0".into(),
+            written: now(&Options::default()),
+            job: "sales".into(),
+            runs: Vec::new(),
+            kind: Kind::Forecast,
+            from: Format::Csv,
+            strategy: Strategy::CopyBytes,
+            rows: Some(3),
+            sources: Vec::new(),
+            options,
+            columns: Vec::new(),
+            digest: None,
+            outputs: vec![output],
+            checksum: None,
+        };
+        Receipt { checksum: bare.hash(), ..bare }
+    }
+
+    #[test]
+    fn a_receipt_that_was_changed_is_not_believed() {
+        let json = receipt().to_json(true).expect("JSON");
+        assert_eq!(Receipt::parse(json.as_bytes()).map(|receipt| receipt.rows), Some(Some(3)));
+        let whole: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+        for (key, value) in [
+            ("rows", serde_json::json!(4)),
+            ("outputs", serde_json::json!([])),
+            ("checksum", serde_json::Value::Null),
+            ("version", serde_json::json!(1)),
+        ] {
+            let mut changed = whole.clone();
+            changed[key] = value;
+            assert_eq!(Receipt::parse(changed.to_string().as_bytes()), None, "{key}");
+        }
+    }
 
     #[test]
     fn what_is_no_receipt_is_none_and_never_a_panic() {

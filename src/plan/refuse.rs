@@ -3,6 +3,7 @@
 use super::decided::RunPlan;
 use super::existing::Existing;
 use super::output::{MAX_NAME, Output, Outputs};
+use super::receipt::{self, Taken};
 use crate::model::{DataErrorKind, Error, ExistsWhy, Options, Remedy, Result, RunStamp, Setting, UsageError};
 use crate::source::{Export, Input};
 use crate::store::listing::{self, Coverage};
@@ -26,13 +27,16 @@ pub(super) fn refuse_in_source(
     for file in files {
         let (above, name) = file.split();
         let place = folder.child(name);
-        if !listed.holds(&place) {
-            continue;
-        }
         let path = file.to_string();
         let mut parts = exports.iter().flat_map(|export| &export.parts).map(|part| &part.object);
-        if parts.any(|part| part.file_name() == name && Place::of_file(&source.at(&part.key)) == place) {
+        let lies_at = |part: &Object| {
+            part.file_name() == name && place.is_in(&Place::of_folder(&source.at(&part.key).folder()), name)
+        };
+        if parts.any(lies_at) {
             return Err(UsageError::OutputIsPart { path }.into());
+        }
+        if !listed.holds(&place) {
+            continue;
         }
         if options.select.pattern.parse(above, name).is_some() {
             return Err(UsageError::OutputInSource { path, place: source.to_string() }.into());
@@ -127,6 +131,9 @@ pub(super) fn refuse_existing(plan: &RunPlan, existing: &Existing) -> Result<()>
     let new: HashSet<&str> = files().map(|location| location.split().1).collect();
     for (object, is_of_run) in in_folder(plan, folder, there) {
         let is_replaced = new.contains(object.file_name());
+        if plan.unended.contains(object.file_name()) {
+            continue;
+        }
         if is_replaced && !plan.options.overwrite {
             return Err(Error::exists(&object.url, ExistsWhy::Exists));
         }
@@ -135,28 +142,71 @@ pub(super) fn refuse_existing(plan: &RunPlan, existing: &Existing) -> Result<()>
         if is_of_run && !is_replaced && is_known {
             return Err(stays(object));
         }
-        if is_of_run && plan.input.parts.iter().any(|part| part.object.url == object.url) {
+        let is_part = || {
+            let place = Place::of_file(&folder.at(&object.key));
+            let mut parts = plan.input.parts.iter().map(|part| &part.object);
+            parts.any(|part| {
+                part.file_name() == object.file_name()
+                    && place.is_in(&Place::of_folder(&plan.source.at(&part.key).folder()), part.file_name())
+            })
+        };
+        if is_of_run && is_part() {
             return Err(UsageError::FolderHoldsPart { path: object.url.clone() }.into());
         }
     }
-    Ok(())
+    files().try_for_each(refuse_link)
 }
 
-/// Refuses to replace the parts of a run by fewer new ones: the others would stay beside them.
+/// Refuses a link in place of an output: to replace it, or what it leads to, are both a surprise to somebody.
+pub(super) fn refuse_link(file: &Location) -> Result<()> {
+    if !file.is_local() {
+        return Ok(());
+    }
+    match std::fs::read_link(&file.path) {
+        Ok(to) => {
+            Err(UsageError::OutputIsLink { path: file.to_string(), to: to.display().to_string() }.into())
+        }
+        Err(_) => Ok(()),
+    }
+}
+
+/// Refuses to write a receipt over a file that is none, unless that is asked for; returns whether what is there may be
+/// replaced.
+pub(super) async fn refuse_taken_receipt(plan: &RunPlan) -> Result<bool> {
+    let Some(place) = plan.receipt_place() else { return Ok(true) };
+    if place.is_local() && std::fs::symlink_metadata(&place.path).is_ok_and(|meta| meta.is_dir()) {
+        return Err(UsageError::IsFolder { path: place.to_string() }.into());
+    }
+    if plan.options.overwrite {
+        return Ok(true);
+    }
+    match receipt::look(&place).await {
+        Ok(Taken::Receipt(_)) => Ok(true),
+        Ok(Taken::Free) => Ok(false),
+        Ok(Taken::Other) => Err(Error::exists(place.to_string(), ExistsWhy::NoReceipt)),
+        // Whoever may only write finds out when writing.
+        Err(Error::Denied { .. }) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Refuses to replace the parts of a run by fewer new ones: the others would stay beside them. Looks once more, as another
+/// run may have written parts since the plan was made.
 pub(crate) async fn refuse_stale(plan: &RunPlan, written: &[&str]) -> Result<()> {
-    let resplit = match &plan.outputs {
-        Outputs::Resplit(resplit) if plan.options.overwrite => resplit,
+    let folder = match (&plan.output, &plan.outputs) {
+        (Output::Folder(folder), Outputs::Resplit(_)) if plan.options.overwrite => folder,
+        (Output::Folder(folder), _) if folder.is_local() => folder,
         _ => return Ok(()),
     };
     let names = written.iter().map(|file| file.rsplit('/').next().unwrap_or_default());
     let new: HashSet<&str> = names.collect();
-    let there = match listing::list(&resplit.folder.as_folder()).await {
+    let there = match listing::list(&folder.as_folder()).await {
         Ok(listing) => listing.objects,
         Err(Error::NotFound(_)) => return Ok(()),
         Err(error) => return Err(error),
     };
     let stale = |(object, is_of_run): &(&Object, bool)| *is_of_run && !new.contains(object.file_name());
-    match in_folder(plan, &resplit.folder, &there).find(stale) {
+    match in_folder(plan, folder, &there).find(stale) {
         Some((stale, _)) => Err(stays(stale)),
         None => Ok(()),
     }

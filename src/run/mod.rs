@@ -7,9 +7,10 @@ mod report;
 
 pub use report::Report;
 
-use crate::engine::{Context, Finished, abort, note_digest, publish, write_all};
+use crate::engine::{Context, Finished, abort, note_digest, write_all};
 use crate::model::{Error, Event, Progress, Result, Setting, Warning, attend, column_summaries, stopped};
-use crate::plan::{Plan, RunPlan, UpToDate, refuse_stale};
+use crate::plan::{Output, Plan, RunPlan, UpToDate, refuse_stale};
+use crate::sink::Publication;
 
 use crate::source::rows_missing;
 use futures::FutureExt;
@@ -97,19 +98,18 @@ async fn write_and_publish(
         }
         written => written?,
     };
-    let proved = match prove(&context, &plan, &mut files).await {
-        Ok(digest) => publish(&mut files).await.map(|()| digest),
+    let published = match prove(&context, &plan, &mut files).await {
+        Ok(proved) => receipts::publish_with(&context, &plan, &mut files, proved.digest.clone()).await.map(|receipt| (receipt, proved)),
         Err(error) => Err(error),
     };
-    let digest = match proved {
-        Ok(digest) => digest,
+    let (receipt, Proved { digest, publication }) = match published {
+        Ok(published) => published,
         Err(error) => {
             abort(&mut files).await;
             return Err(error);
         }
     };
-    let receipt = receipts::of_run(&context, &plan, &files, digest.clone()).await?;
-    receipts::write(&plan, &receipt).await?;
+    drop(publication);
     let summary = plan.summary(Setting::name);
     Ok(Report {
         job: summary.job,
@@ -154,8 +154,16 @@ fn nothing_done(done: UpToDate) -> Report {
     }
 }
 
-/// All that must hold before anything is published; returns the digest of the rows where the output was read again.
-async fn prove(context: &Context, plan: &RunPlan, files: &mut [Finished]) -> Result<Option<String>> {
+/// What a run may be published with.
+struct Proved {
+    /// The digest of the rows, where the output was read again.
+    digest: Option<String>,
+    /// No other run publishes into the same folder meanwhile.
+    publication: Publication,
+}
+
+/// All that must hold before anything is published.
+async fn prove(context: &Context, plan: &RunPlan, files: &mut [Finished]) -> Result<Proved> {
     if let Some(expected) = plan.options.select.expect_rows
         && context.progress.rows() != expected
     {
@@ -172,10 +180,15 @@ async fn prove(context: &Context, plan: &RunPlan, files: &mut [Finished]) -> Res
             }
             file.sink.upload().await?;
         }
+        let publication = match &plan.output {
+            Output::File(location) => Publication::begin(location, false).await?,
+            Output::Folder(folder) => Publication::begin(folder, true).await?,
+            Output::Stdout => Publication::of_nothing(),
+        };
         let written: Vec<&str> = files.iter().map(|file| file.file.file.as_str()).collect();
         refuse_stale(plan, &written).await?;
         proof::unchanged(plan).await?;
-        Ok(digest)
+        Ok(Proved { digest, publication })
     };
     tokio::select! {
         // Asked to stop when everything was written: nothing of it is published yet.

@@ -1,15 +1,75 @@
-//! The receipt of a run: made when all is published, and written last where it is a file of its own.
+//! Publishes the files of a run together with their receipt, where that is a file of its own.
+//!
+//! On local disk the receipt comes first. It names each file by its inode, which is known before, so it says nothing of
+//! any other file; once the files are there it is written again, with what is known only then. So whatever can fail has
+//! failed before a file is seen, and a run that is killed in between leaves a receipt by which the next one knows the
+//! files that it finds.
+//!
+//! In an object store the receipt comes last, as it is there that an object gets its identifier. Of two runs that write the
+//! same output at the same time, each writes its receipt only over the one that it looked at, and only while the output
+//! is its own.
 
-use crate::engine::{Context, Finished};
-use crate::model::Result;
-use crate::plan::{Output, Receipt, ReceiptOutput, RunPlan, ServerMerge, receipt};
+use crate::engine::{Context, Finished, publish};
+use crate::model::{Error, Result};
+use crate::plan::{Output, Receipt, ReceiptOutput, RunPlan, ServerMerge, Taken, receipt};
 use crate::sink::{Sink, SinkOptions, Target};
-use crate::store::{ContentType, Object, listing};
+use crate::store::{ContentType, Location, Object, listing};
 
 use std::collections::HashMap;
 
-/// The receipt of a whole run; the files are published, so it is known what the stores call them.
-pub(super) async fn of_run(
+/// Publishes the files, and their receipt where it is a file of its own.
+pub(super) async fn publish_with(
+    context: &Context,
+    plan: &RunPlan,
+    files: &mut [Finished],
+    digest: Option<String>,
+) -> Result<Receipt> {
+    match plan.receipt_place() {
+        Some(place) if place.is_local() => publish_on_disk(context, plan, &place, files, digest).await,
+        place => {
+            publish(files).await?;
+            let receipt = of_run(context, plan, files, digest).await?;
+            if let Some(place) = place {
+                let mut sink = written(&place, plan.replaces_receipt, &receipt).await?;
+                sink.publish().await?;
+            }
+            Ok(receipt)
+        }
+    }
+}
+
+async fn publish_on_disk(
+    context: &Context,
+    plan: &RunPlan,
+    place: &Location,
+    files: &mut [Finished],
+    digest: Option<String>,
+) -> Result<Receipt> {
+    if let Some(written) = plan.options.written {
+        files.iter_mut().try_for_each(|file| file.sink.stamp(written).map(drop))?;
+    }
+    let before = receipt::look(place).await?;
+    let receipt = of_run(context, plan, files, digest.clone()).await?;
+    let mut announced = written(place, plan.replaces_receipt, &receipt).await?;
+    announced.publish().await?;
+    if let Err(error) = publish(files).await {
+        // The receipt of what is there now, if that had one.
+        match before {
+            Taken::Receipt(json) => drop(put(place, true, json.to_vec()).await?.publish().await?),
+            Taken::Free | Taken::Other => announced.retract().await,
+        }
+        return Err(error);
+    }
+    let receipt = of_run(context, plan, files, digest).await?;
+    // Without it the output is known as well, only not as surely.
+    if let Ok(mut sink) = written(place, true, &receipt).await {
+        let _ = sink.publish().await;
+    }
+    Ok(receipt)
+}
+
+/// The receipt of a whole run, with as much as is known of its files at this moment.
+async fn of_run(
     context: &Context,
     plan: &RunPlan,
     files: &[Finished],
@@ -23,13 +83,15 @@ pub(super) async fn of_run(
             Some(object) => (file.sink.e_tag().or(object.e_tag.clone()), object.modified),
             None => file.sink.identity().await?,
         };
+        let is_known_here_only = plan.options.written.is_some() && file.sink.is_local();
+        let e_tag = e_tag.filter(|_| !is_known_here_only);
         let (bytes, rows) = (file.file.bytes, file.file.rows);
         outputs.push(ReceiptOutput { file: name, rows, bytes, e_tag, modified });
     }
     let copied = plan.on_server().map(ServerMerge::copied_parts).unwrap_or_default();
     let rows_of = |part| (!copied.contains(&part)).then(|| context.progress.rows_of(part));
     let made_of = plan.receipt_parts(0..context.input.parts.len(), digest, &rows_of);
-    Ok(Receipt::new(made_of, receipt::now(), outputs))
+    Ok(Receipt::new(made_of, receipt::now(&plan.options), outputs))
 }
 
 /// The files of a conversion as a listing shows them, by name: a re-run sees them in no other way, and not every store
@@ -45,27 +107,30 @@ async fn listed(plan: &RunPlan) -> Result<HashMap<String, Object>> {
     }
 }
 
-/// Writes the receipt where it is a file of its own.
-pub(super) async fn write(plan: &RunPlan, receipt: &Receipt) -> Result<()> {
-    let Some(place) = plan.receipt_place() else { return Ok(()) };
-    let json = receipt.to_json(true)? + "\n";
-    // It speaks of an output that is there by now: whatever receipt was there spoke of another one.
+/// A receipt that is written to the end, and not yet seen.
+async fn written(place: &Location, replaces: bool, receipt: &Receipt) -> Result<Sink> {
+    put(place, replaces, (receipt.to_json(true)? + "\n").into_bytes()).await
+}
+
+async fn put(place: &Location, replaces: bool, json: Vec<u8>) -> Result<Sink> {
     let options = SinkOptions {
-        overwrite: true,
+        overwrite: replaces,
         expected_bytes: json.len() as u64,
         single_put_limit: json.len(),
         reread: false,
         content: ContentType::JSON,
     };
-    let mut sink = Sink::create(&Target::File(place), options).await?;
+    let mut sink = Sink::create(&Target::File(place.clone()), options).await?;
     let written = async {
         sink.write(vec![json.into()]).await?;
-        sink.finish().await?;
-        sink.publish().await
+        sink.finish().await
     }
     .await;
-    if written.is_err() {
-        sink.abort().await;
+    match written {
+        Ok(()) => Ok(sink),
+        Err(error) => {
+            sink.abort().await;
+            Err::<_, Error>(error)
+        }
     }
-    written.map(drop)
 }

@@ -3,13 +3,15 @@
 //!
 //! Whoever writes into a folder holds a shared lock on it, which ends with its process, however that ends. So a lock
 //! that can be had alone says that nobody writes here, and every temporary is a killed run's. Where a file system
-//! knows no locks on folders nothing is cleared.
+//! knows no locks on folders nothing is cleared. Another program that keeps such a lock for itself is not waited for: it
+//! keeps others from clearing, too.
 
 use std::collections::HashMap;
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
 
 /// What a temporary's name ends in: long enough that nobody else's file has it by chance.
 pub(super) const SUFFIX: &str = ".forecast-export.tmp";
@@ -77,10 +79,20 @@ fn lock(path: &Path) -> Option<File> {
     if folder.try_lock().is_ok() {
         clear(path);
     }
-    // A new lock takes the place of the old one; it waits for those who clear, which takes them a moment.
-    folder.lock_shared().ok()?;
-    Some(folder)
+    // A new lock takes the place of the old one. Those who clear have it for a moment.
+    let began = Instant::now();
+    while began.elapsed() < CLEARING {
+        match folder.try_lock_shared() {
+            Ok(()) => return Some(folder),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(5)),
+            Err(TryLockError::Error(_)) => return None,
+        }
+    }
+    None
 }
+
+/// How long those who clear a folder are waited for.
+const CLEARING: Duration = Duration::from_millis(500);
 
 /// Removes the temporaries of killed runs.
 fn clear(path: &Path) {
@@ -126,6 +138,16 @@ mod tests {
         drop(other);
         drop(Folder::open(folder.path()).expect("open"));
         assert!(!file.exists());
+    }
+
+    #[test]
+    fn a_lock_of_another_program_is_not_waited_for() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let other = File::open(folder.path()).expect("a folder");
+        other.lock().expect("locked");
+        let began = Instant::now();
+        let held = Folder::open(folder.path()).expect("open");
+        assert!(held._lock.is_none() && began.elapsed() < Duration::from_secs(5));
     }
 
     #[test]

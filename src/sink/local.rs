@@ -1,14 +1,15 @@
 //! A local file: written to a temporary beside it, synced, and moved into place in one step.
 
 use super::folder::{Folder, SUFFIX};
+use super::replaced;
 use crate::model::{Error, ExistsWhy, Result};
-use crate::store::{Location, Object, blocking, changed};
+use crate::store::{Location, Object, blocking, changed, local_tag, unpublished_tag};
 
 use bytes::Bytes;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::ops::Range;
-use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -22,8 +23,21 @@ pub(crate) struct LocalSink {
     file: Option<Arc<File>>,
     /// Removes the temporary when it is dropped, whatever happens.
     temporary: Option<TempPath>,
+    /// The file once it is published.
+    published: Option<Published>,
     /// After the temporary: fields are dropped in order, and only an empty folder can be removed again.
     folder: Option<Arc<Folder>>,
+}
+
+/// A file under its final name, as it was when it got that name: whatever lies there later may be another's.
+#[derive(Debug, Clone)]
+struct Published {
+    device: u64,
+    inode: u64,
+    tag: String,
+    modified: Option<SystemTime>,
+    /// It took the place of another file.
+    has_replaced: bool,
 }
 
 /// A file that is written at positions, from any thread.
@@ -47,11 +61,13 @@ impl LocalSink {
         let folder = folder_of(&path);
         let held = Folder::open(folder).map_err(|error| creation(&folder.display().to_string(), error))?;
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        // Readable as the umask says: tempfile's own default is for secrets.
+        // Readable as the umask says: tempfile's own default is for secrets. Where a file is replaced, nobody who may not
+        // read that one reads the new one meanwhile.
+        let replaced = overwrite.then(|| replaced::mode(&path)).flatten();
         let temporary = Builder::new()
             .prefix(&format!(".{}.", cut(&name, 180)))
             .suffix(SUFFIX)
-            .permissions(std::fs::Permissions::from_mode(0o666))
+            .permissions(std::fs::Permissions::from_mode(replaced.map_or(0o666, |mode| mode & 0o666)))
             .tempfile_in(folder)
             .map_err(|error| creation(&shown, error))?;
         let (file, temporary) = temporary.into_parts();
@@ -61,6 +77,7 @@ impl LocalSink {
             overwrite,
             file: Some(Arc::new(file)),
             temporary: Some(temporary),
+            published: None,
             folder: Some(held),
         })
     }
@@ -79,13 +96,18 @@ impl LocalSink {
             overwrite: false,
             file: Some(Arc::new(file)),
             temporary: Some(temporary),
+            published: None,
             folder: Some(held),
         })
     }
 
-    /// When the published file was last written.
-    pub(crate) fn modified(&self) -> Option<SystemTime> {
-        std::fs::metadata(&self.path).and_then(|meta| meta.modified()).ok()
+    /// What tells this file from any other of its name: as it was published, or as it will be.
+    pub(crate) fn identity(&self) -> (Option<String>, Option<SystemTime>) {
+        if let Some(published) = &self.published {
+            return (Some(published.tag.clone()), published.modified);
+        }
+        let meta = self.temporary().and_then(|path| std::fs::symlink_metadata(path).ok());
+        (meta.as_ref().map(unpublished_tag), meta.and_then(|meta| meta.modified().ok()))
     }
 
     /// Where the bytes are until they are published.
@@ -131,9 +153,13 @@ impl LocalSink {
         Some(PositionedFile { file, shown: self.shown.as_str().into() })
     }
 
-    /// Gives the file this time of modification; nothing is written behind it.
+    /// Gives the file this time of modification, before it is published; nothing is written behind it.
     pub(crate) fn stamp(&mut self, time: SystemTime) -> Result<()> {
-        let set = self.file.as_ref().map_or(Ok(()), |file| file.set_modified(time));
+        let set = match (&self.file, self.temporary()) {
+            (Some(file), _) => file.set_modified(time),
+            (None, Some(path)) => File::options().write(true).open(path).and_then(|file| file.set_modified(time)),
+            (None, None) => Ok(()),
+        };
         set.map_err(|error| Error::io("writing", &self.shown, error))
     }
 
@@ -171,18 +197,24 @@ impl LocalSink {
         };
         let (path, shown, overwrite) = (self.path.clone(), self.shown.clone(), self.overwrite);
         let folder = self.folder.clone();
-        blocking(move || {
+        let published = blocking(move || {
+            let failed = |error| Error::io("writing", shown.clone(), error);
+            let has_replaced = overwrite && replaced::take_after(&path, &temporary).map_err(failed)?;
+            let ours = std::fs::symlink_metadata(&temporary).map_err(failed)?;
             let moved = if overwrite { temporary.persist(&path) } else { temporary.persist_noclobber(&path) };
             moved.map_err(|error| match error.error.kind() {
                 std::io::ErrorKind::AlreadyExists => Error::exists(&shown, ExistsWhy::Exists),
                 _ => Error::io("writing", shown.clone(), error.error),
             })?;
+            let published = Published::now(&path, &ours, has_replaced);
             if let Some(folder) = folder {
                 folder.sync();
             }
-            Ok(shown)
+            Ok(published)
         })
-        .await
+        .await?;
+        self.published = Some(published);
+        Ok(self.shown.clone())
     }
 
     pub(crate) fn abort(&mut self) {
@@ -191,12 +223,45 @@ impl LocalSink {
         self.folder = None;
     }
 
-    /// Takes a published file out of sight again.
+    /// Takes a published file out of sight again, unless it has replaced another. Somebody may have put a file of their own
+    /// there since: so what lies there is moved aside first, and back where it is not ours.
     pub(crate) fn retract(&mut self) {
-        if !self.overwrite {
-            let _ = std::fs::remove_file(&self.path);
+        if let Some(published) = self.published.take()
+            && !published.has_replaced
+            && published.lies_at(&self.path)
+            && let Ok(aside) = Builder::new().prefix(".").suffix(".aside").tempfile_in(folder_of(&self.path))
+            && std::fs::rename(&self.path, aside.path()).is_ok()
+            && !published.lies_at(aside.path())
+            && let Err(error) = aside.into_temp_path().persist_noclobber(&self.path)
+        {
+            // Two strangers' files want one name: none of them is removed.
+            let _ = error.path.keep();
         }
         self.folder = None;
+    }
+}
+
+impl Published {
+    /// The file that has just got this name; it was `ours` before.
+    fn now(path: &Path, ours: &std::fs::Metadata, has_replaced: bool) -> Self {
+        let (device, inode) = (ours.dev(), ours.ino());
+        let modified = ours.modified().ok();
+        let mut published =
+            Published { device, inode, tag: unpublished_tag(ours), modified, has_replaced };
+        // Where another one lies there already, what is known of ours is all that will ever be known.
+        if let Some(there) = published.meta_at(path) {
+            published.tag = local_tag(&there);
+        }
+        published
+    }
+
+    fn lies_at(&self, path: &Path) -> bool {
+        self.meta_at(path).is_some()
+    }
+
+    fn meta_at(&self, path: &Path) -> Option<std::fs::Metadata> {
+        let there = std::fs::symlink_metadata(path).ok()?;
+        ((there.dev(), there.ino()) == (self.device, self.inode)).then_some(there)
     }
 }
 

@@ -5,11 +5,14 @@ mod folder;
 mod journal;
 mod local;
 mod object;
+mod publication;
+mod replaced;
 mod server;
 mod staged;
 mod target;
 
 pub(crate) use local::PositionedFile;
+pub(crate) use publication::Publication;
 pub(crate) use server::Sources;
 pub(crate) use target::{SinkOptions, Target};
 
@@ -207,7 +210,7 @@ impl Sink {
         }
     }
 
-    /// Gives a local file this time of modification, after the last byte and before [`Self::finish`]; `false` where
+    /// Gives a local file this time of modification, after the last byte and before [`Self::publish`]; `false` where
     /// the time is not ours to give.
     pub(crate) fn stamp(&mut self, time: DateTime<Utc>) -> Result<bool> {
         match self {
@@ -242,10 +245,14 @@ impl Sink {
         }
     }
 
-    /// What tells a published file from a later one of its name: the store's identifier, or the time of modification.
+    /// What tells a published file from a later one of its name: the store's identifier, and the time of modification. Of a
+    /// local file that waits to be published it is as much as is known before.
     pub(crate) async fn identity(&self) -> Result<(Option<String>, Option<DateTime<Utc>>)> {
         match self {
-            Sink::Local(sink) => Ok((None, sink.modified().map(DateTime::from))),
+            Sink::Local(sink) => {
+                let (tag, modified) = sink.identity();
+                Ok((tag, modified.map(DateTime::from)))
+            }
             Sink::Staged(sink) => sink.object.identity().await,
             Sink::Object(sink) => sink.identity().await,
             Sink::Server(sink) => sink.identity().await,
@@ -265,7 +272,7 @@ impl Sink {
     }
 
     /// Takes a published file out of sight again, unless it may have replaced another.
-    async fn retract(&mut self) {
+    pub(crate) async fn retract(&mut self) {
         match self {
             Sink::Local(sink) => sink.retract(),
             Sink::Object(sink) => sink.retract().await,

@@ -122,9 +122,10 @@ fn list_local_glob(location: &Location) -> Result<Listing> {
 
 /// What a listing of a location finds, however places are spelled.
 pub(crate) struct Coverage {
-    /// The location as a folder, and as a file.
+    /// The location as a folder, and as the file of this name in the folder above.
     folder: Place,
-    file: Place,
+    above: Place,
+    name: String,
     /// The folder in which names are matched.
     glob: Option<(Place, Glob)>,
 }
@@ -135,7 +136,8 @@ impl Coverage {
         let is_there = source.is_local() && std::fs::metadata(&source.path).is_ok();
         Coverage {
             folder: Place::of_folder(source),
-            file: Place::of_file(source),
+            above: Place::of_folder(&source.folder()),
+            name: source.split().1.to_owned(),
             glob: (!glob.is_literal() && !is_there).then(|| (Place::of_folder(&source.folder()), glob)),
         }
     }
@@ -146,7 +148,8 @@ impl Coverage {
             let name = place.within(folder).and_then(|below| below.split('/').next());
             name.is_some_and(|name| glob.matches(name))
         };
-        *place == self.file || place.within(&self.folder).is_some() || self.glob.as_ref().is_some_and(matches)
+        let is_file = place.is_in(&self.above, &self.name);
+        is_file || place.within(&self.folder).is_some() || self.glob.as_ref().is_some_and(matches)
     }
 }
 

@@ -2,6 +2,7 @@
 //! a folder in it and a filter on names. Never lists.
 
 use super::handle::Store;
+use super::object::Object;
 use super::options::StoreOptions;
 use super::remote::{check_local, connect};
 use crate::model::{Result, StoreProblem, UsageError, ValueKind};
@@ -112,6 +113,22 @@ impl Location {
             path,
             is_folder: false,
             text: format!("{}{slash}{name}", self.text),
+        }
+    }
+
+    /// What an object that was found here is called: its URL; of a local one the path within this folder, or the folder in
+    /// which names are matched. Where a folder lies on a machine, and so who works there, is nobody else's business.
+    pub(crate) fn within<'a>(&self, object: &'a Object) -> &'a str {
+        if !self.is_local() {
+            return &object.url;
+        }
+        let bare = |path: &'a str| path.trim_start_matches('/');
+        let below = |folder: &str| object.key.strip_prefix(folder).filter(|rest| rest.starts_with('/')).map(bare);
+        let (above, _) = self.split();
+        match below(&self.path).or_else(|| below(above)) {
+            Some(below) => below,
+            None if object.key.starts_with('/') => object.file_name(),
+            None => &object.key,
         }
     }
 

@@ -4,7 +4,7 @@ use crate::model::{DataErrorKind, Error, Remedy, Result};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use std::fs::File;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 
 /// A file or object, as a listing shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -18,7 +18,8 @@ pub struct Object {
     pub size: u64,
     /// When it was last written.
     pub modified: Option<DateTime<Utc>>,
-    /// The store's identifier of this content, where it has one.
+    /// The store's identifier of this content, where it has one. Of a local file the number of its inode and the time when
+    /// that was last changed, which nobody can put back.
     pub e_tag: Option<String>,
     /// A link that leads nowhere or in a circle: there is a name, and nothing to read.
     #[serde(skip)]
@@ -35,6 +36,9 @@ impl Object {
     pub(crate) fn is_same_content(&self, later: &Object) -> bool {
         self.size == later.size
             && match (&self.e_tag, &later.e_tag) {
+                (Some(before), Some(after)) if is_unpublished(before) => {
+                    after.starts_with(before) && self.modified == later.modified
+                }
                 (Some(before), Some(after)) => before == after,
                 _ => self.modified == later.modified,
             }
@@ -65,9 +69,28 @@ pub(crate) fn local_object(path: &str, meta: &std::fs::Metadata) -> Object {
         url: path.to_owned(),
         size: meta.len(),
         modified: meta.modified().ok().map(DateTime::from),
-        e_tag: None,
+        e_tag: Some(local_tag(meta)),
         is_dangling: false,
     }
+}
+
+/// What [`unpublished_tag`] ends in; no store ends an identifier so.
+const UNPUBLISHED: char = '-';
+
+/// Tells the content of a local file from that of any other file of its name, before or after.
+pub(crate) fn local_tag(meta: &std::fs::Metadata) -> String {
+    let changed = i128::from(meta.ctime()) * 1_000_000_000 + i128::from(meta.ctime_nsec());
+    format!("{}{changed:016x}", unpublished_tag(meta))
+}
+
+/// Whether an identifier is all that is known of a file before it is published.
+pub(crate) fn is_unpublished(e_tag: &str) -> bool {
+    e_tag.ends_with(UNPUBLISHED)
+}
+
+/// The part of [`local_tag`] that is known before the file gets its final name, which changes the inode once more.
+pub(crate) fn unpublished_tag(meta: &std::fs::Metadata) -> String {
+    format!("{:016x}{UNPUBLISHED}", meta.ino())
 }
 
 /// A link on local disk that leads nowhere.

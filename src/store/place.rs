@@ -1,11 +1,13 @@
-//! Places in one spelling, so that two of them can be compared: `in`, `./in`, `in/../in` and a link to it are one folder.
+//! Places in one spelling, so that two of them can be compared: `in`, `./in`, `in/../in` and a link to it are one folder, and
+//! so is one that is mounted in two places. `s3a://` and `s3n://` are other words for `s3://`.
 
 use super::location::Location;
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
 /// Where a file or folder lies, or would lie.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) struct Place {
     /// The bucket, or nothing for local disk.
     root: String,
@@ -15,11 +17,18 @@ pub(crate) struct Place {
 
 impl Place {
     pub(crate) fn of_folder(location: &Location) -> Self {
-        let path = match location.is_local() {
-            true => resolved(Path::new(&location.path)).to_string_lossy().into_owned(),
-            false => location.path.clone(),
+        if location.is_local() {
+            let path = resolved(Path::new(&location.path)).to_string_lossy().into_owned();
+            return Place { root: String::new(), path: path.trim_end_matches('/').to_owned() };
+        }
+        let root = location.store.url("");
+        let root = match root.split_once("://") {
+            Some(("s3a" | "s3n", bucket)) => format!("s3://{bucket}"),
+            _ => root,
         };
-        Place { root: location.store.url(""), path: path.trim_end_matches('/').to_owned() }
+        // A store may or may not take `a//b` for `a/b`.
+        let segments: Vec<&str> = location.path.split('/').filter(|segment| !segment.is_empty()).collect();
+        Place { root, path: segments.join("/") }
     }
 
     /// As [`Place::of_folder`], but a link in place of the file is the place: it is what would be replaced.
@@ -38,9 +47,31 @@ impl Place {
         if self.root != folder.root {
             return None;
         }
-        let below = self.path.strip_prefix(&folder.path)?;
-        if folder.path.is_empty() && !below.starts_with('/') { Some(below) } else { below.strip_prefix('/') }
+        let below = |above: &str| {
+            let below = self.path.strip_prefix(above)?;
+            if above.is_empty() && !below.starts_with('/') { Some(below) } else { below.strip_prefix('/') }
+        };
+        below(&folder.path).or_else(|| {
+            let wanted = folder.on_disk()?;
+            let mut above = Path::new(&self.path).ancestors().skip(1);
+            above.find(|above| id(above) == Some(wanted)).and_then(|above| below(above.to_str()?.trim_end_matches('/')))
+        })
     }
+
+    /// Whether this is the place of `name` in a folder.
+    pub(crate) fn is_in(&self, folder: &Place, name: &str) -> bool {
+        self.within(folder) == Some(name)
+    }
+
+    /// What the system knows the folder as, where it lies on local disk.
+    fn on_disk(&self) -> Option<(u64, u64)> {
+        let path = if self.path.is_empty() { "/" } else { &self.path };
+        self.root.is_empty().then(|| id(Path::new(path))).flatten()
+    }
+}
+
+fn id(path: &Path) -> Option<(u64, u64)> {
+    std::fs::metadata(path).ok().map(|meta| (meta.dev(), meta.ino()))
 }
 
 /// The same path from the root on, without links as far as it exists.
@@ -82,13 +113,13 @@ mod tests {
         std::os::unix::fs::symlink("in", scratch.path().join("link")).expect("a link");
         let place = Place::of_folder(&local(&folder));
         for spelled in ["in/", "./in", "in/../in", "new/../in", "link", "link/../in/."] {
-            assert_eq!(Place::of_folder(&local(&scratch.path().join(spelled))), place, "{spelled}");
+            assert_eq!(Place::of_folder(&local(&scratch.path().join(spelled))).path, place.path, "{spelled}");
         }
         let file = Place::of_file(&local(&scratch.path().join("link/new/x.csv")));
         assert_eq!(file.within(&place), Some("new/x.csv"));
         assert_eq!(Place::of_file(&local(&scratch.path().join("in2/x.csv"))).within(&place), None);
         // A link in place of a file is what is replaced.
-        assert_ne!(Place::of_file(&local(&scratch.path().join("link"))), place);
+        assert_ne!(Place::of_file(&local(&scratch.path().join("link"))).path, place.path);
     }
 
     #[test]
@@ -109,5 +140,8 @@ mod tests {
         assert_eq!(file.within(&Place::of_folder(&of("memory://a/", "x/"))), Some("y.csv"));
         assert_eq!(file.within(&Place::of_folder(&of("memory://a/", ""))), Some("x/y.csv"));
         assert_eq!(file.within(&Place::of_folder(&of("memory://b/", "x/"))), None);
+        for (root, key) in [("s3a://a/", "x/y.csv"), ("s3n://a/", "/x//y.csv"), ("s3://a/", "//x/y.csv")] {
+            assert!(Place::of_file(&of(root, key)).is_in(&Place::of_folder(&of("s3://a/", "x")), "y.csv"), "{root}{key}");
+        }
     }
 }

@@ -19,6 +19,7 @@ pub(crate) fn flag(setting: Setting) -> &'static str {
         Setting::Kind => "--kind",
         Setting::NoSignRequest => "--no-sign-request",
         Setting::Binary => "--binary",
+        Setting::NoReceipt => "--no-receipt",
         Setting::Nulls => "--null",
         Setting::OnServer => "--on-server",
         Setting::Overwrite => "--overwrite",

@@ -1,0 +1,68 @@
+//! What a file that is replaced hands on to the new one: who owns it, and who may read it.
+
+use rustix::fs::{XattrFlags, getxattr, setxattr};
+use std::io;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
+
+/// Who may do what, beyond the mode, and what the file is to the system's own rules.
+const ATTRIBUTES: [&str; 2] = ["system.posix_acl_access", "security.selinux"];
+
+/// The mode of the regular file at a path.
+pub(super) fn mode(path: &Path) -> Option<u32> {
+    let meta = std::fs::symlink_metadata(path).ok()?;
+    meta.is_file().then(|| meta.mode() & 0o7777)
+}
+
+/// Gives a file the owner, group, mode, access list and label of the one that it is about to replace; `false` where there
+/// is none. Owner and label are given where the system allows that, which for most users is never; but a file that
+/// nobody else might read stays so.
+pub(super) fn take_after(path: &Path, new: &Path) -> io::Result<bool> {
+    let old = match std::fs::symlink_metadata(path) {
+        Ok(meta) => meta,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    if !old.is_file() {
+        return Ok(true);
+    }
+    let own = std::fs::symlink_metadata(new)?;
+    let owner = (old.uid() != own.uid()).then(|| old.uid());
+    let group = (old.gid() != own.gid()).then(|| old.gid());
+    let has_owner = owner.is_none() || std::os::unix::fs::chown(new, owner, None).is_ok();
+    let has_group = group.is_none() || std::os::unix::fs::chown(new, None, group).is_ok();
+    // What a group was allowed is not allowed to another group; nor is anything run under another owner's name.
+    let kept = if has_group { 0o777 } else { 0o707 };
+    let special = if has_owner && has_group { old.mode() & 0o7000 } else { 0 };
+    std::fs::set_permissions(new, std::fs::Permissions::from_mode(old.mode() & kept | special))?;
+    for name in ATTRIBUTES {
+        let mut value = vec![0; 64 * 1024];
+        if let Ok(length) = getxattr(path, name, &mut value[..]) {
+            // A list that cannot be kept is replaced by the mode, which allows no more to others.
+            let _ = setxattr(new, name, &value[..length], XattrFlags::empty());
+        }
+    }
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_file_is_as_private_as_the_one_it_replaces() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (old, new) = (folder.path().join("old"), folder.path().join("new"));
+        for mode in [0o600, 0o640, 0o444, 0o666] {
+            std::fs::write(&new, "new").expect("written");
+            assert!(!take_after(&old, &new).expect("nothing there"));
+            std::fs::write(&old, "old").expect("written");
+            std::fs::set_permissions(&old, std::fs::Permissions::from_mode(mode)).expect("set");
+            assert_eq!(super::mode(&old), Some(mode));
+            assert!(take_after(&old, &new).expect("taken"));
+            assert_eq!(super::mode(&new), Some(mode));
+            std::fs::remove_file(&old).expect("removed");
+            std::fs::remove_file(&new).expect("removed");
+        }
+    }
+}
