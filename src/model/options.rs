@@ -286,18 +286,21 @@ pub enum ColumnType {
     Boolean,
     /// `yyyy-MM-dd`.
     Date,
-    /// `yyyy-MM-ddTHH:mm:ss` in microseconds; UTC where the text has a zone.
+    /// `yyyy-MM-ddTHH:mm:ss` in microseconds; UTC where the text has a zone. Digits beyond that must be zeros.
     Timestamp,
+    /// The same in nanoseconds, from 1677 to 2262.
+    TimestampNs,
 }
 
 impl ColumnType {
-    const ALL: [(ColumnType, &'static str); 6] = [
+    const ALL: [(ColumnType, &'static str); 7] = [
         (ColumnType::String, "string"),
         (ColumnType::Double, "double"),
         (ColumnType::Int64, "int64"),
         (ColumnType::Boolean, "boolean"),
         (ColumnType::Date, "date"),
         (ColumnType::Timestamp, "timestamp"),
+        (ColumnType::TimestampNs, "timestamp_ns"),
     ];
 }
 

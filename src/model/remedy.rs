@@ -29,6 +29,11 @@ pub enum Remedy {
         /// The column.
         column: String,
     },
+    /// Read the column as nanoseconds, or as text.
+    ReadNanoseconds {
+        /// The column.
+        column: String,
+    },
     /// Read the column as text, which keeps every value.
     KeepAsText {
         /// The column.
@@ -120,6 +125,9 @@ impl Named for Remedy {
                 "{types} {column}=string keeps the text, {} TEXT reads a text as null",
                 name(Setting::Nulls)
             ),
+            Remedy::ReadNanoseconds { column } => {
+                write!(f, "{types} {column}=timestamp_ns keeps them, and so does {types} {column}=string")
+            }
             Remedy::KeepAsText { column } => write!(f, "{types} {column}=string keeps every value"),
             Remedy::CompareAsText { column } => write!(f, "{types} {column}=string compares it as text"),
             Remedy::BytesAsText { column } => write!(

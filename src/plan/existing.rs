@@ -116,14 +116,21 @@ async fn of_file(object: &Object, location: &Location, format: Format) -> Result
         Format::Csv => {
             let beside = receipt::beside(location);
             let read = receipt::read(&beside.store, &beside.path).await?;
-            let is_only = |receipt: &Receipt| matches!(receipt.outputs.as_slice(), [output] if output.is(object));
+            let is_only =
+                |receipt: &Receipt| matches!(receipt.outputs.as_slice(), [output] if output.is(object));
             read.map(|receipt| (is_only(&receipt), receipt))
         }
     };
     let Some((is_as_written, receipt)) = receipt else { return Ok(None) };
     let file = WrittenFile { file: location.to_string(), bytes: object.size, rows: receipt.rows };
     let changed = (!is_as_written).then_some(ExistsWhy::OutputChanged { file: None });
-    Ok(Some(Found { place: location.to_string(), receipt, changed, files: vec![file], missing: HashSet::new() }))
+    Ok(Some(Found {
+        place: location.to_string(),
+        receipt,
+        changed,
+        files: vec![file],
+        missing: HashSet::new(),
+    }))
 }
 
 async fn footer(object: &Object, location: &Location) -> Result<Vec<Probe>> {

@@ -17,8 +17,8 @@ pub use decided::{Plan, RunPlan, UpToDate};
 pub(crate) use key_values::{Extent, key_values};
 pub use output::Output;
 pub(crate) use output::{Outputs, PlannedOutput, Resplit};
-pub use receipt::{Receipt, ReceiptOptions, ReceiptOutput, ReceiptSource, ReceiptSummary};
 pub(crate) use receipt::Taken;
+pub use receipt::{Receipt, ReceiptOptions, ReceiptOutput, ReceiptSource, ReceiptSummary};
 pub(crate) use refuse::refuse_stale;
 pub(crate) use server_merge::{ServerMerge, TextOnServer};
 pub(crate) use strategy::{RowGroupPiece, row_group_pieces};
@@ -28,8 +28,8 @@ use crate::codec::csv::check_schema;
 use crate::model::{Format, Options, Result};
 use crate::source::{CsvCells, choose, look};
 use crate::store::Location;
-use futures::future::try_join;
 use existing::Told;
+use futures::future::try_join;
 use output::Asked;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -52,7 +52,8 @@ pub async fn plan(source: &Location, output: &Output, options: &Options) -> Resu
                 receipt.outputs.iter().map(|output| folder.child(&output.file)).collect();
             refuse::refuse_in_source(source, &chosen.exports, options, &files)?;
         }
-        let (source, exports, warnings, receipt) = (source.clone(), chosen.exports, chosen.warnings, *receipt);
+        let (source, exports, warnings, receipt) =
+            (source.clone(), chosen.exports, chosen.warnings, *receipt);
         return Ok(Plan::UpToDate(Box::new(UpToDate { source, exports, receipt, files, warnings })));
     }
     // Cells that go from CSV to CSV are not looked into.

@@ -64,7 +64,10 @@ impl Output {
 fn is_device(location: &Location) -> bool {
     let is_open = || {
         let path = location.path.as_str();
-        path == "/dev/stdout" || path == "/dev/stderr" || path.starts_with("/dev/fd/") || path.starts_with("/proc/")
+        path == "/dev/stdout"
+            || path == "/dev/stderr"
+            || path.starts_with("/dev/fd/")
+            || path.starts_with("/proc/")
     };
     location.is_local()
         && std::fs::metadata(&location.path)

@@ -99,7 +99,9 @@ async fn write_and_publish(
         written => written?,
     };
     let published = match prove(&context, &plan, &mut files).await {
-        Ok(proved) => receipts::publish_with(&context, &plan, &mut files, proved.digest.clone()).await.map(|receipt| (receipt, proved)),
+        Ok(proved) => receipts::publish_with(&context, &plan, &mut files, proved.digest.clone())
+            .await
+            .map(|receipt| (receipt, proved)),
         Err(error) => Err(error),
     };
     let (receipt, Proved { digest, publication }) = match published {

@@ -157,7 +157,9 @@ impl LocalSink {
     pub(crate) fn stamp(&mut self, time: SystemTime) -> Result<()> {
         let set = match (&self.file, self.temporary()) {
             (Some(file), _) => file.set_modified(time),
-            (None, Some(path)) => File::options().write(true).open(path).and_then(|file| file.set_modified(time)),
+            (None, Some(path)) => {
+                File::options().write(true).open(path).and_then(|file| file.set_modified(time))
+            }
             (None, None) => Ok(()),
         };
         set.map_err(|error| Error::io("writing", &self.shown, error))
@@ -246,8 +248,7 @@ impl Published {
     fn now(path: &Path, ours: &std::fs::Metadata, has_replaced: bool) -> Self {
         let (device, inode) = (ours.dev(), ours.ino());
         let modified = ours.modified().ok();
-        let mut published =
-            Published { device, inode, tag: unpublished_tag(ours), modified, has_replaced };
+        let mut published = Published { device, inode, tag: unpublished_tag(ours), modified, has_replaced };
         // Where another one lies there already, what is known of ours is all that will ever be known.
         if let Some(there) = published.meta_at(path) {
             published.tag = local_tag(&there);

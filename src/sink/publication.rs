@@ -50,7 +50,10 @@ impl Publication {
                     return Err(Error::Store {
                         doing: "writing",
                         object: location.to_string(),
-                        reason: format!("another run has been publishing into the folder for {} seconds", LONGEST.as_secs()),
+                        reason: format!(
+                            "another run has been publishing into the folder for {} seconds",
+                            LONGEST.as_secs()
+                        ),
                         remedy: None,
                         source: None,
                     });
@@ -110,8 +113,8 @@ fn try_lock(path: &Path) -> io::Result<Tried> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     fn at(folder: &Path) -> Location {
         Location::parse(&format!("{}/", folder.display())).expect("a path")

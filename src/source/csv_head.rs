@@ -4,7 +4,7 @@
 use super::looks_like::other_delimiter;
 use super::unwrap::Wrapping;
 use crate::codec::csv::{FieldEnd, Fields, escaped_quote, lines, whole_records};
-use crate::codec::value::{Zone, double, parse_timestamp, time};
+use crate::codec::value::{Zone, double, time, zone_of};
 use crate::model::{DataErrorKind, Error, HeaderMode, Options, Quotes, Remedy, Result};
 use crate::store::Object;
 
@@ -130,7 +130,7 @@ pub(crate) enum Values {
 pub(crate) fn is_value(cell: &[u8]) -> bool {
     double::parse(cell).is_some()
         || time::parse_date(cell).is_some()
-        || parse_timestamp(cell).is_some()
+        || zone_of(cell).is_some()
         || cell.eq_ignore_ascii_case(b"true")
         || cell.eq_ignore_ascii_case(b"false")
 }
@@ -291,7 +291,7 @@ fn look_at_times(sample: &[u8], header: &[String]) -> Vec<Seen> {
             let seen = &mut seen[position];
             seen.aggregate |= *text == *b"Aggregate";
             if seen.zone.is_none() {
-                seen.zone = parse_timestamp(&text).map(|(_, zone)| zone);
+                seen.zone = zone_of(&text);
             }
         }
         position = if field.end == FieldEnd::Delimiter { position + 1 } else { 0 };

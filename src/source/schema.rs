@@ -110,6 +110,7 @@ fn cell_type(name: &str, seen: Seen, kind: Kind, chosen: Option<ColumnType>, all
             ColumnType::Boolean => CellType::Boolean,
             ColumnType::Date => CellType::Date,
             ColumnType::Timestamp => CellType::Timestamp(zone),
+            ColumnType::TimestampNs => CellType::Nanoseconds(zone),
         };
     }
     let is_number = is_quantile(name)
@@ -212,7 +213,8 @@ pub(super) fn without_line(error: Error) -> Error {
 
 /// The type of a column of the output, where options change what a Parquet part has.
 pub(crate) fn output_type(field: &Field, chosen: Option<ColumnType>, all_strings: bool) -> DataType {
-    let is_utc = !matches!(field.data_type(), DataType::Timestamp(_, None));
+    let is_local = matches!(field.data_type(), DataType::Timestamp(_, None));
+    let zone = if is_local { Zone::None } else { Zone::Utc };
     match chosen {
         None if all_strings => DataType::Utf8,
         None => field.data_type().clone(),
@@ -221,9 +223,8 @@ pub(crate) fn output_type(field: &Field, chosen: Option<ColumnType>, all_strings
         Some(ColumnType::Int64) => DataType::Int64,
         Some(ColumnType::Boolean) => DataType::Boolean,
         Some(ColumnType::Date) => DataType::Date32,
-        Some(ColumnType::Timestamp) => {
-            CellType::Timestamp(if is_utc { Zone::Utc } else { Zone::None }).data_type()
-        }
+        Some(ColumnType::Timestamp) => CellType::Timestamp(zone).data_type(),
+        Some(ColumnType::TimestampNs) => CellType::Nanoseconds(zone).data_type(),
     }
 }
 

@@ -123,7 +123,8 @@ impl Location {
             return &object.url;
         }
         let bare = |path: &'a str| path.trim_start_matches('/');
-        let below = |folder: &str| object.key.strip_prefix(folder).filter(|rest| rest.starts_with('/')).map(bare);
+        let below =
+            |folder: &str| object.key.strip_prefix(folder).filter(|rest| rest.starts_with('/')).map(bare);
         let (above, _) = self.split();
         match below(&self.path).or_else(|| below(above)) {
             Some(below) => below,

@@ -54,7 +54,9 @@ impl Place {
         below(&folder.path).or_else(|| {
             let wanted = folder.on_disk()?;
             let mut above = Path::new(&self.path).ancestors().skip(1);
-            above.find(|above| id(above) == Some(wanted)).and_then(|above| below(above.to_str()?.trim_end_matches('/')))
+            above
+                .find(|above| id(above) == Some(wanted))
+                .and_then(|above| below(above.to_str()?.trim_end_matches('/')))
         })
     }
 
@@ -141,7 +143,10 @@ mod tests {
         assert_eq!(file.within(&Place::of_folder(&of("memory://a/", ""))), Some("x/y.csv"));
         assert_eq!(file.within(&Place::of_folder(&of("memory://b/", "x/"))), None);
         for (root, key) in [("s3a://a/", "x/y.csv"), ("s3n://a/", "/x//y.csv"), ("s3://a/", "//x/y.csv")] {
-            assert!(Place::of_file(&of(root, key)).is_in(&Place::of_folder(&of("s3://a/", "x")), "y.csv"), "{root}{key}");
+            assert!(
+                Place::of_file(&of(root, key)).is_in(&Place::of_folder(&of("s3://a/", "x")), "y.csv"),
+                "{root}{key}"
+            );
         }
     }
 }

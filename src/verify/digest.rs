@@ -31,6 +31,8 @@ pub(crate) enum Form {
     Date,
     /// In microseconds.
     Timestamp(Zone),
+    /// Hashed as text.
+    Nanoseconds(Zone),
     /// What CSV cannot hold: the bytes that Arrow's row format has for it.
     Bytes,
 }
@@ -43,10 +45,11 @@ impl Form {
             Int8 | Int16 | Int32 | Int64 | UInt8 | UInt16 | UInt32 => Form::Int64,
             Boolean => Form::Boolean,
             Date32 => Form::Date,
-            // CSV has nanoseconds in full, but as text.
-            Timestamp(TimeUnit::Nanosecond, _) => Form::Text,
-            Timestamp(_, Some(_)) => Form::Timestamp(Zone::Utc),
-            Timestamp(_, None) => Form::Timestamp(Zone::None),
+            Timestamp(unit, zone) => {
+                let zone = if zone.is_some() { Zone::Utc } else { Zone::None };
+                // What microseconds cannot hold is compared as CSV has it in full.
+                if *unit == TimeUnit::Nanosecond { Form::Nanoseconds(zone) } else { Form::Timestamp(zone) }
+            }
             _ if crate::codec::csv::can_hold(field) => Form::Text,
             _ => Form::Bytes,
         }
@@ -55,7 +58,7 @@ impl Form {
     /// The word that stands for it in the digest.
     fn word(self) -> &'static str {
         match self {
-            Form::Text => "string",
+            Form::Text | Form::Nanoseconds(_) => "string",
             Form::Double => "double",
             Form::Int64 => "int64",
             Form::Boolean => "boolean",
@@ -75,6 +78,7 @@ impl Form {
             Form::Boolean => CellType::Boolean,
             Form::Date => CellType::Date,
             Form::Timestamp(zone) => CellType::Timestamp(zone),
+            Form::Nanoseconds(zone) => CellType::Nanoseconds(zone),
         }
     }
 }
@@ -185,7 +189,7 @@ pub(crate) fn append_column(
         }
     }
     match form {
-        Form::Text => append_texts(arrays, field, file, out)?,
+        Form::Text | Form::Nanoseconds(_) => append_texts(arrays, field, file, out)?,
         Form::Bytes => append_rows(arrays, name, file, out)?,
         _ => {
             for array in arrays {

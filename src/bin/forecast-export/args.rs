@@ -1,7 +1,7 @@
 //! The command line, as clap reads it: flags in, the library's options out.
 
 use crate::failure::Failure;
-use chrono::{NaiveDate, NaiveDateTime};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use forecast_export::{
     BinaryText, ColumnType, Compression, Encryption, Format, Frequency, HeaderMode, Kind, ObjectOptions,
@@ -346,7 +346,7 @@ pub(crate) struct Columns {
     /// What happens where parts differ: strict (an error) or by-name (aligned, with nulls)
     #[arg(long, value_name = "MODE")]
     schema: Option<SchemaMode>,
-    /// The type of a column: string, double, int64, boolean, date, timestamp (repeats)
+    /// The type of a column: string, double, int64, boolean, date, timestamp, timestamp_ns (repeats)
     #[arg(long = "type", value_name = "NAME=TYPE", value_parser = column_type)]
     types: Vec<(String, ColumnType)>,
     /// Read every column as text
@@ -653,7 +653,7 @@ impl Columns {
 }
 
 impl Shaping {
-    fn apply(&self, options: &mut Options) {
+    fn apply(&self, options: &mut Options) -> Result<(), Failure> {
         options.to = self.to;
         options.compression = self.compression;
         options.row_group_rows = self.row_group_rows;
@@ -661,7 +661,21 @@ impl Shaping {
         options.overwrite = self.overwrite;
         options.verify = self.verify;
         options.no_receipt = self.no_receipt;
+        options.written = source_date_epoch()?;
         self.resources.apply(options);
+        Ok(())
+    }
+}
+
+/// The time that outputs are to have, so that the same parts give the same bytes on every day:
+/// <https://reproducible-builds.org/specs/source-date-epoch/>.
+fn source_date_epoch() -> Result<Option<DateTime<Utc>>, Failure> {
+    const NAME: &str = "SOURCE_DATE_EPOCH";
+    let Some(text) = std::env::var_os(NAME).filter(|text| !text.is_empty()) else { return Ok(None) };
+    let seconds = text.to_str().and_then(|text| text.parse().ok());
+    match seconds.and_then(|seconds| DateTime::from_timestamp(seconds, 0)) {
+        Some(time) => Ok(Some(time)),
+        None => Err(Failure::Usage(format!("{NAME} is no number of seconds since 1970: {}", text.display()))),
     }
 }
 
@@ -713,7 +727,7 @@ impl Merge {
         self.choosing.apply(&mut options)?;
         self.text.apply(&mut options);
         self.columns.apply(&mut options);
-        self.shaping.apply(&mut options);
+        self.shaping.apply(&mut options)?;
         options.on_server = self.on_server.unwrap_or_default();
         Ok(options)
     }
@@ -725,7 +739,7 @@ impl Convert {
         self.choosing.apply(&mut options)?;
         self.text.apply(&mut options);
         self.columns.apply(&mut options);
-        self.shaping.apply(&mut options);
+        self.shaping.apply(&mut options)?;
         options.split = self.split_rows.map(Split::Rows).or(self.split_bytes.map(Split::Bytes));
         Ok(options)
     }

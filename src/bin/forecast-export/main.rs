@@ -19,6 +19,10 @@ use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use tokio::signal::unix::SignalKind;
+
+/// The signal for a file beyond `ulimit -f`.
+const SIGXFSZ: i32 = if cfg!(any(target_arch = "mips", target_arch = "mips64")) { 31 } else { 25 };
 
 fn main() -> ExitCode {
     // A decoder that gives up on a hostile file is reported as an error, not twice.
@@ -31,7 +35,11 @@ fn main() -> ExitCode {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
         match runtime {
             Ok(runtime) => {
-                let code = runtime.block_on(dispatch(cli));
+                let code = runtime.block_on(async {
+                    // A file that grows beyond its limit is an error of writing, not the end of the process.
+                    let _limit = tokio::signal::unix::signal(SignalKind::from_raw(SIGXFSZ));
+                    dispatch(cli).await
+                });
                 // A write into a pipe that nobody reads never ends: it must not keep a signal from ending the process. So
                 // nothing is waited for here, and no thread detached either: until version 2.42 the C library may read
                 // what a thread that is just ending has given back (its bug 19951).
@@ -94,20 +102,37 @@ impl Stop {
     /// Ready when the user or the system asks to stop. It listens from this call on, whenever it is awaited: a signal
     /// that comes in between is not lost.
     fn asked(&self) -> impl Future<Output = ()> + use<> {
-        use tokio::signal::unix::{SignalKind, signal as listen};
+        use tokio::signal::unix::signal as listen;
         let signal = Arc::clone(&self.signal);
         let listening = (listen(SignalKind::interrupt()), listen(SignalKind::terminate()));
+        // A run that was started by nohup outlives its terminal.
+        let hangup = if is_ignored(1) { None } else { listen(SignalKind::hangup()).ok() };
         async move {
             let (Ok(mut interrupt), Ok(mut terminate)) = listening else {
                 return std::future::pending().await;
             };
+            let hung_up = async {
+                match hangup {
+                    Some(mut hangup) => hangup.recv().await,
+                    None => std::future::pending().await,
+                }
+            };
             let number = tokio::select! {
                 _ = interrupt.recv() => 2,
                 _ = terminate.recv() => 15,
+                _ = hung_up => 1,
             };
             signal.store(number, Ordering::Relaxed);
         }
     }
+}
+
+/// Whether whoever started this process had it ignore a signal.
+fn is_ignored(signal: u32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
 }
 
 async fn ls(global: &Global, args: &Ls) -> Result<(), Failure> {

@@ -7,6 +7,7 @@ use crate::model::{Error, Result};
 
 use arrow::array::{
     ArrayRef, BooleanArray, Date32Array, Float64Array, Int64Array, StringArray, TimestampMicrosecondArray,
+    TimestampNanosecondArray,
 };
 use arrow::buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use std::borrow::Cow;
@@ -30,12 +31,20 @@ pub(crate) enum Values {
     Timestamp {
         texts: Dictionary,
         values: Vec<i64>,
+        unit: Precision,
         zone: Zone,
     },
     Double(Vec<f64>),
     Int64(Vec<i64>),
     Boolean(Vec<bool>),
     Date(Vec<i32>),
+}
+
+/// The unit of points in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Precision {
+    Microseconds,
+    Nanoseconds,
 }
 
 /// A point in a column to which it can go back.
@@ -53,9 +62,8 @@ impl Column {
             CellType::Int64 => Values::Int64(Vec::new()),
             CellType::Boolean => Values::Boolean(Vec::new()),
             CellType::Date => Values::Date(Vec::new()),
-            CellType::Timestamp(zone) => {
-                Values::Timestamp { texts: Dictionary::new(), values: Vec::new(), zone }
-            }
+            CellType::Timestamp(zone) => Values::times(Precision::Microseconds, zone),
+            CellType::Nanoseconds(zone) => Values::times(Precision::Nanoseconds, zone),
         };
         Column { values, rows: 0, valid: Vec::new() }
     }
@@ -161,13 +169,13 @@ impl Column {
                 })?;
                 self.rows = texts.keys().len();
             }
-            Values::Timestamp { texts, values, zone } if !has_nulls => {
+            Values::Timestamp { texts, values, unit, zone } if !has_nulls => {
                 let valid = &mut self.valid;
                 texts.extend(cells.iter(), |row, cell| {
                     if cell.is_empty() {
                         mark_null(valid, row);
                     } else {
-                        values.push(parse_time(cell, *zone).ok()?);
+                        values.push(parse_time(cell, *unit, *zone).ok()?);
                     }
                     Some(())
                 })?;
@@ -190,7 +198,8 @@ impl Column {
     fn cell_type(&self) -> CellType {
         match &self.values {
             Values::Text(_) => CellType::String,
-            Values::Timestamp { zone, .. } => CellType::Timestamp(*zone),
+            Values::Timestamp { unit: Precision::Microseconds, zone, .. } => CellType::Timestamp(*zone),
+            Values::Timestamp { unit: Precision::Nanoseconds, zone, .. } => CellType::Nanoseconds(*zone),
             Values::Double(_) => CellType::Double,
             Values::Int64(_) => CellType::Int64,
             Values::Boolean(_) => CellType::Boolean,
@@ -214,9 +223,9 @@ impl Column {
                 _ => return Err("neither true nor false"),
             }),
             Values::Date(values) => values.push(time::parse_date(cell).ok_or("not a date yyyy-MM-dd")?),
-            Values::Timestamp { texts, values, zone } => {
+            Values::Timestamp { texts, values, unit, zone } => {
                 if texts.push(cell) {
-                    match parse_time(cell, *zone) {
+                    match parse_time(cell, *unit, *zone) {
                         Ok(value) => values.push(value),
                         Err(problem) => {
                             let (rows, texts_before) = (self.rows, values.len());
@@ -250,13 +259,19 @@ impl Column {
                 let array = StringArray::try_new(offsets, Buffer::from_vec(bytes), nulls);
                 Arc::new(array.map_err(|error| Error::Internal(format!("a column of text: {error}")))?)
             }
-            Values::Timestamp { texts, values, zone } => {
+            Values::Timestamp { texts, values, unit, zone } => {
                 let of = |key: &u32| values.get(*key as usize).copied().unwrap_or(0);
                 let values: Vec<i64> = texts.keys().iter().map(of).collect();
-                let array = TimestampMicrosecondArray::new(values.into(), nulls);
-                match zone {
-                    Zone::Utc => Arc::new(array.with_timezone("UTC")),
-                    Zone::None => Arc::new(array),
+                let zone = (zone == Zone::Utc).then(|| Arc::from("UTC"));
+                match unit {
+                    Precision::Microseconds => {
+                        let array = TimestampMicrosecondArray::new(values.into(), nulls);
+                        Arc::new(array.with_timezone_opt(zone))
+                    }
+                    Precision::Nanoseconds => {
+                        let array = TimestampNanosecondArray::new(values.into(), nulls);
+                        Arc::new(array.with_timezone_opt(zone))
+                    }
                 }
             }
             Values::Double(values) => Arc::new(Float64Array::new(values.into(), nulls)),
@@ -273,8 +288,27 @@ fn mark_null(valid: &mut Vec<bool>, row: usize) {
     valid.push(false);
 }
 
-fn parse_time(cell: &[u8], zone: Zone) -> Result<i64, BadCell> {
-    let (value, found) = time::parse_timestamp(cell).ok_or("not a timestamp yyyy-MM-ddTHH:mm:ssZ")?;
+/// A time that microseconds cannot hold, where nanoseconds can.
+pub(crate) const TOO_PRECISE: BadCell = "a timestamp with digits beyond the microsecond";
+
+impl Values {
+    fn times(unit: Precision, zone: Zone) -> Self {
+        Values::Timestamp { texts: Dictionary::new(), values: Vec::new(), unit, zone }
+    }
+}
+
+fn parse_time(cell: &[u8], unit: Precision, zone: Zone) -> Result<i64, BadCell> {
+    let read = match unit {
+        Precision::Microseconds => time::parse_timestamp(cell),
+        Precision::Nanoseconds => time::parse_nanoseconds(cell),
+    };
+    let Some((value, found)) = read else {
+        return Err(match unit {
+            Precision::Microseconds if time::parse_nanoseconds(cell).is_some() => TOO_PRECISE,
+            Precision::Microseconds => "not a timestamp yyyy-MM-ddTHH:mm:ssZ",
+            Precision::Nanoseconds => "not a timestamp yyyy-MM-ddTHH:mm:ssZ that fits nanoseconds",
+        });
+    };
     match (zone, found) {
         (Zone::Utc, Zone::None) => Err("a timestamp without zone in a column that has zones"),
         (Zone::None, Zone::Utc) => Err("a timestamp with zone in a column that has none"),

@@ -5,7 +5,7 @@
 //! column; it takes segments without quotes whose rows all have the header's number of fields. Whatever it does not
 //! understand, an error too, is left to the general one, [`Fields`], record by record.
 
-use super::column::{Checkpoint, Column};
+use super::column::{Checkpoint, Column, TOO_PRECISE};
 use super::fields::{Field, FieldEnd, Fields};
 use super::index::{Regular, blocks, regular};
 use super::layout::{BlockCells, CellType, Layout, Typing};
@@ -315,6 +315,7 @@ fn bad_cell(
     let error = Error::data(kind, "", problem).column(column).value(text);
     Box::new(error.remedy(match cell_type {
         CellType::String => Remedy::ExportAsUtf8,
+        _ if problem == TOO_PRECISE => Remedy::ReadNanoseconds { column: column.to_owned() },
         _ => Remedy::ReadAsText { column: column.to_owned() },
     }))
 }

@@ -15,6 +15,8 @@ pub(crate) enum CellType {
     Date,
     /// In UTC where the texts have a zone.
     Timestamp(Zone),
+    /// The same in nanoseconds.
+    Nanoseconds(Zone),
 }
 
 impl CellType {
@@ -25,13 +27,20 @@ impl CellType {
             CellType::Int64 => DataType::Int64,
             CellType::Boolean => DataType::Boolean,
             CellType::Date => DataType::Date32,
-            CellType::Timestamp(Zone::Utc) => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
-            CellType::Timestamp(Zone::None) => DataType::Timestamp(TimeUnit::Microsecond, None),
+            CellType::Timestamp(zone) => DataType::Timestamp(TimeUnit::Microsecond, name_of(zone)),
+            CellType::Nanoseconds(zone) => DataType::Timestamp(TimeUnit::Nanosecond, name_of(zone)),
         }
     }
 
     pub(crate) fn is_numeric(self) -> bool {
         matches!(self, CellType::Double | CellType::Int64)
+    }
+}
+
+fn name_of(zone: Zone) -> Option<Arc<str>> {
+    match zone {
+        Zone::Utc => Some("UTC".into()),
+        Zone::None => None,
     }
 }
 

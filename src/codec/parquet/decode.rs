@@ -10,7 +10,7 @@ use crate::model::{DataErrorKind, Error, Remedy, Result};
 use arrow::array::cast::AsArray;
 use arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, StringArray, new_null_array};
 use arrow::compute::{CastOptions, cast_with_options};
-use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
@@ -254,8 +254,13 @@ fn cell_type(data_type: &DataType) -> CellType {
         DataType::Int64 => CellType::Int64,
         DataType::Boolean => CellType::Boolean,
         DataType::Date32 => CellType::Date,
-        DataType::Timestamp(_, Some(_)) => CellType::Timestamp(Zone::Utc),
-        DataType::Timestamp(_, None) => CellType::Timestamp(Zone::None),
+        DataType::Timestamp(unit, zone) => {
+            let zone = if zone.is_some() { Zone::Utc } else { Zone::None };
+            match unit {
+                TimeUnit::Nanosecond => CellType::Nanoseconds(zone),
+                _ => CellType::Timestamp(zone),
+            }
+        }
         _ => CellType::String,
     }
 }

@@ -14,4 +14,4 @@ pub(crate) use double::{print_java, write_java, write_java_f32};
 pub(crate) use interval::write_interval;
 pub(crate) use printer::{Printer, WORD, put_short};
 pub(crate) use shortest::write_plain;
-pub(crate) use time::{TimestampFormatter, Unit, Zone, parse_timestamp, write_date, write_time};
+pub(crate) use time::{TimestampFormatter, Unit, Zone, write_date, write_time, zone_of};

@@ -45,11 +45,22 @@ type Word = u64;
 /// The microseconds since the epoch that `cell` means, and whether it has a zone; an offset is turned into UTC.
 ///
 /// `yyyy-MM-dd`, alone or followed by `T` or one blank and `HH:mm:ss`, then optionally a point and digits, then optionally
-/// `Z` or an offset (`+02:00`, `+0200`, `+02`). Digits beyond microseconds are dropped. `None` for every other text, and
-/// where the offset leads out of the years 0000 to 9999.
+/// `Z` or an offset (`+02:00`, `+0200`, `+02`). `None` for every other text, where digits beyond microseconds are not zero,
+/// and where the offset leads out of the years 0000 to 9999.
 pub(crate) fn parse_timestamp(cell: &[u8]) -> Option<(i64, Zone)> {
     let (date, clock) = cell.split_first_chunk::<10>()?;
-    parse_clock(parse_day(date)?, clock)
+    parse_clock::<6>(parse_day(date)?, clock)
+}
+
+/// As [`parse_timestamp`], in nanoseconds, which reach from 1677 to 2262.
+pub(crate) fn parse_nanoseconds(cell: &[u8]) -> Option<(i64, Zone)> {
+    let (date, clock) = cell.split_first_chunk::<10>()?;
+    parse_clock::<9>(parse_day(date)?, clock)
+}
+
+/// Whether a timestamp of any precision has a zone; `None` where the text is no timestamp.
+pub(crate) fn zone_of(cell: &[u8]) -> Option<Zone> {
+    parse_timestamp(cell).or_else(|| parse_nanoseconds(cell)).map(|(_, zone)| zone)
 }
 
 /// The days since the epoch that `cell` means: `yyyy-MM-dd`, and `None` for every other text.
@@ -74,11 +85,13 @@ fn parse_day(date: &[u8; 10]) -> Option<i64> {
     Some(days_from_civil(year, u32::from(month), u32::from(day)))
 }
 
-/// The point in time on `day` at what follows the date in a timestamp.
+/// The point in time on `day` at what follows the date in a timestamp, in units of which a second has as many as this
+/// power of ten.
 #[inline]
-fn parse_clock(day: i64, text: &[u8]) -> Option<(i64, Zone)> {
+fn parse_clock<const DIGITS: u32>(day: i64, text: &[u8]) -> Option<(i64, Zone)> {
+    let in_units = |seconds: i64| seconds.checked_mul(10_i64.pow(DIGITS));
     let Some((b'T' | b' ', text)) = text.split_first() else {
-        return text.is_empty().then_some((day * SECONDS_OF_DAY * MICROS, Zone::None));
+        return if text.is_empty() { Some((in_units(day * SECONDS_OF_DAY)?, Zone::None)) } else { None };
     };
     let (clock, rest) = text.split_first_chunk::<8>()?;
     let pairs = digit_pairs(Word::from_le_bytes(*clock), *b"00:00:00")?;
@@ -88,30 +101,39 @@ fn parse_clock(day: i64, text: &[u8]) -> Option<(i64, Zone)> {
     }
     let seconds = day * SECONDS_OF_DAY + i64::from(hour) * 3600 + i64::from(minute) * 60 + i64::from(second);
     match rest {
-        b"Z" => Some((seconds * MICROS, Zone::Utc)),
-        [] => Some((seconds * MICROS, Zone::None)),
-        _ => parse_fraction_and_offset(seconds, rest),
+        b"Z" => Some((in_units(seconds)?, Zone::Utc)),
+        [] => Some((in_units(seconds)?, Zone::None)),
+        _ => parse_fraction_and_offset::<DIGITS>(seconds, rest),
     }
 }
 
 /// What rarely follows the seconds.
 #[cold]
-fn parse_fraction_and_offset(seconds: i64, text: &[u8]) -> Option<(i64, Zone)> {
-    let mut micros = 0;
+fn parse_fraction_and_offset<const DIGITS: u32>(seconds: i64, text: &[u8]) -> Option<(i64, Zone)> {
+    let mut units = 0;
     let mut zone = text;
     if let Some(fraction) = text.strip_prefix(b".") {
         let len = fraction.iter().take_while(|byte| byte.is_ascii_digit()).count();
         if len == 0 {
             return None;
         }
-        // The fraction counts forward from the second before 1970 as well, so leaving digits out rounds to the past.
-        let digits = fraction.iter().take(len).chain(std::iter::repeat(&b'0'));
-        micros = digits.take(6).fold(0, |micros, digit| micros * 10 + i64::from(digit - b'0'));
-        zone = &fraction[len..];
+        let (fraction, rest) = fraction.split_at(len);
+        if fraction.iter().skip(DIGITS as usize).any(|digit| *digit != b'0') {
+            return None;
+        }
+        // The fraction counts forward from the second before 1970 as well.
+        let digits = fraction.iter().chain(std::iter::repeat(&b'0'));
+        units = digits.take(DIGITS as usize).fold(0, |units, digit| units * 10 + i64::from(digit - b'0'));
+        zone = rest;
     }
+    let time = |seconds: i64, zone| {
+        // Before 1970 the seconds alone may be out of the range of a time that is in it.
+        let units = i128::from(seconds) * i128::from(10_i64.pow(DIGITS)) + i128::from(units);
+        Some((i64::try_from(units).ok()?, zone))
+    };
     let (sign, offset) = match zone {
-        [] => return Some((seconds * MICROS + micros, Zone::None)),
-        b"Z" => return Some((seconds * MICROS + micros, Zone::Utc)),
+        [] => return time(seconds, Zone::None),
+        b"Z" => return time(seconds, Zone::Utc),
         [b'+', offset @ ..] => (1, offset),
         [b'-', offset @ ..] => (-1, offset),
         _ => return None,
@@ -127,7 +149,7 @@ fn parse_fraction_and_offset(seconds: i64, text: &[u8]) -> Option<(i64, Zone)> {
     }
     let seconds = seconds - sign * (hours * 3600 + minutes * 60);
     let in_range = (FIRST_DAY * SECONDS_OF_DAY..(LAST_DAY + 1) * SECONDS_OF_DAY).contains(&seconds);
-    in_range.then_some((seconds * MICROS + micros, Zone::Utc))
+    if in_range { time(seconds, Zone::Utc) } else { None }
 }
 
 fn two_digits([tens, ones]: [u8; 2]) -> Option<i64> {
@@ -410,10 +432,10 @@ mod tests {
             // Fractions.
             ("1970-01-01T00:00:00.5Z", 500_000, Zone::Utc),
             ("1970-01-01T00:00:01.000001", 1_000_001, Zone::None),
-            ("1970-01-01T00:00:00.123456789Z", 123_456, Zone::Utc),
-            ("1970-01-01T00:00:00.0000009999999999999999999", 0, Zone::None),
-            ("1969-12-31T23:59:59.9999999Z", -1, Zone::Utc),
-            ("1969-12-31T23:59:59.0000009Z", -1_000_000, Zone::Utc),
+            ("1970-01-01T00:00:00.123456000Z", 123_456, Zone::Utc),
+            ("1970-01-01T00:00:00.0000000000000000000000000", 0, Zone::None),
+            ("1969-12-31T23:59:59.9999990Z", -1, Zone::Utc),
+            ("1969-12-31T23:59:59.0000000Z", -1_000_000, Zone::Utc),
             // Offsets.
             ("1970-01-01T02:00:00+02:00", 0, Zone::Utc),
             ("1970-01-01T02:00:00+0200", 0, Zone::Utc),
@@ -478,6 +500,8 @@ mod tests {
             "2020-01-01T-1:00:00",
             "2020-00-01",
             "2020-13-01",
+            "2020-01-01T00:00:00.1234567Z",
+            "1969-12-31T23:59:59.0000009",
             "2020-01-00",
             "2020-01-32",
             "2020-04-31",
@@ -617,9 +641,12 @@ mod tests {
         }
 
         #[test]
-        fn written_nanoseconds_are_read_back_down_to_the_microsecond(nanos in any::<i64>(), zone in zone()) {
+        fn written_nanoseconds_are_read_back(nanos in any::<i64>(), zone in zone()) {
             let text = written(nanos, Unit::Nano, zone).expect("every nanosecond is in range");
-            prop_assert_eq!(parse_timestamp(text.as_bytes()), Some((nanos.div_euclid(1_000), zone)), "{}", text);
+            prop_assert_eq!(parse_nanoseconds(text.as_bytes()), Some((nanos, zone)), "{}", text);
+            // As microseconds only what is whole ones, and never a time nearby.
+            let micros = (nanos % 1_000 == 0).then(|| (nanos / 1_000, zone));
+            prop_assert_eq!(parse_timestamp(text.as_bytes()), micros, "{}", text);
         }
 
         #[test]
@@ -639,7 +666,10 @@ mod tests {
             text in "[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9](\\.[0-9]{1,9})?(Z|[+-][01][0-9]:[0-5][0-9])"
         ) {
             let expected = DateTime::parse_from_rfc3339(&text).ok().map(|time| time.timestamp_micros());
-            let expected = expected.filter(|micros| (FIRST..=LAST).contains(micros));
+            let fraction = text.split_once('.').map_or("", |(_, rest)| rest);
+            let digits = fraction.bytes().take_while(u8::is_ascii_digit);
+            let is_whole = digits.skip(6).all(|digit| digit == b'0');
+            let expected = expected.filter(|micros| is_whole && (FIRST..=LAST).contains(micros));
             prop_assert_eq!(parse_timestamp(text.as_bytes()), expected.map(|micros| (micros, Zone::Utc)), "{}", text);
         }
 
