@@ -1,7 +1,7 @@
 //! One question to the Forecast API: describes a job through the SDK, whichever of the four kinds it is.
 
 use super::arn::{JobArn, JobKind};
-use crate::model::{Error, Format, Incomplete, Result};
+use crate::model::{Error, Format, Incomplete, Result, redacted};
 use crate::store::StoreOptions;
 
 use aws_sdk_forecast::Client;
@@ -146,7 +146,9 @@ macro_rules! description {
 
 impl Describer {
     pub(super) async fn new(arn: &JobArn, options: &StoreOptions) -> Result<Self> {
+        options.check_service()?;
         let chain = options.chain();
+        chain.endpoint("Forecast").await?;
         chain.check().await?;
         let shared = chain.sdk_config().await;
         let mut config = aws_sdk_forecast::config::Builder::from(&shared)
@@ -203,7 +205,7 @@ impl Describer {
             kind: self.arn.kind(),
             name: described.name.unwrap_or_else(|| self.arn.name().to_owned()),
             status: JobStatus::new(&status),
-            message: described.message,
+            message: described.message.as_deref().map(|message| redacted(message).into_owned()),
             destination: described.destination.and_then(|to| to.s3_config).map(|s3| s3.path),
             format,
             created: described.created.as_ref().and_then(instant),

@@ -11,6 +11,7 @@ use super::incomplete::Incomplete;
 use super::named::Named;
 use super::not_found::{Missing, NotFound};
 use super::output_exists::{ExistsWhy, OutputExists};
+use super::redacted::redacted;
 use super::remedy::Remedy;
 use super::setting::{Setting, SettingName};
 use super::store_problem::StoreProblem;
@@ -164,8 +165,19 @@ impl Error {
 }
 
 impl Named for Error {
+    /// Nothing secret is in it: much of it is what servers said and users handed over.
     fn write(&self, f: &mut fmt::Formatter<'_>, name: SettingName) -> fmt::Result {
-        match self {
+        let sentence = Sentence(self).with_names(name).to_string();
+        f.write_str(&redacted(&sentence))
+    }
+}
+
+/// An error's sentence as it is.
+struct Sentence<'a>(&'a Error);
+
+impl Named for Sentence<'_> {
+    fn write(&self, f: &mut fmt::Formatter<'_>, name: SettingName) -> fmt::Result {
+        match self.0 {
             Error::Usage(error) => error.write(f, name),
             Error::NotFound(error) => error.write(f, name),
             Error::Incomplete(error) => error.write(f, name),

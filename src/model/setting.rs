@@ -25,10 +25,14 @@ pub enum Setting {
     Compression,
     /// `SampleOptions::dimensions`.
     Dimensions,
+    /// `StoreOptions::endpoint_url`.
+    EndpointUrl,
     /// `Selection::expect_parts`.
     ExpectParts,
     /// `Selection::expect_rows`.
     ExpectRows,
+    /// `StoreOptions::external_id`.
+    ExternalId,
     /// `Options::header`.
     Header,
     /// `SampleOptions::items`.
@@ -92,7 +96,7 @@ pub type SettingName = fn(Setting) -> &'static str;
 
 impl Setting {
     /// Every setting.
-    pub const ALL: [Setting; 37] = [
+    pub const ALL: [Setting; 39] = [
         Setting::AllStrings,
         Setting::AllowGaps,
         Setting::Binary,
@@ -100,8 +104,10 @@ impl Setting {
         Setting::Columns,
         Setting::Compression,
         Setting::Dimensions,
+        Setting::EndpointUrl,
         Setting::ExpectParts,
         Setting::ExpectRows,
+        Setting::ExternalId,
         Setting::Header,
         Setting::Items,
         Setting::Job,
@@ -142,8 +148,10 @@ impl Setting {
             Setting::Columns => "columns",
             Setting::Compression => "compression",
             Setting::Dimensions => "dimensions",
+            Setting::EndpointUrl => "endpoint_url",
             Setting::ExpectParts => "expect_parts",
             Setting::ExpectRows => "expect_rows",
+            Setting::ExternalId => "external_id",
             Setting::Header => "header",
             Setting::Items => "items",
             Setting::Job => "job",

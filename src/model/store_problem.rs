@@ -1,5 +1,6 @@
 //! Why a store cannot be reached as it was asked for.
 
+use super::escaped::Escaped;
 use super::named::Named;
 use super::setting::{Setting, SettingName};
 use std::error::Error as StdError;
@@ -25,6 +26,20 @@ pub enum StoreProblem {
     Setup {
         /// Why, as `object_store` says.
         source: Box<dyn StdError + Send + Sync>,
+    },
+    /// A setting, variable or value of a profile is none that a store can be reached with.
+    BadValue {
+        /// Where it comes from.
+        origin: Origin,
+        /// The value, unless it is secret.
+        value: Option<String>,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// No bucket has such a name.
+    BadBucket {
+        /// The name.
+        bucket: String,
     },
     /// A URL names no bucket.
     NoBucket {
@@ -65,6 +80,33 @@ pub enum StoreProblem {
     },
 }
 
+/// Where a value comes from that a store is reached with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Origin {
+    /// A setting of ours.
+    Setting(Setting),
+    /// An environment variable.
+    Variable(String),
+    /// A profile of the AWS configuration files.
+    Profile {
+        /// Its name.
+        profile: String,
+        /// The value's name in it.
+        key: String,
+    },
+}
+
+impl Origin {
+    fn write(&self, f: &mut fmt::Formatter<'_>, name: SettingName) -> fmt::Result {
+        match self {
+            Origin::Setting(setting) => f.write_str(name(*setting)),
+            Origin::Variable(variable) => write!(f, "the environment variable {variable}"),
+            Origin::Profile { profile, key } => write!(f, "{key} of the profile {}", Escaped(profile)),
+        }
+    }
+}
+
 /// Why S3 would refuse a tag.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -101,6 +143,18 @@ impl Named for StoreProblem {
                 write!(f, "this build has no {scheme}:// store; build with the feature \"{feature}\"")
             }
             StoreProblem::Setup { source } => write!(f, "the store cannot be set up: {source}"),
+            StoreProblem::BadValue { origin, value, why } => {
+                origin.write(f, name)?;
+                match value {
+                    Some(value) => write!(f, " cannot be \"{}\": {why}", Escaped(value)),
+                    None => write!(f, " cannot be used: {why}"),
+                }
+            }
+            StoreProblem::BadBucket { bucket } => write!(
+                f,
+                "\"{}\" is no name of a bucket; it has letters, digits, dots, hyphens and underscores",
+                Escaped(bucket)
+            ),
             StoreProblem::NoBucket { url, scheme } => {
                 write!(f, "{url} names no bucket; write {scheme}://BUCKET/PREFIX")
             }
@@ -185,6 +239,34 @@ mod tests {
             (
                 StoreProblem::NoBucket { url: text("s3:///x"), scheme: text("s3") },
                 "s3:///x names no bucket; write s3://BUCKET/PREFIX",
+            ),
+            (
+                StoreProblem::BadValue {
+                    origin: Origin::Setting(Setting::Region),
+                    value: Some(text("eu\twest")),
+                    why: text("it is no word"),
+                },
+                "region cannot be \"eu\\twest\": it is no word",
+            ),
+            (
+                StoreProblem::BadValue {
+                    origin: Origin::Variable(text("AWS_SESSION_TOKEN")),
+                    value: None,
+                    why: text("it holds a control character"),
+                },
+                "the environment variable AWS_SESSION_TOKEN cannot be used: it holds a control character",
+            ),
+            (
+                StoreProblem::BadValue {
+                    origin: Origin::Profile { profile: text("p"), key: text("endpoint_url") },
+                    value: Some(text("x")),
+                    why: text("it has no scheme"),
+                },
+                "endpoint_url of the profile p cannot be \"x\": it has no scheme",
+            ),
+            (
+                StoreProblem::BadBucket { bucket: text("a b") },
+                "\"a b\" is no name of a bucket; it has letters, digits, dots, hyphens and underscores",
             ),
             (StoreProblem::ExternalIdWithoutRole, "an external id belongs to a role; name it with role_arn"),
             (

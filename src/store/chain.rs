@@ -2,7 +2,8 @@
 //! Forecast client alike. Takes a profile, a role and a region where they were given, gives credentials that are
 //! renewed before they expire. Nothing is read or asked before the first use.
 
-use crate::model::{Error, Remedy, Result};
+use super::settings::{check_endpoint, check_region, credentials_problem};
+use crate::model::{Error, Origin, Remedy, Result, StoreProblem, keep_secret};
 
 use async_trait::async_trait;
 use aws_config::environment::EnvironmentVariableRegionProvider;
@@ -16,10 +17,12 @@ use aws_credential_types::credential_feature::AwsCredentialFeature;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
 use aws_types::service_config::ServiceConfigKey;
+use futures::FutureExt;
 use object_store::CredentialProvider;
 use object_store::aws::AwsCredential;
 use std::collections::HashMap;
 use std::fmt;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 use tokio::sync::OnceCell;
@@ -31,6 +34,8 @@ const RENEWED_BEFORE: Duration = Duration::from_secs(300);
 const LEAST_USE: Duration = Duration::from_secs(1);
 /// Where they cannot be renewed, another try waits this long.
 const NEXT_TRY: Duration = Duration::from_secs(10);
+/// The longest that anybody is waited for who gives credentials: a process may ask a person.
+const LONGEST: Duration = Duration::from_secs(180);
 /// Where nothing names a region, STS is asked in this one.
 const FALLBACK_REGION: &str = "us-east-1";
 const SESSION: &str = "forecast-export";
@@ -42,6 +47,14 @@ pub(super) struct Identity {
     pub(super) region: Option<String>,
     pub(super) role_arn: Option<String>,
     pub(super) external_id: Option<String>,
+}
+
+impl Identity {
+    /// The profile that values come from.
+    fn profile_name(&self) -> String {
+        let of_environment = || std::env::var("AWS_PROFILE").ok().filter(|name| !name.is_empty());
+        self.profile.clone().or_else(of_environment).unwrap_or_else(|| "default".to_owned())
+    }
 }
 
 /// The chains of options that were cloned from one another: source, output and Forecast client ask once.
@@ -86,16 +99,29 @@ impl Chain {
     }
 
     async fn resolved(&self) -> &Resolved {
-        self.resolved.get_or_init(|| resolve(&self.identity)).await
+        self.resolved.get_or_init(|| resolve(&self.identity).boxed()).await
     }
 
     /// The region that was given, by flag, environment or profile.
-    pub(super) async fn region(&self) -> Option<&str> {
-        self.resolved().await.region.as_deref()
+    pub(super) async fn region(&self) -> Result<Option<&str>> {
+        let region = self.resolved().await.region.as_deref();
+        // The others were checked when they came in.
+        region.map_or(Ok(()), |region| check_region(self.of_profile("region"), region))?;
+        Ok(region)
     }
 
     /// The endpoint that environment or profile give for a service, or for all.
-    pub(super) async fn endpoint(&self, service: &str) -> Option<String> {
+    pub(crate) async fn endpoint(&self, service: &str) -> Result<Option<String>> {
+        let endpoint = self.configured_endpoint(service).await;
+        endpoint.as_ref().map_or(Ok(()), |url| check_endpoint(self.of_profile("endpoint_url"), url))?;
+        Ok(endpoint)
+    }
+
+    fn of_profile(&self, key: &str) -> Origin {
+        Origin::Profile { profile: self.identity.profile_name(), key: key.to_owned() }
+    }
+
+    async fn configured_endpoint(&self, service: &str) -> Option<String> {
         let config = &self.resolved().await.config;
         let key = ServiceConfigKey::builder()
             .service_id(service)
@@ -149,11 +175,13 @@ impl Chain {
     /// Refuses to go on without credentials.
     #[cfg(feature = "forecast")]
     pub(crate) async fn check(&self) -> Result<()> {
+        self.region().await?;
         self.credentials().await.map(drop).map_err(|error| self.denied(error))
     }
 
     /// Where the credentials come from, in words; never what they are.
     pub(super) async fn source(&self) -> Result<String> {
+        self.region().await?;
         let credentials = self.credentials().await.map_err(|error| self.denied(error))?;
         let steps: &[AwsCredentialFeature] =
             credentials.get_property::<Vec<AwsCredentialFeature>>().map_or(&[], Vec::as_slice);
@@ -171,6 +199,10 @@ impl Chain {
     }
 
     fn denied(&self, error: CredentialsError) -> Error {
+        if let Some(Unsound::Value { origin, why }) = unsound(&error) {
+            let (origin, why) = (origin.clone(), (*why).to_owned());
+            return StoreProblem::BadValue { origin, value: None, why }.into();
+        }
         let object = match (&self.identity.profile, &self.identity.role_arn) {
             (_, Some(role)) => format!("credentials for {role}"),
             (Some(profile), None) => format!("credentials of profile {profile}"),
@@ -217,16 +249,20 @@ async fn resolve(identity: &Identity) -> Resolved {
         .region()
         .await;
     let some_region = region.clone().unwrap_or_else(|| Region::new(FALLBACK_REGION));
-    let mut loader = aws_config::defaults(BehaviorVersion::latest()).region(some_region.clone());
+    let client = super::sdk_client::client();
+    let mut loader = aws_config::defaults(BehaviorVersion::latest())
+        .region(some_region.clone())
+        .http_client(client.clone());
     if let Some(profile) = &identity.profile {
         // A profile that is named by a flag goes before the keys that lie in the environment.
-        let config = ProviderConfig::default().with_region(Some(some_region));
+        let config = ProviderConfig::default().with_region(Some(some_region)).with_http_client(client);
         let provider =
             ProfileFileCredentialsProvider::builder().configure(&config).profile_name(profile).build();
         loader = loader.profile_name(profile).credentials_provider(provider);
     }
     let config = loader.load().await;
     let own = config.credentials_provider().unwrap_or_else(|| SharedCredentialsProvider::new(Nobody));
+    let own = Sound::over(own, identity);
     let provider = match &identity.role_arn {
         None => own,
         Some(role) => {
@@ -234,10 +270,82 @@ async fn resolve(identity: &Identity) -> Resolved {
             if let Some(id) = &identity.external_id {
                 builder = builder.external_id(id);
             }
-            SharedCredentialsProvider::new(builder.build_from_provider(own).await)
+            Sound::over(builder.build_from_provider(own).await, identity)
         }
     };
     Resolved { config, region: region.map(|region| region.to_string()), provider }
+}
+
+/// Gives credentials that can be used: those of another provider, which is not trusted to answer, to give words that
+/// headers can hold, or to take the values of a profile without a panic.
+#[derive(Debug)]
+struct Sound {
+    inner: SharedCredentialsProvider,
+    profile: String,
+}
+
+/// Why credentials are of no use.
+#[derive(Debug, Clone, thiserror::Error)]
+enum Unsound {
+    #[error("{why}")]
+    Value { origin: Origin, why: &'static str },
+    #[error("the credentials that were given cannot be used: {name}: {why}")]
+    Given { name: &'static str, why: &'static str },
+    #[error("the settings of the profile {0} cannot be used")]
+    Settings(String),
+    #[error("there was no answer in {} seconds", LONGEST.as_secs())]
+    Late,
+}
+
+/// What of that is behind an error.
+fn unsound(error: &CredentialsError) -> Option<&Unsound> {
+    let mut causes = std::iter::successors(std::error::Error::source(error), |&cause| cause.source());
+    causes.find_map(|cause| cause.downcast_ref())
+}
+
+impl Sound {
+    fn over(inner: impl ProvideCredentials + 'static, identity: &Identity) -> SharedCredentialsProvider {
+        let inner = SharedCredentialsProvider::new(inner);
+        SharedCredentialsProvider::new(Sound { inner, profile: identity.profile_name() })
+    }
+
+    async fn credentials(&self) -> Result<Credentials, CredentialsError> {
+        let asked = AssertUnwindSafe(self.inner.provide_credentials()).catch_unwind();
+        let credentials = match tokio::time::timeout(LONGEST, asked).await {
+            Ok(Ok(answer)) => answer?,
+            Ok(Err(_)) => {
+                return Err(CredentialsError::invalid_configuration(Unsound::Settings(self.profile.clone())));
+            }
+            Err(_) => return Err(CredentialsError::provider_error(Unsound::Late)),
+        };
+        keep_secret(credentials.secret_access_key());
+        credentials.session_token().into_iter().for_each(keep_secret);
+        let problem = credentials_problem(
+            credentials.access_key_id(),
+            credentials.secret_access_key(),
+            credentials.session_token(),
+        );
+        let Some((name, why)) = problem else { return Ok(credentials) };
+        let steps = credentials.get_property::<Vec<AwsCredentialFeature>>().map_or(&[][..], Vec::as_slice);
+        let is_from = |step| steps.first() == Some(&step) && steps.len() == 1;
+        Err(CredentialsError::invalid_configuration(if is_from(AwsCredentialFeature::CredentialsEnvVars) {
+            Unsound::Value { origin: Origin::Variable(name.to_ascii_uppercase()), why }
+        } else if is_from(AwsCredentialFeature::CredentialsProfile) {
+            let (profile, key) = (self.profile.clone(), name.to_owned());
+            Unsound::Value { origin: Origin::Profile { profile, key }, why }
+        } else {
+            Unsound::Given { name, why }
+        }))
+    }
+}
+
+impl ProvideCredentials for Sound {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::new(self.credentials())
+    }
 }
 
 /// Has no credentials.

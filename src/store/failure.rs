@@ -1,7 +1,7 @@
 //! Failures of stores: takes what object_store says, returns an error that names the object, what was being done, and
 //! what helps.
 
-use crate::model::{DataErrorKind, Error, ExistsWhy, Missing, NotFound, Remedy};
+use crate::model::{DataErrorKind, Error, ExistsWhy, Missing, NotFound, Remedy, redacted};
 use std::sync::{Mutex, PoisonError};
 
 /// Gives a store's error the name of the object and of what was being done, and sorts it by what helps. The error itself
@@ -114,7 +114,7 @@ fn own_error(error: &object_store::Error) -> Option<Error> {
     None
 }
 
-/// An error with its causes on one line, as bodies of XML come in several.
+/// An error with its causes on one line, as bodies of XML come in several, and without what is secret in it.
 pub(crate) fn one_line(error: &(dyn std::error::Error + 'static)) -> String {
     let flat =
         |error: &dyn std::error::Error| error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
@@ -128,6 +128,8 @@ pub(crate) fn one_line(error: &(dyn std::error::Error + 'static)) -> String {
         }
         cause = inner.source();
     }
+    // Before it is cut: what is cut off no longer looks like a secret.
+    let mut line = redacted(&line).into_owned();
     if line.len() > 500 {
         let cut = (0..=500).rev().find(|&at| line.is_char_boundary(at)).unwrap_or(0);
         line.truncate(cut);

@@ -7,7 +7,7 @@ use super::copier::Copier;
 use super::failure::store_error;
 use super::object::{Object, blocking, changed, local_object, open_local, read_local};
 use super::objects::ObjectOptions;
-use crate::model::{Error, Missing, NotFound, Result, StoreProblem};
+use crate::model::{Error, Escaped, Missing, NotFound, Result, StoreProblem};
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
@@ -15,6 +15,7 @@ use object_store::multipart::MultipartStore;
 use object_store::path::Path;
 use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt};
 use std::cmp::Ordering;
+use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -47,6 +48,29 @@ impl<T: ObjectStore> From<Arc<T>> for Connected {
 enum Backend {
     Local,
     Remote(Connected),
+}
+
+/// The most objects that are listed at once: they are all held in memory, a few hundred bytes each.
+const MOST_OBJECTS: usize = 1_000_000;
+
+/// The keys of a listing so far, by their hashes: a server that begins again has no end.
+#[derive(Default)]
+struct KnownKeys {
+    hashes: HashSet<u64, ahash::RandomState>,
+    hasher: ahash::RandomState,
+}
+
+impl KnownKeys {
+    /// Why a listing of these objects does not go on with this key.
+    fn problem(&mut self, objects: &[Object], key: &str) -> Option<String> {
+        if objects.len() == MOST_OBJECTS {
+            return Some(format!("there are more than {MOST_OBJECTS} objects; name a folder with fewer"));
+        }
+        let is_known = !self.hashes.insert(self.hasher.hash_one(key));
+        // Two keys may have one hash.
+        (is_known && objects.iter().any(|object| object.key == key))
+            .then(|| format!("the listing does not end: it names {} twice", Escaped(key)))
+    }
 }
 
 impl Store {
@@ -151,10 +175,15 @@ impl Store {
             Some(after) => store.list_with_offset(prefix, &self.path(&after)?),
         };
         let mut objects = Vec::new();
+        let mut known = KnownKeys::default();
         while let Some(meta) =
             listed.try_next().await.map_err(|error| store_error("listing", &shown, error))?
         {
             let object = self.object(meta);
+            if let Some(reason) = known.problem(&objects, &object.key) {
+                let (doing, remedy) = ("listing", None);
+                return Err(Error::Store { doing, object: shown, reason, remedy, source: None });
+            }
             let to_last = last.as_ref().map(|last| object.key.cmp(last));
             if to_last == Some(Ordering::Greater) {
                 break;

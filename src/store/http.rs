@@ -1,69 +1,217 @@
-//! HTTP middleware under object_store: checks that listings are complete and adds conditions that it cannot express. Takes
-//! HTTP requests and answers, passes them on, or turns answers into failures that object_store retries and reports. Never looks at an object's contents.
+//! HTTP middleware under object_store: keeps answers within bounds, checks that listings are complete and adds conditions
+//! that it cannot express. Takes HTTP requests and answers, passes them on, or turns answers into failures that
+//! object_store retries and reports. Never looks at an object's contents.
 //!
 //! object_store reads a listing that arrives with status 200 and an error document as a folder without objects, and
 //! gives up on one that is cut off. An export that seems to be empty is the one mistake a user cannot see, so a listing
 //! counts only when its document is whole. Uploads are completed under the condition that [`super::uploads`] keeps; a
 //! conflict with another write that is under way says nothing yet about who wins, so it is asked again.
+//!
+//! No answer is trusted to end: bodies pass [`super::bounded`], a listing must get on from page to page, and a redirect is
+//! told, not followed.
 
+use super::bounded::{Bounded, Endless, LONGEST_COMPLAINT, LONGEST_DOCUMENT, SILENCE};
 use super::uploads::{Uploads, ended_by};
 use super::xml::{element, is_whole};
+use crate::model::redacted;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures::StreamExt;
 use object_store::ClientOptions;
 use object_store::client::{
-    HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService,
-    ReqwestConnector,
+    HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpResponseBody,
+    HttpService,
 };
+use reqwest::Url;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
-/// Makes clients that check listings.
+/// Pages without an object that may follow one another; a folder of nothing but versions that were deleted has some.
+const MOST_EMPTY_PAGES: usize = 1_000;
+
+/// Makes clients that check what they are answered.
 #[derive(Debug, Default)]
 pub(super) struct CheckedConnector {
-    inner: ReqwestConnector,
+    named: NamedRegion,
+}
+
+impl CheckedConnector {
+    /// Notes the region that refusals name.
+    #[cfg(feature = "aws")]
+    pub(super) fn noting(named: &NamedRegion) -> Self {
+        CheckedConnector { named: named.clone() }
+    }
 }
 
 impl HttpConnector for CheckedConnector {
     fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
-        Ok(HttpClient::new(Checked { inner: self.inner.connect(options)?, uploads: Uploads::default() }))
+        let inner = super::transport::client(options)?;
+        let (uploads, named) = (Uploads::default(), self.named.clone());
+        Ok(HttpClient::new(Checked { inner, uploads, named, empty_pages: AtomicUsize::new(0) }))
     }
+}
+
+/// The region in which a bucket is, as S3 says where it was asked in another one.
+#[derive(Debug, Default, Clone)]
+pub(super) struct NamedRegion(Arc<Mutex<Option<String>>>);
+
+impl NamedRegion {
+    #[cfg(feature = "aws")]
+    pub(super) fn get(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn note(&self, answer: &HttpResponse) {
+        let is_elsewhere = answer.status().is_redirection() || answer.status() == 400;
+        if let Some(region) = region_of(answer).filter(|_| is_elsewhere) {
+            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(region.to_owned());
+        }
+    }
+}
+
+/// The region that an answer names. It becomes part of a host's name, so nothing else is taken for one.
+pub(super) fn region_of(answer: &HttpResponse) -> Option<&str> {
+    let region = answer.headers().get("x-amz-bucket-region")?.to_str().ok()?;
+    super::settings::is_region(region).then_some(region)
 }
 
 #[derive(Debug)]
 struct Checked {
     inner: HttpClient,
     uploads: Uploads,
+    named: NamedRegion,
+    /// Pages without an object since the last one with any.
+    empty_pages: AtomicUsize,
+}
+
+/// Why an answer is not taken.
+#[derive(Debug, thiserror::Error)]
+enum Refused {
+    #[error("{0}")]
+    Url(String),
+    #[error(
+        "the answer (status {status}) sends us to {to}, and no redirect is followed; see to the endpoint and the region"
+    )]
+    Elsewhere { status: u16, to: String },
+    #[error("{0}")]
+    Endless(#[from] Endless),
+    #[error("the listing does not end: a page is followed by itself")]
+    SamePage,
+    #[error("the listing does not end: {MOST_EMPTY_PAGES} pages without an object")]
+    EmptyPages,
+}
+
+/// What another try would not mend.
+fn lasting(why: impl Into<Refused>) -> HttpError {
+    HttpError::new(HttpErrorKind::Unknown, why.into())
 }
 
 #[async_trait]
 impl HttpService for Checked {
     async fn call(&self, mut request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        // The client would panic at it: http takes some addresses for good that url does not.
+        if let Err(error) = Url::parse(&request.uri().to_string()) {
+            return Err(lasting(Refused::Url(format!("the request has no good address: {error}"))));
+        }
         let query = request.uri().query().unwrap_or_default();
-        let root = if request.method() == "GET" { listing_root(query) } else { None };
+        let listing = if request.method() == "GET" { Listing::asked_for(query) } else { None };
+        let data =
+            if request.method() == "GET" && listing.is_none() { Some(most_data(&request)) } else { None };
         let ticket = Uploads::ticket(&request);
         self.uploads.add_condition(&mut request);
         let ends = ended_by(&request);
         let answer = self.inner.execute(request).await?;
         self.uploads.ended(ends, &answer);
-        match (root, ticket) {
-            (Some(root), _) if answer.status().is_success() => check_listing(answer, root).await,
-            (_, Some(ticket)) if answer.status().is_success() => {
+        self.named.note(&answer);
+        if answer.status().is_redirection() {
+            return not_followed(answer);
+        }
+        if answer.status() == 409 {
+            return check_conflict(complaint(answer).await?).await;
+        }
+        if !answer.status().is_success() {
+            return complaint(answer).await;
+        }
+        let most = data.map_or(LONGEST_DOCUMENT, |most| most.unwrap_or_else(|| length_of(&answer)));
+        let answer = answer.map(|body| HttpResponseBody::new(Bounded::new(body, most, lasting)));
+        match (listing, ticket) {
+            (Some(listing), _) => self.check_listing(answer, &listing).await,
+            (_, Some(ticket)) => {
                 let (answer, document) = whole(answer).await?;
                 self.uploads.begun(&ticket, &String::from_utf8_lossy(&document));
                 Ok(answer)
             }
-            _ if answer.status() == 409 => check_conflict(answer).await,
             _ => Ok(answer),
         }
     }
+}
+
+/// How many bytes of data a request asks for, where it says so.
+fn most_data(request: &HttpRequest) -> Option<u64> {
+    let range = request.headers().get("range")?.to_str().ok()?.strip_prefix("bytes=")?;
+    let (first, last) = range.split_once('-')?;
+    match (first.parse::<u64>(), last.parse::<u64>()) {
+        (Ok(first), Ok(last)) => last.checked_sub(first)?.checked_add(1),
+        (Err(_), Ok(last)) => Some(last),
+        _ => None,
+    }
+}
+
+/// The length that an answer has by its own words; without any it is a document.
+fn length_of(answer: &HttpResponse) -> u64 {
+    let length = answer.headers().get("content-length").and_then(|length| length.to_str().ok()?.parse().ok());
+    length.unwrap_or(LONGEST_DOCUMENT)
+}
+
+/// A redirect says where to, unless it is S3's way of saying that the region is wrong.
+fn not_followed(answer: HttpResponse) -> Result<HttpResponse, HttpError> {
+    let status = answer.status().as_u16();
+    match answer.headers().get("location") {
+        Some(to) => {
+            let to = String::from_utf8_lossy(to.as_bytes()).into_owned();
+            // Not the query: it may be a signature.
+            let to = redacted(to.split('?').next().unwrap_or_default()).into_owned();
+            Err(lasting(Refused::Elsewhere { status, to: to.chars().take(200).collect() }))
+        }
+        None => Ok(answer.map(|_| Bytes::new().into())),
+    }
+}
+
+/// A failure with the beginning of what is said of it, without what is secret. That it goes on for ever, breaks off or is
+/// no text makes it no less of a failure.
+async fn complaint(answer: HttpResponse) -> Result<HttpResponse, HttpError> {
+    let (mut parts, body) = answer.into_parts();
+    let mut said = Vec::new();
+    let read = async {
+        let mut pieces = body.bytes_stream();
+        while let Some(Ok(piece)) = pieces.next().await {
+            said.extend_from_slice(&piece[..piece.len().min(LONGEST_COMPLAINT - said.len())]);
+            if said.len() == LONGEST_COMPLAINT {
+                break;
+            }
+        }
+    };
+    // What came by then has to do.
+    let _ = tokio::time::timeout(SILENCE, read).await;
+    let said = redacted(&String::from_utf8_lossy(&said)).into_owned();
+    parts.headers.remove("content-length");
+    Ok(HttpResponse::from_parts(parts, said.into()))
 }
 
 /// An answer together with its document, read at once. Only for requests that can be made again at no risk: a body that
 /// breaks off is retried like a lost connection.
 async fn whole(answer: HttpResponse) -> Result<(HttpResponse, Bytes), HttpError> {
     let (parts, body) = answer.into_parts();
-    let body = body.bytes().await.map_err(|error| HttpError::new(HttpErrorKind::Interrupted, error))?;
+    let body = body.bytes().await.map_err(|error| match is_endless(&error) {
+        true => error,
+        false => HttpError::new(HttpErrorKind::Interrupted, error),
+    })?;
     Ok((HttpResponse::from_parts(parts, body.clone().into()), body))
+}
+
+fn is_endless(error: &HttpError) -> bool {
+    std::error::Error::source(error).is_some_and(|cause| cause.is::<Refused>())
 }
 
 fn set_status(answer: &mut HttpResponse, status: u16) {
@@ -82,22 +230,65 @@ async fn check_conflict(answer: HttpResponse) -> Result<HttpResponse, HttpError>
     Ok(answer)
 }
 
-/// The root element of the answer to a request with this query, where that is a listing: S3 and Google Cloud Storage
-/// speak of `list-type`, Azure of `comp`.
-fn listing_root(query: &str) -> Option<&'static str> {
-    query.split('&').find_map(|pair| match pair {
-        "list-type=2" => Some("ListBucketResult"),
-        "comp=list" => Some("EnumerationResults"),
-        _ => None,
-    })
+/// A request for a page of a listing.
+#[derive(Debug, PartialEq, Eq)]
+struct Listing {
+    /// The root element of its document.
+    root: &'static str,
+    /// The element of an object in it.
+    object: &'static str,
+    /// The element with the token of the next page.
+    next: &'static str,
+    /// The token of this page, unless it is the first.
+    token: Option<String>,
 }
 
-async fn check_listing(answer: HttpResponse, root: &str) -> Result<HttpResponse, HttpError> {
-    let (mut answer, document) = whole(answer).await?;
-    if !is_whole(&document, root) {
-        set_status(&mut answer, status_of(&document));
+impl Listing {
+    /// The listing that a query asks for: S3 and Google Cloud Storage speak of `list-type`, Azure of `comp`.
+    fn asked_for(query: &str) -> Option<Listing> {
+        let (root, object, next, token) = query.split('&').find_map(|pair| match pair {
+            "list-type=2" => {
+                Some(("ListBucketResult", "Contents", "NextContinuationToken", "continuation-token"))
+            }
+            "comp=list" => Some(("EnumerationResults", "Blob", "NextMarker", "marker")),
+            _ => None,
+        })?;
+        let mut pairs = form_urlencoded::parse(query.as_bytes());
+        let token = pairs.find_map(|(name, value)| (name == token).then(|| value.into_owned()));
+        Some(Listing { root, object, next, token: token.filter(|token| !token.is_empty()) })
     }
-    Ok(answer)
+}
+
+impl Checked {
+    async fn check_listing(
+        &self,
+        answer: HttpResponse,
+        listing: &Listing,
+    ) -> Result<HttpResponse, HttpError> {
+        let (mut answer, document) = whole(answer).await?;
+        if !is_whole(&document, listing.root) {
+            set_status(&mut answer, status_of(&document));
+            // It is told as an error, so that nothing secret may be in it.
+            let said = redacted(&String::from_utf8_lossy(&document)).into_owned();
+            return Ok(answer.map(|_| said.into()));
+        }
+        if listing.token.is_some() {
+            let text = String::from_utf8_lossy(&document);
+            if element(&text, listing.next).filter(|next| !next.is_empty()) == listing.token {
+                return Err(lasting(Refused::SamePage));
+            }
+            let empty_pages = match memchr::memmem::find(&document, format!("{}>", listing.object).as_bytes())
+            {
+                Some(_) => 0,
+                None => self.empty_pages.load(Ordering::Relaxed) + 1,
+            };
+            self.empty_pages.store(empty_pages, Ordering::Relaxed);
+            if empty_pages > MOST_EMPTY_PAGES {
+                return Err(lasting(Refused::EmptyPages));
+            }
+        }
+        Ok(answer)
+    }
 }
 
 /// The status that an answer of this content should have had. What is not known to last is worth another try.
@@ -135,9 +326,45 @@ mod tests {
 
     #[test]
     fn listings_are_told_by_their_query() {
-        assert_eq!(listing_root("list-type=2&prefix=x%2F"), Some("ListBucketResult"));
-        assert_eq!(listing_root("restype=container&comp=list"), Some("EnumerationResults"));
-        assert_eq!(listing_root("uploads"), None);
-        assert_eq!(listing_root("prefix=list-type=2"), None);
+        let root = |query| Listing::asked_for(query).map(|listing| (listing.root, listing.token));
+        assert_eq!(root("list-type=2&prefix=x%2F"), Some(("ListBucketResult", None)));
+        assert_eq!(
+            root("continuation-token=a%2Bb&list-type=2"),
+            Some(("ListBucketResult", Some("a+b".to_owned())))
+        );
+        assert_eq!(root("restype=container&comp=list&marker="), Some(("EnumerationResults", None)));
+        assert_eq!(
+            root("restype=container&comp=list&marker=2"),
+            Some(("EnumerationResults", Some("2".to_owned())))
+        );
+        assert_eq!(root("uploads"), None);
+        assert_eq!(root("prefix=list-type=2"), None);
+    }
+
+    #[test]
+    fn a_request_for_data_says_how_much_there_can_be() {
+        let most = |range: &str| {
+            let mut request = HttpRequest::new(object_store::client::HttpRequestBody::empty());
+            request.headers_mut().insert("range", range.parse().expect("a header"));
+            most_data(&request)
+        };
+        assert_eq!(most("bytes=0-9"), Some(10));
+        assert_eq!(most("bytes=-8"), Some(8));
+        assert_eq!(most("bytes=7-"), None);
+        assert_eq!(most("bytes=9-0"), None);
+        assert_eq!(most("bytes=0-18446744073709551615"), None);
+    }
+
+    #[test]
+    fn a_region_is_a_word() {
+        let named = |region: &str| {
+            let mut answer = HttpResponse::new(Bytes::new().into());
+            answer.headers_mut().insert("x-amz-bucket-region", region.parse().expect("a header"));
+            region_of(&answer).map(str::to_owned)
+        };
+        assert_eq!(named("eu-west-3").as_deref(), Some("eu-west-3"));
+        for region in ["", "eu west", "evil.example/", "eu-west-3@evil.example", "x:1"] {
+            assert_eq!(named(region), None, "{region}");
+        }
     }
 }

@@ -2,6 +2,8 @@
 //! writes and copies. Credentials come by each store's usual chain. Fills in what object_store lacks. Never parses the
 //! names of parts.
 
+#[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
+mod bounded;
 #[cfg(feature = "aws")]
 mod chain;
 #[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
@@ -25,6 +27,12 @@ mod place;
 mod remote;
 #[cfg(feature = "aws")]
 mod s3;
+#[cfg(feature = "aws")]
+mod sdk_client;
+#[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
+mod settings;
+#[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
+mod transport;
 mod upload_pieces;
 mod upload_ticket;
 #[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]

@@ -118,7 +118,36 @@ impl StoreOptions {
         })
     }
 
+    /// Checks what a service of AWS other than S3 is reached with.
+    #[cfg(feature = "forecast")]
+    pub(crate) fn check_service(&self) -> Result<()> {
+        self.check_values()?;
+        super::settings::check_environment("AWS_")
+    }
+
+    #[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
+    fn check_values(&self) -> Result<()> {
+        use super::settings::{check_endpoint, check_region, check_text};
+        use crate::model::{Origin, Setting};
+
+        let check = |setting, value: &Option<String>, check: fn(Origin, &str) -> Result<()>| {
+            value.as_ref().map_or(Ok(()), |value| check(Origin::Setting(setting), value))
+        };
+        check(Setting::EndpointUrl, &self.endpoint_url, check_endpoint)?;
+        check(Setting::Region, &self.region, check_region)?;
+        check(Setting::Profile, &self.profile, check_text)?;
+        check(Setting::RoleArn, &self.role_arn, check_text)?;
+        check(Setting::ExternalId, &self.external_id, check_text)
+    }
+
+    /// Without stores over a network nothing listens to any.
+    #[cfg(not(any(feature = "aws", feature = "gcp", feature = "azure")))]
+    fn check_values(&self) -> Result<()> {
+        Ok(())
+    }
+
     pub(super) fn check(&self, scheme: &str) -> Result<()> {
+        self.check_values()?;
         if self.external_id.is_some() && self.role_arn.is_none() {
             return Err(StoreProblem::ExternalIdWithoutRole.into());
         }

@@ -1,8 +1,8 @@
 //! Connects to an object store: scheme and bucket in, an [`object_store::ObjectStore`] out. Credentials come from each store's
 //! usual environment; nothing here is a secret.
 
-#[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
-use super::client::{bad_store, client_options, retry};
+#[cfg(any(feature = "gcp", feature = "azure"))]
+use super::client::{Unconnected, bad_store, bad_variable, client_options, retry, variables};
 #[cfg(feature = "aws")]
 use super::copier::Copier;
 use super::handle::Connected;
@@ -11,6 +11,8 @@ use super::http::CheckedConnector;
 use super::options::StoreOptions;
 use crate::model::{Result, StoreProblem};
 
+#[cfg(any(feature = "gcp", feature = "azure"))]
+use object_store::StaticCredentialProvider;
 use object_store::memory::InMemory;
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
@@ -25,6 +27,10 @@ pub(crate) fn check_local(options: &StoreOptions) -> Result<()> {
 
 pub(crate) fn connect(scheme: &str, bucket: &str, options: &StoreOptions) -> Result<Connected> {
     options.check(&format!("{scheme}://"))?;
+    #[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
+    if scheme != "memory" {
+        super::settings::check_bucket(bucket)?;
+    }
     match scheme {
         "memory" => {
             let mut stores = MEMORY.lock().unwrap_or_else(PoisonError::into_inner);
@@ -50,6 +56,8 @@ fn left_out(scheme: &'static str, feature: &'static str) -> Result<Connected> {
 
 #[cfg(feature = "aws")]
 fn s3(bucket: &str, options: &StoreOptions) -> Result<Connected> {
+    super::settings::check_environment("AWS_")?;
+    super::s3::check_environment()?;
     let store = Arc::new(super::s3::S3::new(bucket, options));
     // With checksums of pieces an upload's end has to name that of each, which a copy does not tell in the way of
     // object_store.
@@ -65,9 +73,19 @@ pub(super) fn s3(_: &str, _: &StoreOptions) -> Result<Connected> {
 
 #[cfg(feature = "gcp")]
 fn gs(bucket: &str, options: &StoreOptions) -> Result<Connected> {
-    use object_store::gcp::GoogleCloudStorageBuilder;
+    use object_store::gcp::{GcpCredential, GoogleCloudStorageBuilder, GoogleConfigKey};
 
-    let mut client = client_options("GOOGLE_");
+    super::settings::check_environment("GOOGLE_")?;
+    for (name, key, value) in variables::<GoogleConfigKey>("GOOGLE_") {
+        let credential = GcpCredential { bearer: String::new() };
+        let alone = GoogleCloudStorageBuilder::new()
+            .with_bucket_name("bucket")
+            .with_credentials(Arc::new(StaticCredentialProvider::new(credential)))
+            .with_http_connector(Unconnected)
+            .with_config(key, value);
+        alone.build().map_err(|error| bad_variable(&name, &error))?;
+    }
+    let mut client = client_options("GOOGLE_")?;
     if variable("GOOGLE_BASE_URL").is_some_and(|url| url.starts_with("http://")) {
         client = client.with_allow_http(true);
     }
@@ -90,9 +108,22 @@ fn gs(_: &str, _: &StoreOptions) -> Result<Connected> {
 
 #[cfg(feature = "azure")]
 fn az(container: &str, options: &StoreOptions) -> Result<Connected> {
-    use object_store::azure::MicrosoftAzureBuilder;
+    use object_store::azure::{AzureConfigKey, AzureCredential, MicrosoftAzureBuilder};
 
-    let mut client = client_options("AZURE_");
+    super::settings::check_environment("AZURE_")?;
+    for (name, key, value) in variables::<AzureConfigKey>("AZURE_") {
+        let mut alone = MicrosoftAzureBuilder::new()
+            .with_account("account")
+            .with_container_name("container")
+            .with_http_connector(Unconnected);
+        // A key is looked at only where nobody else gives credentials.
+        if !matches!(key, AzureConfigKey::AccessKey | AzureConfigKey::SasKey) {
+            let credential = AzureCredential::BearerToken(String::new());
+            alone = alone.with_credentials(Arc::new(StaticCredentialProvider::new(credential)));
+        }
+        alone.with_config(key, value).build().map_err(|error| bad_variable(&name, &error))?;
+    }
+    let mut client = client_options("AZURE_")?;
     let endpoint = variable("AZURE_STORAGE_ENDPOINT").or_else(|| variable("AZURE_ENDPOINT"));
     if endpoint.is_some_and(|url| url.starts_with("http://")) {
         client = client.with_allow_http(true);

@@ -2,25 +2,25 @@
 //! bucket's name and options, returns an [`ObjectStore`].
 
 use super::chain::{Chain, Shared};
-use super::client::client_options;
+use super::client::{Unconnected, client_options};
 use super::failure::{carried, is_refusal, one_line, refused};
-use super::http::CheckedConnector;
+use super::http::{CheckedConnector, NamedRegion, region_of};
 use super::options::StoreOptions;
 use crate::model::{Error, Missing, NotFound, Remedy, Result};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::FutureExt;
-use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
-use object_store::aws::{
-    AmazonS3, AmazonS3Builder, AmazonS3ConfigKey, S3ConditionalPut, resolve_bucket_region,
-};
-use object_store::client::{HttpClient, HttpConnector, HttpRequest, HttpRequestBody, ReqwestConnector};
+use futures::stream::{self, BoxStream, Stream, StreamExt, TryStreamExt};
+use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey, AwsCredential, S3ConditionalPut};
+use object_store::client::{HttpClient, HttpConnector, HttpRequest, HttpRequestBody};
 use object_store::multipart::{MultipartStore, PartId};
 use object_store::path::Path;
+use object_store::signer::Method;
 use object_store::{
     ClientOptions, CopyOptions, GetOptions, GetResult, ListResult, MultipartId, MultipartUpload, ObjectMeta,
-    ObjectStore, PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions, UploadPart,
+    ObjectStore, PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions,
+    StaticCredentialProvider, UploadPart,
 };
 use std::fmt;
 use std::ops::Range;
@@ -38,7 +38,10 @@ struct Bucket {
     name: String,
     options: StoreOptions,
     chain: Arc<Chain>,
+    /// In the region that was given, or found by asking.
     store: OnceCell<ConnectedBucket>,
+    /// In the region that a refusal named, where that was another one.
+    moved: OnceCell<ConnectedBucket>,
 }
 
 /// The store, and a client for requests of ours that it signs.
@@ -46,6 +49,25 @@ struct Bucket {
 struct ConnectedBucket {
     store: AmazonS3,
     client: HttpClient,
+    region: String,
+    /// What refusals say about the region.
+    named: NamedRegion,
+}
+
+/// Makes a request of the bucket, and once more where the first answer says that it is in another region.
+macro_rules! in_its_region {
+    ($s3:ident, $store:ident, $request:expr) => {{
+        let connected = $s3.connected().await?;
+        let $store = &connected.store;
+        let mut done = $request.await;
+        if done.is_err()
+            && let Some(moved) = $s3.moved(connected).await?
+        {
+            let $store = &moved.store;
+            done = $request.await;
+        }
+        $s3.tell(done).await
+    }};
 }
 
 impl S3 {
@@ -55,16 +77,34 @@ impl S3 {
             chain: options.chain(),
             options: options.clone(),
             store: OnceCell::new(),
+            moved: OnceCell::new(),
         }))
     }
 
-    /// What the store streams, once there is one.
-    fn stream<T: Send + 'static>(
+    /// What the store lists, once there is one.
+    fn listed(
         &self,
-        items: impl FnOnce(&AmazonS3) -> BoxStream<'static, object_store::Result<T>> + Send + 'static,
+        list: impl Fn(&AmazonS3) -> BoxStream<'static, object_store::Result<ObjectMeta>> + Send + 'static,
+    ) -> BoxStream<'static, object_store::Result<ObjectMeta>> {
+        let s3 = self.clone();
+        let listed = async move {
+            let connected = s3.connected().await?;
+            let mut listed = Box::pin(list(&connected.store).peekable());
+            if listed.as_mut().peek().await.is_some_and(Result::is_err)
+                && let Some(moved) = s3.moved(connected).await?
+            {
+                return Ok::<_, object_store::Error>(list(&moved.store));
+            }
+            Ok(listed.boxed())
+        };
+        self.telling(stream::once(listed).try_flatten())
+    }
+
+    fn telling<T: Send + 'static>(
+        &self,
+        items: impl Stream<Item = object_store::Result<T>> + Send + 'static,
     ) -> BoxStream<'static, object_store::Result<T>> {
-        let (s3, told) = (self.clone(), self.clone());
-        let items = stream::once(async move { s3.store().await.map(items) }).try_flatten();
+        let told = self.clone();
         let tell = move |error| {
             let told = told.clone();
             async move { Err(told.told(error).await) }
@@ -100,15 +140,30 @@ impl S3 {
         }
     }
 
-    async fn store(&self) -> object_store::Result<&AmazonS3> {
-        self.signing().await.map(|(store, _)| store)
-    }
-
     /// What signs requests, and what sends them.
     pub(super) async fn signing(&self) -> object_store::Result<(&AmazonS3, &HttpClient)> {
-        let connect = || async { self.0.connect().await.map_err(carried) };
-        let ConnectedBucket { store, client } = self.0.store.get_or_try_init(connect).await?;
+        let ConnectedBucket { store, client, .. } = self.connected().await?;
         Ok((store, client))
+    }
+
+    async fn connected(&self) -> object_store::Result<&ConnectedBucket> {
+        if let Some(moved) = self.0.moved.get() {
+            return Ok(moved);
+        }
+        // Boxed: what futures are made of is checked to a certain depth only.
+        let connect = || async { self.0.connect(None).await.map_err(carried) }.boxed();
+        self.0.store.get_or_try_init(connect).await
+    }
+
+    /// The bucket in the region that was named after a request to `asked` failed, where that is another one. That
+    /// region's answer counts: nobody is sent from place to place.
+    async fn moved(&self, asked: &ConnectedBucket) -> object_store::Result<Option<&ConnectedBucket>> {
+        let is_first = self.0.store.get().is_some_and(|first| std::ptr::eq(first, asked));
+        let Some(region) = asked.named.get().filter(|region| is_first && *region != asked.region) else {
+            return Ok(None);
+        };
+        let connect = || async { self.0.connect(Some(region)).await.map_err(carried) }.boxed();
+        self.0.moved.get_or_try_init(connect).await.map(Some)
     }
 
     /// How often and how long a request is made again.
@@ -132,26 +187,29 @@ impl S3 {
 }
 
 impl Bucket {
-    async fn connect(&self) -> Result<ConnectedBucket> {
+    /// Connects in a region, or in the one that was given.
+    async fn connect(&self, region: Option<String>) -> Result<ConnectedBucket> {
         let options = &self.options;
         let endpoint = match &options.endpoint_url {
             Some(endpoint) => Some(endpoint.clone()),
-            None => self.chain.endpoint("S3").await,
+            None => self.chain.endpoint("S3").await?,
         };
-        let mut client = client_options("AWS_");
+        let mut client = client_options("AWS_")?;
         if endpoint.as_ref().is_some_and(|endpoint| endpoint.starts_with("http://")) {
             client = client.with_allow_http(true);
         }
-        let region = match self.chain.region().await {
-            Some(region) => region.to_owned(),
-            None => self.find_region(endpoint.as_deref(), &client).await?,
+        let region = match (region, self.chain.region().await?) {
+            (Some(region), _) => region,
+            (None, Some(region)) => region.to_owned(),
+            (None, None) => self.find_region(endpoint.as_deref(), &client).await?,
         };
+        let named = NamedRegion::default();
         let sends = CheckedConnector::default().connect(&client).map_err(super::client::bad_store)?;
         let mut builder = from_environment()
             .with_bucket_name(&self.name)
             .with_client_options(client)
-            .with_http_connector(CheckedConnector::default())
-            .with_region(region)
+            .with_http_connector(CheckedConnector::noting(&named))
+            .with_region(&region)
             .with_retry(super::client::retry(options))
             .with_conditional_put(S3ConditionalPut::ETagMatch);
         if let Some(endpoint) = endpoint {
@@ -169,7 +227,7 @@ impl Bucket {
         };
         builder = self.encrypt(builder);
         let store = builder.build().map_err(super::client::bad_store)?;
-        Ok(ConnectedBucket { store, client: sends })
+        Ok(ConnectedBucket { store, client: sends, region, named })
     }
 
     fn encrypt(&self, mut builder: AmazonS3Builder) -> AmazonS3Builder {
@@ -193,8 +251,7 @@ impl Bucket {
         builder
     }
 
-    /// Asks where the bucket is: an unsigned HeadBucket is refused, but the refusal says it. AWS is asked by
-    /// object_store, which knows no other endpoints.
+    /// Asks where the bucket is: an unsigned HeadBucket is refused, but the refusal says it.
     async fn find_region(&self, endpoint: Option<&str>, client: &ClientOptions) -> Result<String> {
         let shown = format!("s3://{}", self.name);
         let failed =
@@ -205,51 +262,75 @@ impl Bucket {
                 remedy: Some(Remedy::NameRegion),
                 source,
             };
-        let Some(endpoint) = endpoint else {
-            // Only this region ever took such names, which object_store would ask after as those of hosts, in small
-            // letters: another bucket.
-            if self.name.contains(|c: char| c.is_ascii_uppercase()) {
+        let url = match endpoint {
+            Some(endpoint) => format!("{}/{}", endpoint.trim_end_matches('/'), self.name),
+            // Only this region ever took such names, and a host's name has none: it would be another bucket.
+            None if self.name.contains(|c: char| c.is_ascii_uppercase()) => {
                 return Ok(DEFAULT_REGION.to_owned());
             }
-            return resolve_bucket_region(&self.name, client).await.map_err(|error| {
-                let reason = one_line(&error);
-                // Its error is private but for its text.
-                if reason.contains(&format!("Bucket '{}' not found", self.name)) {
-                    let (doing, object, missing) = ("looking for", shown.clone(), Missing::Bucket);
-                    NotFound::Object { doing, object, missing, source: Some(Box::new(error)) }.into()
-                } else {
-                    failed(reason, Some(Box::new(error)))
-                }
-            });
+            // The certificate is good for names without a dot.
+            None if self.name.contains(['.', '_']) => format!("https://s3.amazonaws.com/{}", self.name),
+            None => format!("https://{}.s3.amazonaws.com", self.name),
         };
-        let url = format!("{}/{}", endpoint.trim_end_matches('/'), self.name);
         let mut request = HttpRequest::new(HttpRequestBody::empty());
-        *request.method_mut() = "HEAD".parse().map_err(|_| Error::Internal("no HEAD".into()))?;
+        *request.method_mut() = Method::HEAD;
         *request.uri_mut() = url
             .parse()
             .map_err(|error| failed(format!("{url} is no URL: {error}"), Some(Box::new(error))))?;
-        let client = ReqwestConnector::default().connect(client).map_err(super::client::bad_store)?;
+        // Without what checks answers: a redirect is one of those that say where the bucket is.
+        let client = super::transport::client(client).map_err(super::client::bad_store)?;
         let answer =
             client.execute(request).await.map_err(|error| failed(one_line(&error), Some(Box::new(error))))?;
-        let region = answer.headers().get("x-amz-bucket-region").and_then(|region| region.to_str().ok());
-        Ok(region.unwrap_or(DEFAULT_REGION).to_owned())
+        match (region_of(&answer), endpoint) {
+            (Some(region), _) => Ok(region.to_owned()),
+            // A server of another kind.
+            (None, Some(_)) => Ok(DEFAULT_REGION.to_owned()),
+            (None, None) if answer.status() == 404 => {
+                let (doing, object, missing) = ("looking for", shown, Missing::Bucket);
+                Err(NotFound::Object { doing, object, missing, source: None }.into())
+            }
+            (None, None) => {
+                Err(failed(format!("the answer (status {}) names none", answer.status().as_u16()), None))
+            }
+        }
     }
 }
 
 /// What the environment says by object_store's own names holds, but for the endpoints: which of them counts is the
 /// chain's to say, and object_store would put that of the environment over the one that was asked for.
 fn from_environment() -> AmazonS3Builder {
-    let mut builder = AmazonS3Builder::new();
-    for (name, value) in std::env::vars_os() {
-        if let (Some(name), Some(value)) = (name.to_str(), value.to_str())
-            && name.starts_with("AWS_")
-            && !name.starts_with("AWS_ENDPOINT_URL")
-            && let Ok(key) = name.to_ascii_lowercase().parse()
-        {
-            builder = builder.with_config(key, value);
+    let settings = environment().into_iter();
+    settings.fold(AmazonS3Builder::new(), |builder, (_, key, value)| builder.with_config(key, value))
+}
+
+/// Variables by object_store's own names.
+fn environment() -> Vec<(String, AmazonS3ConfigKey, String)> {
+    let mut found = super::client::variables::<AmazonS3ConfigKey>("AWS_");
+    found.retain(|(name, ..)| !name.starts_with("AWS_ENDPOINT_URL"));
+    found
+}
+
+/// Refuses a variable that no store can be made with.
+pub(super) fn check_environment() -> Result<()> {
+    for (name, key, value) in environment() {
+        if matches!(key, AmazonS3ConfigKey::Client(_)) {
+            client_options("AWS_")?;
+            continue;
         }
+        let alone = AmazonS3Builder::new()
+            .with_bucket_name("bucket")
+            .with_region(DEFAULT_REGION)
+            // Those of the environment count together, and the chain knows them.
+            .with_credentials(Arc::new(StaticCredentialProvider::new(AwsCredential {
+                key_id: String::new(),
+                secret_key: String::new(),
+                token: None,
+            })))
+            .with_http_connector(Unconnected)
+            .with_config(key, value);
+        alone.build().map_err(|error| super::client::bad_variable(&name, &error))?;
     }
-    builder
+    Ok(())
 }
 
 impl fmt::Display for S3 {
@@ -291,8 +372,7 @@ impl ObjectStore for S3 {
         payload: PutPayload,
         options: PutOptions,
     ) -> object_store::Result<PutResult> {
-        let done = self.store().await?.put_opts(path, payload, options).await;
-        self.tell(done).await
+        in_its_region!(self, store, store.put_opts(path, payload.clone(), options.clone()))
     }
 
     async fn put_multipart_opts(
@@ -300,31 +380,32 @@ impl ObjectStore for S3 {
         path: &Path,
         options: PutMultipartOptions,
     ) -> object_store::Result<Box<dyn MultipartUpload>> {
-        let done = self.store().await?.put_multipart_opts(path, options).await;
-        let upload = self.tell(done).await?;
+        let upload = in_its_region!(self, store, store.put_multipart_opts(path, options.clone()))?;
         Ok(Box::new(Upload { upload, s3: self.clone() }))
     }
 
     async fn get_opts(&self, path: &Path, options: GetOptions) -> object_store::Result<GetResult> {
-        let done = self.store().await?.get_opts(path, options).await;
-        self.tell(done).await
+        in_its_region!(self, store, store.get_opts(path, options.clone()))
     }
 
     async fn get_ranges(&self, path: &Path, ranges: &[Range<u64>]) -> object_store::Result<Vec<Bytes>> {
-        let done = self.store().await?.get_ranges(path, ranges).await;
-        self.tell(done).await
+        in_its_region!(self, store, store.get_ranges(path, ranges))
     }
 
     fn delete_stream(
         &self,
         paths: BoxStream<'static, object_store::Result<Path>>,
     ) -> BoxStream<'static, object_store::Result<Path>> {
-        self.stream(|store| store.delete_stream(paths))
+        // What is deleted was listed or written before, in the region that is right.
+        let s3 = self.clone();
+        let deleted =
+            async move { Ok::<_, object_store::Error>(s3.connected().await?.store.delete_stream(paths)) };
+        self.telling(stream::once(deleted).try_flatten())
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, object_store::Result<ObjectMeta>> {
         let prefix = prefix.cloned();
-        self.stream(move |store| store.list(prefix.as_ref()))
+        self.listed(move |store| store.list(prefix.as_ref()))
     }
 
     fn list_with_offset(
@@ -333,20 +414,19 @@ impl ObjectStore for S3 {
         offset: &Path,
     ) -> BoxStream<'static, object_store::Result<ObjectMeta>> {
         let (prefix, offset) = (prefix.cloned(), offset.clone());
-        self.stream(move |store| store.list_with_offset(prefix.as_ref(), &offset))
+        self.listed(move |store| store.list_with_offset(prefix.as_ref(), &offset))
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> object_store::Result<ListResult> {
-        let done = self.store().await?.list_with_delimiter(prefix).await;
-        self.tell(done).await
+        in_its_region!(self, store, store.list_with_delimiter(prefix))
     }
 
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> object_store::Result<()> {
-        self.store().await?.copy_opts(from, to, options).await
+        in_its_region!(self, store, store.copy_opts(from, to, options.clone()))
     }
 
     async fn rename_opts(&self, from: &Path, to: &Path, options: RenameOptions) -> object_store::Result<()> {
-        self.store().await?.rename_opts(from, to, options).await
+        in_its_region!(self, store, store.rename_opts(from, to, options.clone()))
     }
 }
 
@@ -354,8 +434,7 @@ impl ObjectStore for S3 {
 #[async_trait]
 impl MultipartStore for S3 {
     async fn create_multipart(&self, path: &Path) -> object_store::Result<MultipartId> {
-        let done = self.store().await?.create_multipart(path).await;
-        self.tell(done).await
+        in_its_region!(self, store, store.create_multipart(path))
     }
 
     async fn create_multipart_opts(
@@ -363,8 +442,7 @@ impl MultipartStore for S3 {
         path: &Path,
         options: PutMultipartOptions,
     ) -> object_store::Result<MultipartId> {
-        let done = self.store().await?.create_multipart_opts(path, options).await;
-        self.tell(done).await
+        in_its_region!(self, store, store.create_multipart_opts(path, options.clone()))
     }
 
     async fn put_part(
@@ -374,8 +452,7 @@ impl MultipartStore for S3 {
         part: usize,
         data: PutPayload,
     ) -> object_store::Result<PartId> {
-        let done = self.store().await?.put_part(path, id, part, data).await;
-        self.tell(done).await
+        in_its_region!(self, store, store.put_part(path, id, part, data.clone()))
     }
 
     async fn complete_multipart(
@@ -384,13 +461,11 @@ impl MultipartStore for S3 {
         id: &MultipartId,
         parts: Vec<PartId>,
     ) -> object_store::Result<PutResult> {
-        let done = self.store().await?.complete_multipart(path, id, parts).await;
-        self.tell(done).await
+        in_its_region!(self, store, store.complete_multipart(path, id, parts.clone()))
     }
 
     async fn abort_multipart(&self, path: &Path, id: &MultipartId) -> object_store::Result<()> {
-        let done = self.store().await?.abort_multipart(path, id).await;
-        self.tell(done).await
+        in_its_region!(self, store, store.abort_multipart(path, id))
     }
 }
 

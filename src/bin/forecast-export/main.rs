@@ -12,7 +12,8 @@ use clap::{CommandFactory, Parser};
 use failure::Failure;
 use flags::flag;
 use forecast_export::{
-    Error, Location, Options, Output, inventory, plan, run_until, sample_until, schema, verify_until,
+    Error, Location, Options, Output, inventory, plan, redacted, run_until, sample_until, schema,
+    verify_until,
 };
 use progress::Progress;
 use std::io::{IsTerminal, Write};
@@ -88,7 +89,7 @@ fn report(failure: &Failure, signal: u8) -> ExitCode {
         // Nobody is left to tell.
         return ExitCode::SUCCESS;
     }
-    let _ = writeln!(std::io::stderr(), "error: {}", output::multiline_safe(&failure.to_string()));
+    let _ = writeln!(std::io::stderr(), "error: {}", output::multiline_safe(&redacted(&failure.to_string())));
     ExitCode::from(failure.code(signal))
 }
 

@@ -1,9 +1,10 @@
-//! What people and scripts are shown. Text from outside is escaped before it reaches a terminal.
+//! What people and scripts are shown. Text from outside is escaped before it reaches a terminal, and holds no secret of
+//! this process.
 
 use crate::failure::Failure;
 use forecast_export::{
     Error, Escaped, ExportSummary, Inventory, PartState, ReceiptSummary, Report, SampleReport, SchemaSummary,
-    VerifyReport,
+    VerifyReport, without_secrets,
 };
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -13,7 +14,7 @@ use unicode_width::UnicodeWidthStr;
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
     let failed = |source| Error::Io { doing: "writing", object: "standard output".into(), source };
-    Ok(out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(failed)?)
+    Ok(out.write_all(without_secrets(text).as_bytes()).and_then(|()| out.flush()).map_err(failed)?)
 }
 
 /// Prints one JSON document on standard output.
@@ -25,7 +26,7 @@ pub(crate) fn json(document: &impl serde::Serialize) -> Result<(), Failure> {
 
 /// Prints a line on standard error; where that is closed there is nobody to tell.
 pub(crate) fn note(text: &str) {
-    let _ = writeln!(std::io::stderr(), "{}", multiline_safe(text.trim_end()));
+    let _ = writeln!(std::io::stderr(), "{}", multiline_safe(&without_secrets(text.trim_end())));
 }
 
 /// Escapes control characters, line ends excepted.

@@ -2,14 +2,18 @@
 //! the requests that were made as well as at the result.
 //!
 //! The behaviour that all stores share is in `s3`, copies within a server in `on_server`, headers and encryption in
-//! `sse`, who asks in `credentials`. What one fault of S3 leads to, and how often a request is made again, is in
+//! `sse`, who asks in `credentials`. Servers that mean harm are in `hostile`, values that no client can use in `settings`,
+//! and that nothing secret is shown in `secrets`. What one fault of S3 leads to, and how often a request is made again, is in
 //! `s3_faults`. That no fault at all does harm is for the room `faults`.
 
 mod access;
 mod credentials;
 mod far_away;
+mod hostile;
 mod keys;
 mod on_server;
 mod s3;
 mod s3_faults;
+mod secrets;
+mod settings;
 mod sse;

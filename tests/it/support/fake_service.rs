@@ -1,12 +1,15 @@
 //! Services of AWS on loopback, as far as a test needs them: each request is noted and answered by a function of the
 //! test.
 
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
+use futures::{StreamExt, stream};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::{Frame, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{HeaderMap, Request, Response};
@@ -51,6 +54,12 @@ pub(crate) enum Answer {
         headers: Vec<(&'static str, String)>,
         body: String,
     },
+    /// A body without end, or with too many bytes for a test to wait for.
+    Endless {
+        status: u16,
+        headers: Vec<(&'static str, String)>,
+        start: String,
+    },
     /// The connection is closed without an answer.
     Close,
     /// Nothing comes for this long.
@@ -66,9 +75,14 @@ impl Answer {
         Answer::Body { status, headers: Vec::new(), body: body.into() }
     }
 
+    /// An answer that begins like this and goes on for ever.
+    pub(crate) fn endless(status: u16, start: impl Into<String>) -> Self {
+        Answer::Endless { status, headers: Vec::new(), start: start.into() }
+    }
+
     /// With a header.
     pub(crate) fn with(mut self, name: &'static str, value: &str) -> Self {
-        if let Answer::Body { headers, .. } = &mut self {
+        if let Answer::Body { headers, .. } | Answer::Endless { headers, .. } = &mut self {
             headers.push((name, value.to_owned()));
         }
         self
@@ -118,14 +132,18 @@ impl FakeService {
     }
 }
 
-async fn respond(answer: Answer) -> std::io::Result<Response<Full<Bytes>>> {
+type Body = UnsyncBoxBody<Bytes, Infallible>;
+
+async fn respond(answer: Answer) -> std::io::Result<Response<Body>> {
     match answer {
         Answer::Body { status, headers, body } => {
-            let mut response = Response::builder().status(status);
-            for (name, value) in headers {
-                response = response.header(name, value);
-            }
-            Ok(response.body(Full::new(body.into())).expect("status and headers are good"))
+            Ok(response(status, headers, Full::new(body.into()).boxed_unsync()))
+        }
+        Answer::Endless { status, headers, start } => {
+            let more = Bytes::from(vec![b' '; 1 << 16]);
+            let pieces = stream::iter([start.into()]).chain(stream::repeat(more));
+            let body = StreamBody::new(pieces.map(|piece| Ok(Frame::data(piece))));
+            Ok(response(status, headers, body.boxed_unsync()))
         }
         Answer::Close => Err(std::io::ErrorKind::ConnectionAborted.into()),
         Answer::Silence(time) => {
@@ -133,4 +151,10 @@ async fn respond(answer: Answer) -> std::io::Result<Response<Full<Bytes>>> {
             Err(std::io::ErrorKind::ConnectionAborted.into())
         }
     }
+}
+
+fn response(status: u16, headers: Vec<(&'static str, String)>, body: Body) -> Response<Body> {
+    let response = Response::builder().status(status);
+    let response = headers.into_iter().fold(response, |response, (name, value)| response.header(name, value));
+    response.body(body).expect("status and headers are good")
 }
