@@ -1,6 +1,7 @@
 //! Keeps a foreign decoder's panic on hostile input from becoming ours.
 
-use std::any::Any;
+use crate::model::panic_text;
+
 use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -14,12 +15,6 @@ pub(crate) fn guard<T, E: Display>(work: impl FnOnce() -> Result<T, E>) -> Resul
         Ok(Err(error)) => Err(error.to_string()),
         Err(panic) => Err(format!("the decoder gave up: {}", panic_text(&*panic))),
     }
-}
-
-/// What a panic said.
-pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("unknown")
 }
 
 #[cfg(test)]

@@ -6,4 +6,4 @@ mod guard;
 pub(crate) mod parquet;
 pub(crate) mod value;
 
-pub(crate) use guard::{guard, panic_text};
+pub(crate) use guard::guard;

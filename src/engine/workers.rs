@@ -8,7 +8,6 @@
 
 use super::context::Context;
 use super::threads::CpuPool;
-use crate::codec::panic_text;
 use crate::model::{Error, Result};
 
 use futures::StreamExt;
@@ -266,9 +265,7 @@ impl<S: ItemSource, T: Send + 'static> Thread<S, T> {
             drop(permit);
             worked
         }));
-        let stepped = stepped.unwrap_or_else(|panic| {
-            Err(Error::Internal(format!("a worker gave up: {}", panic_text(&*panic))))
-        });
+        let stepped = stepped.unwrap_or_else(|panic| Err(Error::from_panic("working", &*panic)));
         (place, stepped.transpose())
     }
 }

@@ -8,6 +8,7 @@
 use super::data_error::{DataError, DataErrorKind};
 use super::difference::Difference;
 use super::incomplete::Incomplete;
+use super::limit::{Limit, panic_text};
 use super::named::Named;
 use super::not_found::{Missing, NotFound};
 use super::output_exists::{ExistsWhy, OutputExists};
@@ -17,6 +18,7 @@ use super::setting::{Setting, SettingName};
 use super::store_problem::StoreProblem;
 use super::usage::UsageError;
 
+use std::any::Any;
 use std::error::Error as StdError;
 use std::fmt;
 
@@ -149,6 +151,26 @@ impl Error {
         }
     }
 
+    /// What ended in a panic: a limit of the system that a library does not take for an error, else a defect.
+    pub fn from_panic(doing: &'static str, panic: &(dyn Any + Send)) -> Self {
+        match Limit::of_panic(panic) {
+            Some(limit) => {
+                Error::Io { doing, object: "the work".to_owned(), source: std::io::Error::other(limit) }
+            }
+            None => Error::Internal(format!("{doing} ended early: {}", panic_text(panic))),
+        }
+    }
+
+    /// A limit of the system, where that is behind the failure of something else.
+    pub(crate) fn of_limit(
+        doing: &'static str,
+        object: &str,
+        error: &(dyn StdError + 'static),
+    ) -> Option<Self> {
+        let limit = Limit::behind(error)?;
+        Some(Error::Io { doing, object: object.to_owned(), source: std::io::Error::other(limit) })
+    }
+
     /// An error in the contents of `file`.
     pub(crate) fn data(
         kind: DataErrorKind,
@@ -192,7 +214,13 @@ impl Named for Sentence<'_> {
                 write!(f, "{doing} {object}: the service failed: {reason}")?;
                 write_remedy(remedy.as_ref(), f, name)
             }
-            Error::Io { doing, object, source } => write!(f, "{doing} {object}: {source}"),
+            Error::Io { doing, object, source } => {
+                write!(f, "{doing} {object}: {source}")?;
+                match Limit::behind(source) {
+                    Some(limit) => write!(f, "; {}", limit.remedy()),
+                    None => Ok(()),
+                }
+            }
             Error::Stopped => f.write_str("stopped"),
             Error::Internal(defect) => write!(f, "internal error: {defect}; please report it"),
         }
@@ -300,6 +328,24 @@ mod tests {
         for error in [denied, missing, other] {
             assert!(error.source().is_some_and(|source| source.is::<std::io::Error>()), "{error}");
         }
+    }
+
+    #[test]
+    fn a_limit_of_the_system_is_no_defect() {
+        let panicked = |text: &str| Error::from_panic("running", &text.to_owned()).to_string();
+        assert_eq!(
+            panicked("OS can't spawn worker thread: x"),
+            "running the work: no more threads can be started; raise the number of processes (ulimit -u), or end others"
+        );
+        assert_eq!(
+            panicked("index out of bounds"),
+            "internal error: running ended early: index out of bounds; please report it"
+        );
+        let full = Error::io("reading", "x.csv", std::io::Error::from_raw_os_error(24)).to_string();
+        assert!(
+            full.ends_with("; raise the number of open files (ulimit -n), or use fewer threads"),
+            "{full}"
+        );
     }
 
     #[test]

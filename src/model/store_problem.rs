@@ -142,7 +142,12 @@ impl Named for StoreProblem {
             StoreProblem::LeftOut { scheme, feature } => {
                 write!(f, "this build has no {scheme}:// store; build with the feature \"{feature}\"")
             }
-            StoreProblem::Setup { source } => write!(f, "the store cannot be set up: {source}"),
+            StoreProblem::Setup { source } => {
+                // What went wrong is in the causes.
+                let causes = std::iter::successors(source.source(), |&cause| cause.source());
+                write!(f, "the store cannot be set up: {source}")?;
+                causes.into_iter().try_for_each(|cause| write!(f, ": {cause}"))
+            }
             StoreProblem::BadValue { origin, value, why } => {
                 origin.write(f, name)?;
                 match value {

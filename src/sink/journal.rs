@@ -10,7 +10,7 @@ use crate::store::Store;
 
 use object_store::path::Path;
 use serde::{Deserialize, Serialize};
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::sync::{LazyLock, Mutex, PoisonError};
@@ -18,6 +18,9 @@ use tempfile::NamedTempFile;
 
 /// What the journals' names end in.
 const SUFFIX: &str = ".uploads";
+
+/// More than a run can have under way, and no more than is worth to be read.
+const LONGEST_JOURNAL: u64 = 64 << 20;
 
 /// A line of a journal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -114,14 +117,27 @@ fn dead_journals(folder: &std::path::Path) -> Vec<(PathBuf, File, Vec<NotedUploa
     let dead = entries.flatten().filter_map(|entry| {
         let path = entry.path();
         path.to_str().filter(|path| path.ends_with(SUFFIX))?;
-        let mut file = File::options().read(true).write(true).open(&path).ok()?;
+        let mut file = open_journal(&path)?;
         file.try_lock().ok()?;
         let mut text = String::new();
-        file.read_to_string(&mut text).ok()?;
+        // A journal has a line for each of a few uploads.
+        (&mut file).take(LONGEST_JOURNAL).read_to_string(&mut text).ok()?;
         // An empty one may be another process's that is about to lock it.
         (!text.is_empty()).then(|| (path, file, left(&text)))
     });
     dead.collect()
+}
+
+/// Opens what may be a journal. Anybody may have put something else there: a pipe, which would be waited for until its
+/// other end is opened, or a device.
+fn open_journal(path: &std::path::Path) -> Option<File> {
+    let is_file = |meta: std::io::Result<Metadata>| meta.is_ok_and(|meta| meta.is_file());
+    if !is_file(std::fs::symlink_metadata(path)) {
+        return None;
+    }
+    // For reading and writing, as a lock wants it; a pipe that has been put there by now is opened so without waiting.
+    let file = File::options().read(true).write(true).open(path).ok()?;
+    is_file(file.metadata()).then_some(file)
 }
 
 /// What was begun and not ended. A last line that is cut off is no upload that anybody knows the id of.
@@ -146,6 +162,28 @@ fn folder() -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_no_file_is_no_journal() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let line = serde_json::to_string(&Line::Begun(NotedUpload {
+            bucket: "s3://b/".into(),
+            key: "k".into(),
+            id: "1".into(),
+        }))
+        .expect("JSON");
+        let at = |name: &str| folder.path().join(name);
+        std::fs::write(at("dead.uploads"), format!("{line}\n")).expect("written");
+        std::fs::create_dir(at("folder.uploads")).expect("a folder");
+        std::os::unix::fs::symlink("/dev/zero", at("zero.uploads")).expect("a link");
+        std::os::unix::fs::symlink("pipe.uploads", at("link.uploads")).expect("a link");
+        drop(std::os::unix::net::UnixListener::bind(at("socket.uploads")).expect("a socket"));
+        let made = std::process::Command::new("mkfifo").arg(at("pipe.uploads")).status().expect("mkfifo");
+        assert!(made.success());
+        let found = dead_journals(folder.path());
+        let found: Vec<PathBuf> = found.into_iter().map(|(path, ..)| path).collect();
+        assert_eq!(found, [at("dead.uploads")]);
+    }
 
     #[test]
     fn what_was_begun_and_not_ended_is_left() {

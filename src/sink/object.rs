@@ -4,7 +4,7 @@
 use super::journal;
 use super::target::SinkOptions;
 use crate::model::{Error, ExistsWhy, Result, TRANSFER_BYTES};
-use crate::store::{Location, UploadTicket, store_error};
+use crate::store::{Location, UploadTicket, ended_early, store_error};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -131,7 +131,7 @@ impl ObjectSink {
         let Some(beginning) = &mut self.beginning else { return Ok(()) };
         let begun = beginning.await;
         self.beginning = None;
-        let begun = begun.map_err(|error| Error::Internal(format!("an upload ended early: {error}")))?;
+        let begun = begun.map_err(|error| ended_early("uploading", error))?;
         self.upload = Some(SyncWrapper::new(begun.map_err(|error| self.failed(error))?));
         let id = self.ticket.id();
         self.noted = id.and_then(|id| journal::note(&self.location.store, &self.location.path, id));
@@ -142,7 +142,7 @@ impl ObjectSink {
         match self.under_way.join_next().await {
             None | Some(Ok(Ok(()))) => Ok(()),
             Some(Ok(Err(error))) => Err(self.failed(error)),
-            Some(Err(error)) => Err(Error::Internal(format!("an upload ended early: {error}"))),
+            Some(Err(error)) => Err(ended_early("uploading", error)),
         }
     }
 

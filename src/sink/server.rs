@@ -6,7 +6,9 @@ use super::object::{ATTEMPTS, MARK, identity_of, is_marked, not_published, rando
 use super::target::SinkOptions;
 use crate::model::{Error, ExistsWhy, Progress, Result};
 use crate::source::Input;
-use crate::store::{Copier, Cutter, Limits, Location, Own, Span, UploadPiece, UploadTicket, store_error};
+use crate::store::{
+    Copier, Cutter, Limits, Location, Own, Span, UploadPiece, UploadTicket, ended_early, store_error,
+};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -183,7 +185,7 @@ impl ServerSink {
                 self.arrived(arrived?);
                 Ok(())
             }
-            Some(Err(error)) => Err(Error::Internal(format!("an upload ended early: {error}"))),
+            Some(Err(error)) => Err(ended_early("uploading", error)),
         }
     }
 

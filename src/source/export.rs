@@ -60,9 +60,7 @@ impl Export {
     }
 
     fn check(&self, selection: &Selection) -> Result<()> {
-        if let Some(part) = self.parts.iter().find(|part| part.object.is_dangling) {
-            return Err(Incomplete::LinkToNothing { part: part.object.url.clone() }.into());
-        }
+        self.parts.iter().try_for_each(|part| part.object.must_be_file())?;
         let number = |part: &Part| part.name.as_ref().map(PartName::number);
         let claim_the_same =
             |[one, other]: &&[Part; 2]| number(one).is_some() && number(one) == number(other);
@@ -279,7 +277,7 @@ mod tests {
     use crate::model::{Error, Preset};
 
     fn object(key: &str) -> Object {
-        Object { key: key.into(), url: key.into(), size: 1, modified: None, e_tag: None, is_dangling: false }
+        Object { key: key.into(), url: key.into(), size: 1, modified: None, e_tag: None, no_file: None }
     }
 
     fn found(keys: &[&str]) -> Found {

@@ -5,7 +5,7 @@ use super::csv_head::{CsvHead, CsvReading, HEAD_BYTES, parse_head};
 use super::looks_like::looks_like;
 use super::unwrap::Wrapping;
 use crate::codec::parquet::{FooterProblem, MAGIC, read_footer};
-use crate::model::{DataError, DataErrorKind, Error, Format, HeaderMode, Incomplete, Remedy, Result, cores};
+use crate::model::{DataError, DataErrorKind, Error, Format, HeaderMode, Remedy, Result, cores};
 use crate::store::{Object, Store, blocking, open_local, read_local};
 
 use bytes::Bytes;
@@ -151,9 +151,7 @@ impl Reader {
 
     /// Looks at a part of which the first range was read.
     fn probe(&self, object: &Object, first: Bytes) -> Result<Probe> {
-        if object.is_dangling {
-            return Err(Incomplete::LinkToNothing { part: object.url.clone() }.into());
-        }
+        object.must_be_file()?;
         let mut head = first;
         if starts_at_end(object) {
             if is_parquet(&head[head.len() - 4..]) {

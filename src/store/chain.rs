@@ -3,7 +3,7 @@
 //! renewed before they expire. Nothing is read or asked before the first use.
 
 use super::settings::{check_endpoint, check_region, credentials_problem};
-use crate::model::{Error, Origin, Remedy, Result, StoreProblem, keep_secret};
+use crate::model::{Error, Limit, Origin, Remedy, Result, StoreProblem, keep_secret};
 
 use async_trait::async_trait;
 use aws_config::environment::EnvironmentVariableRegionProvider;
@@ -199,6 +199,9 @@ impl Chain {
     }
 
     fn denied(&self, error: CredentialsError) -> Error {
+        if let Some(limit) = Error::of_limit("looking for", "AWS credentials", &error) {
+            return limit;
+        }
         if let Some(Unsound::Value { origin, why }) = unsound(&error) {
             let (origin, why) = (origin.clone(), (*why).to_owned());
             return StoreProblem::BadValue { origin, value: None, why }.into();
@@ -313,6 +316,10 @@ impl Sound {
         let asked = AssertUnwindSafe(self.inner.provide_credentials()).catch_unwind();
         let credentials = match tokio::time::timeout(LONGEST, asked).await {
             Ok(Ok(answer)) => answer?,
+            Ok(Err(panic)) if Limit::of_panic(&*panic).is_some() => {
+                let limit = Limit::of_panic(&*panic).unwrap_or(Limit::Threads);
+                return Err(CredentialsError::provider_error(limit));
+            }
             Ok(Err(_)) => {
                 return Err(CredentialsError::invalid_configuration(Unsound::Settings(self.profile.clone())));
             }

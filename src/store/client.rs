@@ -48,12 +48,18 @@ pub(super) fn retry(options: &StoreOptions) -> object_store::RetryConfig {
 /// A variable that no client can be made with.
 #[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
 pub(super) fn bad_variable(name: &str, error: &object_store::Error) -> Error {
+    if let Some(limit) = Error::of_limit("setting up", "the store", error) {
+        return limit;
+    }
     let why = super::failure::one_line(error);
     StoreProblem::BadValue { origin: Origin::Variable(name.to_owned()), value: None, why }.into()
 }
 
 #[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
 pub(super) fn bad_store(error: object_store::Error) -> Error {
+    if let Some(limit) = Error::of_limit("setting up", "the store", &error) {
+        return limit;
+    }
     StoreProblem::Setup { source: Box::new(error) }.into()
 }
 

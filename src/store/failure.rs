@@ -11,6 +11,9 @@ pub(crate) fn store_error(doing: &'static str, object: &str, error: object_store
     if let Some(own) = own_error(&error) {
         return own;
     }
+    if let Some(limit) = Error::of_limit(doing, object, &error) {
+        return limit;
+    }
     let text = one_line(&error);
     let object = object.to_owned();
     // An error of a list is a generic one, and the type that has its status is not public: only its text tells.

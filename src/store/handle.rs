@@ -226,8 +226,9 @@ impl Store {
             key,
             size: meta.size,
             modified: Some(meta.last_modified),
-            e_tag: meta.e_tag,
-            is_dangling: false,
+            // It goes back in a header, which takes no other; by time and size the object is known too.
+            e_tag: meta.e_tag.filter(|tag| tag.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic())),
+            no_file: None,
         }
     }
 

@@ -2,11 +2,13 @@
 
 use super::glob::Glob;
 use super::location::Location;
-use super::object::Object;
+use super::object::{NoFile, Object, local_object, object_without_file};
 use super::place::Place;
 use crate::model::{Error, NotFound, Result};
 
 use std::collections::HashSet;
+use std::io::ErrorKind;
+use std::path::Path;
 
 /// The objects found at a location.
 #[derive(Debug)]
@@ -85,15 +87,15 @@ fn list_local(location: &Location) -> Result<Listing> {
     let path = if location.path.is_empty() { "." } else { &location.path };
     match std::fs::metadata(path) {
         Ok(meta) if meta.is_dir() => {
+            // What was asked for has to be readable itself.
+            std::fs::read_dir(path).map_err(|error| Error::io("listing", path, error))?;
             let mut objects = Vec::new();
             walk(path, &mut objects)?;
             Ok(Listing { objects, is_single_file: false })
         }
         Ok(_) if location.is_folder => Err(NotFound::NotAFolder { path: location.to_string() }.into()),
-        Ok(meta) => {
-            Ok(Listing { objects: vec![super::object::local_object(path, &meta)], is_single_file: true })
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => list_local_glob(location),
+        Ok(meta) => Ok(Listing { objects: vec![local_object(path, &meta)], is_single_file: true }),
+        Err(error) if error.kind() == ErrorKind::NotFound => list_local_glob(location),
         Err(error) => Err(Error::io("listing", path, error)),
     }
 }
@@ -153,27 +155,29 @@ impl Coverage {
     }
 }
 
-/// All files below `path`, or `path` itself. Links are followed; one that leads nowhere is listed as such, as it may
-/// stand for a part.
+/// All files below `path`, or `path` itself. Links are followed. What cannot be looked at is listed as such, as it may
+/// stand for a part: it does not end the listing, as long as it is the thing itself that is at fault and not the system.
 fn walk(path: &str, objects: &mut Vec<Object>) -> Result<()> {
     for entry in walkdir::WalkDir::new(path).follow_links(true) {
         let entry = match entry {
             Ok(entry) => entry,
             Err(error) => {
-                let shown = error.path().map_or_else(|| path.to_owned(), |path| path.display().to_string());
-                if error.path().is_some_and(leads_nowhere) {
-                    if error.path().is_some_and(|path| path.to_str().is_some()) {
-                        objects
-                            .push(super::object::dangling_object(shown.strip_prefix("./").unwrap_or(&shown)));
+                let Some(at) = error.path().map(Path::to_path_buf) else {
+                    return Err(Error::io("listing", path, error.into()));
+                };
+                let Some(no_file) = no_file(&at, error.io_error()) else {
+                    match error.into_io_error() {
+                        Some(cause) if cause.kind() != ErrorKind::NotFound => {
+                            return Err(Error::io("listing", at.display().to_string(), cause));
+                        }
+                        // A link to a folder that it lies in, or what was taken away meanwhile.
+                        _ => continue,
                     }
-                    continue;
+                };
+                if let Some(name) = at.to_str() {
+                    objects.push(object_without_file(shown(name), no_file));
                 }
-                match error.into_io_error() {
-                    Some(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
-                        return Err(Error::io("listing", shown, cause));
-                    }
-                    _ => continue,
-                }
+                continue;
             }
         };
         // A name that is no UTF-8 is no part's name, and no key of a store.
@@ -184,17 +188,25 @@ fn walk(path: &str, objects: &mut Vec<Object>) -> Result<()> {
             continue;
         }
         let meta = entry.metadata().map_err(|error| Error::io("listing", name, error.into()))?;
-        let name = name.strip_prefix("./").unwrap_or(name);
-        objects.push(super::object::local_object(name, &meta));
+        objects.push(local_object(shown(name), &meta));
     }
     Ok(())
 }
 
-/// Whether a path is a link at whose end there is nothing, or no end.
-fn leads_nowhere(path: &std::path::Path) -> bool {
+fn shown(name: &str) -> &str {
+    name.strip_prefix("./").unwrap_or(name)
+}
+
+/// Why there is nothing to read at a path, where that is for good.
+fn no_file(path: &Path, error: Option<&std::io::Error>) -> Option<NoFile> {
+    // Of a path that is too long nothing more can be learnt.
+    match error.map(std::io::Error::kind) {
+        Some(ErrorKind::PermissionDenied) => return Some(NoFile::Denied),
+        Some(ErrorKind::InvalidFilename) => return Some(NoFile::TooDeep),
+        _ => {}
+    }
     let is_link = std::fs::symlink_metadata(path).is_ok_and(|meta| meta.is_symlink());
-    let end = std::fs::metadata(path).map_err(|error| error.kind());
-    is_link && end.is_err_and(|kind| kind != std::io::ErrorKind::PermissionDenied)
+    (is_link && std::fs::metadata(path).is_err()).then_some(NoFile::LinkToNothing)
 }
 
 #[cfg(test)]
@@ -213,8 +225,29 @@ mod tests {
         let location = Location::parse(&scratch.path().display().to_string()).expect("a path");
         let found = list(&location).await.expect("a listing").objects;
         let found: Vec<(&str, bool)> =
-            found.iter().map(|object| (object.file_name(), object.is_dangling)).collect();
+            found.iter().map(|object| (object.file_name(), object.no_file.is_some())).collect();
         assert_eq!(found, [("a", true), ("b", true), ("file", false), ("gone", true), ("good", false)]);
+    }
+
+    #[tokio::test]
+    async fn a_folder_beyond_the_longest_path_is_no_end_of_a_listing() {
+        let scratch = tempfile::tempdir().expect("a folder");
+        std::fs::write(scratch.path().join("file"), "x").expect("written");
+        // Deeper than a path can say: made step by step, by names within folders.
+        let name = "d".repeat(200);
+        let made = std::process::Command::new("sh")
+            .arg("-c")
+            .arg("for i in $(seq 30); do mkdir \"$0\" && cd -P \"$0\" || exit 1; done")
+            .arg(&name)
+            .current_dir(scratch.path())
+            .status()
+            .expect("a shell");
+        assert!(made.success());
+        let location = Location::parse(&scratch.path().display().to_string()).expect("a path");
+        let found = list(&location).await.expect("a listing").objects;
+        let is_deep = |object: &Object| object.no_file == Some(NoFile::TooDeep);
+        assert_eq!(found.iter().filter(|object| is_deep(object)).count(), 1);
+        assert!(found.iter().any(|object| object.file_name() == "file"));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! One file or object, and reading it from local disk.
 
-use crate::model::{DataErrorKind, Error, Remedy, Result};
+use crate::model::{DataErrorKind, Error, Incomplete, Remedy, Result};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use std::fs::File;
@@ -21,12 +21,35 @@ pub struct Object {
     /// The store's identifier of this content, where it has one. Of a local file the number of its inode and the time when
     /// that was last changed, which nobody can put back.
     pub e_tag: Option<String>,
-    /// A link that leads nowhere or in a circle: there is a name, and nothing to read.
+    /// There is a name, and nothing that could be read under it.
     #[serde(skip)]
-    pub(crate) is_dangling: bool,
+    pub(crate) no_file: Option<NoFile>,
+}
+
+/// Why nothing can be read under a name that a listing of local disk found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NoFile {
+    /// A link that leads nowhere or in a circle.
+    LinkToNothing,
+    /// A folder, or a link to a place, that may not be looked into.
+    Denied,
+    /// A folder so deep that its path is longer than the system takes.
+    TooDeep,
 }
 
 impl Object {
+    /// Refuses an object that cannot be read.
+    pub(crate) fn must_be_file(&self) -> Result<()> {
+        use std::io::ErrorKind;
+        let Some(no_file) = self.no_file else { return Ok(()) };
+        let kind = match no_file {
+            NoFile::LinkToNothing => return Err(Incomplete::LinkToNothing { part: self.url.clone() }.into()),
+            NoFile::Denied => ErrorKind::PermissionDenied,
+            NoFile::TooDeep => ErrorKind::InvalidFilename,
+        };
+        Err(Error::io("reading", &self.url, kind.into()))
+    }
+
     /// The key up to the last `/`.
     pub fn folder(&self) -> &str {
         self.key.rsplit_once('/').map_or("", |(folder, _)| folder)
@@ -56,10 +79,16 @@ pub(crate) async fn blocking<T: Send + 'static>(
 ) -> Result<T> {
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result,
-        Err(error) => Err(Error::Internal(match error.try_into_panic() {
-            Ok(panic) => format!("a worker gave up: {}", crate::codec::panic_text(&*panic)),
-            Err(error) => format!("a worker ended early: {error}"),
-        })),
+        Err(error) => Err(ended_early("working", error)),
+    }
+}
+
+/// Why a task did not come to its end.
+pub(crate) fn ended_early(doing: &'static str, error: tokio::task::JoinError) -> Error {
+    match error.try_into_panic() {
+        Ok(panic) => Error::from_panic(doing, &*panic),
+        // Only a runtime that is being shut down ends tasks early.
+        Err(_) => Error::Stopped,
     }
 }
 
@@ -70,7 +99,7 @@ pub(crate) fn local_object(path: &str, meta: &std::fs::Metadata) -> Object {
         size: meta.len(),
         modified: meta.modified().ok().map(DateTime::from),
         e_tag: Some(local_tag(meta)),
-        is_dangling: false,
+        no_file: None,
     }
 }
 
@@ -93,15 +122,15 @@ pub(crate) fn unpublished_tag(meta: &std::fs::Metadata) -> String {
     format!("{:016x}{UNPUBLISHED}", meta.ino())
 }
 
-/// A link on local disk that leads nowhere.
-pub(crate) fn dangling_object(path: &str) -> Object {
+/// A name on local disk under which there is nothing to read.
+pub(crate) fn object_without_file(path: &str, no_file: NoFile) -> Object {
     Object {
         key: path.to_owned(),
         url: path.to_owned(),
         size: 0,
         modified: None,
         e_tag: None,
-        is_dangling: true,
+        no_file: Some(no_file),
     }
 }
 

@@ -12,7 +12,7 @@ use clap::{CommandFactory, Parser};
 use failure::Failure;
 use flags::flag;
 use forecast_export::{
-    Error, Location, Options, Output, inventory, plan, redacted, run_until, sample_until, schema,
+    Error, Limit, Location, Options, Output, inventory, plan, redacted, run_until, sample_until, schema,
     verify_until,
 };
 use progress::Progress;
@@ -33,7 +33,9 @@ fn main() -> ExitCode {
             Ok(cli) => cli,
             Err(error) => return usage(&error),
         };
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+        let runtime = threads_can_be_started().and_then(|()| {
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()
+        });
         match runtime {
             Ok(runtime) => {
                 let code = runtime.block_on(async {
@@ -47,10 +49,36 @@ fn main() -> ExitCode {
                 std::mem::forget(runtime);
                 code
             }
-            Err(error) => report(&Error::Internal(format!("no threads: {error}")).into(), 0),
+            Err(source) => {
+                let (doing, object) = ("starting", "the program".to_owned());
+                report(&Error::Io { doing, object, source }.into(), 0)
+            }
         }
     });
-    done.unwrap_or_else(|_| report(&Error::Internal("a defect in the command line".into()).into(), 0))
+    done.unwrap_or_else(|panic| report(&Error::from_panic("running", &*panic).into(), 0))
+}
+
+/// Starts as many threads as a run has, all at once, and ends them. Where the system starts some of them only, the runtime
+/// would put the rest of the work aside and wait for ever.
+fn threads_can_be_started() -> std::io::Result<()> {
+    // Two of the runtime; for the rest see `CpuPool`, and those that read and write.
+    let count = std::thread::available_parallelism().map_or(1, usize::from) + 6;
+    std::thread::scope(|scope| {
+        // Dropped at the end: nobody ends before.
+        let (hold, held) = std::sync::mpsc::channel::<()>();
+        let held = Arc::new(std::sync::Mutex::new(held));
+        for _ in 0..count {
+            let held = Arc::clone(&held);
+            let wait = move || drop(held.lock().map(|held| held.recv()));
+            let started = std::thread::Builder::new().stack_size(32 << 10).spawn_scoped(scope, wait);
+            if started.is_err() {
+                drop(hold);
+                return Err(std::io::Error::other(Limit::Threads));
+            }
+        }
+        drop(hold);
+        Ok(())
+    })
 }
 
 /// Help and version are no errors; everything else clap says is one of usage.

@@ -5,6 +5,7 @@
 //! pipes, file modes, the environment.
 
 mod documents;
+mod limits;
 mod printing;
 mod signals;
 mod targets;

@@ -1,0 +1,139 @@
+//! What the system grants no more of. A run that meets such a limit is not defective: the error says which one it is, and
+//! how it is raised. Some libraries answer a limit with a panic, which tells it in its text only.
+
+use std::any::Any;
+use std::error::Error as StdError;
+use std::fmt;
+use std::io;
+
+/// A limit of the system that a run has met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Limit {
+    /// Files and connections that a process may have open.
+    OpenFiles,
+    /// Threads that a user may have.
+    Threads,
+    /// Memory.
+    Memory,
+    /// Space on the disk, or of it for a user.
+    Disk,
+}
+
+/// `EMFILE` and `ENFILE`, which have no [`io::ErrorKind`]; equal on all systems that are supported.
+const TOO_MANY_FILES: [i32; 2] = [24, 23];
+
+impl Limit {
+    /// The limit behind an error or one of its causes.
+    pub(crate) fn behind(error: &(dyn StdError + 'static)) -> Option<Limit> {
+        let mut cause = Some(error);
+        while let Some(error) = cause {
+            if let Some(limit) = error.downcast_ref::<Limit>() {
+                return Some(*limit);
+            }
+            let system = error.downcast_ref::<io::Error>();
+            if let Some(limit) = system.and_then(Limit::of) {
+                return Some(limit);
+            }
+            // An error that was wrapped into one of the system is no cause of it, by its own account.
+            cause = match system.and_then(io::Error::get_ref) {
+                Some(inner) => Some(inner),
+                None => error.source(),
+            };
+        }
+        None
+    }
+
+    fn of(error: &io::Error) -> Option<Limit> {
+        match error.kind() {
+            io::ErrorKind::OutOfMemory => Some(Limit::Memory),
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Some(Limit::Disk),
+            _ => {
+                // An error with a path around it has lost the number, but for its text.
+                let says = |code: i32| match error.raw_os_error() {
+                    Some(raw) => raw == code,
+                    None => error.to_string().contains(&format!("(os error {code})")),
+                };
+                TOO_MANY_FILES.into_iter().any(says).then_some(Limit::OpenFiles)
+            }
+        }
+    }
+
+    /// The limit that a panic speaks of.
+    pub(crate) fn of_panic(panic: &(dyn Any + Send)) -> Option<Limit> {
+        let text = panic_text(panic);
+        let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
+        if says(&["spawn worker thread", "failed to spawn thread"]) {
+            Some(Limit::Threads)
+        } else if says(&["code: 24", "code: 23", "os error 24", "os error 23"]) {
+            Some(Limit::OpenFiles)
+        } else if says(&["code: 12,", "os error 12)"]) {
+            Some(Limit::Memory)
+        } else {
+            None
+        }
+    }
+
+    /// How it is raised.
+    pub(crate) fn remedy(self) -> &'static str {
+        match self {
+            Limit::OpenFiles => "raise the number of open files (ulimit -n), or use fewer threads",
+            Limit::Threads => "raise the number of processes (ulimit -u), or end others",
+            Limit::Memory => "raise the limit on memory, or ask for less of it",
+            Limit::Disk => "make room on the disk, or choose another one",
+        }
+    }
+}
+
+/// What a panic said.
+pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("unknown")
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Limit::OpenFiles => "no more files can be opened",
+            Limit::Threads => "no more threads can be started",
+            Limit::Memory => "there is no more memory",
+            Limit::Disk => "there is no more space",
+        })
+    }
+}
+
+impl StdError for Limit {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_is_found_however_deep_it_lies() {
+        let files = || io::Error::from_raw_os_error(24);
+        let wrapped = io::Error::other(crate::model::Error::io("reading", "x", files()));
+        let with_path = io::Error::other(format!("{} at path \"x\"", files()));
+        for error in [files(), io::Error::new(files().kind(), files()), wrapped, with_path] {
+            assert_eq!(Limit::behind(&error), Some(Limit::OpenFiles), "{error:?}");
+        }
+        assert_eq!(Limit::behind(&io::Error::from_raw_os_error(28)), Some(Limit::Disk));
+        assert_eq!(Limit::behind(&io::Error::from_raw_os_error(12)), Some(Limit::Memory));
+        assert_eq!(Limit::behind(&io::Error::other(Limit::Threads)), Some(Limit::Threads));
+        assert_eq!(Limit::behind(&io::Error::from_raw_os_error(2)), None);
+    }
+
+    #[test]
+    fn panics_tell_of_limits_by_their_text() {
+        let of = |text: &str| Limit::of_panic(&text.to_owned());
+        assert_eq!(
+            of("OS can't spawn worker thread: Resource temporarily unavailable (os error 11)"),
+            Some(Limit::Threads)
+        );
+        assert_eq!(of("failed to spawn thread: Os { code: 11, kind: WouldBlock }"), Some(Limit::Threads));
+        assert_eq!(
+            of("failed to create UnixStream: Os { code: 24, kind: Uncategorized, message: \"x\" }"),
+            Some(Limit::OpenFiles)
+        );
+        assert_eq!(of("index out of bounds: the len is 24 but the index is 24"), None);
+    }
+}
