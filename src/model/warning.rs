@@ -15,6 +15,11 @@ pub enum Warning {
         /// The source, as it was asked for.
         source: String,
     },
+    /// A folder or link beside the parts was passed over: it may not be looked into, or its path is too long.
+    NotLookedInto {
+        /// The folder or link.
+        path: String,
+    },
     /// A setting has no effect, as CSV to CSV copies text.
     NoEffectOnText(Setting),
     /// A setting has no effect on CSV.
@@ -71,6 +76,11 @@ impl Named for Warning {
             Warning::MayBeRunning { source } => write!(
                 f,
                 "{source} has a _CHECK but no _SUCCESS: the export may still be running, and last parts may be missing"
+            ),
+            Warning::NotLookedInto { path } => write!(
+                f,
+                "{} was passed over, as it cannot be looked into; parts that lie there are not seen",
+                Escaped(path)
             ),
             Warning::NoEffectOnText(setting) => {
                 write!(f, "{} has no effect: CSV to CSV copies text", name(*setting))

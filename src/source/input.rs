@@ -185,8 +185,10 @@ pub(crate) async fn choose(source: &Location, options: &Options) -> Result<Chose
     if selection.kind.is_some() {
         settle_kinds(&source.store, &mut found.exports, reading).await?;
     }
+    let closed = found.strays.iter().filter(|stray| stray.is_closed());
+    let mut warnings: Vec<Warning> =
+        closed.map(|stray| Warning::NotLookedInto { path: stray.url.clone() }).collect();
     let exports = export::select(found, selection, &source.to_string())?;
-    let mut warnings = Vec::new();
     if has_check && !has_success {
         warnings.push(Warning::MayBeRunning { source: source.to_string() });
     }

@@ -38,6 +38,11 @@ pub(crate) enum NoFile {
 }
 
 impl Object {
+    /// Whether there may be parts in it that nobody sees.
+    pub(crate) fn is_closed(&self) -> bool {
+        matches!(self.no_file, Some(NoFile::Denied | NoFile::TooDeep))
+    }
+
     /// Refuses an object that cannot be read.
     pub(crate) fn must_be_file(&self) -> Result<()> {
         use std::io::ErrorKind;

@@ -10,6 +10,7 @@ use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema};
 use parquet::arrow::ARROW_SCHEMA_META_KEY;
 use parquet::file::metadata::{KeyValue, ParquetMetaData};
 use parquet::schema::types::{Type, TypePtr};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// The first declaration in which an output differs from its source; CSV declares nothing.
@@ -31,12 +32,14 @@ fn types(source: &Input, output: &Input) -> Option<Difference> {
     let carried = source.carried.as_ref()?;
     let (_, part, first) = footers(source).next()?;
     let wanted = carried.descriptor.root_schema().get_fields();
+    // By name, as columns may have been put in another order.
+    let own: HashMap<&str, &TypePtr> = columns(first).iter().map(|column| (column.name(), column)).collect();
     for (_, file, metadata) in footers(output) {
         for (wanted, found) in wanted.iter().zip(columns(metadata)) {
-            let own = columns(first).iter().find(|own| own.name() == wanted.name());
             // Copied, INT96 is what it was.
-            let is_copied = own.is_some_and(|own| has_int96(own) && is_alike(own, found));
-            if !is_alike(wanted, found) && !is_copied {
+            let is_copied =
+                || own.get(wanted.name()).is_some_and(|own| has_int96(own) && is_alike(own, found));
+            if !is_alike(wanted, found) && !is_copied() {
                 let (source_value, output_value) = told_apart(wanted, found);
                 return Some(Difference {
                     column: Some(wanted.name().to_owned()),

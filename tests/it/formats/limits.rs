@@ -92,3 +92,36 @@ fn a_page_that_promises_too_much_is_an_error_before_it_is_unpacked() {
     let said = scratch.fails("merge in -o out.csv --to csv", 5);
     assert!(said.contains("at most 256 MiB are read at once") && said.contains("smaller pages"), "{said}");
 }
+
+/// A table of so many columns.
+fn wide(columns: usize) -> String {
+    let names: Vec<String> = (0..columns).map(|column| format!("c{column}")).collect();
+    let cells = "x,".repeat(columns - 1);
+    format!("item_id,{}\na,{cells}x\n", names.join(","))
+}
+
+#[test]
+fn four_times_as_many_columns_take_no_sixteen_times_as_long() {
+    let seconds = |columns: usize| {
+        let scratch = Scratch::csv(&[wide(columns), wide(columns)]);
+        let timed = |arguments: &str| {
+            let began = std::time::Instant::now();
+            scratch.succeeds(arguments);
+            began.elapsed().as_secs_f64()
+        };
+        [
+            "merge in -o out.csv",
+            "merge in -o in.parquet",
+            "schema in",
+            "verify in.parquet --against in",
+            "merge in.parquet -o out.parquet",
+            "verify out.parquet --against in.parquet",
+        ]
+        .map(|arguments| (arguments, timed(arguments)))
+    };
+    let (few, many) = (seconds(10_000), seconds(40_000));
+    for ((arguments, few), (_, many)) in few.into_iter().zip(many) {
+        // A machine that does other things at the same time may take twice as long.
+        assert!(many < 0.5 + 9.0 * few, "{arguments}: {few:.2} s, then {many:.2} s");
+    }
+}

@@ -58,13 +58,26 @@ fn a_folder_that_may_not_be_listed_is_denied() {
 }
 
 #[test]
-fn a_folder_below_the_source_that_may_not_be_listed_is_denied_not_passed_over() {
+fn a_folder_below_the_source_that_may_not_be_listed_is_a_stray_that_is_told() {
     let scratch = part();
     scratch.write(&format!("in/more/sales_{RUN}_part1.csv"), "item_id,date,p50\n");
     allow(&scratch, "in/more", 0o000);
-    let said = unprivileged(&scratch, "merge in -o /dev/null --to csv");
+    let merged = unprivileged(&scratch, "merge in -o /dev/null --to csv");
     allow(&scratch, "in/more", 0o755);
-    denied(said, "listing in/more");
+    assert_eq!(merged.0, Some(0), "{}", merged.1);
+    assert!(merged.1.contains("warning: in/more was passed over"), "{}", merged.1);
+}
+
+#[test]
+fn a_folder_of_a_parts_name_that_may_not_be_listed_is_denied() {
+    let scratch = part();
+    let name = format!("in/sales_{RUN}_part1.csv");
+    std::fs::create_dir(scratch.path(&name)).expect("a folder");
+    allow(&scratch, &name, 0o000);
+    let (code, said) = unprivileged(&scratch, "merge in -o /dev/null --to csv");
+    allow(&scratch, &name, 0o755);
+    assert_eq!(code, Some(8), "{said}");
+    assert!(said.contains("_part1.csv: access denied"), "{said}");
 }
 
 #[test]

@@ -4,6 +4,7 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use crate::support::buckets::{bucket, csv_parts};
 use crate::support::fake_service::{Answer, Asked, FakeService};
 use crate::support::fixtures::{binary, failure};
 
@@ -213,4 +214,59 @@ fn descriptions_and_credentials_without_end_are_cut_off() {
         .env("AWS_EC2_METADATA_DISABLED", "true")
         .env("AWS_CONTAINER_CREDENTIALS_FULL_URI", format!("{}/c", service.endpoint));
     fails(container, 8);
+}
+
+#[test]
+fn an_etag_that_no_header_can_hold_is_no_panic() {
+    let entry = entry(PART, CSV.len()).replace("&quot;e&quot;", "&quot;e&#10;x: y&quot;");
+    let service = FakeService::start(move |asked, _| {
+        if asked.target.contains("list-type=2") {
+            return page(&entry, None);
+        }
+        Answer::status(206, CSV)
+            .with("content-range", &format!("bytes 0-{}/{}", CSV.len() - 1, CSV.len()))
+            .with("last-modified", "Thu, 01 Jan 2026 00:00:00 GMT")
+    });
+    for output in ["-", "s3://b/x.csv"] {
+        let mut merge = command(
+            &service.endpoint,
+            &["merge", "s3://b/", "-o", output, "--to", "csv", "--retry-timeout", "100ms"],
+        );
+        let (_, said) = failure(&merge.output().expect("the binary starts"));
+        assert!(!said.contains("internal error"), "{said}");
+    }
+}
+
+#[test]
+fn a_pipe_among_the_notes_of_uploads_stops_no_run() {
+    let bucket = bucket("pipe");
+    bucket.put_parts("e/", "csv", &csv_parts(2, 1));
+    let state = tempfile::tempdir().expect("a folder");
+    let notes = state.path().join("forecast-export");
+    std::fs::create_dir(&notes).expect("a folder");
+    let made = Command::new("mkfifo").arg(notes.join("x.uploads")).status().expect("mkfifo");
+    assert!(made.success());
+    let mut merge = bucket.command(&["merge", &bucket.at("e"), "-o", &bucket.at("out/x.parquet")]);
+    let child = merge.env("XDG_STATE_HOME", state.path()).spawn().expect("the binary starts");
+    ends_well(child);
+    // Nor does a folder for them that is none.
+    std::fs::remove_dir_all(&notes).expect("removed");
+    std::fs::write(&notes, "").expect("written");
+    let mut merge = bucket.command(&["merge", &bucket.at("e"), "-o", &bucket.at("out/y.parquet")]);
+    ends_well(merge.env("XDG_STATE_HOME", state.path()).spawn().expect("the binary starts"));
+}
+
+fn ends_well(mut child: std::process::Child) {
+    let began = Instant::now();
+    let status = loop {
+        if let Some(status) = child.try_wait().expect("a child") {
+            break status;
+        }
+        if began.elapsed() > Duration::from_secs(30) {
+            child.kill().expect("killed");
+            panic!("it hangs");
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    assert!(status.success(), "{status}");
 }
