@@ -101,27 +101,17 @@ fn wide(columns: usize) -> String {
 }
 
 #[test]
-fn four_times_as_many_columns_take_no_sixteen_times_as_long() {
-    let seconds = |columns: usize| {
-        let scratch = Scratch::csv(&[wide(columns), wide(columns)]);
-        let timed = |arguments: &str| {
-            let began = std::time::Instant::now();
-            scratch.succeeds(arguments);
-            began.elapsed().as_secs_f64()
-        };
-        [
-            "merge in -o out.csv",
-            "merge in -o in.parquet",
-            "schema in",
-            "verify in.parquet --against in",
-            "merge in.parquet -o out.parquet",
-            "verify out.parquet --against in.parquet",
-        ]
-        .map(|arguments| (arguments, timed(arguments)))
+fn very_many_columns_are_compared_in_the_time_in_which_they_are_copied() {
+    const COLUMNS: usize = 30_000;
+    let scratch = Scratch::csv(&[wide(COLUMNS), wide(COLUMNS)]);
+    let timed = |arguments: &str| {
+        let began = std::time::Instant::now();
+        scratch.succeeds(arguments);
+        began.elapsed().as_secs_f64()
     };
-    let (few, many) = (seconds(10_000), seconds(40_000));
-    for ((arguments, few), (_, many)) in few.into_iter().zip(many) {
-        // A machine that does other things at the same time may take twice as long.
-        assert!(many < 0.5 + 9.0 * few, "{arguments}: {few:.2} s, then {many:.2} s");
-    }
+    timed("merge in -o in.parquet");
+    let copied = timed("merge in.parquet -o out.parquet");
+    let compared = timed("verify out.parquet --against in.parquet");
+    // Where each column was looked for among all, it took eight times as long.
+    assert!(compared < 0.5 + 5.0 * copied, "{copied:.2} s, then {compared:.2} s");
 }
