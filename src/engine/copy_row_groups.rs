@@ -4,10 +4,9 @@
 use super::context::Context;
 use super::open_file::OpenFile;
 use super::parquet_file::{footer_of_copy, seal};
-use super::row_group::Wanted;
 use super::row_group_reader::{RowGroupReader, too_large};
-use super::row_groups::{RowGroupLimits, assembled, encoded};
-use super::rows::{encoder, reencoded_rows, row_group_rows};
+use super::row_groups::{RowGroupLimits, of_row_groups};
+use super::rows::encoder;
 use crate::codec::guard;
 use crate::codec::parquet::{
     Assembler, ChunkClaims, MAGIC, PageProblem, PageWalker, StringDecoding, WalkedChunk, chunk_ranges,
@@ -85,19 +84,7 @@ pub(super) async fn reencode(
     let codec =
         groups.first().and_then(|(part, _)| context.input.parts[*part].parquet()).map(|m| codec_of(m));
     let encoder = encoder(&context.input, codec.unwrap_or(parquet::basic::Compression::SNAPPY))?;
-    let (pool, bytes, ahead) = (context.pool.clone(), context.budget.row_group, context.budget.threads);
-    let mut groups = if encoder.encodes_batches() {
-        assembled(reencoded_rows(context, groups, &encoder), bytes, encoder, pool, ahead)
-    } else {
-        let limits = RowGroupLimits { rows: crate::model::ROW_GROUP_ROWS, bytes, boundary: None };
-        encoded(
-            row_group_rows(context, groups, Wanted::Parquet(StringDecoding::Plain)),
-            limits,
-            encoder,
-            pool,
-            ahead,
-        )
-    };
+    let mut groups = of_row_groups(context, groups, RowGroupLimits::USUAL, &encoder);
     let mut rows = 0;
     while let Some(group) = groups.try_next().await? {
         assembler.add(&group)?;

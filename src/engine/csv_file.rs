@@ -1,14 +1,14 @@
-//! A CSV file of the output: takes text, compresses it piece by piece, and writes it.
+//! A CSV file of the output: takes text, compresses it block by block, and writes it.
 
 use super::context::Context;
 use super::open_file::OpenFile;
-use super::piece::{CsvText, TextPiece};
-use super::threads::CpuPool;
-use crate::model::{Compression, Error, Result};
+use super::piece::{CsvText, Cut, TextPiece};
+use crate::model::{COMPRESSED_BYTES, Compression, Error, Result};
 
 use bytes::Bytes;
 use futures::future::join;
-use futures::{StreamExt, TryStreamExt};
+use futures::stream::BoxStream;
+use futures::{Stream, StreamExt, TryStreamExt, stream};
 use std::io::Write;
 
 /// Writes a whole file.
@@ -19,22 +19,21 @@ pub(super) async fn fill(
     file: &mut OpenFile,
 ) -> Result<()> {
     file.write(compress(text.header, compression)?).await?;
-    let pool = context.pool.clone();
-    let pieces = text
-        .rows
-        .map(move |piece| {
-            let pool = pool.clone();
-            async move { compress_piece(&pool, piece?, compression).await }
-        })
-        .buffered(context.budget.window);
+    let pieces = compressed(context, text.rows.map_ok(Cut::Piece).boxed(), compression);
     // What is ready is written at once: each write is a thread's waking.
     let mut pieces = pieces.try_ready_chunks(context.budget.window);
     // What was ready before a failure is lost with it: nothing of the file will be published.
-    let failure = |failed: futures::stream::TryReadyChunksError<_, Error>| failed.1;
+    let failure = |failed: stream::TryReadyChunksError<_, Error>| failed.1;
     let mut next = pieces.try_next().await.map_err(failure)?;
     while let Some(ready) = next {
-        file.add_rows(ready.iter().map(|piece| piece.rows).sum());
-        let ready = ready.into_iter().map(|piece| piece.bytes).collect();
+        let ready = ready.into_iter().filter_map(|cut| match cut {
+            Cut::Piece(piece) => {
+                file.add_rows(piece.rows);
+                Some(piece.bytes)
+            }
+            Cut::NextFile => None,
+        });
+        let ready = ready.collect();
         // A stream does nothing while nobody asks: so the next pieces are made while these are written.
         let (written, made) = join(file.write_all(ready), pieces.try_next()).await;
         written?;
@@ -43,16 +42,87 @@ pub(super) async fn fill(
     Ok(())
 }
 
-/// Compresses a piece on a thread of the pool, where there is something to compress.
-pub(super) async fn compress_piece(
-    pool: &CpuPool,
-    piece: TextPiece,
+/// Compresses the text of files on threads of the pool, where there is something to compress. Pieces are joined and cut
+/// to the same sizes wherever they came apart.
+pub(super) fn compressed(
+    context: &Context,
+    text: BoxStream<'static, Result<Cut>>,
     compression: Compression,
-) -> Result<TextPiece> {
+) -> BoxStream<'static, Result<Cut>> {
     if compression == Compression::None {
-        return Ok(piece);
+        return text;
     }
-    pool.run(move || Ok(TextPiece { bytes: compress(piece.bytes, compression)?, rows: piece.rows })).await
+    let pool = context.pool.clone();
+    blocks(text, COMPRESSED_BYTES)
+        .map(move |block| {
+            let pool = pool.clone();
+            async move {
+                let Block { pieces, rows, ends_file, .. } = block?;
+                if ends_file && pieces.is_empty() {
+                    return Ok::<_, Error>(vec![Ok(Cut::NextFile)]);
+                }
+                let bytes = pool.run(move || compress(joined(pieces), compression)).await?;
+                let next_file = ends_file.then_some(Ok(Cut::NextFile));
+                Ok(std::iter::once(Ok(Cut::Piece(TextPiece { bytes, rows }))).chain(next_file).collect())
+            }
+        })
+        .buffered(context.budget.compressed)
+        .map_ok(stream::iter::<Vec<Result<Cut>>>)
+        .try_flatten()
+        .boxed()
+}
+
+/// Text that is compressed by itself.
+#[derive(Debug, Default)]
+struct Block {
+    pieces: Vec<Bytes>,
+    length: usize,
+    /// Those that end in it.
+    rows: u64,
+    ends_file: bool,
+}
+
+/// Text in blocks of so many bytes, of which the last one of each file may have less.
+fn blocks(
+    text: BoxStream<'static, Result<Cut>>,
+    size: usize,
+) -> impl Stream<Item = Result<Block>> + Send + 'static {
+    stream::try_unfold((text, None), move |(mut text, mut rest): (_, Option<TextPiece>)| async move {
+        let mut block = Block::default();
+        while block.length < size {
+            let piece = match rest.take() {
+                Some(piece) => piece,
+                None => match text.try_next().await? {
+                    Some(Cut::Piece(piece)) => piece,
+                    Some(Cut::NextFile) => {
+                        block.ends_file = true;
+                        break;
+                    }
+                    None => break,
+                },
+            };
+            let TextPiece { mut bytes, rows } = piece;
+            let taken = bytes.split_to(bytes.len().min(size - block.length));
+            block.length += taken.len();
+            if !taken.is_empty() {
+                block.pieces.push(taken);
+            }
+            if bytes.is_empty() {
+                block.rows += rows;
+            } else {
+                rest = Some(TextPiece { bytes, rows });
+            }
+        }
+        let is_end = block.pieces.is_empty() && !block.ends_file;
+        Ok((!is_end).then_some((block, (text, rest))))
+    })
+}
+
+fn joined(mut pieces: Vec<Bytes>) -> Bytes {
+    match pieces.len() {
+        0 | 1 => pieces.pop().unwrap_or_default(),
+        _ => pieces.concat().into(),
+    }
 }
 
 /// Compresses text by itself: members of gzip and frames of Zstandard may follow each other in a file.

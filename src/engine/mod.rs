@@ -6,7 +6,6 @@
 //! (local files), `source::probe` (heads of local parts) and `source::chunks` (text that is fetched ahead). Everything
 //! else is on one side.
 
-mod buffers;
 mod context;
 mod copy_bytes;
 mod copy_on_server;

@@ -18,3 +18,10 @@ pub(super) struct CsvText {
     /// The rows, in order.
     pub(super) rows: BoxStream<'static, Result<TextPiece>>,
 }
+
+/// What comes next in text that may be spread over files.
+#[derive(Debug)]
+pub(super) enum Cut {
+    Piece(TextPiece),
+    NextFile,
+}

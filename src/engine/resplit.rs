@@ -2,16 +2,15 @@
 //! they come, as nobody knows before how many there will be.
 
 use super::context::Context;
-use super::csv_file::{compress, compress_piece};
+use super::csv_file::{compress, compressed};
 use super::open_file::{Finished, OpenFile, abort};
 use super::parquet_file::ParquetFile;
-use super::piece::{CsvText, TextPiece};
-use super::row_groups::{RowGroupLimits, encoded};
-use super::rows::{cut_every, rows_to_encode};
-use super::transcode::{encoder, row_group_bytes};
+use super::piece::{CsvText, Cut, TextPiece};
+use super::row_groups::{RowGroupLimits, of_parts};
+use super::transcode::encoder;
 use crate::codec::csv::{Fields, whole_records};
 use crate::codec::parquet::FOOTER_BYTES;
-use crate::model::{Error, ROW_GROUP_ROWS, Result, Split, stopped};
+use crate::model::{Error, Result, Split, stopped};
 use crate::plan::{Extent, Resplit, RunPlan};
 use crate::sink::{SinkOptions, Target};
 use crate::store::ContentType;
@@ -113,7 +112,8 @@ impl<'a> Files<'a> {
 
 async fn fill_csv(files: &mut Files<'_>, text: CsvText) -> Result<()> {
     let (context, compression) = (files.context, files.plan.compression);
-    let mut cuts = cut(text.rows, files.resplit.split, text.header.len());
+    let cuts = cut(text.rows, files.resplit.split, text.header.len());
+    let mut cuts = compressed(context, cuts, compression);
     let mut is_new = true;
     loop {
         let cut = cuts.try_next().await?;
@@ -129,7 +129,6 @@ async fn fill_csv(files: &mut Files<'_>, text: CsvText) -> Result<()> {
                 is_new = true;
             }
             Some(Cut::Piece(piece)) => {
-                let piece = compress_piece(&context.pool, piece, compression).await?;
                 let file = files.open().await?;
                 file.add_rows(piece.rows);
                 file.write(piece.bytes).await?;
@@ -143,22 +142,13 @@ async fn fill_parquet(files: &mut Files<'_>) -> Result<()> {
     let all = 0..context.input.parts.len();
     let encoder = encoder(context, plan)?;
     let columns = context.input.schema.fields().len() as u64;
-    let mut limits = RowGroupLimits {
-        rows: plan.options.row_group_rows.unwrap_or(ROW_GROUP_ROWS),
-        bytes: row_group_bytes(context, plan),
-        boundary: None,
-    };
-    let mut batches = rows_to_encode(context, all.clone());
+    let mut limits = RowGroupLimits::of(plan);
     match split {
         Split::Rows(rows) => limits.boundary = Some(rows.max(1)),
-        Split::Bytes(bytes) => {
-            // Rows take less space encoded than decoded, so some row groups fit into a file.
-            limits.bytes = limits.bytes.min(usize::try_from(bytes / 2).unwrap_or(usize::MAX)).max(1);
-            // A batch is the least that a row group has: small files need small ones.
-            batches = cut_every(batches, (bytes / (16 * columns.max(1))).clamp(1, 16_384));
-        }
+        // Rows take less space encoded than decoded, so some row groups fit into a file.
+        Split::Bytes(bytes) => limits.bytes = limits.bytes.min(bytes / 2),
     }
-    let mut groups = encoded(batches, limits, encoder.clone(), context.pool.clone(), context.budget.threads);
+    let mut groups = of_parts(context, all.clone(), limits, &encoder);
     let mut parquet: Option<ParquetFile> = None;
     loop {
         let group = groups.try_next().await?;
@@ -191,13 +181,6 @@ async fn fill_parquet(files: &mut Files<'_>) -> Result<()> {
             }
         }
     }
-}
-
-/// What comes next in text that is spread over files.
-#[derive(Debug)]
-enum Cut {
-    Piece(TextPiece),
-    NextFile,
 }
 
 /// Cuts text into files. Sizes are those of the text, before compression, with a header in each file.

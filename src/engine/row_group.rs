@@ -45,7 +45,7 @@ where
     };
     let bytes = groups.iter().filter_map(size).fold(0, usize::saturating_add);
     let threads = groups.len().min(context.budget.threads).min(1 + bytes / BYTES_OF_A_THREAD);
-    let ahead = (context.budget.row_group / context.budget.batch).max(threads);
+    let ahead = (context.budget.decoded / context.budget.batch).max(threads);
     let runtime = Handle::current();
     let sources = groups.into_iter().map(|place| {
         let (context, runtime) = (context.clone(), runtime.clone());

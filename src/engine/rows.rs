@@ -9,8 +9,8 @@ use crate::model::{DataError, DataErrorKind, Error, Format, Progress, Remedy, Re
 use crate::source::{Chunk, Contents, Input, PlannedPart, Text, TextPart};
 
 use arrow::array::RecordBatch;
+use futures::StreamExt;
 use futures::stream::BoxStream;
-use futures::{StreamExt, TryStreamExt, stream};
 use parquet::basic::Compression as Codec;
 use std::ops::Range;
 use std::sync::Arc;
@@ -110,9 +110,9 @@ pub(crate) fn encoded_rows(
     encoder: &Encoder,
 ) -> BoxStream<'static, Result<EncodedRows>> {
     worked(context, parts, || {
-        let mut encoder = encoder.chunk_encoder()?;
+        let mut encoder = encoder.chunk_encoder();
         Ok(Decoding::new(context, move |decoder: &mut Decoder| {
-            encoder.encode(decoder.rows(), decoder.columns())
+            Ok(encoder.encode(decoder.rows(), decoder.columns()))
         }))
     })
 }
@@ -125,18 +125,10 @@ pub(crate) fn reencoded_rows(
 ) -> BoxStream<'static, Result<EncodedRows>> {
     let encoder = encoder.clone();
     row_groups_worked(context, groups, Wanted::Parquet(StringDecoding::Dictionary), move || {
-        let mut chunk_encoder = None;
-        let encoder = encoder.clone();
-        move |batch: RecordBatch, _url: &str| {
-            let chunk_encoder = match &mut chunk_encoder {
-                Some(known) => known,
-                none => none.insert(encoder.chunk_encoder()?),
-            };
-            chunk_encoder.encode_batch(&batch)
-        }
+        let mut encoder = encoder.chunk_encoder();
+        move |batch: RecordBatch, _url: &str| encoder.encode_batch(&batch)
     })
 }
-
 /// Works through the text of some parts; an error is given its line.
 pub(super) fn worked<T: Send + 'static, W: Worker<Chunk, Output = Checked<T>>>(
     context: &Context,
@@ -225,29 +217,4 @@ pub(crate) fn row_group_rows(
     wanted: Wanted,
 ) -> BoxStream<'static, Result<RecordBatch>> {
     row_groups_worked(context, groups, wanted, || |batch, _url: &str| Ok(batch))
-}
-
-/// Cuts a stream of batches so that a batch never crosses a multiple of `rows`.
-pub(crate) fn cut_every(
-    batches: BoxStream<'static, Result<RecordBatch>>,
-    rows: u64,
-) -> BoxStream<'static, Result<RecordBatch>> {
-    let rows = usize::try_from(rows).unwrap_or(usize::MAX).max(1);
-    batches
-        .scan(0usize, move |filled, batch| {
-            let pieces = batch.map(|batch| {
-                let mut pieces = Vec::new();
-                let mut start = 0;
-                while start < batch.num_rows() {
-                    let length = (rows - *filled).min(batch.num_rows() - start);
-                    pieces.push(Ok(batch.slice(start, length)));
-                    start += length;
-                    *filled = (*filled + length) % rows;
-                }
-                stream::iter(pieces)
-            });
-            futures::future::ready(Some(pieces))
-        })
-        .try_flatten()
-        .boxed()
 }

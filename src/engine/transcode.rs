@@ -1,16 +1,16 @@
 //! Rows decoded and encoded: from one format to the other, or to the same one in another form.
 
-use super::buffers::Buffers;
 use super::context::Context;
 use super::csv_file;
 use super::open_file::OpenFile;
 use super::parquet_file::ParquetFile;
 use super::piece::{CsvText, TextPiece};
 use super::row_group::{Wanted, row_groups_worked};
-use super::row_groups::{RowGroupLimits, assembled, encoded};
-use super::rows::{encoded_rows, reencoded_rows, row_groups_of, rows, rows_to_encode};
+use super::row_groups::{self, RowGroupLimits};
+use super::rows::{row_groups_of, rows};
+use crate::codec::Buffers;
 use crate::codec::csv::write_rows;
-use crate::codec::parquet::{EncodedRowGroup, Encoder, StringDecoding, codec};
+use crate::codec::parquet::{Encoder, StringDecoding, codec};
 use crate::model::{Format, ROW_GROUP_ROWS, Result};
 use crate::plan::{Extent, PlannedOutput, RunPlan};
 
@@ -42,7 +42,7 @@ async fn fill_parquet(
     file: &mut OpenFile,
 ) -> Result<()> {
     let encoder = encoder(context, plan)?;
-    let mut groups = row_groups(context, plan, output.parts.clone(), &encoder);
+    let mut groups = row_groups::of_parts(context, output.parts.clone(), RowGroupLimits::of(plan), &encoder);
     let mut parquet =
         ParquetFile::begin(context, (output.parts.clone(), Extent::Whole), &encoder, file).await?;
     let mut next = groups.try_next().await?;
@@ -55,39 +55,11 @@ async fn fill_parquet(
     parquet.seal(context, plan, output, file).await
 }
 
-/// The row groups of a file whose rows are encoded.
-fn row_groups(
-    context: &Context,
-    plan: &RunPlan,
-    parts: Range<usize>,
-    encoder: &Encoder,
-) -> BoxStream<'static, Result<EncodedRowGroup>> {
-    let (pool, ahead, bytes) = (context.pool.clone(), context.budget.threads, row_group_bytes(context, plan));
-    match (context.input.format, plan.options.row_group_rows) {
-        (Format::Csv, None) if encoder.encodes_text() => {
-            assembled(encoded_rows(context, parts, encoder), bytes, encoder.clone(), pool, ahead)
-        }
-        (Format::Parquet, None) if encoder.encodes_batches() => {
-            let groups = row_groups_of(&context.input, parts);
-            assembled(reencoded_rows(context, groups, encoder), bytes, encoder.clone(), pool, ahead)
-        }
-        (_, asked) => {
-            let limits = RowGroupLimits { rows: asked.unwrap_or(ROW_GROUP_ROWS), bytes, boundary: None };
-            encoded(rows_to_encode(context, parts), limits, encoder.clone(), pool, ahead)
-        }
-    }
-}
-
 /// What encodes the rows of a plan.
 pub(super) fn encoder(context: &Context, plan: &RunPlan) -> Result<Encoder> {
     let rows = plan.options.row_group_rows.unwrap_or(ROW_GROUP_ROWS);
     let encoder = super::rows::encoder(&context.input, codec(plan.compression)?)?;
     Ok(encoder.with_bloom_filters(&plan.options.bloom_filters, rows))
-}
-
-/// A row group of a size that was asked for is not cut by memory.
-pub(super) fn row_group_bytes(context: &Context, plan: &RunPlan) -> usize {
-    if plan.options.row_group_rows.is_some() { usize::MAX } else { context.budget.row_group }
 }
 
 /// The rows of the given parts as text.

@@ -32,7 +32,8 @@ mod warning;
 mod why;
 
 pub(crate) use budget::{
-    BATCH_ROWS, Budget, DEFAULT_MEMORY, MAX_RECORD_BYTES, ROW_GROUP_ROWS, TRANSFER_BYTES,
+    BATCH_ROWS, Budget, COMPRESSED_BYTES, DEFAULT_MEMORY, MAX_RECORD_BYTES, ROW_GROUP_BYTES, ROW_GROUP_ROWS,
+    TRANSFER_BYTES,
 };
 pub use columns::ColumnSummary;
 pub(crate) use columns::{

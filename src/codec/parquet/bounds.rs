@@ -44,9 +44,13 @@ impl Bounds {
     }
 
     pub(super) fn of_texts<'a>(texts: impl Iterator<Item = &'a [u8]> + Clone) -> Option<Self> {
-        let (least, greatest) = (texts.clone().min()?, texts.max()?);
-        (least.len().max(greatest.len()) <= LONGEST_TEXT)
-            .then(|| Bounds::Text(least.to_vec(), greatest.to_vec()))
+        Some(Bounds::Text(texts.clone().min()?.to_vec(), texts.max()?.to_vec()))
+    }
+
+    /// Whether a bound is longer than those that are written. Only known once all are merged: a long text may be none of
+    /// the whole.
+    pub(super) fn is_long(&self) -> bool {
+        matches!(self, Bounds::Text(a, b) if a.len().max(b.len()) > LONGEST_TEXT)
     }
 
     /// The bounds of both together.
@@ -216,6 +220,10 @@ mod tests {
     #[test]
     fn long_texts_are_no_bounds() {
         let long = [b'x'; 65];
-        assert_eq!(Bounds::of_texts([&long[..], b"a"].into_iter()), None);
+        let is_long =
+            |texts: &[&[u8]]| Bounds::of_texts(texts.iter().copied()).map(|bounds| bounds.is_long());
+        assert_eq!(is_long(&[&long, b"a"]), Some(true));
+        assert_eq!(is_long(&[&long[1..], b"a"]), Some(false));
+        assert_eq!(is_long(&[&long, b"a", b"y"]), Some(false), "it is none of the bounds");
     }
 }

@@ -1,9 +1,7 @@
-//! The rows of one piece of text or of one batch, encoded as far as that goes without their neighbours: columns whose values do not
-//! repeat become pages at once, while they are in the cache; the others keep keys into a dictionary of their own,
-//! which [`super::row_group`] makes one of.
+//! The rows of one piece of text or of one batch as a row group takes them, column by column: numbers as they are stored,
+//! texts and timestamps by keys into a dictionary of the piece. Nothing here depends on where a piece ends: pages,
+//! dictionaries and bounds are those of a row group, which [`super::row_group`] makes.
 
-use super::bounds::Bounds;
-use super::page::{Compressor, Page, write_levels};
 use super::types::{Annotation, annotation};
 use crate::codec::csv::{Column, Dictionary, Values};
 use crate::model::{Error, Result};
@@ -12,49 +10,104 @@ use arrow::array::cast::AsArray;
 use arrow::array::types::{Float32Type, Float64Type, Int32Type, Int64Type};
 use arrow::array::{Array, ArrayRef, BinaryArray, RecordBatch};
 use arrow::compute::cast;
-use arrow::datatypes::{ArrowNativeType, DataType, TimeUnit, ToByteSlice};
-use parquet::basic::{Encoding, LogicalType};
+use arrow::datatypes::{DataType, TimeUnit};
+use parquet::basic::LogicalType;
 use parquet::schema::types::ColumnDescriptor;
+use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::Arc;
 
-/// Rows that become pages of a row group, a page in each column.
-#[derive(Debug)]
+/// Consecutive rows, of which a row group may take some and the next one the rest.
+#[derive(Debug, Clone)]
 pub(crate) struct EncodedRows {
-    pub(crate) rows: usize,
-    pub(super) columns: Vec<EncodedColumn>,
+    /// The rows of the columns that are meant.
+    pub(super) rows: Range<usize>,
+    pub(super) columns: Vec<Arc<EncodedColumn>>,
+    weight: u64,
 }
 
 impl EncodedRows {
-    /// Bytes that are held.
-    pub(crate) fn bytes(&self) -> usize {
-        let held = |column: &EncodedColumn| match &column.values {
-            EncodedValues::Page(page) => page.bytes.len(),
-            EncodedValues::Keys(keys) => {
-                keys.keys.len() * 4 + keys.valid.as_ref().map_or(0, Vec::len) + keys.distinct.plain.len()
-            }
-        };
-        self.columns.iter().map(held).sum()
+    fn new(rows: usize, columns: Vec<EncodedColumn>) -> Self {
+        let mut new =
+            EncodedRows { rows: 0..rows, columns: columns.into_iter().map(Arc::new).collect(), weight: 0 };
+        new.weight = new.weight_of(0..rows);
+        new
+    }
+
+    pub(crate) fn rows(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// What the rows weigh, whatever pieces they come in: bytes of their values were each written out.
+    pub(crate) fn weight(&self) -> u64 {
+        self.weight
+    }
+
+    /// Some of the rows.
+    pub(crate) fn slice(&self, rows: Range<usize>) -> Self {
+        let rows = self.rows.start + rows.start..self.rows.start + rows.end;
+        let weight = if rows == self.rows { self.weight } else { self.weight_of(rows.clone()) };
+        EncodedRows { rows, columns: self.columns.clone(), weight }
+    }
+
+    fn weight_of(&self, rows: Range<usize>) -> u64 {
+        self.columns.iter().map(|column| column.weight(rows.clone())).sum()
     }
 }
 
 #[derive(Debug)]
 pub(super) struct EncodedColumn {
-    pub(super) nulls: usize,
-    pub(super) bounds: Option<Bounds>,
+    /// Which rows are no nulls; `None` where no row is one.
+    pub(super) valid: Option<Vec<bool>>,
+    /// Without those of nulls.
     pub(super) values: EncodedValues,
+}
+
+impl EncodedColumn {
+    /// The values of some rows, by their places among all values.
+    pub(super) fn values_of(&self, rows: Range<usize>) -> Range<usize> {
+        let Some(valid) = &self.valid else { return rows };
+        let count = |valid: &[bool]| valid.iter().filter(|valid| **valid).count();
+        let start = count(&valid[..rows.start]);
+        start..start + count(&valid[rows])
+    }
+
+    fn weight(&self, rows: Range<usize>) -> u64 {
+        let width = match &self.values {
+            EncodedValues::Double(_) | EncodedValues::Int64(_) => 8,
+            EncodedValues::Float(_) | EncodedValues::Int32(_) => 4,
+            EncodedValues::Boolean(_) => 1,
+            EncodedValues::Keys(keys) => {
+                let values = &keys.keys[self.values_of(rows.clone())];
+                let lengths = keys.distinct.lengths();
+                let bytes = match lengths.first() {
+                    Some(first) if lengths.iter().all(|length| length == first) => {
+                        u64::from(*first) * values.len() as u64
+                    }
+                    _ => values.iter().map(|key| u64::from(lengths[*key as usize])).sum(),
+                };
+                // A key is held for each, too.
+                return (size_of::<u32>() * rows.len()) as u64 + bytes;
+            }
+        };
+        width * rows.len() as u64
+    }
 }
 
 #[derive(Debug)]
 pub(super) enum EncodedValues {
-    Page(Page),
+    Double(Vec<f64>),
+    Float(Vec<f32>),
+    Int64(Vec<i64>),
+    Int32(Vec<i32>),
+    Boolean(Vec<bool>),
     Keys(Keys),
 }
 
-/// Values by their place among the distinct ones; nulls have none.
+/// Values by their place among the distinct ones, which are in the order in which they first came.
 #[derive(Debug)]
 pub(super) struct Keys {
     pub(super) keys: Vec<u32>,
-    pub(super) valid: Option<Vec<bool>>,
     pub(super) distinct: Distinct,
 }
 
@@ -63,38 +116,49 @@ pub(super) struct Keys {
 pub(super) struct Distinct {
     pub(super) plain: Vec<u8>,
     /// Where each ends.
-    pub(super) ends: Vec<u32>,
+    ends: Vec<u32>,
 }
 
 impl Distinct {
+    pub(super) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
     pub(super) fn get(&self, key: u32) -> &[u8] {
         let key = key as usize;
         let start = if key == 0 { 0 } else { self.ends[key - 1] as usize };
         &self.plain[start..self.ends[key] as usize]
     }
 
-    fn of<T: Plain>(values: impl Iterator<Item = T>) -> Self {
+    fn lengths(&self) -> Vec<u32> {
+        let starts = std::iter::once(&0).chain(&self.ends);
+        self.ends.iter().zip(starts).map(|(end, start)| end - start).collect()
+    }
+
+    fn of_texts<'a>(texts: impl Iterator<Item = &'a [u8]>) -> Self {
         let mut distinct = Distinct::default();
-        for value in values {
-            value.write(&mut distinct.plain);
-            distinct.ends.push(distinct.plain.len() as u32);
+        for text in texts {
+            distinct.plain.extend_from_slice(&(text.len() as u32).to_le_bytes());
+            distinct.push(text);
         }
         distinct
     }
 
+    pub(super) fn of_values<T: AsRef<[u8]>>(values: impl Iterator<Item = T>) -> Self {
+        let mut distinct = Distinct::default();
+        values.for_each(|value| distinct.push(value.as_ref()));
+        distinct
+    }
+
+    /// Adds a value in PLAIN encoding.
     pub(super) fn push(&mut self, value: &[u8]) {
         self.plain.extend_from_slice(value);
         self.ends.push(self.plain.len() as u32);
     }
 }
 
-/// Encodes chunk after chunk on one thread.
+/// Takes piece after piece on one thread.
 pub(crate) struct ChunkEncoder {
-    compressor: Compressor,
-    /// Of each column whether its pages say which rows are nulls.
-    is_optional: Vec<bool>,
-    /// The contents of the page at hand.
-    contents: Vec<u8>,
     /// Distinct values of the column at hand.
     dictionary: Dictionary,
 }
@@ -143,70 +207,33 @@ fn bytes_of(array: &dyn Array) -> ArrayRef {
 }
 
 impl ChunkEncoder {
-    pub(super) fn new(compressor: Compressor, is_optional: Vec<bool>) -> Self {
-        ChunkEncoder { compressor, is_optional, contents: Vec::new(), dictionary: Dictionary::new() }
+    pub(super) fn new() -> Self {
+        ChunkEncoder { dictionary: Dictionary::new() }
     }
 
-    /// Encodes columns that were read from text.
-    pub(crate) fn encode(&mut self, rows: usize, columns: &[Column]) -> Result<EncodedRows> {
-        let columns = columns
-            .iter()
-            .enumerate()
-            .map(|(i, column)| self.column(i, rows, column))
-            .collect::<Result<_>>()?;
-        Ok(EncodedRows { rows, columns })
+    /// Takes columns that were read from text.
+    pub(crate) fn encode(&mut self, rows: usize, columns: &[Column]) -> EncodedRows {
+        EncodedRows::new(rows, columns.iter().map(column).collect())
     }
 
-    /// Encodes a batch whose types are all [`encodes`], where texts may come as keys.
+    /// Takes a batch whose types are all [`encodes`], where texts may come as keys.
     pub(crate) fn encode_batch(&mut self, batch: &RecordBatch) -> Result<EncodedRows> {
-        let rows = batch.num_rows();
-        let columns = batch
-            .columns()
-            .iter()
-            .enumerate()
-            .map(|(i, array)| self.array(i, array))
-            .collect::<Result<_>>()?;
-        Ok(EncodedRows { rows, columns })
+        let columns = batch.columns().iter().map(|array| self.array(array)).collect::<Result<_>>()?;
+        Ok(EncodedRows::new(batch.num_rows(), columns))
     }
 
-    fn column(&mut self, column: usize, rows: usize, read: &Column) -> Result<EncodedColumn> {
-        let valid = read.valid();
-        let levels = self.levels(column, rows, valid.as_deref());
-        match read.values() {
-            Values::Text(texts) => self.texts(levels, texts.keys(), texts.texts()),
-            Values::Timestamp { texts, values, .. } => {
-                let bounds = Bounds::of_ints(values.iter().copied());
-                let values = values.iter().map(|value| value.to_le_bytes());
-                Ok(levels.column(bounds, levels.keys(texts.keys(), Distinct::of(values))))
-            }
-            Values::Double(values) => self.doubles(levels, values),
-            Values::Int64(values) => {
-                self.fixed(levels, values, |values| Bounds::of_ints(values.iter().copied()))
-            }
-            Values::Date(values) => {
-                self.fixed(levels, values, |values| Bounds::of_days(values.iter().copied()))
-            }
-            Values::Boolean(values) => self.booleans(levels, values),
-        }
-    }
-
-    fn array(&mut self, column: usize, array: &ArrayRef) -> Result<EncodedColumn> {
+    fn array(&mut self, array: &ArrayRef) -> Result<EncodedColumn> {
         let valid: Option<Vec<bool>> =
             array.nulls().filter(|nulls| nulls.null_count() > 0).map(|nulls| nulls.iter().collect());
-        let levels = self.levels(column, array.len(), valid.as_deref());
-        match array.data_type() {
+        let nulls = valid.as_deref();
+        let values = match array.data_type() {
             DataType::Utf8 | DataType::Binary => {
-                let mut dictionary = std::mem::replace(&mut self.dictionary, Dictionary::new());
-                dictionary.clear();
-                for text in bytes_of(array).as_binary::<i32>() {
-                    match text {
-                        Some(text) => _ = dictionary.push(text),
-                        None => dictionary.push_null(),
-                    }
-                }
-                let encoded = self.texts(levels, dictionary.keys(), dictionary.texts());
-                self.dictionary = dictionary;
-                encoded
+                self.dictionary.clear();
+                bytes_of(array).as_binary::<i32>().iter().flatten().for_each(|text| {
+                    self.dictionary.push(text);
+                });
+                let distinct = Distinct::of_texts(self.dictionary.texts());
+                EncodedValues::Keys(Keys { keys: self.dictionary.keys().to_vec(), distinct })
             }
             DataType::Dictionary(..) => {
                 let keyed = array.as_dictionary::<Int32Type>();
@@ -215,193 +242,71 @@ impl ChunkEncoder {
                 // A dictionary is that of a whole column chunk: what this batch does not use is left away.
                 let mut places = vec![None; texts.len()];
                 let mut used: Vec<&[u8]> = Vec::new();
-                let keys: Vec<u32> = (0..keyed.len())
-                    .map(|row| {
-                        let Some(key) = keyed.key(row) else { return 0 };
+                let keys = (0..keyed.len())
+                    .filter_map(|row| keyed.key(row))
+                    .map(|key| {
                         *places[key].get_or_insert_with(|| {
                             used.push(texts.value(key));
                             (used.len() - 1) as u32
                         })
                     })
                     .collect();
-                self.texts(levels, &keys, used.iter().copied())
+                EncodedValues::Keys(Keys { keys, distinct: Distinct::of_texts(used.into_iter()) })
             }
-            DataType::Float64 => self.doubles(levels, array.as_primitive::<Float64Type>().values()),
+            DataType::Float64 => {
+                EncodedValues::Double(dense(array.as_primitive::<Float64Type>().values(), nulls))
+            }
             DataType::Float32 => {
-                self.fixed(levels, array.as_primitive::<Float32Type>().values(), Bounds::of_floats)
+                EncodedValues::Float(dense(array.as_primitive::<Float32Type>().values(), nulls))
             }
             DataType::Boolean => {
                 let values: Vec<bool> = array.as_boolean().values().iter().collect();
-                self.booleans(levels, &values)
+                EncodedValues::Boolean(dense(&values, nulls))
             }
             DataType::Int32 | DataType::Date32 => {
                 let array = cast(array, &DataType::Int32).map_err(|error| not_ours(&error))?;
-                let values = array.as_primitive::<Int32Type>().values();
-                self.fixed(levels, values, |values| Bounds::of_days(values.iter().copied()))
+                EncodedValues::Int32(dense(array.as_primitive::<Int32Type>().values(), nulls))
             }
             DataType::Int64 | DataType::Timestamp(..) => {
                 let array = cast(array, &DataType::Int64).map_err(|error| not_ours(&error))?;
-                let values = array.as_primitive::<Int64Type>().values();
-                self.fixed(levels, values, |values| Bounds::of_ints(values.iter().copied()))
+                EncodedValues::Int64(dense(array.as_primitive::<Int64Type>().values(), nulls))
             }
-            other => Err(not_ours(other)),
-        }
+            other => return Err(not_ours(other)),
+        };
+        Ok(EncodedColumn { valid, values })
     }
+}
 
-    fn levels<'a>(&self, column: usize, rows: usize, valid: Option<&'a [bool]>) -> Levels<'a> {
-        let is_optional = self.is_optional.get(column).copied().unwrap_or(true);
-        Levels { rows, valid, is_optional }
-    }
-
-    /// Texts by keys among the distinct ones; written out where most differ.
-    fn texts<'a>(
-        &mut self,
-        levels: Levels<'_>,
-        keys: &[u32],
-        texts: impl Iterator<Item = &'a [u8]> + Clone,
-    ) -> Result<EncodedColumn> {
-        let bounds = Bounds::of_texts(texts.clone());
-        let distinct = Distinct::of(texts.map(Prefixed));
-        if distinct.ends.len() * 2 <= levels.rows {
-            return Ok(levels.column(bounds, levels.keys(keys, distinct)));
-        }
-        let keys = Dense::new(keys, levels.valid);
-        let plain = |out: &mut Vec<u8>| keys.iter().for_each(|key| out.extend_from_slice(distinct.get(*key)));
-        Ok(levels.column(bounds, self.page(levels, plain)?))
-    }
-
-    fn doubles(&mut self, levels: Levels<'_>, values: &[f64]) -> Result<EncodedColumn> {
-        self.fixed(levels, values, Bounds::of_doubles)
-    }
-
-    /// Numbers mostly differ, so a dictionary of them would only cost; a look at some of them tells.
-    fn fixed<T: ArrowNativeType>(
-        &mut self,
-        levels: Levels<'_>,
-        values: &[T],
-        bounds: impl Fn(&[T]) -> Option<Bounds>,
-    ) -> Result<EncodedColumn> {
-        let dense = Dense::new(values, levels.valid);
-        let bounds = bounds(&dense);
-        let bytes = dense.to_byte_slice();
-        let width = size_of::<T>();
-        if !repeat(bytes, width) {
-            let page = self.page(levels, |out| out.extend_from_slice(bytes))?;
-            return Ok(levels.column(bounds, page));
-        }
-        // By bits: zeros of both signs, and NaNs, are values of their own.
-        self.dictionary.clear();
-        bytes.chunks_exact(width).for_each(|value| _ = self.dictionary.push(value));
-        let distinct = Distinct::of(self.dictionary.texts());
-        let keys = self.dictionary.keys().to_vec();
-        let valid = levels.valid.map(<[bool]>::to_vec);
-        Ok(levels.column(bounds, EncodedValues::Keys(Keys { keys, valid, distinct })))
-    }
-
-    fn booleans(&mut self, levels: Levels<'_>, values: &[bool]) -> Result<EncodedColumn> {
-        let values = Dense::new(values, levels.valid);
-        let bits = |bits: &[bool]| bits.iter().rev().fold(0, |byte, bit| byte << 1 | u8::from(*bit));
-        let page = self.page(levels, |out| out.extend(values.chunks(8).map(bits)))?;
-        Ok(levels.column(Bounds::of_booleans(values.iter().copied()), page))
-    }
-
-    fn page(&mut self, levels: Levels<'_>, plain: impl FnOnce(&mut Vec<u8>)) -> Result<EncodedValues> {
-        self.contents.clear();
-        if levels.is_optional {
-            write_levels(levels.rows, levels.valid, &mut self.contents);
-        }
-        plain(&mut self.contents);
-        self.compressor.data_page(levels.rows, Encoding::PLAIN, &self.contents).map(EncodedValues::Page)
-    }
+fn column(read: &Column) -> EncodedColumn {
+    let valid = read.valid();
+    let nulls = valid.as_deref();
+    let values = match read.values() {
+        Values::Text(texts) => EncodedValues::Keys(Keys {
+            keys: dense(texts.keys(), nulls),
+            distinct: Distinct::of_texts(texts.texts()),
+        }),
+        Values::Timestamp { texts, values, .. } => EncodedValues::Keys(Keys {
+            keys: dense(texts.keys(), nulls),
+            distinct: Distinct::of_values(values.iter().map(|value| value.to_le_bytes())),
+        }),
+        Values::Double(values) => EncodedValues::Double(dense(values, nulls)),
+        Values::Int64(values) => EncodedValues::Int64(dense(values, nulls)),
+        Values::Date(values) => EncodedValues::Int32(dense(values, nulls)),
+        Values::Boolean(values) => EncodedValues::Boolean(dense(values, nulls)),
+    };
+    EncodedColumn { valid: valid.map(Cow::into_owned), values }
 }
 
 fn not_ours(what: &dyn std::fmt::Display) -> Error {
     Error::Internal(format!("a column that is not encoded here: {what}"))
 }
 
-/// Which rows of a column are nulls.
-#[derive(Clone, Copy)]
-struct Levels<'a> {
-    rows: usize,
-    valid: Option<&'a [bool]>,
-    is_optional: bool,
-}
-
-impl Levels<'_> {
-    fn column(self, bounds: Option<Bounds>, values: EncodedValues) -> EncodedColumn {
-        let nulls = self.valid.map_or(0, |valid| valid.iter().filter(|valid| !**valid).count());
-        EncodedColumn { nulls, bounds, values }
-    }
-
-    /// `keys` has one for each row, those of nulls mean nothing.
-    fn keys(self, keys: &[u32], distinct: Distinct) -> EncodedValues {
-        let keys = match Dense::new(keys, self.valid) {
-            Dense::All(keys) => keys.to_vec(),
-            Dense::Some(keys) => keys,
-        };
-        EncodedValues::Keys(Keys { keys, valid: self.valid.map(<[bool]>::to_vec), distinct })
-    }
-}
-
-/// A text as PLAIN encoding has it.
-struct Prefixed<'a>(&'a [u8]);
-
-/// Appends a value in PLAIN encoding.
-trait Plain {
-    fn write(&self, out: &mut Vec<u8>);
-}
-
-impl Plain for Prefixed<'_> {
-    fn write(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&(self.0.len() as u32).to_le_bytes());
-        out.extend_from_slice(self.0);
-    }
-}
-
-impl<T: AsRef<[u8]>> Plain for T {
-    fn write(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(self.as_ref());
-    }
-}
-
 /// Values without those of nulls.
-enum Dense<'a, T> {
-    All(&'a [T]),
-    Some(Vec<T>),
-}
-
-impl<'a, T: Copy> Dense<'a, T> {
-    fn new(values: &'a [T], valid: Option<&[bool]>) -> Self {
-        match valid {
-            None => Dense::All(values),
-            Some(valid) => Dense::Some(
-                values.iter().zip(valid).filter(|(_, valid)| **valid).map(|(value, _)| *value).collect(),
-            ),
+fn dense<T: Copy>(values: &[T], valid: Option<&[bool]>) -> Vec<T> {
+    match valid {
+        None => values.to_vec(),
+        Some(valid) => {
+            values.iter().zip(valid).filter(|(_, valid)| **valid).map(|(value, _)| *value).collect()
         }
     }
-}
-
-impl<T> std::ops::Deref for Dense<'_, T> {
-    type Target = [T];
-
-    fn deref(&self) -> &[T] {
-        match self {
-            Dense::All(values) => values,
-            Dense::Some(values) => values,
-        }
-    }
-}
-
-/// How many values are looked at to see whether they repeat.
-const LOOKED_AT: usize = 256;
-
-/// Whether three of four values of so many bytes, eight at most, come again, going by some of them.
-fn repeat(bytes: &[u8], width: usize) -> bool {
-    let step = (bytes.len() / width / LOOKED_AT).max(1);
-    let word = |value: &[u8]| value.iter().fold(0, |word, byte| word << 8 | u64::from(*byte));
-    let mut seen: Vec<u64> = bytes.chunks_exact(width).step_by(step).map(word).collect();
-    let count = seen.len();
-    seen.sort_unstable();
-    seen.dedup();
-    count > 1 && seen.len() * 4 <= count
 }

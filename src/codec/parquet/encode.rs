@@ -1,15 +1,15 @@
 //! Rows to encoded row groups, and row groups to a file: takes batches, returns bytes with their metadata. Plain columns
-//! are encoded by [`ChunkEncoder`] and joined by [`row_group::assemble`]; every other type goes through the parquet crate.
+//! go through [`ChunkEncoder`] and [`row_group`]; every other type goes through the parquet crate.
 
 use super::chunk::{self, ChunkEncoder, EncodedRows};
 use super::encoded::{CREATED_BY, EncodedRowGroup, MAGIC, failed, filter_bytes};
 use super::orders::row_group_of;
-use super::page::Compressor;
-use super::row_group;
-use crate::codec::guard;
-use crate::model::{Compression, Error, GZIP_LEVELS, Result, UsageError, ZSTD_LEVELS};
+use super::row_group::{self, ColumnChunk, ColumnEncoder, ColumnPieces, PAGES};
+use crate::codec::{Buffers, guard};
+use crate::model::{BATCH_ROWS, Compression, Error, GZIP_LEVELS, Result, UsageError, ZSTD_LEVELS};
 
 use arrow::array::RecordBatch;
+use arrow::compute::concat_batches;
 use arrow::datatypes::{Schema, SchemaRef};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -21,17 +21,21 @@ use parquet::file::metadata::{ColumnChunkMetaData, KeyValue, ParquetMetaData, Ro
 use parquet::file::properties::{BloomFilterProperties, WriterProperties, WriterPropertiesPtr};
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::SchemaDescPtr;
+use std::borrow::Cow;
 use std::ops::RangeInclusive;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Encodes row groups of one schema, on any thread.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Encoder {
     schema: SchemaRef,
     descriptor: SchemaDescPtr,
     properties: WriterPropertiesPtr,
     codec: Codec,
     has_filters: bool,
+    /// Those that are not at work: what they hold is used again.
+    column_encoders: Arc<Mutex<Vec<ColumnEncoder>>>,
+    buffers: Buffers,
 }
 
 /// Of how many values that were never there a Bloom filter says that they may be.
@@ -62,6 +66,8 @@ impl Encoder {
             properties: Arc::new(properties),
             codec: compression,
             has_filters: false,
+            column_encoders: Arc::default(),
+            buffers: Buffers::default(),
         }
     }
 
@@ -88,7 +94,7 @@ impl Encoder {
         &self.descriptor
     }
 
-    /// Encodes batches as one row group.
+    /// Encodes batches as one row group, which is the same however its rows are cut into batches.
     pub(crate) fn encode(&self, batches: &[RecordBatch]) -> Result<EncodedRowGroup> {
         let (bytes, metadata) = self.try_encode(batches).map_err(|error| failed("encoding", &error))?;
         let (metadata, indexes) = row_group_of(&metadata, 0)?;
@@ -105,7 +111,10 @@ impl Encoder {
         let mut file = SerializedFileWriter::new(Vec::new(), root, Arc::clone(&self.properties))?;
         let factory = ArrowRowGroupWriterFactory::new(&file, Arc::clone(&self.schema));
         let mut writers = factory.create_column_writers(0)?;
-        for batch in batches {
+        // The crate looks whether a page is full once it has written so many values of a batch: where batches are cut would
+        // show in the pages.
+        for batch in alike(batches) {
+            let batch = batch?;
             let mut writers = writers.iter_mut();
             for (field, array) in self.schema.fields().iter().zip(batch.columns()) {
                 for leaf in compute_leaves(field, array)? {
@@ -125,10 +134,9 @@ impl Encoder {
         Ok((bytes, metadata))
     }
 
-    /// What encodes chunks of text, and batches where [`Self::encodes_batches`], to row groups of this schema.
-    pub(crate) fn chunk_encoder(&self) -> Result<ChunkEncoder> {
-        let is_optional = self.descriptor.columns().iter().map(|column| column.max_def_level() > 0).collect();
-        Ok(ChunkEncoder::new(Compressor::new(self.codec)?, is_optional))
+    /// What takes chunks of text, and batches where [`Self::encodes_batches`], for row groups of this schema.
+    pub(crate) fn chunk_encoder(&self) -> ChunkEncoder {
+        ChunkEncoder::new()
     }
 
     /// Whether rows of text are encoded here rather than by the parquet crate, which alone makes Bloom filters.
@@ -149,10 +157,67 @@ impl Encoder {
                 .all(|(field, column)| chunk::encodes(field.data_type(), column))
     }
 
-    /// Makes a row group of chunks that [`Self::chunk_encoder`] encoded, in order.
-    pub(crate) fn assemble(&self, chunks: Vec<EncodedRows>) -> Result<EncodedRowGroup> {
-        row_group::assemble(&self.descriptor, self.codec, &mut Compressor::new(self.codec)?, chunks)
+    /// The columns of a row group, of pieces in order that [`Self::chunk_encoder`] made.
+    pub(crate) fn columns_of(&self, pieces: Vec<EncodedRows>) -> Result<Vec<ColumnPieces>> {
+        row_group::by_column(self.descriptor.num_columns(), pieces)
     }
+
+    /// Encodes columns of a row group, of which this is the number of the first.
+    pub(crate) fn encode_columns(
+        &self,
+        first: usize,
+        columns: Vec<ColumnPieces>,
+    ) -> Result<Vec<ColumnChunk>> {
+        let used_before = self.column_encoders.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut encoder = match used_before {
+            Some(encoder) => encoder,
+            None => ColumnEncoder::new(self.codec, self.buffers.clone())?,
+        };
+        let declared = self.descriptor.columns().iter().enumerate().skip(first);
+        let chunks = declared
+            .zip(columns)
+            .map(|((number, column), pieces)| {
+                row_group::column_chunk(column, number == 0, pieces, PAGES, &mut encoder)
+            })
+            .collect();
+        self.column_encoders.lock().unwrap_or_else(PoisonError::into_inner).push(encoder);
+        chunks
+    }
+
+    /// Makes a row group of its columns.
+    pub(crate) fn join(&self, columns: Vec<ColumnChunk>) -> Result<EncodedRowGroup> {
+        row_group::join(&self.descriptor, self.codec, columns)
+    }
+}
+
+/// The rows of batches in others of [`BATCH_ROWS`] rows, the last one but for it.
+fn alike(batches: &[RecordBatch]) -> impl Iterator<Item = parquet::errors::Result<Cow<'_, RecordBatch>>> {
+    let (mut at, mut taken) = (0, 0);
+    std::iter::from_fn(move || {
+        let mut pieces: Vec<RecordBatch> = Vec::new();
+        let mut rows = 0;
+        while let Some(batch) = batches.get(at)
+            && rows < BATCH_ROWS
+        {
+            if taken == 0 && rows == 0 && batch.num_rows() == BATCH_ROWS {
+                at += 1;
+                return Some(Ok(Cow::Borrowed(batch)));
+            }
+            let more = (batch.num_rows() - taken).min(BATCH_ROWS - rows);
+            pieces.push(batch.slice(taken, more));
+            (rows, taken) = (rows + more, taken + more);
+            if taken == batch.num_rows() {
+                (at, taken) = (at + 1, 0);
+            }
+        }
+        match pieces.as_slice() {
+            [] => None,
+            [_] => pieces.pop().map(|batch| Ok(Cow::Owned(batch))),
+            [first, ..] => {
+                Some(concat_batches(first.schema_ref(), &pieces).map(Cow::Owned).map_err(Into::into))
+            }
+        }
+    })
 }
 
 /// The pair of a file's metadata by which readers know Arrow's types.

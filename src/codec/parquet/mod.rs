@@ -17,6 +17,7 @@ mod row_group;
 mod thrift;
 mod types;
 mod view;
+mod weight;
 
 pub(crate) use assembler::Assembler;
 pub(crate) use chunk::EncodedRows;
@@ -25,8 +26,10 @@ pub(crate) use encode::{Encoder, arrow_schema, arrow_schema_of, codec, codec_of}
 pub(crate) use encoded::{CREATED_BY, EncodedRowGroup, FOOTER_BYTES, MAGIC, byte_range, chunk_ranges};
 pub(crate) use footer::{FooterProblem, read_footer};
 pub(crate) use pages::{ChunkClaims, MAX_PAGE_BYTES, PageProblem, PageWalker, WalkedChunk, unpacked_size};
+pub(crate) use row_group::ColumnPieces;
 pub(crate) use types::{
     Edit, Given, Likeness, edited, has_int96, id, is_bytes, is_only_null, is_said_by_arrow, is_same,
     repetition, schema_of, shown, told_apart,
 };
 pub(crate) use view::{Treatment, View};
+pub(crate) use weight::weight;

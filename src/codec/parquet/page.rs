@@ -2,11 +2,16 @@
 
 use super::hybrid;
 use super::hybrid::varint;
+use crate::codec::Buffers;
 use crate::model::{Error, Result};
 
+use bytes::Bytes;
 use parquet::basic::{Compression as Codec, Encoding};
 use parquet::file::page_index::offset_index::PageLocation;
 use std::io::Write;
+
+/// Memory of smaller pages is not kept.
+const REUSED_BYTES: usize = 64 * 1024;
 
 /// Compresses the pages of one thread; what it allocates is reused from page to page.
 pub(crate) struct Compressor {
@@ -14,19 +19,22 @@ pub(crate) struct Compressor {
     snappy: snap::raw::Encoder,
     zstd: Option<zstd::bulk::Compressor<'static>>,
     compressed: Vec<u8>,
+    /// Memory of pages that were written.
+    buffers: Buffers,
 }
 
 /// A page as it stands in a file.
 #[derive(Debug)]
 pub(super) struct Page {
     /// Header and contents.
-    pub(super) bytes: Vec<u8>,
+    pub(super) bytes: Bytes,
     /// Bytes of the header and of the contents before compression.
     pub(super) uncompressed: usize,
 }
 
 impl Compressor {
-    pub(crate) fn new(codec: Codec) -> Result<Self> {
+    /// Pages are put into these buffers, where they are large.
+    pub(crate) fn new(codec: Codec, buffers: Buffers) -> Result<Self> {
         let zstd = match codec {
             Codec::ZSTD(level) => Some(
                 zstd::bulk::Compressor::new(level.compression_level())
@@ -34,7 +42,7 @@ impl Compressor {
             ),
             _ => None,
         };
-        Ok(Compressor { codec, snappy: snap::raw::Encoder::new(), zstd, compressed: Vec::new() })
+        Ok(Compressor { codec, snappy: snap::raw::Encoder::new(), zstd, compressed: Vec::new(), buffers })
     }
 
     pub(super) fn data_page(&mut self, values: usize, encoding: Encoding, contents: &[u8]) -> Result<Page> {
@@ -57,9 +65,13 @@ impl Compressor {
 
     /// A `PageHeader` in Thrift's compact protocol, and the contents behind it.
     fn page(&mut self, kind: i64, field: u8, contents: &[u8], detail: &dyn Fn(&mut Vec<u8>)) -> Result<Page> {
+        let buffers = self.buffers.clone();
         let compressed =
             self.compress(contents).map_err(|error| Error::Internal(format!("a page: {error}")))?;
-        let mut bytes = Vec::with_capacity(compressed.len() + 64);
+        let size = compressed.len() + 64;
+        let mut bytes = if size < REUSED_BYTES { Vec::new() } else { buffers.take() };
+        bytes.clear();
+        bytes.reserve_exact(size);
         int(1, kind, &mut bytes);
         int(1, contents.len() as i64, &mut bytes);
         int(1, compressed.len() as i64, &mut bytes);
@@ -71,6 +83,8 @@ impl Compressor {
         bytes.extend_from_slice(&[0, 0]);
         let header = bytes.len();
         bytes.extend_from_slice(compressed);
+        let length = bytes.len();
+        let bytes = if size < REUSED_BYTES { bytes.into() } else { buffers.lend(bytes, length) };
         Ok(Page { bytes, uncompressed: header + contents.len() })
     }
 

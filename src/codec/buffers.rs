@@ -1,4 +1,4 @@
-//! Memory for text on its way out, used again and again: fresh memory comes from the system page by page, each of
+//! Memory for text and pages on their way out, used again and again: fresh memory comes from the system page by page, each of
 //! which is cleared first.
 
 use bytes::Bytes;
