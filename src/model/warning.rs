@@ -20,6 +20,11 @@ pub enum Warning {
         /// The folder or link.
         path: String,
     },
+    /// A pipe, a socket or a device is named like a part, and was passed over.
+    NoFile {
+        /// Its path.
+        path: String,
+    },
     /// A setting has no effect, as CSV to CSV copies text.
     NoEffectOnText(Setting),
     /// A setting has no effect on CSV.
@@ -80,6 +85,11 @@ impl Named for Warning {
             Warning::NotLookedInto { path } => write!(
                 f,
                 "{} was passed over, as it cannot be looked into; parts that lie there are not seen",
+                Escaped(path)
+            ),
+            Warning::NoFile { path } => write!(
+                f,
+                "{} is named like a part but is a pipe, a socket or a device; it was not read",
                 Escaped(path)
             ),
             Warning::NoEffectOnText(setting) => {

@@ -103,12 +103,12 @@ pub(crate) fn group(objects: Vec<Object>, pattern: &Pattern) -> Found {
         }
         let folder = object.folder();
         match pattern.parse(folder, object.file_name()) {
-            Some(name) => {
+            Some(name) if !object.is_endless() => {
                 let key = (folder.to_owned(), name.kind(), name.job().to_owned(), name.run().cloned());
                 groups.entry(key).or_default().push(Part { object, name: Some(name) });
             }
             None if is_marker(object.file_name()) => found.markers.push(object),
-            None => found.strays.push(object),
+            _ => found.strays.push(object),
         }
     }
     found.exports = groups

@@ -188,6 +188,10 @@ pub(crate) async fn choose(source: &Location, options: &Options) -> Result<Chose
     let closed = found.strays.iter().filter(|stray| stray.is_closed());
     let mut warnings: Vec<Warning> =
         closed.map(|stray| Warning::NotLookedInto { path: stray.url.clone() }).collect();
+    let is_named_as_part =
+        |stray: &&Object| selection.pattern.parse(stray.folder(), stray.file_name()).is_some();
+    let endless = found.strays.iter().filter(|stray| stray.is_endless()).filter(is_named_as_part);
+    warnings.extend(endless.map(|stray| Warning::NoFile { path: stray.url.clone() }));
     let exports = export::select(found, selection, &source.to_string())?;
     if has_check && !has_success {
         warnings.push(Warning::MayBeRunning { source: source.to_string() });

@@ -184,7 +184,11 @@ fn walk(path: &str, objects: &mut Vec<Object>) -> Result<()> {
         let Some(name) = entry.path().to_str() else {
             continue;
         };
+        if entry.file_type().is_dir() {
+            continue;
+        }
         if !entry.file_type().is_file() {
+            objects.push(object_without_file(shown(name), NoFile::Endless));
             continue;
         }
         let meta = entry.metadata().map_err(|error| Error::io("listing", name, error.into()))?;

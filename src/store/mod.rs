@@ -50,7 +50,8 @@ pub use location::Location;
 pub(crate) use location::exists;
 pub use object::Object;
 pub(crate) use object::{
-    blocking, changed, ended_early, is_unpublished, local_object, local_tag, open_local, read_local, unpublished_tag,
+    blocking, changed, ended_early, is_unpublished, local_object, local_tag, open_local, read_local,
+    unpublished_tag,
 };
 pub(crate) use objects::ContentType;
 pub use objects::{Encryption, ObjectOptions};

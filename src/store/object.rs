@@ -35,12 +35,19 @@ pub(crate) enum NoFile {
     Denied,
     /// A folder so deep that its path is longer than the system takes.
     TooDeep,
+    /// A pipe, a socket or a device, which has no end.
+    Endless,
 }
 
 impl Object {
     /// Whether there may be parts in it that nobody sees.
     pub(crate) fn is_closed(&self) -> bool {
         matches!(self.no_file, Some(NoFile::Denied | NoFile::TooDeep))
+    }
+
+    /// Whether it is a pipe, a socket or a device: no export writes parts as such.
+    pub(crate) fn is_endless(&self) -> bool {
+        self.no_file == Some(NoFile::Endless)
     }
 
     /// Refuses an object that cannot be read.
@@ -51,6 +58,7 @@ impl Object {
             NoFile::LinkToNothing => return Err(Incomplete::LinkToNothing { part: self.url.clone() }.into()),
             NoFile::Denied => ErrorKind::PermissionDenied,
             NoFile::TooDeep => ErrorKind::InvalidFilename,
+            NoFile::Endless => ErrorKind::NotSeekable,
         };
         Err(Error::io("reading", &self.url, kind.into()))
     }
