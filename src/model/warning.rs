@@ -25,6 +25,11 @@ pub enum Warning {
         /// Its path.
         path: String,
     },
+    /// Where the receipt was to go somebody has put another file since the run began; there is no receipt.
+    ReceiptTaken {
+        /// The place, as a URL.
+        path: String,
+    },
     /// A setting has no effect, as CSV to CSV copies text.
     NoEffectOnText(Setting),
     /// A setting has no effect on CSV.
@@ -92,6 +97,9 @@ impl Named for Warning {
                 "{} is named like a part but is a pipe, a socket or a device; it was not read",
                 Escaped(path)
             ),
+            Warning::ReceiptTaken { path } => {
+                write!(f, "the output has no receipt, as another file came to {}", Escaped(path))
+            }
             Warning::NoEffectOnText(setting) => {
                 write!(f, "{} has no effect: CSV to CSV copies text", name(*setting))
             }

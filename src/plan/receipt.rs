@@ -418,16 +418,18 @@ pub(crate) async fn look(place: &Location) -> Result<Taken> {
             Err(error) => return Err(Error::io("looking at", place.to_string(), error)),
         }
     }
-    let is_receipt = |json: &Bytes| {
-        let tool = serde_json::from_slice::<AnyReceipt>(json).map(|receipt| receipt.tool);
-        tool.is_ok_and(|tool| tool.starts_with("forecast-export "))
-    };
     match place.store.read_small(&place.path, MAX_BYTES).await? {
         Some(json) if is_receipt(&json) => Ok(Taken::Receipt(json)),
         Some(_) => Ok(Taken::Other),
         None if place.store.head(&place.path).await?.is_some() => Ok(Taken::Other),
         None => Ok(Taken::Free),
     }
+}
+
+/// Whether this is a receipt, of whatever version, or one that was changed.
+pub(crate) fn is_receipt(json: &[u8]) -> bool {
+    let tool = serde_json::from_slice::<AnyReceipt>(json).map(|receipt| receipt.tool);
+    tool.is_ok_and(|tool| tool.starts_with("forecast-export "))
 }
 
 /// What every version of a receipt has.

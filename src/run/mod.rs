@@ -104,7 +104,7 @@ async fn write_and_publish(
             .map(|receipt| (receipt, proved)),
         Err(error) => Err(error),
     };
-    let (receipt, Proved { digest, publication }) = match published {
+    let ((receipt, warning), Proved { digest, publication }) = match published {
         Ok(published) => published,
         Err(error) => {
             abort(&mut files).await;
@@ -112,6 +112,7 @@ async fn write_and_publish(
         }
     };
     drop(publication);
+    warnings.extend(warning);
     let summary = plan.summary(Setting::name);
     Ok(Report {
         job: summary.job,

@@ -10,10 +10,10 @@
 //! is its own.
 
 use crate::engine::{Context, Finished, publish};
-use crate::model::{Error, Result};
+use crate::model::{Error, Result, Warning};
 use crate::plan::{Output, Receipt, ReceiptOutput, RunPlan, ServerMerge, Taken, receipt};
 use crate::sink::{Sink, SinkOptions, Target};
-use crate::store::{ContentType, Location, Object, listing};
+use crate::store::{ContentType, Location, Object, Version, listing};
 
 use std::collections::HashMap;
 
@@ -23,19 +23,110 @@ pub(super) async fn publish_with(
     plan: &RunPlan,
     files: &mut [Finished],
     digest: Option<String>,
-) -> Result<Receipt> {
+) -> Result<(Receipt, Option<Warning>)> {
     match plan.receipt_place() {
-        Some(place) if place.is_local() => publish_on_disk(context, plan, &place, files, digest).await,
-        place => {
+        Some(place) if place.is_local() => {
+            publish_on_disk(context, plan, &place, files, digest).await.map(|receipt| (receipt, None))
+        }
+        Some(place) => {
             publish(files).await?;
-            let receipt = of_run(context, plan, files, digest).await?;
-            if let Some(place) = place {
-                let mut sink = written(&place, plan.replaces_receipt, &receipt).await?;
-                sink.publish().await?;
-            }
-            Ok(receipt)
+            note_in_store(context, plan, &place, files, digest).await
+        }
+        None => {
+            publish(files).await?;
+            of_run(context, plan, files, digest, &HashMap::new()).await.map(|receipt| (receipt, None))
         }
     }
+}
+
+/// How often a receipt is written anew because another run has just written one.
+const ATTEMPTS: usize = 20;
+
+/// Writes the receipt of objects that are published. Whoever published last writes last: each looks at the receipt, then at
+/// the objects, and writes over the receipt that it saw, and over no other.
+async fn note_in_store(
+    context: &Context,
+    plan: &RunPlan,
+    place: &Location,
+    files: &[Finished],
+    digest: Option<String>,
+) -> Result<(Receipt, Option<Warning>)> {
+    for _ in 0..ATTEMPTS {
+        let before = place.store.version(&place.path).await?;
+        if let Version::Known(_, json) = &before
+            && !plan.options.overwrite
+            && !receipt::is_receipt(json)
+        {
+            let receipt = of_run(context, plan, files, digest, &HashMap::new()).await?;
+            return Ok((receipt, Some(Warning::ReceiptTaken { path: place.to_string() })));
+        }
+        let listed = listed(plan).await?;
+        let receipt = of_run(context, plan, files, digest.clone(), &listed).await?;
+        match ours(plan, files, &listed).await? {
+            Ours::All => {}
+            Ours::None => return Ok((receipt, None)),
+            Ours::Some(file) => return Err(written_by_another(file)),
+        }
+        let json = (receipt.to_json(true)? + "\n").into_bytes();
+        if place.store.put_over(&place.path, json.into(), ContentType::JSON, before).await? {
+            return Ok((receipt, None));
+        }
+    }
+    Err(written_by_another(place.to_string()))
+}
+
+fn written_by_another(object: String) -> Error {
+    Error::Store {
+        doing: "writing",
+        object,
+        reason: "another run writes the same output at the same time".into(),
+        remedy: None,
+        source: None,
+    }
+}
+
+/// Which of the published objects are still there.
+enum Ours {
+    All,
+    Some(String),
+    None,
+}
+
+async fn ours(plan: &RunPlan, files: &[Finished], listed: &HashMap<String, Object>) -> Result<Ours> {
+    // What was not there before is replaced by nobody who was not asked to; those who were look for themselves.
+    let mut replaced = Vec::new();
+    for file in files {
+        let there = match (&plan.output, listed.get(name_of(file))) {
+            (Output::Folder(_), there) => there.cloned(),
+            (Output::File(location), _) => match location.store.head(&location.path).await {
+                // Whoever may only write cannot look.
+                Err(Error::Denied { .. }) => continue,
+                there => there?,
+            },
+            (Output::Stdout, _) => continue,
+        };
+        let (Some(ours), Some(theirs)) = (file.sink.e_tag(), there.and_then(|there| there.e_tag)) else {
+            continue;
+        };
+        if !is_same_tag(&ours, &theirs) {
+            replaced.push(file.file.file.clone());
+        }
+    }
+    Ok(match replaced.pop() {
+        None => Ours::All,
+        Some(_) if replaced.len() + 1 == files.len() => Ours::None,
+        Some(file) => Ours::Some(file),
+    })
+}
+
+/// Azure lists an identifier without the quotes that it answers with.
+fn is_same_tag(one: &str, other: &str) -> bool {
+    one.trim_matches('"') == other.trim_matches('"')
+}
+
+/// The name of a file without its folder.
+fn name_of(file: &Finished) -> &str {
+    file.file.file.rsplit('/').next().unwrap_or_default()
 }
 
 async fn publish_on_disk(
@@ -49,7 +140,7 @@ async fn publish_on_disk(
         files.iter_mut().try_for_each(|file| file.sink.stamp(written).map(drop))?;
     }
     let before = receipt::look(place).await?;
-    let receipt = of_run(context, plan, files, digest.clone()).await?;
+    let receipt = of_run(context, plan, files, digest.clone(), &HashMap::new()).await?;
     let mut announced = written(place, plan.replaces_receipt, &receipt).await?;
     announced.publish().await?;
     if let Err(error) = publish(files).await {
@@ -60,7 +151,7 @@ async fn publish_on_disk(
         }
         return Err(error);
     }
-    let receipt = of_run(context, plan, files, digest).await?;
+    let receipt = of_run(context, plan, files, digest, &HashMap::new()).await?;
     // Without it the output is known as well, only not as surely.
     if let Ok(mut sink) = written(place, true, &receipt).await {
         let _ = sink.publish().await;
@@ -74,11 +165,11 @@ async fn of_run(
     plan: &RunPlan,
     files: &[Finished],
     digest: Option<String>,
+    listed: &HashMap<String, Object>,
 ) -> Result<Receipt> {
-    let listed = listed(plan).await?;
     let mut outputs = Vec::with_capacity(files.len());
     for file in files {
-        let name = file.file.file.rsplit('/').next().unwrap_or_default().to_owned();
+        let name = name_of(file).to_owned();
         let (e_tag, modified) = match listed.get(&name) {
             Some(object) => (file.sink.e_tag().or(object.e_tag.clone()), object.modified),
             None => file.sink.identity().await?,

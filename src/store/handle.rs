@@ -6,14 +6,14 @@
 use super::copier::Copier;
 use super::failure::store_error;
 use super::object::{Object, blocking, changed, local_object, open_local, read_local};
-use super::objects::ObjectOptions;
+use super::objects::{ContentType, ObjectOptions};
 use crate::model::{Error, Escaped, Missing, NotFound, Result, StoreProblem};
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 use object_store::multipart::MultipartStore;
 use object_store::path::Path;
-use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt};
+use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutMode, PutOptions, UpdateVersion};
 use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::ops::Range;
@@ -251,6 +251,64 @@ impl Store {
         result.bytes().await.map(Some).map_err(failed)
     }
 
+    /// What is there of a small object, for [`Self::put_over`]; not what a store would not let us see.
+    pub(crate) async fn version(&self, key: &str) -> Result<Version> {
+        let Some(store) = self.object_store() else { return Ok(Version::Unknown) };
+        let shown = self.url(key);
+        let failed = |error| store_error("reading", &shown, error);
+        let result = match store.get(&self.path(key)?).await.map_err(failed) {
+            Ok(result) => result,
+            Err(Error::NotFound(NotFound::Object { missing: Missing::Object, .. })) => {
+                return Ok(Version::Nothing);
+            }
+            Err(Error::Denied { .. }) => return Ok(Version::Unknown),
+            Err(error) => return Err(error),
+        };
+        let version =
+            UpdateVersion { e_tag: result.meta.e_tag.clone(), version: result.meta.version.clone() };
+        result.bytes().await.map(|bytes| Version::Known(version, bytes)).map_err(failed)
+    }
+
+    /// Writes a small object in place of the version that was seen; `false` where there is another by now. Where the store
+    /// takes no conditions, or the version is not known, it is written in any case.
+    pub(crate) async fn put_over(
+        &self,
+        key: &str,
+        bytes: Bytes,
+        content: ContentType,
+        seen: Version,
+    ) -> Result<bool> {
+        let Some(store) = self.object_store() else {
+            return Err(Error::Internal("a local file was put like an object".into()));
+        };
+        let path = self.path(key)?;
+        let mut modes = vec![PutMode::Overwrite];
+        match seen {
+            Version::Nothing => modes.push(PutMode::Create),
+            Version::Known(version, _) => modes.push(PutMode::Update(version)),
+            Version::Unknown => {}
+        }
+        while let Some(mode) = modes.pop() {
+            let options = PutOptions {
+                mode,
+                attributes: self.objects.attributes(content),
+                tags: self.objects.tag_set(),
+                ..PutOptions::default()
+            };
+            match store.put_opts(&path, bytes.clone().into(), options).await {
+                Ok(_) => return Ok(true),
+                Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => {
+                    return Ok(false);
+                }
+                Err(
+                    object_store::Error::NotImplemented { .. } | object_store::Error::NotSupported { .. },
+                ) if !modes.is_empty() => {}
+                Err(error) => return Err(store_error("writing", &self.url(key), error)),
+            }
+        }
+        Ok(false)
+    }
+
     /// A key that exists, taken literally: `Path::from` would percent-encode it.
     pub(crate) fn path(&self, key: &str) -> Result<Path> {
         Path::parse(key)
@@ -307,6 +365,14 @@ impl Store {
             }
         }
     }
+}
+
+/// What was seen of an object.
+pub(crate) enum Version {
+    Nothing,
+    Known(UpdateVersion, Bytes),
+    /// It may not be looked at.
+    Unknown,
 }
 
 /// Whether an answer is about the object that was listed. Servers exist that list no ETags, and others that ignore

@@ -1,0 +1,176 @@
+//! Two runs that want one output, and one run that ends anywhere: a run is stopped at each of its calls to the system in
+//! turn while another goes from its beginning to its end, and a run is killed at each of them. What is left is one run's
+//! whole output, whose receipt is its own.
+//!
+//! The calls are those that make, rename and remove files, and those that look at them; `strace` stops a run there, so these
+//! tests need it. One call in five is tried; `FORECAST_EXPORT_INTERLEAVINGS=1 cargo test --test it interleaved` tries
+//! each.
+
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use crate::support::fixtures::failure;
+use crate::support::scratch::{RUN, Scratch};
+
+/// Calls by which files come, go and are looked at, with how often a run makes each at most in one thread.
+const CALLS: [(&str, usize); 9] = [
+    ("openat", 40),
+    ("rename", 4),
+    ("renameat", 4),
+    ("renameat2", 6),
+    ("unlink", 6),
+    ("flock", 6),
+    ("fsync", 8),
+    ("statx", 40),
+    ("fchmodat", 2),
+];
+
+/// How long a call is held up: a whole run takes a tenth of that.
+const HELD: Duration = Duration::from_millis(900);
+/// When the other run begins: the first one is at its call by then.
+const OTHER_BEGINS: Duration = Duration::from_millis(300);
+
+/// A command that writes `out`, and the name that is given as its output.
+struct Way {
+    command: &'static str,
+    output: &'static str,
+    flags: &'static str,
+}
+
+const WAYS: [Way; 4] = [
+    Way { command: "merge", output: "w/out.csv", flags: "" },
+    Way { command: "merge", output: "w/out.parquet", flags: "" },
+    Way { command: "convert", output: "w/", flags: "" },
+    Way { command: "convert", output: "w/", flags: "--to csv --source-columns" },
+];
+
+/// Two sources whose parts have the same names and sizes, and other rows.
+fn sources() -> Scratch {
+    let scratch = Scratch::new();
+    for mark in ["a", "b"] {
+        for part in 0..3 {
+            let rows: String =
+                (0..40).map(|row| format!("{mark}{row:03},2026-01-01T00:00:00Z,{part}.5\n")).collect();
+            scratch.write(&format!("{mark}/sales_{RUN}_part{part}.csv"), format!("item_id,date,p10\n{rows}"));
+        }
+    }
+    std::fs::create_dir(scratch.path("w")).expect("a folder");
+    scratch
+}
+
+fn arguments(way: &Way, source: &str, more: &str) -> String {
+    format!("{} {source} -o {} {} {more}", way.command, way.output, way.flags)
+}
+
+fn under_strace(scratch: &Scratch, inject: &str, arguments: &str) -> Command {
+    let mut command = Command::new("strace");
+    command.args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=file,desc", "-e", inject]);
+    command.arg(env!("CARGO_BIN_EXE_forecast-export")).args(arguments.split_whitespace());
+    command.current_dir(scratch.path("")).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    command
+}
+
+/// Whether `strace` is there. Where everything must be tested it has to be.
+fn has_strace() -> bool {
+    let runs = Command::new("strace").args(["-qq", "-o", "/dev/null", "true"]).stderr(Stdio::null()).status();
+    let runs = runs.is_ok_and(|status| status.success());
+    assert!(runs || std::env::var_os("CI").is_none(), "strace is missing or may not trace");
+    runs
+}
+
+/// Does something for each call that is to be tried, several at a time: most of it is waiting.
+fn at_each_call(try_one: impl Fn(&Way, &str, usize) + Sync) {
+    let step = if std::env::var_os("FORECAST_EXPORT_INTERLEAVINGS").is_some() { 1 } else { 5 };
+    let ways = WAYS.iter().enumerate();
+    let all: Vec<(&Way, &str, usize)> = ways
+        .flat_map(|(shift, way)| {
+            let calls = CALLS.iter().flat_map(|(call, most)| (1..=*most).map(|nth| (*call, nth)));
+            calls.skip(shift % step).step_by(step).map(move |(call, nth)| (way, call, nth))
+        })
+        .collect();
+    let next = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                while let Some((way, call, nth)) = all.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    try_one(way, call, *nth);
+                }
+            });
+        }
+    });
+}
+
+/// The sources whose rows the output holds, as `verify` sees it.
+fn holds(scratch: &Scratch, way: &Way) -> Vec<&'static str> {
+    let is_in = |source: &&&str| {
+        let flags = if way.flags.contains("--source-columns") { "--source-columns" } else { "" };
+        scratch.output(&format!("verify {} --against {source} {flags}", way.output)).status.success()
+    };
+    ["a", "b"].iter().filter(is_in).copied().collect()
+}
+
+/// The sources that a run takes the output to be made of.
+fn up_to_date(scratch: &Scratch, way: &Way) -> Vec<&'static str> {
+    let is_done = |source: &&&str| {
+        let (code, said) = failure(&scratch.output(&arguments(way, source, "")));
+        code == 0 && said.contains("up to date")
+    };
+    ["a", "b"].iter().filter(is_done).copied().collect()
+}
+
+fn left(scratch: &Scratch) -> Vec<String> {
+    let files = scratch.written_with_receipts().into_iter();
+    files
+        .filter(|file| {
+            file.starts_with("w/") && file.rsplit('/').next().is_some_and(|name| name.starts_with('.'))
+        })
+        .collect()
+}
+
+#[test]
+fn of_two_runs_one_output_is_left_with_its_own_receipt_wherever_they_meet() {
+    if !has_strace() {
+        return;
+    }
+    for overwrite in ["--overwrite", ""] {
+        at_each_call(|way, call, nth| {
+            let what = format!("{} {} {overwrite}, held at {call} {nth}", way.command, way.output);
+            let scratch = sources();
+            let inject = format!("inject={call}:delay_enter={}:when={nth}", HELD.as_micros());
+            let held =
+                under_strace(&scratch, &inject, &arguments(way, "a", overwrite)).spawn().expect("strace");
+            std::thread::sleep(OTHER_BEGINS);
+            let (other, other_said) = failure(&scratch.output(&arguments(way, "b", overwrite)));
+            let (first, first_said) = failure(&held.wait_with_output().expect("strace"));
+            let codes = [first, other];
+            let said = format!("{what}: {codes:?}\n{first_said}\n{other_said}");
+            match overwrite {
+                "" => assert!(codes == [0, 7] || codes == [7, 0], "{said}"),
+                _ => assert!(codes.iter().all(|code| *code == 0), "{said}"),
+            }
+            let holds = holds(&scratch, way);
+            assert_eq!(holds.len(), 1, "{said}");
+            assert_eq!(up_to_date(&scratch, way), holds, "{said}");
+            assert_eq!(left(&scratch), [""; 0], "{said}");
+        });
+    }
+}
+
+#[test]
+fn a_run_that_is_killed_at_any_call_is_finished_by_the_next_one() {
+    if !has_strace() {
+        return;
+    }
+    at_each_call(|way, call, nth| {
+        let what = format!("{} {}, killed at {call} {nth}", way.command, way.output);
+        let scratch = sources();
+        let inject = format!("inject={call}:signal=SIGKILL:when={nth}");
+        let killed = under_strace(&scratch, &inject, &arguments(way, "a", "")).output().expect("strace");
+        let (code, said) = failure(&scratch.output(&arguments(way, "a", "")));
+        assert_eq!(code, 0, "{what} ({}): {said}", killed.status);
+        assert_eq!(holds(&scratch, way), ["a"], "{what}");
+        assert_eq!(up_to_date(&scratch, way), ["a"], "{what}");
+        assert_eq!(left(&scratch), [""; 0], "{what}");
+    });
+}
