@@ -65,15 +65,15 @@ found = {}
 queries = {"duckdb": queries_of_duckdb, "polars": queries_of_polars, "pyarrow": queries_of_pyarrow}[sys.argv[1]]
 for name, query in queries(asked["items"]).items():
     runs = {writer: [] for writer in files}
-    for file in files.values():
-        query(file)
+    for copies in files.values():
+        query(copies[0])
     for i in range(asked["rounds"]):
         writers = list(files)
         # Nobody is always the first.
         first = i % len(writers)
         for writer in writers[first:] + writers[:first]:
             before = cpu()
-            query(files[writer])
+            query(files[writer][i % len(files[writer])])
             runs[writer].append(cpu() - before)
     found[name] = runs
 json.dump(found, sys.stdout)

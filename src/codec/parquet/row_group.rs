@@ -916,7 +916,7 @@ mod tests {
             prop_assert_eq!(found.columns(), all.columns());
 
             // However the rows are cut into chunks, and of whatever chunks a row group takes its part.
-            prop_assert_eq!(&self::file(&[all.clone()], PageLimits { rows, plain }), &file);
+            prop_assert_eq!(&self::file(std::slice::from_ref(&all), PageLimits { rows, plain }), &file);
             let schema = all.schema();
             let encoder = Encoder::new(&schema, Codec::SNAPPY).expect("an encoder");
             let mut chunk_encoder = encoder.chunk_encoder();

@@ -12,7 +12,7 @@ use std::process::Command;
 const ROWS: usize = if cfg!(debug_assertions) { 5_000 } else { 200_000 };
 
 /// Enough for several pieces that are compressed by themselves.
-const ROWS_OF_TEXT: usize = if cfg!(debug_assertions) { 30_000 } else { 200_000 };
+const ROWS_OF_TEXT: usize = if cfg!(debug_assertions) { 14_000 } else { 200_000 };
 
 const THREADS: [&str; 5] = ["1", "2", "3", "7", "16"];
 const MEMORY: [&str; 3] = ["16MB", "64MB", "1GB"];
