@@ -5,7 +5,8 @@ use super::chunk::{self, ChunkEncoder, EncodedRows};
 use super::encoded::{CREATED_BY, EncodedRowGroup, MAGIC, failed, filter_bytes};
 use super::orders::row_group_of;
 use super::row_group::{self, ColumnChunk, ColumnEncoder, ColumnPieces, PAGES};
-use crate::codec::{Buffers, guard};
+use crate::codec::buffers::Buffers;
+use crate::codec::guard;
 use crate::model::{BATCH_ROWS, Compression, Error, GZIP_LEVELS, Result, UsageError, ZSTD_LEVELS};
 
 use arrow::array::RecordBatch;

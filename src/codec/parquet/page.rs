@@ -2,7 +2,7 @@
 
 use super::hybrid;
 use super::hybrid::varint;
-use crate::codec::Buffers;
+use crate::codec::buffers::Buffers;
 use crate::model::{Error, Result};
 
 use bytes::Bytes;

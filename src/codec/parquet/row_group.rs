@@ -8,7 +8,7 @@ use super::chunk::{Distinct, EncodedColumn, EncodedRows, EncodedValues, Keys};
 use super::encoded::{EncodedRowGroup, failed};
 use super::hybrid;
 use super::page::{Compressor, Page, location, write_levels};
-use crate::codec::Buffers;
+use crate::codec::buffers::Buffers;
 use crate::codec::csv::Dictionary;
 use crate::model::{Error, Result};
 
