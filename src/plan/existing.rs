@@ -26,7 +26,7 @@ pub(crate) async fn look(output: &Output) -> Result<Existing> {
             if location.is_local() && std::fs::metadata(&location.path).is_ok_and(|meta| meta.is_dir()) {
                 return Err(UsageError::IsFolder { path: location.to_string() }.into());
             }
-            super::refuse::refuse_link(location)?;
+            refuse_link(location)?;
             let there = location.store.head(&location.path).await?;
             Ok(there.map_or(Existing::Nothing, Existing::File))
         }
@@ -40,6 +40,19 @@ pub(crate) async fn look(output: &Output) -> Result<Existing> {
                 Err(error) => Err(error),
             }
         }
+    }
+}
+
+/// Refuses a link in place of an output: to replace it, or what it leads to, are both a surprise to somebody.
+pub(super) fn refuse_link(file: &Location) -> Result<()> {
+    if !file.is_local() {
+        return Ok(());
+    }
+    match std::fs::read_link(&file.path) {
+        Ok(to) => {
+            Err(UsageError::OutputIsLink { path: file.to_string(), to: to.display().to_string() }.into())
+        }
+        Err(_) => Ok(()),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Refusals before and after writing: outputs that exist, and parts of an earlier run that would stay beside new ones.
 
 use super::decided::RunPlan;
-use super::existing::Existing;
+use super::existing::{Existing, refuse_link};
 use super::output::{MAX_NAME, Output, Outputs};
 use super::receipt::{self, Taken};
 use crate::model::{DataErrorKind, Error, ExistsWhy, Options, Remedy, Result, RunStamp, Setting, UsageError};
@@ -155,19 +155,6 @@ pub(super) fn refuse_existing(plan: &RunPlan, existing: &Existing) -> Result<()>
         }
     }
     files().try_for_each(refuse_link)
-}
-
-/// Refuses a link in place of an output: to replace it, or what it leads to, are both a surprise to somebody.
-pub(super) fn refuse_link(file: &Location) -> Result<()> {
-    if !file.is_local() {
-        return Ok(());
-    }
-    match std::fs::read_link(&file.path) {
-        Ok(to) => {
-            Err(UsageError::OutputIsLink { path: file.to_string(), to: to.display().to_string() }.into())
-        }
-        Err(_) => Ok(()),
-    }
 }
 
 /// Refuses to write a receipt over a file that is none, unless that is asked for; returns whether what is there may be
