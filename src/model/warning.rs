@@ -30,6 +30,13 @@ pub enum Warning {
         /// The place, as a URL.
         path: String,
     },
+    /// The output is a link to a file, and that file is written.
+    LinkFollowed {
+        /// The link, as it was asked for.
+        path: String,
+        /// The file that it leads to.
+        to: String,
+    },
     /// A setting has no effect, as CSV to CSV copies text.
     NoEffectOnText(Setting),
     /// A setting has no effect on CSV.
@@ -99,6 +106,14 @@ impl Named for Warning {
             ),
             Warning::ReceiptTaken { path } => {
                 write!(f, "the output has no receipt, as another file came to {}", Escaped(path))
+            }
+            Warning::LinkFollowed { path, to } => {
+                write!(
+                    f,
+                    "{} is a link; the file that it leads to is written: {}",
+                    Escaped(path),
+                    Escaped(to)
+                )
             }
             Warning::NoEffectOnText(setting) => {
                 write!(f, "{} has no effect: CSV to CSV copies text", name(*setting))

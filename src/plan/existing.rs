@@ -3,7 +3,7 @@
 
 use super::output::{Asked, Output};
 use super::receipt::{self, Receipt, ReceiptOptions};
-use crate::model::{Error, ExistsWhy, Format, Result, UsageError, WrittenFile};
+use crate::model::{Error, ExistsWhy, Format, Result, UsageError, Warning, WrittenFile};
 use crate::source::{CsvReading, Export, Probe, probe};
 use crate::store::{Location, Object, listing};
 
@@ -26,7 +26,6 @@ pub(crate) async fn look(output: &Output) -> Result<Existing> {
             if location.is_local() && std::fs::metadata(&location.path).is_ok_and(|meta| meta.is_dir()) {
                 return Err(UsageError::IsFolder { path: location.to_string() }.into());
             }
-            refuse_link(location)?;
             let there = location.store.head(&location.path).await?;
             Ok(there.map_or(Existing::Nothing, Existing::File))
         }
@@ -43,16 +42,31 @@ pub(crate) async fn look(output: &Output) -> Result<Existing> {
     }
 }
 
-/// Refuses a link in place of an output: to replace it, or what it leads to, are both a surprise to somebody.
-pub(super) fn refuse_link(file: &Location) -> Result<()> {
-    if !file.is_local() {
-        return Ok(());
+/// Where a merge writes that is to write to a link: to the file that the link leads to, beside which its receipt lies. `None`
+/// where there is no link.
+///
+/// # Errors
+/// [`UsageError::OutputIsLink`] where the link leads to nothing: nobody knows what it was to lead to.
+pub(super) fn followed(output: &Output) -> Result<Option<(Output, Warning)>> {
+    let Output::File(location) = output else { return Ok(None) };
+    if !location.is_local() || output.is_written_straight() {
+        return Ok(None);
     }
+    let Ok(to) = std::fs::read_link(&location.path) else { return Ok(None) };
+    let link = || UsageError::OutputIsLink { path: location.to_string(), to: to.display().to_string() };
+    let file = std::fs::canonicalize(&location.path).map_err(|_| link())?;
+    let file = file.to_str().ok_or_else(link)?;
+    let warning = Warning::LinkFollowed { path: location.to_string(), to: file.to_owned() };
+    Ok(Some((Output::file(file)?, warning)))
+}
+
+/// Refuses a link in place of a part that is to be written.
+pub(super) fn refuse_link(file: &Location) -> Result<()> {
     match std::fs::read_link(&file.path) {
-        Ok(to) => {
+        Ok(to) if file.is_local() => {
             Err(UsageError::OutputIsLink { path: file.to_string(), to: to.display().to_string() }.into())
         }
-        Err(_) => Ok(()),
+        _ => Ok(()),
     }
 }
 
@@ -82,13 +96,14 @@ pub(super) async fn told(existing: &Existing, asked: &Asked<'_>, exports: &[Expo
     };
     let Some(Found { place, receipt, changed, files, missing }) = found else { return Ok(Told::Nothing) };
     let form = asked.form(receipt.from)?;
-    if !asked.are_outputs(exports, form, receipt.outputs.iter().map(|output| output.file.as_str())) {
-        return Err(Error::exists(place, ExistsWhy::OutputChanged { file: None }));
-    }
+    let names = receipt.outputs.iter().map(|output| output.file.as_str());
+    let has_all = asked.are_outputs(exports, form, names);
     let asked = ReceiptOptions::new(form.to, &form.compression.to_string(), options);
     let difference = match changed {
         Some(why) => Some(why),
-        None => receipt.difference(exports, &asked, options),
+        None => receipt
+            .difference(exports, &asked, options)
+            .or((!has_all).then_some(ExistsWhy::OutputChanged { file: None })),
     };
     if let Some(difference) = difference {
         return Err(Error::exists(place, difference));

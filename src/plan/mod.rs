@@ -39,8 +39,11 @@ use std::sync::Arc;
 /// # Errors
 /// Every refusal there is: see [`Error`](crate::Error).
 pub async fn plan(source: &Location, output: &Output, options: &Options) -> Result<Plan> {
+    let followed = existing::followed(output)?;
+    let output = followed.as_ref().map_or(output, |(file, _)| file);
     let asked = Asked::new(output, options)?;
-    let (chosen, existing) = try_join(choose(source, options), existing::look(output)).await?;
+    let (mut chosen, existing) = try_join(choose(source, options), existing::look(output)).await?;
+    chosen.warnings.extend(followed.as_ref().map(|(_, warning)| warning.clone()));
     if let Output::File(location) = output {
         refuse::refuse_in_source(source, &chosen.exports, options, std::slice::from_ref(location))?;
     }

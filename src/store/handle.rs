@@ -16,6 +16,7 @@ use object_store::path::Path;
 use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutMode, PutOptions, UpdateVersion};
 use std::cmp::Ordering;
 use std::collections::HashSet;
+use std::io::Read;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -235,10 +236,8 @@ impl Store {
     /// A whole small object in one request; `None` where there is none, or a larger one.
     pub(crate) async fn read_small(&self, key: &str, most: u64) -> Result<Option<Bytes>> {
         let Backend::Remote(Connected { store, .. }) = &self.backend else {
-            return match self.head(key).await? {
-                Some(object) if object.size <= most => self.read(&object, 0..object.size).await.map(Some),
-                _ => Ok(None),
-            };
+            let key = key.to_owned();
+            return blocking(move || read_small_file(&key, most)).await;
         };
         let shown = self.url(key);
         let failed = |error| store_error("reading", &shown, error);
@@ -365,6 +364,23 @@ impl Store {
             }
         }
     }
+}
+
+/// As it is when it is opened: another run may put another file in its place meanwhile.
+fn read_small_file(path: &str, most: u64) -> Result<Option<Bytes>> {
+    let failed = |error| Error::io("reading", path, error);
+    let file = match std::fs::metadata(path) {
+        Ok(meta) if !meta.is_file() => return Ok(None),
+        Ok(_) => std::fs::File::open(path),
+        Err(error) => Err(error),
+    };
+    let mut bytes = Vec::new();
+    match file {
+        Ok(file) => file.take(most.saturating_add(1)).read_to_end(&mut bytes).map_err(failed)?,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed(error)),
+    };
+    Ok((bytes.len() as u64 <= most).then(|| bytes.into()))
 }
 
 /// What was seen of an object.

@@ -125,8 +125,7 @@ impl Location {
         let bare = |path: &'a str| path.trim_start_matches('/');
         let below =
             |folder: &str| object.key.strip_prefix(folder).filter(|rest| rest.starts_with('/')).map(bare);
-        let (above, _) = self.split();
-        match below(&self.path).or_else(|| below(above)) {
+        match below(bare_of_dot(&self.path)).or_else(|| below(bare_of_dot(self.split().0))) {
             Some(below) => below,
             None if object.key.starts_with('/') => object.file_name(),
             None => &object.key,
@@ -167,6 +166,11 @@ impl Location {
     pub fn is_local(&self) -> bool {
         self.store.is_local()
     }
+}
+
+/// A path as listings have it.
+fn bare_of_dot(path: &str) -> &str {
+    path.strip_prefix("./").unwrap_or(path)
 }
 
 impl fmt::Display for Location {

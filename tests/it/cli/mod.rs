@@ -35,7 +35,7 @@ fn merged(folder: &Path, arguments: &[&str]) -> Output {
         .expect("it starts")
 }
 
-fn make_pipe(path: &Path) {
+pub(crate) fn make_pipe(path: &Path) {
     assert!(Command::new("mkfifo").arg(path).status().expect("mkfifo").success());
 }
 

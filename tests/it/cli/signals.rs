@@ -47,8 +47,9 @@ fn a_signal_ends_a_run_and_leaves_nothing_behind() {
     long_export(folder.path());
     let convert = ["convert", "long", "-o", "out", "--threads", "1", "--split-rows", "1000"];
     let merge = ["merge", "long", "-o", "out/old.parquet", "--overwrite", "--threads", "1"];
-    for (name, code, arguments) in [("INT", 130, &merge[..]), ("TERM", 143, &merge), ("TERM", 143, &convert)]
-    {
+    let signals =
+        [("INT", 130, &merge[..]), ("TERM", 143, &merge), ("HUP", 129, &merge), ("TERM", 143, &convert)];
+    for (name, code, arguments) in signals {
         std::fs::create_dir_all(folder.path().join("out")).expect("a folder");
         std::fs::write(folder.path().join("out/old.parquet"), "what was there before").expect("written");
         let mut command = binary();

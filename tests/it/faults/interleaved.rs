@@ -2,13 +2,28 @@
 //! turn while another goes from its beginning to its end, and a run is killed at each of them. What is left is one run's
 //! whole output, whose receipt is its own.
 //!
-//! The calls are those that make, rename and remove files, and those that look at them; `strace` stops a run there, so these
+//! In a store it is the same with each request in turn: there no lock protects a publication.
+//!
+//! On disk the calls are those that make, rename and remove files, and those that look at them; `strace` stops a run there, so these
 //! tests need it. One call in five is tried; `FORECAST_EXPORT_INTERLEAVINGS=1 cargo test --test it interleaved` tries
 //! each.
 
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
+
+use bytes::Bytes;
+use forecast_export::{Error, Location, Options, Output, plan, run, verify};
+use futures::future::BoxFuture;
+use futures::stream::{self, BoxStream, StreamExt};
+use object_store::memory::InMemory;
+use object_store::path::Path;
+use object_store::{
+    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, ObjectStoreExt,
+    PutMultipartOptions, PutOptions, PutPayload, PutResult,
+};
+use std::fmt;
+use std::sync::{Arc, Mutex};
 
 use crate::support::fixtures::failure;
 use crate::support::scratch::{RUN, Scratch};
@@ -173,4 +188,184 @@ fn a_run_that_is_killed_at_any_call_is_finished_by_the_next_one() {
         assert_eq!(up_to_date(&scratch, way), ["a"], "{what}");
         assert_eq!(left(&scratch), [""; 0], "{what}");
     });
+}
+
+/// A store that does something else before one of its requests.
+#[derive(Clone)]
+struct Meeting {
+    inner: Arc<InMemory>,
+    requests_before: Arc<AtomicUsize>,
+    meanwhile: Arc<Mutex<Option<BoxFuture<'static, ()>>>>,
+}
+
+impl Meeting {
+    async fn meet(&self) {
+        // `usize` wraps below 0, which is no request before.
+        if self.requests_before.fetch_sub(1, Ordering::SeqCst) == 0 {
+            let meanwhile = self.meanwhile.lock().expect("no panic").take();
+            if let Some(meanwhile) = meanwhile {
+                meanwhile.await;
+            }
+        }
+    }
+
+    fn listed(
+        &self,
+        all: BoxStream<'static, object_store::Result<ObjectMeta>>,
+    ) -> BoxStream<'static, object_store::Result<ObjectMeta>> {
+        let store = self.clone();
+        // What a store in memory lists it has listed when it is asked.
+        stream::once(async move { store.meet().await })
+            .map(|()| None)
+            .chain(all.map(Some))
+            .filter_map(|item| async { item })
+            .boxed()
+    }
+}
+
+impl fmt::Debug for Meeting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a store where runs meet")
+    }
+}
+
+impl fmt::Display for Meeting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a store where runs meet")
+    }
+}
+
+#[async_trait::async_trait]
+impl ObjectStore for Meeting {
+    async fn put_opts(
+        &self,
+        path: &Path,
+        payload: PutPayload,
+        options: PutOptions,
+    ) -> object_store::Result<PutResult> {
+        self.meet().await;
+        self.inner.put_opts(path, payload, options).await
+    }
+
+    async fn put_multipart_opts(
+        &self,
+        path: &Path,
+        options: PutMultipartOptions,
+    ) -> object_store::Result<Box<dyn MultipartUpload>> {
+        self.meet().await;
+        self.inner.put_multipart_opts(path, options).await
+    }
+
+    async fn get_opts(&self, path: &Path, options: GetOptions) -> object_store::Result<GetResult> {
+        self.meet().await;
+        self.inner.get_opts(path, options).await
+    }
+
+    fn delete_stream(
+        &self,
+        paths: BoxStream<'static, object_store::Result<Path>>,
+    ) -> BoxStream<'static, object_store::Result<Path>> {
+        self.inner.delete_stream(paths)
+    }
+
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, object_store::Result<ObjectMeta>> {
+        self.listed(self.inner.list(prefix))
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> object_store::Result<ListResult> {
+        self.meet().await;
+        self.inner.list_with_delimiter(prefix).await
+    }
+
+    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> object_store::Result<()> {
+        self.meet().await;
+        self.inner.copy_opts(from, to, options).await
+    }
+}
+
+fn at(store: Arc<dyn ObjectStore>, path: &str) -> Location {
+    Location::in_store(store, "memory://m/", path)
+}
+
+fn output(store: Arc<dyn ObjectStore>, path: &str) -> Output {
+    if path.ends_with('/') { Output::Folder(at(store, path)) } else { Output::File(at(store, path)) }
+}
+
+async fn write(
+    store: Arc<dyn ObjectStore>,
+    source: &str,
+    path: &str,
+    options: Options,
+) -> Result<bool, Error> {
+    let planned = plan(&at(Arc::clone(&store), source), &output(store, path), &options).await?;
+    run(planned, |_| ()).await.map(|report| report.up_to_date)
+}
+
+#[tokio::test]
+async fn of_two_runs_into_a_store_one_output_is_left_with_its_own_receipt_wherever_they_meet() {
+    let mut meetings = 0;
+    for path in ["out.csv", "out.parquet", "w/"] {
+        for overwrite in [true, false] {
+            for nth in 0.. {
+                let inner = Arc::new(InMemory::new());
+                for mark in ["a", "b"] {
+                    for part in 0..3 {
+                        let name = Path::from(format!("{mark}/sales_{RUN}_part{part}.csv"));
+                        let text = format!("item_id,p10\n{mark}{part},1.5\n");
+                        inner.put(&name, Bytes::from(text).into()).await.expect("put");
+                    }
+                }
+                let mut options = Options::default();
+                options.overwrite = overwrite;
+                let other = Arc::new(Mutex::new(None));
+                let meanwhile: BoxFuture<'static, ()> = {
+                    let (inner, options, other) = (Arc::clone(&inner), options.clone(), Arc::clone(&other));
+                    Box::pin(async move {
+                        let done = write(inner, "b/", path, options).await;
+                        *other.lock().expect("no panic") = Some(done);
+                    })
+                };
+                let meeting = Meeting {
+                    inner: Arc::clone(&inner),
+                    requests_before: Arc::new(AtomicUsize::new(nth)),
+                    meanwhile: Arc::new(Mutex::new(Some(meanwhile))),
+                };
+                let first = write(Arc::new(meeting), "a/", path, options.clone()).await;
+                let Some(second) = other.lock().expect("no panic").take() else { break };
+                meetings += 1;
+                let what =
+                    format!("{path}, overwrite {overwrite}, before request {nth}: {first:?}, {second:?}");
+                let mut holds = Vec::new();
+                let mut up_to_date = Vec::new();
+                for source in ["a/", "b/"] {
+                    let (to, from) = (at(inner.clone(), path), at(inner.clone(), source));
+                    let compared = verify(&to, &from, &Options::default(), |_| ()).await;
+                    if compared.is_ok_and(|report| report.difference.is_none()) {
+                        holds.push(source);
+                    }
+                    if matches!(write(inner.clone(), source, path, Options::default()).await, Ok(true)) {
+                        up_to_date.push(source);
+                    }
+                }
+                // Into one object one comes last, and its receipt is there. Files of two runs may come to lie in one folder where
+                // both were told to replace what is there; then both say so, or the one that was last, and no receipt claims them.
+                let is_mixed = holds.is_empty();
+                let has_told = first.is_err() || second.is_err();
+                assert!(
+                    holds.len() == 1 || (is_mixed && path == "w/" && has_told),
+                    "{what}: holds {holds:?}"
+                );
+                assert!(
+                    up_to_date == holds || (up_to_date.is_empty() && has_told),
+                    "{what}: up to date {up_to_date:?}"
+                );
+                if !overwrite {
+                    assert!(first.is_err() != second.is_err(), "{what}");
+                    let said = first.err().or(second.err());
+                    assert!(matches!(said, Some(Error::OutputExists(_))), "{path} {nth}: {said:?}");
+                }
+            }
+        }
+    }
+    assert!(meetings > 30, "{meetings}");
 }

@@ -220,8 +220,8 @@ fn a_receipt_tells_sources_rows_options_and_columns() {
         assert_eq!((&receipt["runs"][0], &receipt["rows"]), (&RUN.into(), &3.into()));
         let sources = receipt["sources"].as_array().expect("a list");
         for (number, (first_row, rows)) in [(0, 2), (2, 0), (2, 0), (2, 1)].into_iter().enumerate() {
-            let (source, name) = (&sources[number], format!("in/sales_{RUN}_part{number}.csv"));
-            let meta = std::fs::metadata(scratch.path(&name)).expect("a part");
+            let (source, name) = (&sources[number], format!("sales_{RUN}_part{number}.csv"));
+            let meta = std::fs::metadata(scratch.path(&format!("in/{name}"))).expect("a part");
             assert_eq!((&source["file"], &source["bytes"]), (&name.into(), &meta.len().into()));
             assert_eq!(
                 (&source["first_row"], &source["rows"]),
