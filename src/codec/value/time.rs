@@ -645,7 +645,7 @@ mod tests {
             let text = written(nanos, Unit::Nano, zone).expect("every nanosecond is in range");
             prop_assert_eq!(parse_nanoseconds(text.as_bytes()), Some((nanos, zone)), "{}", text);
             // As microseconds only what is whole ones, and never a time nearby.
-            let micros = (nanos % 1_000 == 0).then(|| (nanos / 1_000, zone));
+            let micros = (nanos % 1_000 == 0).then_some((nanos / 1_000, zone));
             prop_assert_eq!(parse_timestamp(text.as_bytes()), micros, "{}", text);
         }
 
