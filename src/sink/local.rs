@@ -313,6 +313,39 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_is_taken_back_is_our_own_file_and_no_file_that_came_in_its_place() {
+        let folder = tempfile::tempdir().expect("a folder");
+        for (overwrite, was_there, is_replaced) in
+            [(false, false, false), (false, false, true), (true, false, false), (true, true, false)]
+        {
+            let location = target(folder.path());
+            let mut sink = LocalSink::create(&location, overwrite).expect("created");
+            if was_there {
+                std::fs::write(&location.path, "old").expect("written by another");
+            }
+            sink.write(vec![Bytes::from_static(b"ours")]).await.expect("written");
+            sink.finish().await.expect("finished");
+            sink.publish().await.expect("published");
+            if is_replaced {
+                let theirs = folder.path().join("theirs");
+                std::fs::write(&theirs, "theirs").expect("written");
+                std::fs::rename(&theirs, &location.path).expect("moved into place");
+            }
+            sink.retract();
+            let left = std::fs::read_to_string(&location.path).ok();
+            // What was replaced is gone, and a whole file is better than none.
+            let expected = if is_replaced { Some("theirs") } else { was_there.then_some("ours") };
+            assert_eq!(left.as_deref(), expected, "{overwrite} {was_there} {is_replaced}");
+            drop(sink);
+            if left.is_some() {
+                let names = std::fs::read_dir(folder.path().join("new")).expect("a folder").count();
+                assert_eq!(names, 1);
+                std::fs::remove_file(&location.path).expect("removed");
+            }
+        }
+    }
+
+    #[tokio::test]
     async fn an_abort_leaves_nothing() {
         let folder = tempfile::tempdir().expect("a folder");
         let mut sink = LocalSink::create(&target(folder.path()), false).expect("created");

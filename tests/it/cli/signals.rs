@@ -75,6 +75,24 @@ fn a_signal_ends_a_run_and_leaves_nothing_behind() {
 }
 
 #[test]
+fn a_run_that_was_started_to_outlive_its_terminal_does() {
+    let folder = tempfile::tempdir().expect("a folder");
+    long_export(folder.path());
+    let ignoring =
+        format!("trap '' HUP; exec {} merge long -o out.csv", env!("CARGO_BIN_EXE_forecast-export"));
+    let mut command = Command::new("bash");
+    let mut child = command.current_dir(folder.path()).args(["-c", &ignoring]).spawn().expect("bash");
+    let began = Instant::now();
+    while files(folder.path()).len() < 2 {
+        assert!(began.elapsed() < PATIENCE, "it never began");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    signal(&child, "HUP");
+    assert_eq!(wait(&mut child).code(), Some(0));
+    assert!(folder.path().join("out.csv").exists());
+}
+
+#[test]
 fn a_signal_ends_a_run_that_waits_for_a_reader() {
     let folder = tempfile::tempdir().expect("a folder");
     long_export(folder.path());
