@@ -83,6 +83,7 @@ impl<'a> Files<'a> {
                     single_put_limit: HELD_BYTES,
                     reread: self.plan.options.verify,
                     content: ContentType::of(self.plan.to, self.plan.compression),
+                    run: Some(self.plan.identity),
                 };
                 OpenFile::create(&target, options).await?
             }

@@ -107,5 +107,5 @@ fn sink_options(context: &Context, plan: &RunPlan, files: usize, output: &Planne
     let name = output.target.location().map_or("", |location| location.split().1);
     let (overwrite, reread) = (plan.overwrites(name), plan.options.verify);
     let content = ContentType::of(plan.to, plan.compression);
-    SinkOptions { overwrite, expected_bytes, single_put_limit, reread, content }
+    SinkOptions { overwrite, expected_bytes, single_put_limit, reread, content, run: Some(plan.identity) }
 }

@@ -32,10 +32,21 @@ pub struct RunPlan {
     pub(crate) way: Way,
     pub(crate) why: Why,
     pub(crate) outputs: Outputs,
+    /// A number that runs over the same parts with the same options have in common, and no others.
+    pub(crate) identity: u64,
     /// What lies where the receipt is to go is a receipt, or was asked to be replaced.
     pub(crate) replaces_receipt: bool,
     /// The names of files in the output's folder that an unended run over the same parts has published.
     pub(crate) unended: HashSet<String>,
+}
+
+/// [`RunPlan::identity`].
+pub(super) fn identity(input: &Input, options: &ReceiptOptions) -> u64 {
+    let parts = input.parts.iter().map(|part| &part.object);
+    let parts: Vec<_> = parts.map(|part| (&part.url, part.size, &part.e_tag, part.modified)).collect();
+    let json = serde_json::to_vec(&(parts, options, env!("CARGO_PKG_VERSION"))).unwrap_or_default();
+    let hash = blake3::hash(&json);
+    u64::from_le_bytes(*hash.as_bytes().first_chunk().unwrap_or(&[0; 8]))
 }
 
 /// How the files are made of the parts, with what that takes.
@@ -149,6 +160,16 @@ impl RunPlan {
             digest,
             is_reproducible: self.options.written.is_some(),
             rows_of,
+        }
+    }
+
+    /// Whether a file of this name may be one that the run writes.
+    pub(crate) fn is_output(&self, name: &str) -> bool {
+        match &self.outputs {
+            Outputs::Files(files) => {
+                files.iter().filter_map(|file| file.target.location()).any(|file| file.split().1 == name)
+            }
+            Outputs::Resplit(_) => self.options.select.pattern.parse("", name).is_some(),
         }
     }
 

@@ -1,12 +1,15 @@
 //! What lies where the output is to go: takes an output and the parts that were chosen, tells whether the output is up
 //! to date, may be written, or exists and is another one.
 
+use super::decided::RunPlan;
 use super::output::{Asked, Output};
 use super::receipt::{self, Receipt, ReceiptOptions};
 use crate::model::{Error, ExistsWhy, Format, Result, UsageError, Warning, WrittenFile};
+use crate::sink::run_of;
 use crate::source::{CsvReading, Export, Probe, probe};
 use crate::store::{Location, Object, listing};
 
+use futures::{StreamExt, stream};
 use std::collections::HashSet;
 
 /// What a look at the output's place found.
@@ -160,6 +163,33 @@ async fn of_file(object: &Object, location: &Location, format: Format) -> Result
         missing: HashSet::new(),
     }))
 }
+
+/// The names of objects that a run over the same parts, with the same options, has written before it was killed: there is
+/// no receipt that speaks of them yet, but they tell of it themselves.
+pub(super) async fn unended_objects(existing: &Existing, plan: &RunPlan) -> HashSet<String> {
+    if plan.options.overwrite || plan.options.no_receipt || plan.receipt_place().is_none() {
+        return HashSet::new();
+    }
+    let there: Vec<Location> = match (existing, &plan.output) {
+        (Existing::File(_), Output::File(location)) => vec![location.clone()],
+        (Existing::Folder(there), Output::Folder(folder)) => {
+            let in_folder = there.iter().filter(|object| object.folder() == folder.path);
+            let of_run = in_folder.filter(|object| plan.is_output(object.file_name()));
+            of_run.map(|object| folder.at(&object.key)).collect()
+        }
+        _ => return HashSet::new(),
+    };
+    let own = stream::iter(there.into_iter().filter(|location| !location.is_local()))
+        .map(|location| async move {
+            let name = location.split().1.to_owned();
+            run_of(&location).await.filter(|run| *run == plan.identity).map(|_| name)
+        })
+        .buffer_unordered(LOOKS_AT_ONCE);
+    own.filter_map(|name| async { name }).collect().await
+}
+
+/// Objects that are asked at the same time which run they are of.
+const LOOKS_AT_ONCE: usize = 32;
 
 async fn footer(object: &Object, location: &Location) -> Result<Vec<Probe>> {
     probe(&location.store, std::slice::from_ref(object), &CsvReading::of_output(None)).await

@@ -76,7 +76,9 @@ pub async fn plan(source: &Location, output: &Output, options: &Options) -> Resu
     if form.to == Format::Parquet {
         input.warnings.extend(key_values::warnings(&input, &outputs));
     }
+    let asked = ReceiptOptions::new(form.to, &form.compression.to_string(), options);
     let mut plan = RunPlan {
+        identity: decided::identity(&input, &asked),
         source: source.clone(),
         output: output.clone(),
         options: options.clone(),
@@ -90,6 +92,8 @@ pub async fn plan(source: &Location, output: &Output, options: &Options) -> Resu
         unended: if let Told::Unended(files) = told { files } else { HashSet::new() },
     };
     refuse::refuse_places(&plan)?;
+    let unended = existing::unended_objects(&existing, &plan).await;
+    plan.unended.extend(unended);
     refuse::refuse_existing(&plan, &existing)?;
     plan.replaces_receipt = refuse::refuse_taken_receipt(&plan).await?;
     Box::pin(on_server::leave_to_server(&mut plan)).await?;

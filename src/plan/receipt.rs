@@ -10,7 +10,7 @@ use crate::model::{
     SchemaMode, Setting, Split, Strategy,
 };
 use crate::source::{Export, Input, PlannedPart};
-use crate::store::{Location, Object, Store, is_unpublished};
+use crate::store::{Location, Object, Store, Version, is_unpublished};
 
 use bytes::Bytes;
 use chrono::{DateTime, SecondsFormat, SubsecRound, Utc};
@@ -23,7 +23,7 @@ pub(crate) const KEY: &str = "forecast-export.receipt";
 /// Grows when a receipt of before can no longer be read, or believed: since the second each has a checksum.
 const VERSION: u32 = 2;
 /// A receipt of the most parts there can be is shorter.
-const MAX_BYTES: u64 = 64 * 1024 * 1024;
+pub(crate) const MAX_BYTES: u64 = 64 * 1024 * 1024;
 
 /// What an output was made of, and how.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -418,12 +418,15 @@ pub(crate) async fn look(place: &Location) -> Result<Taken> {
             Err(error) => return Err(Error::io("looking at", place.to_string(), error)),
         }
     }
-    match place.store.read_small(&place.path, MAX_BYTES).await? {
-        Some(json) if is_receipt(&json) => Ok(Taken::Receipt(json)),
-        Some(_) => Ok(Taken::Other),
-        None if place.store.head(&place.path).await?.is_some() => Ok(Taken::Other),
-        None => Ok(Taken::Free),
-    }
+    let found = match place.is_local() {
+        true => place.store.read_small(&place.path, MAX_BYTES).await?.unwrap_or_default(),
+        false => match place.store.version(&place.path, MAX_BYTES).await? {
+            Version::Known(_, json) => json,
+            // Whoever may only write finds out when writing.
+            Version::Nothing | Version::Unknown => return Ok(Taken::Free),
+        },
+    };
+    Ok(if is_receipt(&found) { Taken::Receipt(found) } else { Taken::Other })
 }
 
 /// Whether this is a receipt, of whatever version, or one that was changed.

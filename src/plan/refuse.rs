@@ -122,7 +122,7 @@ pub(super) fn refuse_existing(plan: &RunPlan, existing: &Existing) -> Result<()>
     };
     let files = || targets.iter().filter_map(|planned| planned.target.location());
     let (there, folder) = match (existing, &plan.output) {
-        (Existing::File(_), Output::File(location)) if !plan.options.overwrite => {
+        (Existing::File(_), Output::File(location)) if !plan.overwrites(location.split().1) => {
             return Err(Error::exists(location.to_string(), ExistsWhy::Exists));
         }
         (Existing::Folder(there), Output::Folder(folder)) => (there, folder),
@@ -171,8 +171,6 @@ pub(super) async fn refuse_taken_receipt(plan: &RunPlan) -> Result<bool> {
         Ok(Taken::Receipt(_)) => Ok(true),
         Ok(Taken::Free) => Ok(false),
         Ok(Taken::Other) => Err(Error::exists(place.to_string(), ExistsWhy::NoReceipt)),
-        // Whoever may only write finds out when writing.
-        Err(Error::Denied { .. }) => Ok(false),
         Err(error) => Err(error),
     }
 }

@@ -195,8 +195,8 @@ impl RunPlan {
             _ => false,
         });
         let parts = totals.copies + totals.sent + totals.reads + reads.count();
-        // Create, the last listing, complete, which looks for what must not be replaced, and the receipt.
-        parts as u64 + 4
+        // Create, the last listing, complete, which looks for what must not be replaced, and what follows.
+        parts as u64 + 3 + self.receipt_requests().max(1)
     }
 
     fn reads(&self) -> u64 {
@@ -223,9 +223,10 @@ impl RunPlan {
     fn receipt_requests(&self) -> u64 {
         match &self.output {
             _ if self.options.no_receipt => 0,
-            Output::File(location) if !location.is_local() && self.to == Format::Csv => 1,
-            // With the listing that tells what the store calls the files.
-            Output::Folder(folder) if !folder.is_local() => 2,
+            // A look at the receipt before, one at the output, and the receipt. Of a folder the look is a listing, which
+            // tells what the store calls the files, too.
+            Output::File(location) if !location.is_local() && self.to == Format::Csv => 3,
+            Output::Folder(folder) if !folder.is_local() => 3,
             _ => 0,
         }
     }

@@ -184,6 +184,7 @@ async fn prove(context: &Context, plan: &RunPlan, files: &mut [Finished]) -> Res
             file.sink.upload().await?;
         }
         let publication = match &plan.output {
+            straight if straight.is_written_straight() => Publication::of_nothing(),
             Output::File(location) => Publication::begin(location, false).await?,
             Output::Folder(folder) => Publication::begin(folder, true).await?,
             Output::Stdout => Publication::of_nothing(),

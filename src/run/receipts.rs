@@ -52,7 +52,7 @@ async fn note_in_store(
     digest: Option<String>,
 ) -> Result<(Receipt, Option<Warning>)> {
     for _ in 0..ATTEMPTS {
-        let before = place.store.version(&place.path).await?;
+        let before = place.store.version(&place.path, receipt::MAX_BYTES).await?;
         if let Version::Known(_, json) = &before
             && !plan.options.overwrite
             && !receipt::is_receipt(json)
@@ -210,6 +210,7 @@ async fn put(place: &Location, replaces: bool, json: Vec<u8>) -> Result<Sink> {
         single_put_limit: json.len(),
         reread: false,
         content: ContentType::JSON,
+        run: None,
     };
     let mut sink = Sink::create(&Target::File(place.clone()), options).await?;
     let written = async {

@@ -131,6 +131,7 @@ impl Parts {
                 },
                 Compression::None,
             ),
+            run: None,
         };
         let mut file = create(&self.targets[part], options).await?;
         let stop = self.stopped.clone();
@@ -227,8 +228,14 @@ fn cut(all: Range<u64>, length: u64) -> impl Iterator<Item = Range<u64>> {
 /// A file of no bytes, as the service leaves them beside the parts.
 pub(super) async fn marker(target: &Location) -> Result<Finished> {
     let content = ContentType::MARKER;
-    let options =
-        SinkOptions { overwrite: true, expected_bytes: 0, single_put_limit: 0, reread: false, content };
+    let options = SinkOptions {
+        overwrite: true,
+        expected_bytes: 0,
+        single_put_limit: 0,
+        reread: false,
+        content,
+        run: None,
+    };
     close(create(target, options).await?, Ok(())).await
 }
 

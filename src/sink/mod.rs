@@ -12,6 +12,7 @@ mod staged;
 mod target;
 
 pub(crate) use local::PositionedFile;
+pub(crate) use object::run_of;
 pub(crate) use publication::Publication;
 pub(crate) use server::Sources;
 pub(crate) use target::{SinkOptions, Target};

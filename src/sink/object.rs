@@ -64,7 +64,7 @@ impl ObjectSink {
             held: Vec::new(),
             held_bytes: 0,
             written: 0,
-            mark: random_mark(),
+            mark: random_mark(options.run),
             piece: planned.clamp(TRANSFER_BYTES, 512 * 1024 * 1024),
             beginning: None,
             upload: None,
@@ -281,11 +281,24 @@ pub(super) async fn is_marked(store: &dyn ObjectStore, path: &Path, size: u64, m
     }
 }
 
-pub(super) fn random_mark() -> String {
+/// The run that an object says it is of; `None` where it says nothing, or there is none.
+pub(crate) async fn run_of(location: &Location) -> Option<u64> {
+    let store = location.store.object_store()?;
+    let options = GetOptions { head: true, ..GetOptions::default() };
+    let found = store.get_opts(&location.store.path(&location.path).ok()?, options).await.ok()?;
+    let mark = found.attributes.get(&MARK)?.as_ref();
+    u64::from_str_radix(mark.get(RANDOM_DIGITS..)?, 16).ok()
+}
+
+/// Digits of a mark that are random; those of a run follow.
+const RANDOM_DIGITS: usize = 32;
+
+pub(super) fn random_mark(run: Option<u64>) -> String {
     // By equal marks a run would take another's object for its own. Not by fastrand, as waits are varied: that is seeded
     // by a clock, and by 64 bits in all. The standard library seeds every `RandomState` from the system's randomness.
     let random = || RandomState::new().build_hasher().finish();
-    format!("{:016x}{:016x}", random(), random())
+    let run = run.map_or_else(String::new, |run| format!("{run:016x}"));
+    format!("{:016x}{:016x}{run}", random(), random())
 }
 
 impl Drop for ObjectSink {

@@ -89,7 +89,7 @@ impl ServerSink {
         let (copier, from) = (copier.clone(), from.clone());
         let path = location.store.path(&location.path)?;
         let shown = super::target::shown(location);
-        let mark = random_mark();
+        let mark = random_mark(options.run);
         let objects = location.store.objects();
         let mut attributes = objects.attributes(options.content);
         attributes.insert(MARK, mark.clone().into());

@@ -15,6 +15,9 @@ pub(crate) struct SinkOptions {
     pub(crate) reread: bool,
     /// What an object says it holds.
     pub(crate) content: ContentType,
+    /// Tells runs over the same parts with the same options from all others; an object says it, so that the next such run
+    /// knows what one that was killed has left.
+    pub(crate) run: Option<u64>,
 }
 
 /// What people are shown for a place that is written to.

@@ -250,8 +250,8 @@ impl Store {
         result.bytes().await.map(Some).map_err(failed)
     }
 
-    /// What is there of a small object, for [`Self::put_over`]; not what a store would not let us see.
-    pub(crate) async fn version(&self, key: &str) -> Result<Version> {
+    /// What is there of a small object, for [`Self::put_over`]; of a larger one no bytes.
+    pub(crate) async fn version(&self, key: &str, most: u64) -> Result<Version> {
         let Some(store) = self.object_store() else { return Ok(Version::Unknown) };
         let shown = self.url(key);
         let failed = |error| store_error("reading", &shown, error);
@@ -265,6 +265,9 @@ impl Store {
         };
         let version =
             UpdateVersion { e_tag: result.meta.e_tag.clone(), version: result.meta.version.clone() };
+        if result.meta.size > most {
+            return Ok(Version::Known(version, Bytes::new()));
+        }
         result.bytes().await.map(|bytes| Version::Known(version, bytes)).map_err(failed)
     }
 
@@ -302,10 +305,18 @@ impl Store {
                 Err(
                     object_store::Error::NotImplemented { .. } | object_store::Error::NotSupported { .. },
                 ) if !modes.is_empty() => {}
+                // The answer to a request may be lost.
+                Err(_) if self.holds(key, &bytes).await => return Ok(true),
                 Err(error) => return Err(store_error("writing", &self.url(key), error)),
             }
         }
         Ok(false)
+    }
+
+    /// Whether a small object is there with these bytes.
+    async fn holds(&self, key: &str, bytes: &Bytes) -> bool {
+        let there = self.version(key, bytes.len() as u64).await;
+        matches!(there, Ok(Version::Known(_, there)) if there == bytes)
     }
 
     /// A key that exists, taken literally: `Path::from` would percent-encode it.

@@ -369,3 +369,44 @@ async fn of_two_runs_into_a_store_one_output_is_left_with_its_own_receipt_wherev
     }
     assert!(meetings > 30, "{meetings}");
 }
+
+#[tokio::test]
+async fn what_a_killed_run_left_in_a_store_is_finished_by_the_next_one_and_by_no_other() {
+    for path in ["out.csv", "w/"] {
+        let inner = Arc::new(InMemory::new());
+        let part = |number: usize, value: &str| {
+            let name = Path::from(format!("a/sales_{RUN}_part{number}.csv"));
+            (name, Bytes::from(format!("item_id,p10\na{number},{value}\n")))
+        };
+        for number in 0..3 {
+            let (name, text) = part(number, "1.5");
+            inner.put(&name, text.into()).await.expect("put");
+        }
+        write(inner.clone(), "a/", path, Options::default()).await.expect("written");
+        let keys = || async {
+            let listed: Vec<_> = inner.list(None).collect().await;
+            let keys = listed.into_iter().map(|meta| meta.expect("a listing").location);
+            keys.filter(|key| !key.as_ref().starts_with("a/")).collect::<Vec<_>>()
+        };
+        let whole = keys().await;
+        // Killed before the receipt, and, where there are several files, before the last of them.
+        let is_lost = |key: &&Path| key.as_ref().ends_with(".receipt.json") || key.as_ref().contains("part2");
+        for key in whole.iter().filter(is_lost) {
+            inner.delete(key).await.expect("deleted");
+        }
+        let mut other = Options::default();
+        other.all_strings = true;
+        let refused = write(inner.clone(), "a/", path, other).await;
+        assert!(matches!(refused, Err(Error::OutputExists(_))), "{path}: {refused:?}");
+        assert!(!write(inner.clone(), "a/", path, Options::default()).await.expect("finished"), "{path}");
+        assert_eq!(keys().await, whole, "{path}");
+        assert!(write(inner.clone(), "a/", path, Options::default()).await.expect("up to date"), "{path}");
+        // Of a part that is another one by now it is not the output.
+        let receipt = whole.iter().find(|key| key.as_ref().ends_with(".receipt.json")).expect("a receipt");
+        inner.delete(receipt).await.expect("deleted");
+        let (name, text) = part(1, "2.5");
+        inner.put(&name, text.into()).await.expect("put");
+        let refused = write(inner.clone(), "a/", path, Options::default()).await;
+        assert!(matches!(refused, Err(Error::OutputExists(_))), "{path}: {refused:?}");
+    }
+}

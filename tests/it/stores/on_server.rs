@@ -48,8 +48,14 @@ fn merge_to(bucket: &Bucket, extension: &str, flags: &[&str]) -> (Vec<u8>, Value
 
 /// Bytes of objects that came to or from this machine.
 fn bytes_through_here(bucket: &Bucket) -> u64 {
-    let read =
-        bucket.proxy.requests("GetObject").iter().map(range).map(|(start, end)| end + 1 - start).sum::<u64>();
+    let read = bucket
+        .proxy
+        .requests("GetObject")
+        .iter()
+        .filter(|read| read.range.is_some())
+        .map(range)
+        .map(|(start, end)| end + 1 - start)
+        .sum::<u64>();
     let sent = ["PutObject", "UploadPart"].iter().flat_map(|operation| bucket.proxy.requests(operation));
     read + sent.map(|request| request.length).sum::<u64>()
 }
