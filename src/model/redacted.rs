@@ -17,29 +17,100 @@ const MOST: usize = 64;
 
 static KNOWN: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
-/// What stands where secrets stand; the first group is kept.
-static PLACES: LazyLock<Vec<Regex>> = LazyLock::new(|| {
-    [
-        // http://user:password@host
-        r#"(?i)(\b[a-z][a-z0-9+.-]*://)[^/\s?\#"'<>]+(?-i:@)"#,
-        // ?X-Amz-Signature=...&sig=...
-        r#"(?i)([?&;](?:X-(?:Amz|Goog)-(?:Signature|Credential|Security-Token)|signature|sig|AWSAccessKeyId|GoogleAccessId|access_token|id_token|client_secret|code)=)[^&\s"'<>)]+"#,
-        // <Token-0>...</Token-0>
-        r#"(?is)(<(?:\w+:)?(?:Token(?:-\d+)?|SessionToken|SecurityToken|SecretAccessKey|SecretKey|Password|Signature|SignatureProvided|StringToSign(?:Bytes)?|CanonicalRequest(?:Bytes)?|ClientSecret|AccessToken|RefreshToken|WebIdentityToken|AuthenticationErrorDetail)(?:\s[^>]*)?>)[^<]+"#,
-        // "SecretAccessKey": "..."
-        r#"(?is)("\w*(?:token|secret|password|private_?key|secretaccesskey|signature)\w*"\s*:\s*")(?:[^"\\]|\\.)+"#,
-        // authorization: Bearer ...
-        r#"(?i)(\b(?:proxy-)?authorization["']?\s*[:=]\s*["']?(?:(?:Bearer|Basic|SharedKey|AWS4-HMAC-SHA256|AWS)\s+)?)[^\s"'<>]+"#,
-        // x-amz-security-token: ...
-        r#"(?i)(\b(?:x-amz-security-token|x-aws-ec2-metadata-token|x-amz-sso_bearer_token|x-amz-server-side-encryption-customer-key|set-cookie|cookie)["']?\s*[:=]\s*["']?)[^\s"'<>&]+"#,
-        // Signature=... of a header that is not whole any more
-        r#"(?i)(\bsignature=)[^&\s"'<>,)]+"#,
-    ]
-    .into_iter()
-    // They are all good, as a test shows.
-    .filter_map(|place| Regex::new(place).ok())
-    .collect()
-});
+/// Where secrets stand. A pattern takes hundreds of kilobytes once it is compiled, so that waits for a text that has one of
+/// its words.
+struct Place {
+    /// In lower case; without any of them the pattern finds nothing.
+    words: &'static [&'static str],
+    /// Its first group is kept.
+    pattern: LazyLock<Option<Regex>>,
+    with: &'static str,
+}
+
+static PLACES: [Place; 7] = [
+    // http://user:password@host
+    Place {
+        words: &["@"],
+        pattern: LazyLock::new(|| Regex::new(r#"(?i)(\b[a-z][a-z0-9+.-]*://)[^/\s?\#"'<>]+(?-i:@)"#).ok()),
+        with: "${1}***@",
+    },
+    // ?X-Amz-Signature=...&sig=...
+    Place {
+        words: &[
+            "signature=",
+            "credential=",
+            "token=",
+            "sig=",
+            "accesskeyid=",
+            "googleaccessid=",
+            "client_secret=",
+            "code=",
+        ],
+        pattern: LazyLock::new(|| {
+            Regex::new(
+                r#"(?i)([?&;](?:X-(?:Amz|Goog)-(?:Signature|Credential|Security-Token)|signature|sig|AWSAccessKeyId|GoogleAccessId|access_token|id_token|client_secret|code)=)[^&\s"'<>)]+"#,
+            )
+            .ok()
+        }),
+        with: "${1}***",
+    },
+    // <Token-0>...</Token-0>
+    Place {
+        words: &["<"],
+        pattern: LazyLock::new(|| {
+            Regex::new(
+                r#"(?is)(<(?:\w+:)?(?:Token(?:-\d+)?|SessionToken|SecurityToken|SecretAccessKey|SecretKey|Password|Signature|SignatureProvided|StringToSign(?:Bytes)?|CanonicalRequest(?:Bytes)?|ClientSecret|AccessToken|RefreshToken|WebIdentityToken|AuthenticationErrorDetail)(?:\s[^>]*)?>)[^<]+"#,
+            )
+            .ok()
+        }),
+        with: "${1}***",
+    },
+    // "SecretAccessKey": "..."
+    Place {
+        words: &["token", "secret", "password", "private", "signature"],
+        pattern: LazyLock::new(|| {
+            Regex::new(
+                r#"(?is)("\w*(?:token|secret|password|private_?key|secretaccesskey|signature)\w*"\s*:\s*")(?:[^"\\]|\\.)+"#,
+            )
+            .ok()
+        }),
+        with: "${1}***",
+    },
+    // authorization: Bearer ...
+    Place {
+        words: &["authorization"],
+        pattern: LazyLock::new(|| {
+            Regex::new(
+                r#"(?i)(\b(?:proxy-)?authorization["']?\s*[:=]\s*["']?(?:(?:Bearer|Basic|SharedKey|AWS4-HMAC-SHA256|AWS)\s+)?)[^\s"'<>]+"#,
+            )
+            .ok()
+        }),
+        with: "${1}***",
+    },
+    // x-amz-security-token: ...
+    Place {
+        words: &[
+            "x-amz-security-token",
+            "x-aws-ec2-metadata-token",
+            "x-amz-sso_bearer_token",
+            "customer-key",
+            "cookie",
+        ],
+        pattern: LazyLock::new(|| {
+            Regex::new(
+                r#"(?i)(\b(?:x-amz-security-token|x-aws-ec2-metadata-token|x-amz-sso_bearer_token|x-amz-server-side-encryption-customer-key|set-cookie|cookie)["']?\s*[:=]\s*["']?)[^\s"'<>&]+"#,
+            )
+            .ok()
+        }),
+        with: "${1}***",
+    },
+    // Signature=... of a header that is not whole any more
+    Place {
+        words: &["signature="],
+        pattern: LazyLock::new(|| Regex::new(r#"(?i)(\bsignature=)[^&\s"'<>,)]+"#).ok()),
+        with: "${1}***",
+    },
+];
 
 /// Notes a secret of this process, to be hidden wherever it turns up. Credentials that are found by the stores' usual chains
 /// are noted already; a program that has others may note them.
@@ -75,9 +146,11 @@ pub fn without_secrets(text: &str) -> Cow<'_, str> {
 /// A text without anything that is secret, or stands where secrets stand: for what servers and users hand over.
 pub fn redacted(text: &str) -> Cow<'_, str> {
     let mut shown = without_secrets(text);
-    for (at, place) in PLACES.iter().enumerate() {
-        let with = if at == 0 { "${1}***@" } else { "${1}***" };
-        if let Cow::Owned(hidden) = place.replace_all(&shown, with) {
+    let lower = text.to_ascii_lowercase();
+    for place in PLACES.iter().filter(|place| place.words.iter().any(|word| lower.contains(word))) {
+        if let Some(pattern) = &*place.pattern
+            && let Cow::Owned(hidden) = pattern.replace_all(&shown, place.with)
+        {
             shown = Cow::Owned(hidden);
         }
     }
@@ -103,7 +176,7 @@ mod tests {
 
     #[test]
     fn every_place_is_a_good_pattern() {
-        assert_eq!(PLACES.len(), 7);
+        assert!(PLACES.iter().all(|place| place.pattern.is_some()));
     }
 
     #[test]
