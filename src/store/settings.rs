@@ -301,7 +301,7 @@ mod tests {
 
     #[test]
     fn a_bucket_has_a_name() {
-        for good in ["b", "my.bucket-1", "Reports_2019", "x--use1-az4--x-s3", "$web"] {
+        for good in ["b", "my.bucket-1", "Reports_2019", "x-az4--x-s3", "$web"] {
             assert!(check_bucket(good).is_ok(), "{good}");
         }
         for bad in ["a b", "..", ".", "a?b", "b#", "b@evil.example", "b:99999", "a\\b", "b%2f", "é"] {

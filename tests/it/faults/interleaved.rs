@@ -186,7 +186,11 @@ fn a_run_that_is_killed_at_any_call_is_finished_by_the_next_one() {
         assert_eq!(code, 0, "{what} ({}): {said}", killed.status);
         assert_eq!(holds(&scratch, way), ["a"], "{what}");
         assert_eq!(up_to_date(&scratch, way), ["a"], "{what}");
-        assert_eq!(left(&scratch), [""; 0], "{what}");
+        // A run that finds everything done writes nothing, and so clears nothing away: the next one that writes does.
+        if said.contains("up to date") {
+            scratch.succeeds(&arguments(way, "a", "--overwrite"));
+        }
+        assert_eq!(left(&scratch), [""; 0], "{what}: {said}");
     });
 }
 
