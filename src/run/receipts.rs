@@ -13,7 +13,7 @@ use crate::engine::{Context, Finished, publish};
 use crate::model::{Error, Result, Warning};
 use crate::plan::{Output, Receipt, ReceiptOutput, RunPlan, ServerMerge, Taken, receipt};
 use crate::sink::{Sink, SinkOptions, Target};
-use crate::store::{ContentType, Location, Object, Version, listing};
+use crate::store::{ContentType, Location, Object, Version, is_same_tag, listing};
 
 use std::collections::HashMap;
 
@@ -93,7 +93,6 @@ enum Ours {
 }
 
 async fn ours(plan: &RunPlan, files: &[Finished], listed: &HashMap<String, Object>) -> Result<Ours> {
-    // What was not there before is replaced by nobody who was not asked to; those who were look for themselves.
     let mut replaced = Vec::new();
     for file in files {
         let there = match (&plan.output, listed.get(name_of(file))) {
@@ -117,11 +116,6 @@ async fn ours(plan: &RunPlan, files: &[Finished], listed: &HashMap<String, Objec
         Some(_) if replaced.len() + 1 == files.len() => Ours::None,
         Some(file) => Ours::Some(file),
     })
-}
-
-/// Azure lists an identifier without the quotes that it answers with.
-fn is_same_tag(one: &str, other: &str) -> bool {
-    one.trim_matches('"') == other.trim_matches('"')
 }
 
 /// The name of a file without its folder.

@@ -402,13 +402,17 @@ pub(crate) enum Version {
     Unknown,
 }
 
+/// Whether two ETags are one. Azure lists them without the quotes that it answers with.
+pub(crate) fn is_same_tag(one: &str, other: &str) -> bool {
+    let bare = |e_tag| str::trim_matches(str::trim_start_matches(e_tag, "W/"), '"');
+    bare(one) == bare(other)
+}
+
 /// Whether an answer is about the object that was listed. Servers exist that list no ETags, and others that ignore
 /// `If-Match`.
 fn is_same(listed: &Object, answered: &object_store::ObjectMeta) -> bool {
-    // Azure lists an ETag without the quotes that it answers with.
-    let bare = |e_tag: &str| e_tag.trim_start_matches("W/").trim_matches('"').to_owned();
     let same_version = match (&listed.e_tag, &answered.e_tag, listed.modified) {
-        (Some(a), Some(b), _) => bare(a) == bare(b),
+        (Some(a), Some(b), _) => is_same_tag(a, b),
         // A header has whole seconds, and where there is none the time is 0.
         (_, _, Some(modified)) if answered.last_modified.timestamp() != 0 => {
             modified.timestamp() == answered.last_modified.timestamp()

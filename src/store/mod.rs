@@ -45,7 +45,7 @@ pub(crate) use copier::{COPYING, Copier};
 pub(crate) use failure::one_line;
 pub(crate) use failure::store_error;
 pub(crate) use glob::Glob;
-pub(crate) use handle::{Store, Version};
+pub(crate) use handle::{Store, Version, is_same_tag};
 pub use location::Location;
 pub(crate) use location::exists;
 pub use object::Object;
