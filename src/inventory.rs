@@ -88,6 +88,8 @@ pub enum PartState {
     Empty,
     /// It cannot be read.
     Damaged,
+    /// S3 keeps it in an archive, from which it has to be restored first.
+    Archived,
 }
 
 /// A file that is no part.
@@ -191,6 +193,7 @@ async fn summarize(source: &Location, export: Export, reading: &CsvReading) -> R
         .zip(probes)
         .map(|(part, probe)| {
             let (state, rows) = match &probe {
+                Err(_) if part.object.archive().is_some() => (PartState::Archived, None),
                 Err(_) => (PartState::Damaged, None),
                 Ok(Probe::Empty) => (PartState::Empty, Some(0)),
                 Ok(Probe::Csv(head)) if head.is_header_only && has_headers => {

@@ -100,6 +100,9 @@ pub struct Selection {
     pub expect_parts: Option<u64>,
     /// The number of rows there must be.
     pub expect_rows: Option<u64>,
+    /// Asks S3 to bring archived parts back for so many days. That takes minutes to days, so the run still fails; a later one
+    /// finds them.
+    pub restore: Option<u32>,
 }
 
 impl Options {

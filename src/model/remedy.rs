@@ -103,6 +103,17 @@ pub enum Remedy {
     LeaveRegionAway,
     /// Name a profile, or read a public bucket without credentials.
     NameProfile,
+    /// Have S3 bring the object back from its archive.
+    Restore,
+    /// Run again when S3 has brought the parts back.
+    RunWhenRestored,
+    /// Allow what was refused, by a statement of a policy.
+    Grant {
+        /// What is to be allowed, such as `s3:GetObject`.
+        actions: Vec<String>,
+        /// The ARN of what it is to be allowed on.
+        resource: String,
+    },
 }
 
 impl Named for Remedy {
@@ -185,6 +196,22 @@ impl Named for Remedy {
                 name(Setting::Profile),
                 name(Setting::NoSignRequest)
             ),
+            Remedy::Restore => {
+                write!(f, "{} asks S3 to restore it, which takes minutes to days", name(Setting::Restore))
+            }
+            Remedy::RunWhenRestored => f.write_str("run again when it has"),
+            Remedy::Grant { actions, resource } => {
+                let statement = format!(
+                    r#"{{"Effect":"Allow","Action":["{}"],"Resource":"{resource}"}}"#,
+                    actions.join(r#"",""#)
+                );
+                write!(f, "this statement of a policy allows it: {statement}")?;
+                // S3 does not tell those who may not list whether an object is there.
+                match actions.iter().any(|action| action == "s3:GetObject") {
+                    true => f.write_str("; without s3:ListBucket an object that is missing is refused, too"),
+                    false => Ok(()),
+                }
+            }
         }
     }
 }

@@ -63,6 +63,8 @@ pub enum Setting {
     Quantiles,
     /// `StoreOptions::region`.
     Region,
+    /// `Selection::restore`.
+    Restore,
     /// `StoreOptions::role_arn`.
     RoleArn,
     /// `Options::row_group_rows`.
@@ -96,7 +98,7 @@ pub type SettingName = fn(Setting) -> &'static str;
 
 impl Setting {
     /// Every setting.
-    pub const ALL: [Setting; 39] = [
+    pub const ALL: [Setting; 40] = [
         Setting::AllStrings,
         Setting::AllowGaps,
         Setting::Binary,
@@ -123,6 +125,7 @@ impl Setting {
         Setting::Profile,
         Setting::Quantiles,
         Setting::Region,
+        Setting::Restore,
         Setting::RoleArn,
         Setting::RowGroupRows,
         Setting::Run,
@@ -167,6 +170,7 @@ impl Setting {
             Setting::Profile => "profile",
             Setting::Quantiles => "quantiles",
             Setting::Region => "region",
+            Setting::Restore => "restore",
             Setting::RoleArn => "role_arn",
             Setting::RowGroupRows => "row_group_rows",
             Setting::Run => "run",

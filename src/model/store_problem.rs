@@ -41,6 +41,13 @@ pub enum StoreProblem {
         /// The name.
         bucket: String,
     },
+    /// An ARN in place of a bucket's name is none that a bucket is reached by.
+    BadArn {
+        /// The ARN.
+        arn: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
     /// A URL names no bucket.
     NoBucket {
         /// The URL.
@@ -160,6 +167,11 @@ impl Named for StoreProblem {
                 "\"{}\" is no name of a bucket; it has letters, digits, dots, hyphens and underscores",
                 Escaped(bucket)
             ),
+            StoreProblem::BadArn { arn, why } => write!(
+                f,
+                "{} cannot stand for a bucket: {why}; write arn:aws:s3:REGION:ACCOUNT:accesspoint/NAME",
+                Escaped(arn)
+            ),
             StoreProblem::NoBucket { url, scheme } => {
                 write!(f, "{url} names no bucket; write {scheme}://BUCKET/PREFIX")
             }
@@ -272,6 +284,13 @@ mod tests {
             (
                 StoreProblem::BadBucket { bucket: text("a b") },
                 "\"a b\" is no name of a bucket; it has letters, digits, dots, hyphens and underscores",
+            ),
+            (
+                StoreProblem::BadArn {
+                    arn: text("arn:aws:s3:::b"),
+                    why: "it is not the ARN of an access point",
+                },
+                "arn:aws:s3:::b cannot stand for a bucket: it is not the ARN of an access point; write arn:aws:s3:REGION:ACCOUNT:accesspoint/NAME",
             ),
             (StoreProblem::ExternalIdWithoutRole, "an external id belongs to a role; name it with role_arn"),
             (

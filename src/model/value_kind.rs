@@ -30,6 +30,8 @@ pub enum ValueKind {
     Duration,
     /// A [`Location`](crate::Location).
     Location,
+    /// A [`Checksum`](crate::Checksum).
+    Checksum,
     /// An [`Encryption`](crate::Encryption).
     Encryption,
     /// A storage class of S3.
@@ -65,6 +67,7 @@ impl ValueKind {
             ValueKind::Size => "size",
             ValueKind::Duration => "length of time",
             ValueKind::Location => "location",
+            ValueKind::Checksum => "checksum",
             ValueKind::Encryption => "encryption",
             ValueKind::StorageClass => "storage class",
             ValueKind::KmsKey => "key of KMS",

@@ -25,6 +25,16 @@ pub enum Warning {
         /// Its path.
         path: String,
     },
+    /// What lies in the folder that was written to may not be listed, so nobody looked for older parts in it.
+    OutputNotListed {
+        /// The folder.
+        path: String,
+    },
+    /// The server replaces objects although it was told not to: what another run writes at the same time may be lost.
+    NoConditions {
+        /// The output, as a URL.
+        path: String,
+    },
     /// Where the receipt was to go somebody has put another file since the run began; there is no receipt.
     ReceiptTaken {
         /// The place, as a URL.
@@ -102,6 +112,17 @@ impl Named for Warning {
             Warning::NoFile { path } => write!(
                 f,
                 "{} is named like a part but is a pipe, a socket or a device; it was not read",
+                Escaped(path)
+            ),
+            Warning::OutputNotListed { path } => write!(
+                f,
+                "{} may not be listed, so nobody looked for older parts there; s3:ListBucket allows it",
+                Escaped(path)
+            ),
+            Warning::NoConditions { path } => write!(
+                f,
+                "the server of {} knows no conditional writes: the name was looked at just before, and what another run \
+                 writes in the same moment is replaced",
                 Escaped(path)
             ),
             Warning::ReceiptTaken { path } => {

@@ -18,16 +18,30 @@ pub(crate) enum Existing {
     File(Object),
     /// Everything in and below a folder.
     Folder(Vec<Object>),
+    /// It may not be looked at: whether there is anything shows when it is written.
+    Unseen,
 }
 
-/// One look: a head for a file, a listing for a folder.
-pub(crate) async fn look(output: &Output) -> Result<Existing> {
+/// One look: a head for a file, a listing for a folder. An object that may be replaced is not looked at.
+pub(crate) async fn look(output: &Output, overwrite: bool) -> Result<Existing> {
+    match look_at(output, overwrite).await {
+        Err(Error::Denied { .. }) if output.location().is_some_and(|place| !place.is_local()) => {
+            Ok(Existing::Unseen)
+        }
+        found => found,
+    }
+}
+
+async fn look_at(output: &Output, overwrite: bool) -> Result<Existing> {
     match output {
         straight if straight.is_written_straight() => Ok(Existing::Nothing),
         Output::Stdout => Ok(Existing::Nothing),
         Output::File(location) => {
             if location.is_local() && std::fs::metadata(&location.path).is_ok_and(|meta| meta.is_dir()) {
                 return Err(UsageError::IsFolder { path: location.to_string() }.into());
+            }
+            if overwrite && !location.is_local() {
+                return Ok(Existing::Nothing);
             }
             let there = location.store.head(&location.path).await?;
             Ok(there.map_or(Existing::Nothing, Existing::File))

@@ -25,7 +25,7 @@ pub(crate) use strategy::{RowGroupPiece, row_group_pieces};
 pub use summary::{PlanSummary, PlannedPartSummary};
 
 use crate::codec::csv::check_schema;
-use crate::model::{Format, Options, Result};
+use crate::model::{Format, Options, Result, Warning};
 use crate::source::{CsvCells, choose, look};
 use crate::store::Location;
 use existing::Told;
@@ -42,12 +42,16 @@ pub async fn plan(source: &Location, output: &Output, options: &Options) -> Resu
     let followed = existing::followed(output)?;
     let output = followed.as_ref().map_or(output, |(file, _)| file);
     let asked = Asked::new(output, options)?;
-    let (mut chosen, existing) = try_join(choose(source, options), existing::look(output)).await?;
+    let (mut chosen, existing) =
+        try_join(choose(source, options), existing::look(output, options.overwrite)).await?;
     chosen.warnings.extend(followed.as_ref().map(|(_, warning)| warning.clone()));
     if let Output::File(location) = output {
         refuse::refuse_in_source(source, &chosen.exports, options, std::slice::from_ref(location))?;
     }
     // An output that is up to date is seen before any part is looked at.
+    if let (existing::Existing::Unseen, Output::Folder(folder)) = (&existing, output) {
+        chosen.warnings.push(Warning::OutputNotListed { path: folder.to_string() });
+    }
     let told = existing::told(&existing, &asked, &chosen.exports).await?;
     if let Told::UpToDate(receipt, files) = told {
         if let Output::Folder(folder) = output {

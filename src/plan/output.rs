@@ -50,6 +50,14 @@ impl Output {
 }
 
 impl Output {
+    /// Where files are written to.
+    pub(crate) fn location(&self) -> Option<&Location> {
+        match self {
+            Output::Stdout => None,
+            Output::File(location) | Output::Folder(location) => Some(location),
+        }
+    }
+
     /// What is written leaves at once, as nothing can be taken back from a pipe, a device or a socket.
     pub(crate) fn is_written_straight(&self) -> bool {
         match self {

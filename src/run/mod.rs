@@ -113,6 +113,9 @@ async fn write_and_publish(
     };
     drop(publication);
     warnings.extend(warning);
+    if let Some(place) = plan.output.location().filter(|place| place.store.knows_no_conditions()) {
+        warnings.push(Warning::NoConditions { path: place.to_string() });
+    }
     let summary = plan.summary(Setting::name);
     Ok(Report {
         job: summary.job,

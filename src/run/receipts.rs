@@ -184,7 +184,12 @@ async fn of_run(
 async fn listed(plan: &RunPlan) -> Result<HashMap<String, Object>> {
     match &plan.output {
         Output::Folder(folder) if !folder.is_local() && plan.receipt_place().is_some() => {
-            let found = listing::list(&folder.as_folder()).await?.objects.into_iter();
+            let found = match listing::list(&folder.as_folder()).await {
+                Ok(listing) => listing.objects.into_iter(),
+                // Whoever may only write cannot look.
+                Err(Error::Denied { .. }) => return Ok(HashMap::new()),
+                Err(error) => return Err(error),
+            };
             let in_folder = found.filter(|object| object.folder() == folder.path);
             Ok(in_folder.map(|object| (object.file_name().to_owned(), object)).collect())
         }

@@ -4,7 +4,7 @@
 use super::journal;
 use super::target::SinkOptions;
 use crate::model::{Error, ExistsWhy, Result, TRANSFER_BYTES};
-use crate::store::{Location, UploadTicket, ended_early, store_error};
+use crate::store::{Crc64Nvme, Location, UploadTicket, ended_early, store_error};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -45,6 +45,8 @@ pub(crate) struct ObjectSink {
     /// Wrapped, so that a run can move from thread to thread with its sinks borrowed.
     upload: Option<SyncWrapper<Box<dyn MultipartUpload>>>,
     ticket: UploadTicket,
+    /// Of all bytes so far: what the store keeps must be the same.
+    checksum: Crc64Nvme,
     noted: Option<journal::Noted>,
     pieces: usize,
     under_way: JoinSet<object_store::Result<()>>,
@@ -69,6 +71,7 @@ impl ObjectSink {
             beginning: None,
             upload: None,
             ticket: UploadTicket::new(!options.overwrite),
+            checksum: Crc64Nvme::default(),
             noted: None,
             pieces: 0,
             under_way: JoinSet::new(),
@@ -82,6 +85,7 @@ impl ObjectSink {
 
     pub(crate) async fn write(&mut self, mut bytes: Bytes) -> Result<()> {
         self.written += bytes.len() as u64;
+        self.checksum.update(&bytes);
         while self.held_bytes + bytes.len() >= self.piece {
             let fits = self.piece - self.held_bytes;
             self.held.push(bytes.split_to(fits));
@@ -159,11 +163,11 @@ impl ObjectSink {
 
     pub(crate) async fn publish(&mut self) -> Result<String> {
         let shown = super::target::shown(&self.location);
+        // Servers exist that know no condition, or ignore it: the look before is the last moment to notice.
+        if !self.options.overwrite && crate::store::exists(&self.location).await? {
+            return Err(Error::exists(shown, ExistsWhy::Exists));
+        }
         if let Some(upload) = &mut self.upload {
-            // The condition is asked for on S3 only, so elsewhere the look before is the last moment to notice.
-            if !self.options.overwrite && crate::store::exists(&self.location).await? {
-                return Err(Error::exists(shown, ExistsWhy::Exists));
-            }
             match upload.get_mut().complete().await {
                 Ok(put) => self.e_tag = put.e_tag,
                 Err(_) if self.is_there().await => {}
@@ -174,19 +178,39 @@ impl ObjectSink {
         } else {
             let mode = if self.options.overwrite { PutMode::Overwrite } else { PutMode::Create };
             let payload = PutPayload::from_iter(self.held.iter().cloned());
-            let options = PutOptions {
+            let mut options = PutOptions {
                 mode,
                 attributes: self.attributes(),
                 tags: self.location.store.objects().tag_set(),
                 ..PutOptions::default()
             };
+            options.extensions.insert(self.ticket.clone());
             match self.store.put_opts(&self.path, payload, options).await {
                 Ok(put) => self.e_tag = put.e_tag,
                 Err(_) if self.is_there().await => {}
                 Err(error) => return Err(self.not_published(error)),
             }
         }
+        self.check_stored(&shown).await?;
         Ok(shown)
+    }
+
+    /// Compares the checksum that the store keeps, where it told one, with that of the bytes that were sent.
+    async fn check_stored(&mut self, shown: &str) -> Result<()> {
+        let (sent, Some(stored)) = (self.checksum.base64(), self.ticket.checksum()) else { return Ok(()) };
+        if stored == sent {
+            return Ok(());
+        }
+        self.retract().await;
+        Err(Error::Store {
+            doing: "writing",
+            object: shown.to_owned(),
+            reason: format!(
+                "the store keeps other bytes than were sent: their CRC64NVME is {stored}, not {sent}"
+            ),
+            remedy: None,
+            source: None,
+        })
     }
 
     pub(crate) fn e_tag(&self) -> Option<String> {

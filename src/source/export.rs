@@ -60,7 +60,9 @@ impl Export {
     }
 
     fn check(&self, selection: &Selection) -> Result<()> {
-        self.parts.iter().try_for_each(|part| part.object.must_be_file())?;
+        // What is archived may be asked for: whoever chooses sees to it.
+        let here = self.parts.iter().filter(|part| part.object.archive().is_none());
+        here.map(|part| &part.object).try_for_each(Object::must_be_file)?;
         let number = |part: &Part| part.name.as_ref().map(PartName::number);
         let claim_the_same =
             |[one, other]: &&[Part; 2]| number(one).is_some() && number(one) == number(other);

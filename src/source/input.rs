@@ -14,6 +14,7 @@ use crate::model::{
 use crate::store::{Location, Object, Store, listing};
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use futures::{StreamExt, TryStreamExt, stream};
 use parquet::file::metadata::ParquetMetaData;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -193,10 +194,41 @@ pub(crate) async fn choose(source: &Location, options: &Options) -> Result<Chose
     let endless = found.strays.iter().filter(|stray| stray.is_endless()).filter(is_named_as_part);
     warnings.extend(endless.map(|stray| Warning::NoFile { path: stray.url.clone() }));
     let exports = export::select(found, selection, &source.to_string())?;
+    see_to_archived(source, &exports, selection.restore).await?;
     if has_check && !has_success {
         warnings.push(Warning::MayBeRunning { source: source.to_string() });
     }
     Ok(Chosen { exports, warnings })
+}
+
+/// Requests to bring parts back that are made at once.
+const CONCURRENT_RESTORES: usize = 16;
+
+/// Refuses parts that S3 keeps in an archive, and has them brought back for so many days where that is wanted.
+async fn see_to_archived(source: &Location, exports: &[Export], restore: Option<u32>) -> Result<()> {
+    let objects = exports.iter().flat_map(|export| export.parts.iter().map(|part| &part.object));
+    let archived: Vec<&Object> = objects.filter(|object| object.archive().is_some()).collect();
+    let Some(first) = archived.first() else { return Ok(()) };
+    let Some(days) = restore else { return first.must_be_file() };
+    let owned: Vec<Object> = archived.iter().map(|&object| object.clone()).collect();
+    let asked = stream::iter(owned)
+        .map(|object| {
+            let store = source.store.clone();
+            async move { store.restore(&object, days).await }
+        })
+        .buffer_unordered(CONCURRENT_RESTORES);
+    asked.try_collect::<()>().await?;
+    let (number, class) = (archived.len(), first.archive().unwrap_or_default());
+    Err(Error::Store {
+        doing: "reading",
+        object: source.to_string(),
+        reason: format!(
+            "parts are archived (storage class {class}): {number}; S3 was asked to restore them for days: {days}, \
+             which takes minutes to days"
+        ),
+        remedy: Some(Remedy::RunWhenRestored),
+        source: None,
+    })
 }
 
 /// What becomes of the cells of CSV parts.

@@ -79,6 +79,9 @@ pub(crate) async fn probe_each(
                 let reader = Reader::new(store, &runtime, reading);
                 let object = objects[index].clone();
                 async move {
+                    if let Err(error) = object.must_be_file() {
+                        return Ok((index, Err(error)));
+                    }
                     match store.read(&object, reader.first_range(&object)).await {
                         // All of a small part is there: that is no work to wake a thread for.
                         Ok(first) if first.len() as u64 == object.size => {

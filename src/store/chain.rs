@@ -2,7 +2,9 @@
 //! Forecast client alike. Takes a profile, a role and a region where they were given, gives credentials that are
 //! renewed before they expire. Nothing is read or asked before the first use.
 
+use super::address::Ways;
 use super::settings::{check_endpoint, check_region, credentials_problem};
+use super::trust::Trust;
 use crate::model::{Error, Limit, Origin, Remedy, Result, StoreProblem, keep_secret};
 
 use async_trait::async_trait;
@@ -78,6 +80,8 @@ struct Resolved {
     config: SdkConfig,
     /// The region, where one was given.
     region: Option<String>,
+    /// The path of a bundle of certificates, and where it is named.
+    bundle: Option<(Origin, String)>,
     provider: SharedCredentialsProvider,
 }
 
@@ -107,7 +111,13 @@ impl Chain {
         let region = self.resolved().await.region.as_deref();
         // The others were checked when they came in.
         region.map_or(Ok(()), |region| check_region(self.of_profile("region"), region))?;
+        self.trust().await?;
         Ok(region)
+    }
+
+    /// Whom connections trust.
+    pub(super) async fn trust(&self) -> Result<Trust> {
+        read_bundle(self.resolved().await.bundle.as_ref())
     }
 
     /// The endpoint that environment or profile give for a service, or for all.
@@ -141,6 +151,42 @@ impl Chain {
             .into_builder()
             .credentials_provider(SharedCredentialsProvider::new(Shared(Arc::clone(self))))
             .build()
+    }
+
+    /// What environment or profile say of a setting.
+    async fn setting(&self, variable: &'static str, key: &'static str) -> Option<String> {
+        setting(&self.resolved().await.config, variable, key)
+    }
+
+    /// How S3 is to be reached: by `use_fips_endpoint`, `use_dualstack_endpoint`, and what stands below `s3` in a profile.
+    pub(super) async fn ways(&self) -> Result<Ways> {
+        let config = &self.resolved().await.config;
+        let below_s3 = self.setting("", "s3").await.unwrap_or_default();
+        let of_s3 = |key: &str| {
+            let line = below_s3.lines().find_map(|line| {
+                line.split_once('=').filter(|(name, _)| name.trim() == key).map(|(_, value)| value.trim())
+            });
+            line.map(str::to_owned)
+        };
+        let virtual_host = match std::env::var("AWS_VIRTUAL_HOSTED_STYLE_REQUEST") {
+            Ok(text) if !text.is_empty() => Some(is_true(&text)),
+            _ => match of_s3("addressing_style").as_deref() {
+                Some("path") => Some(false),
+                Some("virtual") => Some(true),
+                _ => None,
+            },
+        };
+        Ok(Ways {
+            virtual_host,
+            fips: config.use_fips().unwrap_or_default(),
+            dual_stack: config.use_dual_stack().unwrap_or_default(),
+            accelerate: of_s3("use_accelerate_endpoint").is_some_and(|text| is_true(&text)),
+        })
+    }
+
+    /// As [`Self::credentials`], with an error of ours.
+    pub(super) async fn sound_credentials(&self) -> Result<Credentials> {
+        self.credentials().await.map_err(|error| self.denied(error))
     }
 
     /// Credentials that are good for a while.
@@ -240,6 +286,36 @@ fn word(step: &AwsCredentialFeature) -> Option<&'static str> {
     })
 }
 
+/// What environment or profile say of a setting.
+fn setting(config: &SdkConfig, variable: &'static str, key: &'static str) -> Option<String> {
+    let key = ServiceConfigKey::builder().service_id("S3").env(variable).profile(key).build().ok()?;
+    config.service_config()?.load_config(key).filter(|value| !value.is_empty())
+}
+
+fn is_true(text: &str) -> bool {
+    matches!(text.to_ascii_lowercase().as_str(), "1" | "true" | "on" | "yes" | "y")
+}
+
+fn read_bundle(bundle: Option<&(Origin, String)>) -> Result<Trust> {
+    bundle.map_or_else(|| Ok(Trust::default()), |(origin, path)| Trust::read(origin.clone(), path))
+}
+
+/// The bundle of certificates that environment or profile name.
+async fn find_bundle(identity: &Identity) -> Option<(Origin, String)> {
+    const VARIABLE: &str = "AWS_CA_BUNDLE";
+    if let Some(path) = std::env::var(VARIABLE).ok().filter(|path| !path.is_empty()) {
+        return Some((Origin::Variable(VARIABLE.to_owned()), path));
+    }
+    // Only looks at the files: what asks anybody is built with what they say.
+    let mut loader =
+        aws_config::defaults(BehaviorVersion::latest()).region(Region::new(FALLBACK_REGION)).no_credentials();
+    if let Some(profile) = &identity.profile {
+        loader = loader.profile_name(profile);
+    }
+    let path = setting(&loader.load().await, "", "ca_bundle")?;
+    Some((Origin::Profile { profile: identity.profile_name(), key: "ca_bundle".to_owned() }, path))
+}
+
 async fn resolve(identity: &Identity) -> Resolved {
     let mut profile_region = ProfileFileRegionProvider::builder();
     if let Some(profile) = &identity.profile {
@@ -252,7 +328,9 @@ async fn resolve(identity: &Identity) -> Resolved {
         .region()
         .await;
     let some_region = region.clone().unwrap_or_else(|| Region::new(FALLBACK_REGION));
-    let client = super::sdk_client::client();
+    let bundle = find_bundle(identity).await;
+    // One that cannot be read is told before anything is asked.
+    let client = super::sdk_client::client(&read_bundle(bundle.as_ref()).unwrap_or_default());
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .region(some_region.clone())
         .http_client(client.clone());
@@ -276,7 +354,7 @@ async fn resolve(identity: &Identity) -> Resolved {
             Sound::over(builder.build_from_provider(own).await, identity)
         }
     };
-    Resolved { config, region: region.map(|region| region.to_string()), provider }
+    Resolved { config, region: region.map(|region| region.to_string()), bundle, provider }
 }
 
 /// Gives credentials that can be used: those of another provider, which is not trusted to answer, to give words that

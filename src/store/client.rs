@@ -12,6 +12,9 @@ use object_store::client::{
 };
 use std::time::Duration;
 
+/// How long a host may take to answer at all.
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// By default object_store ends a whole request, its body included, after 30 s, however well it goes; here only a
 /// silent connection is given up. What the environment says by object_store's own names, such as `AWS_READ_TIMEOUT`
 /// or `AWS_PROXY_URL`, takes precedence over that.
@@ -19,7 +22,7 @@ use std::time::Duration;
 pub(super) fn client_options(prefix: &str) -> Result<object_store::ClientOptions> {
     let mut options = object_store::ClientOptions::new()
         .with_timeout_disabled()
-        .with_connect_timeout(Duration::from_secs(10))
+        .with_connect_timeout(CONNECT_TIMEOUT)
         .with_read_timeout(SILENCE);
     for (name, value) in std::env::vars_os() {
         if let (Some(name), Some(value)) = (name.to_str(), value.to_str())
@@ -28,7 +31,8 @@ pub(super) fn client_options(prefix: &str) -> Result<object_store::ClientOptions
         {
             // By itself first, as only then the variable is known that is wrong.
             let alone = object_store::ClientOptions::new().with_config(key, value);
-            super::transport::client(&alone).map_err(|error| bad_variable(name, &error))?;
+            super::transport::client(&alone, &super::trust::Trust::default())
+                .map_err(|error| bad_variable(name, &error))?;
             options = options.with_config(key, value);
         }
     }

@@ -1,6 +1,7 @@
 //! Failures of stores: takes what object_store says, returns an error that names the object, what was being done, and
 //! what helps.
 
+use super::permission::missing_permission;
 use crate::model::{DataErrorKind, Error, ExistsWhy, Missing, NotFound, Remedy, redacted};
 use std::sync::{Mutex, PoisonError};
 
@@ -20,6 +21,7 @@ pub(crate) fn store_error(doing: &'static str, object: &str, error: object_store
     let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
     let sorted = match &error {
         Raw::NotFound { .. } => Sorted::Missing(Missing::Object),
+        _ if text.contains(ARCHIVED) => return super::object::archived(&object, None),
         error if is_refusal(error) => Sorted::Denied,
         Raw::AlreadyExists { .. } => return Error::exists(object, ExistsWhy::Exists),
         Raw::Precondition { .. } | Raw::NotModified { .. } => {
@@ -31,21 +33,57 @@ pub(crate) fn store_error(doing: &'static str, object: &str, error: object_store
             Sorted::Missing(Missing::BucketOrObject)
         }
         // S3 answers with a redirect that leads nowhere, or names the region that the signature should have been for.
-        _ if says(&[
-            "incorrectly configured region",
-            "PermanentRedirect",
-            "AuthorizationHeaderMalformed",
-        ]) =>
-        {
-            Sorted::Failed(Some(Remedy::LeaveRegionAway))
-        }
+        _ if says(&ELSEWHERE) => Sorted::Failed(Some(Remedy::LeaveRegionAway)),
         _ => Sorted::Failed(None),
     };
     let (reason, source) = (text, Some(Box::new(error) as _));
     match sorted {
         Sorted::Missing(missing) => NotFound::Object { doing, object, missing, source }.into(),
-        Sorted::Denied => Error::Denied { doing, object, reason, remedy: None, source },
+        Sorted::Denied => {
+            let remedy = missing_permission(doing, &object, &reason);
+            Error::Denied { doing, object, reason, remedy, source }
+        }
         Sorted::Failed(remedy) => Error::Store { doing, object, reason, remedy, source },
+    }
+}
+
+/// S3's word for an object that has to be restored first.
+const ARCHIVED: &str = "InvalidObjectState";
+/// S3's words where the signature should have been for another region.
+const ELSEWHERE: [&str; 3] =
+    ["incorrectly configured region", "PermanentRedirect", "AuthorizationHeaderMalformed"];
+
+/// An answer of S3 that is no success, as [`store_error`] has it.
+#[cfg(feature = "aws")]
+pub(super) fn answered(
+    doing: &'static str,
+    object: &str,
+    status: u16,
+    code: Option<&str>,
+    reason: String,
+) -> Error {
+    let code = code.unwrap_or_default();
+    let (source, remedy) = (None, None);
+    if code == ARCHIVED {
+        return super::object::archived(object, None);
+    }
+    let object = object.to_owned();
+    match status {
+        401 | 403 => {
+            let remedy = missing_permission(doing, &object, &reason);
+            Error::Denied { doing, object, reason, remedy, source }
+        }
+        404 => {
+            let missing = if code == "NoSuchBucket" { Missing::BucketOrObject } else { Missing::Object };
+            NotFound::Object { doing, object, missing, source }.into()
+        }
+        412 => Error::data(DataErrorKind::Changed, object, "the object changed while it was read")
+            .remedy(Remedy::RunWhenComplete)
+            .into(),
+        _ if ELSEWHERE.contains(&code) => {
+            Error::Store { doing, object, reason, remedy: Some(Remedy::LeaveRegionAway), source }
+        }
+        _ => Error::Store { doing, object, reason, remedy, source },
     }
 }
 

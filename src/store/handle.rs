@@ -4,13 +4,15 @@
 //! of ours, and a worker thread can read for itself.
 
 use super::copier::Copier;
+use super::direct::Direct;
 use super::failure::store_error;
-use super::object::{Object, blocking, changed, local_object, open_local, read_local};
+use super::object::{Object, blocking, changed, good_tag, local_object, open_local, read_local};
 use super::objects::{ContentType, ObjectOptions};
 use crate::model::{Error, Escaped, Missing, NotFound, Result, StoreProblem};
 
 use bytes::Bytes;
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::stream::{self, BoxStream};
+use futures::{StreamExt, TryStreamExt};
 use object_store::multipart::MultipartStore;
 use object_store::path::Path;
 use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutMode, PutOptions, UpdateVersion};
@@ -37,11 +39,13 @@ pub(crate) struct Connected {
     pub(crate) uploads: Option<Arc<dyn MultipartStore>>,
     /// Has the server copy, where it is one of S3 and requests are signed.
     pub(crate) copier: Option<Copier>,
+    /// Lists and reads by requests of ours, where it is one of S3.
+    pub(crate) direct: Option<Direct>,
 }
 
 impl<T: ObjectStore> From<Arc<T>> for Connected {
     fn from(store: Arc<T>) -> Self {
-        Connected { store, uploads: None, copier: None }
+        Connected { store, uploads: None, copier: None, direct: None }
     }
 }
 
@@ -80,7 +84,7 @@ impl Store {
     }
 
     pub(crate) fn remote(store: Arc<dyn ObjectStore>, root: String) -> Self {
-        Self::connected(Connected { store, uploads: None, copier: None }, root)
+        Self::connected(Connected { store, uploads: None, copier: None, direct: None }, root)
     }
 
     pub(crate) fn connected(connected: Connected, root: String) -> Self {
@@ -109,6 +113,19 @@ impl Store {
             Backend::Local => None,
             Backend::Remote(connected) => connected.copier.as_ref(),
         }
+    }
+
+    /// Lists and reads by requests of ours, where it is one of S3.
+    fn direct(&self) -> Option<&Direct> {
+        match &self.backend {
+            Backend::Local => None,
+            Backend::Remote(connected) => connected.direct.as_ref(),
+        }
+    }
+
+    /// Whether the server has shown that it knows no conditional writes.
+    pub(crate) fn knows_no_conditions(&self) -> bool {
+        self.direct().is_some_and(Direct::knows_no_conditions)
     }
 
     pub(crate) fn is_local(&self) -> bool {
@@ -169,18 +186,16 @@ impl Store {
         last: Option<String>,
     ) -> Result<Vec<Object>> {
         let shown = self.url(&folder);
-        let prefix = self.path(&folder)?;
-        let prefix = (!folder.is_empty()).then_some(&prefix);
-        let mut listed = match after {
-            None => store.list(prefix),
-            Some(after) => store.list_with_offset(prefix, &self.path(&after)?),
+        let mut listed = match self.direct() {
+            Some(direct) => {
+                let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
+                direct.list(&prefix, after, Arc::clone(&self.root))
+            }
+            None => self.listed(&store, &folder, after)?,
         };
         let mut objects = Vec::new();
         let mut known = KnownKeys::default();
-        while let Some(meta) =
-            listed.try_next().await.map_err(|error| store_error("listing", &shown, error))?
-        {
-            let object = self.object(meta);
+        while let Some(object) = listed.try_next().await? {
             if let Some(reason) = known.problem(&objects, &object.key) {
                 let (doing, remedy) = ("listing", None);
                 return Err(Error::Store { doing, object: shown, reason, remedy, source: None });
@@ -198,6 +213,24 @@ impl Store {
         Ok(objects)
     }
 
+    /// What object_store lists.
+    fn listed(
+        &self,
+        store: &Arc<dyn ObjectStore>,
+        folder: &str,
+        after: Option<String>,
+    ) -> Result<BoxStream<'static, Result<Object>>> {
+        let prefix = self.path(folder)?;
+        let prefix = (!folder.is_empty()).then_some(&prefix);
+        let listed = match after {
+            None => store.list(prefix),
+            Some(after) => store.list_with_offset(prefix, &self.path(&after)?),
+        };
+        let (found, failed) = (self.clone(), self.url(folder));
+        let failed = move |error| store_error("listing", &failed, error);
+        Ok(listed.map_ok(move |meta| found.object(meta)).map_err(failed).boxed())
+    }
+
     /// One object, or `None` where there is none of that name.
     pub(crate) async fn head(&self, key: &str) -> Result<Option<Object>> {
         match &self.backend {
@@ -206,9 +239,13 @@ impl Store {
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
                 Err(error) => Err(Error::io("looking at", key, error)),
             },
-            Backend::Remote(Connected { store, .. }) => {
+            Backend::Remote(Connected { store, direct, .. }) => {
                 let shown = self.url(key);
-                match store.head(&self.path(key)?).await {
+                let path = match (self.path(key), direct) {
+                    (Err(_), Some(direct)) => return direct.head(key, &shown).await,
+                    (path, _) => path?,
+                };
+                match store.head(&path).await {
                     Ok(meta) => Ok(Some(self.object(meta))),
                     Err(error) => match store_error("looking at", &shown, error) {
                         // A missing bucket is not the same as a missing key.
@@ -227,8 +264,7 @@ impl Store {
             key,
             size: meta.size,
             modified: Some(meta.last_modified),
-            // It goes back in a header, which takes no other; by time and size the object is known too.
-            e_tag: meta.e_tag.filter(|tag| tag.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic())),
+            e_tag: good_tag(meta.e_tag),
             no_file: None,
         }
     }
@@ -320,9 +356,46 @@ impl Store {
     }
 
     /// A key that exists, taken literally: `Path::from` would percent-encode it.
+    ///
+    /// # Errors
+    /// [`StoreProblem::BadKey`] for a key that object_store cannot hold: of S3 such can be listed and read all the same.
     pub(crate) fn path(&self, key: &str) -> Result<Path> {
-        Path::parse(key)
-            .map_err(|error| StoreProblem::BadKey { url: self.url(key), source: Box::new(error) }.into())
+        let bad = |why: Box<dyn std::error::Error + Send + Sync>| {
+            Error::from(StoreProblem::BadKey { url: self.url(key), source: why })
+        };
+        let path = Path::parse(key).map_err(|error| bad(Box::new(error)))?;
+        // It would take a slash away from either end, which gives the key of another object.
+        if path.as_ref() == key { Ok(path) } else { Err(bad("it begins or ends with a slash".into())) }
+    }
+
+    /// Has an archived object brought back for so many days.
+    pub(crate) async fn restore(&self, object: &Object, days: u32) -> Result<()> {
+        match self.direct() {
+            Some(direct) => direct.restore(object, days).await,
+            None => object.must_be_file(),
+        }
+    }
+
+    /// A range of an object through object_store, and what the answer says of the object.
+    async fn get(
+        &self,
+        store: &Arc<dyn ObjectStore>,
+        path: &Path,
+        object: &Object,
+        range: Range<u64>,
+    ) -> Result<(Object, Bytes)> {
+        let options = GetOptions {
+            if_match: object.e_tag.clone(),
+            range: Some(GetRange::Bounded(range)),
+            ..GetOptions::default()
+        };
+        let failed = |error| store_error("reading", &object.url, error);
+        let result = store.get_opts(path, options).await.map_err(failed)?;
+        let answered = self.object(result.meta.clone());
+        if !is_same(object, &answered) {
+            return Ok((answered, Bytes::new()));
+        }
+        Ok((answered, result.bytes().await.map_err(failed)?))
     }
 
     /// Reads a range of an object that was listed; fewer bytes than asked for, or another version of the object,
@@ -342,24 +415,23 @@ impl Store {
                 })
                 .await
             }
-            Backend::Remote(Connected { store, .. }) => {
+            Backend::Remote(Connected { store, direct, .. }) => {
                 let wanted = range.end - range.start;
-                let options = GetOptions {
-                    if_match: object.e_tag.clone(),
-                    range: Some(GetRange::Bounded(range)),
-                    ..GetOptions::default()
+                let (path, direct) = match (self.path(&object.key), direct) {
+                    (Err(_), Some(direct)) => (Path::default(), Some(direct)),
+                    (path, _) => (path?, None),
                 };
-                let path = self.path(&object.key)?;
-                let failed = |error| store_error("reading", &object.url, error);
                 let mut got = 0;
                 // object_store does not count the bytes of an answer: one that ends early unnoticed on its way is
                 // asked for again.
                 for _ in 0..READS_UNTIL_WHOLE {
-                    let result = store.get_opts(&path, options.clone()).await.map_err(failed)?;
-                    if !is_same(object, &result.meta) {
+                    let (answered, bytes) = match direct {
+                        Some(direct) => direct.read(object, range.clone()).await?,
+                        None => self.get(store, &path, object, range.clone()).await?,
+                    };
+                    if !is_same(object, &answered) {
                         return Err(changed(object).into());
                     }
-                    let bytes = result.bytes().await.map_err(failed)?;
                     if bytes.len() as u64 == wanted {
                         return Ok(bytes);
                     }
@@ -410,14 +482,15 @@ pub(crate) fn is_same_tag(one: &str, other: &str) -> bool {
 
 /// Whether an answer is about the object that was listed. Servers exist that list no ETags, and others that ignore
 /// `If-Match`.
-fn is_same(listed: &Object, answered: &object_store::ObjectMeta) -> bool {
-    let same_version = match (&listed.e_tag, &answered.e_tag, listed.modified) {
-        (Some(a), Some(b), _) => is_same_tag(a, b),
+fn is_same(listed: &Object, answered: &Object) -> bool {
+    let seconds = |object: &Object| object.modified.map(|time| time.timestamp());
+    let same_version = match (&listed.e_tag, &answered.e_tag) {
+        (Some(a), Some(b)) => is_same_tag(a, b),
         // A header has whole seconds, and where there is none the time is 0.
-        (_, _, Some(modified)) if answered.last_modified.timestamp() != 0 => {
-            modified.timestamp() == answered.last_modified.timestamp()
-        }
-        _ => true,
+        _ => match (seconds(listed), seconds(answered)) {
+            (Some(listed), Some(answered)) if answered != 0 => listed == answered,
+            _ => true,
+        },
     };
     same_version && listed.size == answered.size
 }

@@ -11,7 +11,9 @@
 //! told, not followed.
 
 use super::bounded::{Bounded, Endless, LONGEST_COMPLAINT, LONGEST_DOCUMENT, SILENCE};
-use super::uploads::{Uploads, ended_by};
+use super::conditions::Conditions;
+use super::trust::Trust;
+use super::uploads::{Ticketed, Uploads, ended_by};
 use super::xml::{element, is_whole};
 use crate::model::redacted;
 
@@ -34,22 +36,29 @@ const MOST_EMPTY_PAGES: usize = 1_000;
 #[derive(Debug, Default)]
 pub(super) struct CheckedConnector {
     named: NamedRegion,
+    trust: Trust,
+    conditions: Conditions,
 }
 
 impl CheckedConnector {
-    /// Notes the region that refusals name.
+    /// Notes the region that refusals name, and whether the server knows conditions.
     #[cfg(feature = "aws")]
-    pub(super) fn noting(named: &NamedRegion) -> Self {
-        CheckedConnector { named: named.clone() }
+    pub(super) fn noting(named: &NamedRegion, conditions: &Conditions, trust: &Trust) -> Self {
+        CheckedConnector { named: named.clone(), conditions: conditions.clone(), trust: trust.clone() }
     }
 }
 
 impl HttpConnector for CheckedConnector {
     fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
-        let inner = super::transport::client(options)?;
-        let (uploads, named) = (Uploads::default(), self.named.clone());
-        Ok(HttpClient::new(Checked { inner, uploads, named, empty_pages: AtomicUsize::new(0) }))
+        let inner = super::transport::client(options, &self.trust)?;
+        Ok(checked(inner, &self.named, &self.conditions))
     }
+}
+
+/// A client that checks what another one is answered.
+pub(super) fn checked(inner: HttpClient, named: &NamedRegion, conditions: &Conditions) -> HttpClient {
+    let (uploads, named, conditions) = (Uploads::default(), named.clone(), conditions.clone());
+    HttpClient::new(Checked { inner, uploads, named, conditions, empty_pages: AtomicUsize::new(0) })
 }
 
 /// The region in which a bucket is, as S3 says where it was asked in another one.
@@ -81,6 +90,7 @@ struct Checked {
     inner: HttpClient,
     uploads: Uploads,
     named: NamedRegion,
+    conditions: Conditions,
     /// Pages without an object since the last one with any.
     empty_pages: AtomicUsize,
 }
@@ -109,7 +119,7 @@ fn lasting(why: impl Into<Refused>) -> HttpError {
 
 #[async_trait]
 impl HttpService for Checked {
-    async fn call(&self, mut request: HttpRequest) -> Result<HttpResponse, HttpError> {
+    async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         // The client would panic at it: http takes some addresses for good that url does not.
         if let Err(error) = Url::parse(&request.uri().to_string()) {
             return Err(lasting(Refused::Url(format!("the request has no good address: {error}"))));
@@ -118,10 +128,9 @@ impl HttpService for Checked {
         let listing = if request.method() == "GET" { Listing::asked_for(query) } else { None };
         let data =
             if request.method() == "GET" && listing.is_none() { Some(most_data(&request)) } else { None };
-        let ticket = Uploads::ticket(&request);
-        self.uploads.add_condition(&mut request);
+        let ticketed = self.uploads.ticketed(&request);
         let ends = ended_by(&request);
-        let answer = self.inner.execute(request).await?;
+        let answer = self.execute(request, ticketed.as_ref()).await?;
         self.uploads.ended(ends, &answer);
         self.named.note(&answer);
         if answer.status().is_redirection() {
@@ -135,11 +144,23 @@ impl HttpService for Checked {
         }
         let most = data.map_or(LONGEST_DOCUMENT, |most| most.unwrap_or_else(|| length_of(&answer)));
         let answer = answer.map(|body| HttpResponseBody::new(Bounded::new(body, most, lasting)));
-        match (listing, ticket) {
+        match (listing, ticketed) {
             (Some(listing), _) => self.check_listing(answer, &listing).await,
-            (_, Some(ticket)) => {
+            (_, Some(Ticketed::Begins(ticket))) => {
                 let (answer, document) = whole(answer).await?;
-                self.uploads.begun(&ticket, &String::from_utf8_lossy(&document));
+                self.uploads.begun(ticket, &String::from_utf8_lossy(&document));
+                Ok(answer)
+            }
+            (_, Some(Ticketed::Completes(ticket))) => {
+                let (answer, document) = whole(answer).await?;
+                let checksum = element(&String::from_utf8_lossy(&document), "ChecksumCRC64NVME");
+                checksum.into_iter().for_each(|checksum| ticket.set_checksum(&checksum));
+                Ok(answer)
+            }
+            (_, Some(Ticketed::Puts(ticket))) => {
+                let checksum = answer.headers().get("x-amz-checksum-crc64nvme");
+                let checksum = checksum.and_then(|checksum| checksum.to_str().ok());
+                checksum.into_iter().for_each(|checksum| ticket.set_checksum(checksum));
                 Ok(answer)
             }
             _ => Ok(answer),
@@ -260,6 +281,43 @@ impl Listing {
 }
 
 impl Checked {
+    /// Sends a request, that which completes an upload under the condition that was asked for. A server that does not know
+    /// the condition is asked again without: whoever publishes has just looked at the name.
+    async fn execute(
+        &self,
+        mut request: HttpRequest,
+        ticketed: Option<&Ticketed>,
+    ) -> Result<HttpResponse, HttpError> {
+        let unconditional = match ticketed {
+            Some(Ticketed::Completes(ticket)) if ticket.only_if_absent => Some(request.clone()),
+            _ => None,
+        };
+        if unconditional.is_some() && !self.conditions.are_unknown() {
+            Uploads::add_condition(&mut request);
+        }
+        let is_write = matches!(request.method().as_str(), "PUT" | "POST");
+        let has = |name| request.headers().contains_key(name);
+        let is_conditional = is_write && (has("if-none-match") || has("if-match"));
+        let answer = self.inner.execute(request).await?;
+        if !is_conditional || !matches!(answer.status().as_u16(), 400 | 501) {
+            return Ok(answer);
+        }
+        let (mut answer, document) = whole(complaint(answer).await?).await?;
+        let code = element(&String::from_utf8_lossy(&document), "Code").unwrap_or_default();
+        if answer.status() != 501 && !matches!(code.as_str(), "NotImplemented" | "InvalidArgument") {
+            return Ok(answer);
+        }
+        self.conditions.note_unknown();
+        match unconditional {
+            Some(request) => self.inner.execute(request).await,
+            None => {
+                // Not to be asked again, as other failures of a server are.
+                set_status(&mut answer, 400);
+                Ok(answer)
+            }
+        }
+    }
+
     async fn check_listing(
         &self,
         answer: HttpResponse,

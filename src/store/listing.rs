@@ -57,11 +57,27 @@ async fn list_remote(location: &Location, page_starts: &[&str]) -> Result<Listin
             .collect();
         return Ok(Listing { objects: without_markers(objects), is_single_file: false });
     }
-    let mut objects = without_markers(location.store.list_remote(store, &location.path, page_starts).await?);
+    // One object may be all that may be read: what is named like a file is looked at, and listed only where it is none.
+    let is_named_like_file = !location.is_folder && last.contains('.');
+    if is_named_like_file && let Ok(Some(object)) = location.store.head(&location.path).await {
+        return Ok(Listing { objects: vec![object], is_single_file: true });
+    }
+    let listed = location.store.list_remote(store, &location.path, page_starts).await;
+    let objects = match listed {
+        Err(denied @ Error::Denied { .. }) if !location.is_folder => {
+            return match location.store.head(&location.path).await {
+                Ok(Some(object)) => Ok(Listing { objects: vec![object], is_single_file: true }),
+                _ => Err(denied),
+            };
+        }
+        listed => listed?,
+    };
+    let mut objects = without_markers(objects);
     // The marker of this folder itself.
     objects.retain(|object| object.key != location.path);
     if objects.is_empty()
         && !location.is_folder
+        && !is_named_like_file
         && let Some(object) = location.store.head(&location.path).await?
     {
         return Ok(Listing { objects: vec![object], is_single_file: true });
@@ -79,7 +95,8 @@ fn without_markers(mut objects: Vec<Object>) -> Vec<Object> {
             folder = folder.rsplit_once('/').map_or("", |(above, _)| above);
         }
     }
-    objects.retain(|object| object.size > 0 || !folders.contains(&object.key));
+    objects
+        .retain(|object| object.size > 0 || (!object.key.ends_with('/') && !folders.contains(&object.key)));
     objects
 }
 

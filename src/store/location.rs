@@ -5,7 +5,7 @@ use super::handle::Store;
 use super::object::Object;
 use super::options::StoreOptions;
 use super::remote::{check_local, connect};
-use crate::model::{Result, StoreProblem, UsageError, ValueKind};
+use crate::model::{Error, Result, StoreProblem, UsageError, ValueKind};
 
 use object_store::ObjectStore;
 use std::fmt;
@@ -57,7 +57,7 @@ impl Location {
             check_local(options)?;
             return Ok(Self::new(Store::local(), rest, text));
         }
-        let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
+        let (bucket, key) = split_bucket(rest);
         if bucket.is_empty() {
             let (url, scheme) = (text.to_owned(), scheme.to_owned());
             return Err(StoreProblem::NoBucket { url, scheme }.into());
@@ -168,6 +168,18 @@ impl Location {
     }
 }
 
+/// The bucket of a URL behind its scheme, and the key: an access point's ARN holds a slash itself.
+pub(super) fn split_bucket(rest: &str) -> (&str, &str) {
+    let begin = match rest.find("accesspoint/") {
+        Some(at) if rest.starts_with("arn:") => at + "accesspoint/".len(),
+        _ => 0,
+    };
+    match rest[begin..].find('/') {
+        Some(at) => (&rest[..begin + at], &rest[begin + at + 1..]),
+        None => (rest, ""),
+    }
+}
+
 /// A path as listings have it.
 fn bare_of_dot(path: &str) -> &str {
     path.strip_prefix("./").unwrap_or(path)
@@ -189,7 +201,12 @@ pub(crate) async fn exists(location: &Location) -> Result<bool> {
     if location.is_local() && std::fs::metadata(&location.path).is_ok_and(|meta| meta.is_dir()) {
         return Err(UsageError::IsFolder { path: location.to_string() }.into());
     }
-    Ok(location.store.head(&location.path).await?.is_some())
+    match location.store.head(&location.path).await {
+        Ok(found) => Ok(found.is_some()),
+        // Whoever may only write leaves it to the condition of the write.
+        Err(Error::Denied { .. }) if !location.is_local() => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 #[cfg(test)]
@@ -215,6 +232,14 @@ mod tests {
         assert_eq!(local("out/").child("x.csv").to_string(), "out/x.csv");
         assert_eq!(local("out").child("x.csv").to_string(), "out/x.csv");
         assert_eq!(local("/").child("x.csv").path, "/x.csv");
+    }
+
+    #[test]
+    fn an_access_point_is_one_bucket() {
+        let arn = "arn:aws:s3:us-west-2:123456789012:accesspoint/exports";
+        assert_eq!(split_bucket(&format!("{arn}/x/y")), (arn, "x/y"));
+        assert_eq!(split_bucket(arn), (arn, ""));
+        assert_eq!(split_bucket("b/accesspoint/x"), ("b", "accesspoint/x"));
     }
 
     #[test]

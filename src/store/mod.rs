@@ -2,17 +2,33 @@
 //! writes and copies. Credentials come by each store's usual chain. Fills in what object_store lacks. Never parses the
 //! names of parts.
 
+#[cfg(feature = "aws")]
+mod address;
 #[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
 mod bounded;
 #[cfg(feature = "aws")]
 mod chain;
+mod checksum;
 #[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
 mod client;
+#[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
+mod conditions;
 #[cfg(feature = "aws")]
 mod copier;
 #[cfg(not(feature = "aws"))]
 #[path = "no_copier.rs"]
 mod copier;
+#[cfg(feature = "aws")]
+mod direct;
+#[cfg(not(feature = "aws"))]
+#[path = "no_direct.rs"]
+mod direct;
+#[cfg(feature = "aws")]
+mod direct_list;
+#[cfg(feature = "aws")]
+mod direct_read;
+#[cfg(feature = "aws")]
+mod exact;
 mod failure;
 mod glob;
 mod handle;
@@ -23,6 +39,7 @@ mod location;
 mod object;
 mod objects;
 mod options;
+mod permission;
 mod place;
 mod remote;
 #[cfg(feature = "aws")]
@@ -33,6 +50,8 @@ mod sdk_client;
 mod settings;
 #[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
 mod transport;
+#[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
+mod trust;
 mod upload_pieces;
 mod upload_ticket;
 #[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
@@ -40,6 +59,7 @@ mod uploads;
 #[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
 mod xml;
 
+pub(crate) use checksum::Crc64Nvme;
 pub(crate) use copier::{COPYING, Copier};
 #[cfg(feature = "forecast")]
 pub(crate) use failure::one_line;
@@ -54,7 +74,7 @@ pub(crate) use object::{
     unpublished_tag,
 };
 pub(crate) use objects::ContentType;
-pub use objects::{Encryption, ObjectOptions};
+pub use objects::{Checksum, Encryption, ObjectOptions};
 pub use options::StoreOptions;
 pub(crate) use place::Place;
 pub(crate) use upload_pieces::{Cutter, Limits, Own, Span, Totals, UploadPiece};

@@ -37,6 +37,21 @@ pub(crate) enum NoFile {
     TooDeep,
     /// A pipe, a socket or a device, which has no end.
     Endless,
+    /// S3 keeps the object in an archive, by this storage class: it has to be restored first.
+    #[cfg_attr(not(feature = "aws"), expect(dead_code, reason = "S3's archives only"))]
+    Archived(&'static str),
+}
+
+/// The archive that a storage class means. What Intelligent-Tiering has archived no listing tells.
+#[cfg(feature = "aws")]
+pub(super) fn archive(storage_class: Option<&str>) -> Option<NoFile> {
+    let archives = ["GLACIER", "DEEP_ARCHIVE"].into_iter();
+    archives.filter(|class| storage_class == Some(class)).map(NoFile::Archived).next()
+}
+
+/// An ETag as it may go back in a header, which takes no others; by time and size the object is known too.
+pub(super) fn good_tag(e_tag: Option<String>) -> Option<String> {
+    e_tag.filter(|tag| tag.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()))
 }
 
 impl Object {
@@ -50,6 +65,14 @@ impl Object {
         self.no_file == Some(NoFile::Endless)
     }
 
+    /// The archive that it has to be brought back from.
+    pub(crate) fn archive(&self) -> Option<&'static str> {
+        match self.no_file {
+            Some(NoFile::Archived(class)) => Some(class),
+            _ => None,
+        }
+    }
+
     /// Refuses an object that cannot be read.
     pub(crate) fn must_be_file(&self) -> Result<()> {
         use std::io::ErrorKind;
@@ -59,6 +82,7 @@ impl Object {
             NoFile::Denied => ErrorKind::PermissionDenied,
             NoFile::TooDeep => ErrorKind::InvalidFilename,
             NoFile::Endless => ErrorKind::NotSeekable,
+            NoFile::Archived(class) => return Err(archived(&self.url, Some(class))),
         };
         Err(Error::io("reading", &self.url, kind.into()))
     }
@@ -83,6 +107,18 @@ impl Object {
     /// The key after the last `/`.
     pub fn file_name(&self) -> &str {
         self.key.rsplit('/').next().unwrap_or_default()
+    }
+}
+
+/// An object that has to be restored before it can be read.
+pub(super) fn archived(url: &str, class: Option<&str>) -> Error {
+    let class = class.map_or_else(String::new, |class| format!(" (storage class {class})"));
+    Error::Store {
+        doing: "reading",
+        object: url.to_owned(),
+        reason: format!("it is archived{class} and has to be restored before it can be read"),
+        remedy: Some(Remedy::Restore),
+        source: None,
     }
 }
 

@@ -55,6 +55,39 @@ pub struct ObjectOptions {
     pub tags: Vec<(String, String)>,
     /// The storage class, such as `STANDARD_IA`.
     pub storage_class: Option<String>,
+    /// The checksum that S3 is to check and to keep with each object. By default it is [`Checksum::Crc64Nvme`], and none
+    /// where a server of another kind refuses that.
+    pub checksum: Option<Checksum>,
+}
+
+/// The checksum that goes with everything that is sent to S3. A bucket with Object Lock asks for one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Checksum {
+    /// `crc64nvme`: of the whole object, which S3 has for every object by default. What S3 keeps is compared with what was
+    /// sent.
+    Crc64Nvme,
+    /// `sha256`: of each piece of an upload.
+    Sha256,
+    /// `none`.
+    None,
+}
+
+impl Checksum {
+    const ALL: [(Checksum, &'static str); 3] =
+        [(Checksum::Crc64Nvme, "crc64nvme"), (Checksum::Sha256, "sha256"), (Checksum::None, "none")];
+}
+
+impl FromStr for Checksum {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let named = |(_, name): &&(Checksum, &str)| name.eq_ignore_ascii_case(text);
+        Checksum::ALL.iter().find(named).map(|(checksum, _)| *checksum).ok_or_else(|| {
+            let known = Checksum::ALL.map(|(_, name)| name.to_owned()).to_vec();
+            UsageError::Unknown { what: ValueKind::Checksum, text: text.to_owned(), known }.into()
+        })
+    }
 }
 
 /// How S3 encrypts objects.

@@ -5,6 +5,8 @@
 use super::client::{Unconnected, bad_store, bad_variable, client_options, retry, variables};
 #[cfg(feature = "aws")]
 use super::copier::Copier;
+#[cfg(feature = "aws")]
+use super::direct::Direct;
 use super::handle::Connected;
 #[cfg(any(feature = "gcp", feature = "azure"))]
 use super::http::CheckedConnector;
@@ -59,11 +61,11 @@ fn s3(bucket: &str, options: &StoreOptions) -> Result<Connected> {
     super::settings::check_environment("AWS_")?;
     super::s3::check_environment()?;
     let store = Arc::new(super::s3::S3::new(bucket, options));
-    // With checksums of pieces an upload's end has to name that of each, which a copy does not tell in the way of
-    // object_store.
-    let can_copy = !options.no_sign_request && variable("AWS_CHECKSUM_ALGORITHM").is_none();
-    let copier = can_copy.then(|| Copier::new((*store).clone()));
-    Ok(Connected { uploads: Some(Arc::clone(&store) as _), copier, store })
+    // Sessions with a bucket in one zone are object_store's, so no request of ours is made there.
+    let is_direct = !store.is_directory();
+    let copier = (is_direct && !options.no_sign_request).then(|| Copier::new((*store).clone()));
+    let direct = is_direct.then(|| Direct::new((*store).clone()));
+    Ok(Connected { uploads: Some(Arc::clone(&store) as _), copier, direct, store })
 }
 
 #[cfg(not(feature = "aws"))]

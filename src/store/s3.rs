@@ -1,30 +1,36 @@
 //! A bucket of S3 that is connected to at its first use: by then profile, region and endpoint are known. Takes a
 //! bucket's name and options, returns an [`ObjectStore`].
 
+use super::address::{BucketName, is_directory};
 use super::chain::{Chain, Shared};
 use super::client::{Unconnected, client_options};
+use super::conditions::Conditions;
 use super::failure::{carried, is_refusal, one_line, refused};
 use super::http::{CheckedConnector, NamedRegion, region_of};
 use super::options::StoreOptions;
+use super::trust::Trust;
 use crate::model::{Error, Missing, NotFound, Remedy, Result};
 
 use async_trait::async_trait;
+use aws_credential_types::Credentials;
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::stream::{self, BoxStream, Stream, StreamExt, TryStreamExt};
-use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey, AwsCredential, S3ConditionalPut};
+use object_store::aws::{
+    AmazonS3, AmazonS3Builder, AmazonS3ConfigKey, AwsCredential, Checksum, S3ConditionalPut,
+};
 use object_store::client::{HttpClient, HttpConnector, HttpRequest, HttpRequestBody};
 use object_store::multipart::{MultipartStore, PartId};
 use object_store::path::Path;
 use object_store::signer::Method;
 use object_store::{
     ClientOptions, CopyOptions, GetOptions, GetResult, ListResult, MultipartId, MultipartUpload, ObjectMeta,
-    ObjectStore, PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions,
-    StaticCredentialProvider, UploadPart,
+    ObjectStore, ObjectStoreExt, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult,
+    RenameOptions, StaticCredentialProvider, UploadPart,
 };
 use std::fmt;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use tokio::sync::OnceCell;
 
 /// The region of a server that does not say where it is.
@@ -42,28 +48,37 @@ struct Bucket {
     store: OnceCell<ConnectedBucket>,
     /// In the region that a refusal named, where that was another one.
     moved: OnceCell<ConnectedBucket>,
+    /// Without checksums, where the server refused them.
+    unsummed: OnceCell<ConnectedBucket>,
+    conditions: Conditions,
 }
 
 /// The store, and a client for requests of ours that it signs.
 #[derive(Debug)]
 struct ConnectedBucket {
     store: AmazonS3,
+    /// Where the bucket is asked, without a slash at its end.
+    url: String,
     client: HttpClient,
     region: String,
+    /// What sends requests for keys that are no paths.
+    exact: OnceLock<HttpClient>,
+    trust: Trust,
+    checksum: Option<Checksum>,
     /// What refusals say about the region.
     named: NamedRegion,
 }
 
-/// Makes a request of the bucket, and once more where the first answer says that it is in another region.
+/// Makes a request of the bucket, and once more where the first answer says that it has to be made in another way.
 macro_rules! in_its_region {
     ($s3:ident, $store:ident, $request:expr) => {{
         let connected = $s3.connected().await?;
         let $store = &connected.store;
         let mut done = $request.await;
-        if done.is_err()
-            && let Some(moved) = $s3.moved(connected).await?
+        if let Err(error) = &done
+            && let Some(other) = $s3.instead(connected, error).await?
         {
-            let $store = &moved.store;
+            let $store = &other.store;
             done = $request.await;
         }
         $s3.tell(done).await
@@ -78,6 +93,8 @@ impl S3 {
             options: options.clone(),
             store: OnceCell::new(),
             moved: OnceCell::new(),
+            unsummed: OnceCell::new(),
+            conditions: Conditions::default(),
         }))
     }
 
@@ -140,18 +157,78 @@ impl S3 {
         }
     }
 
-    /// What signs requests, and what sends them.
-    pub(super) async fn signing(&self) -> object_store::Result<(&AmazonS3, &HttpClient)> {
-        let ConnectedBucket { store, client, .. } = self.connected().await?;
-        Ok((store, client))
+    /// Where requests of ours go to.
+    pub(super) async fn place(&self) -> object_store::Result<Place<'_>> {
+        Ok(self.connected().await?.place(&self.0.conditions))
+    }
+
+    /// Where they should have gone, after a refusal that said so.
+    pub(super) async fn moved_place(&self) -> object_store::Result<Option<Place<'_>>> {
+        match self.0.store.get() {
+            Some(first) if self.0.moved.get().is_none() => {
+                Ok(self.moved(first).await?.map(|moved| moved.place(&self.0.conditions)))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// What signs requests of ours; nothing where none are to be signed.
+    pub(super) async fn credentials(&self) -> Result<Option<Credentials>> {
+        if self.0.options.no_sign_request {
+            return Ok(None);
+        }
+        self.0.chain.sound_credentials().await.map(Some)
+    }
+
+    /// Puts an object where its condition holds at this moment, for servers that cannot be given one.
+    async fn put_after_a_look(
+        &self,
+        path: &Path,
+        payload: PutPayload,
+        options: PutOptions,
+    ) -> object_store::Result<PutResult> {
+        let there = match self.head(path).await {
+            Ok(there) => Some(there),
+            Err(object_store::Error::NotFound { .. }) => None,
+            Err(error) => return Err(error),
+        };
+        let (path_text, source) = (path.to_string(), "a look before the write");
+        match (&options.mode, &there) {
+            (PutMode::Create, Some(_)) => {
+                return Err(object_store::Error::AlreadyExists { path: path_text, source: source.into() });
+            }
+            (PutMode::Update(seen), there)
+                if there.as_ref().and_then(|there| there.e_tag.as_ref()) != seen.e_tag.as_ref() =>
+            {
+                return Err(object_store::Error::Precondition { path: path_text, source: source.into() });
+            }
+            _ => {}
+        }
+        let options = PutOptions { mode: PutMode::Overwrite, ..options };
+        in_its_region!(self, store, store.put_opts(path, payload.clone(), options.clone()))
+    }
+
+    /// Whether the server has shown that it knows no conditional writes.
+    pub(super) fn knows_no_conditions(&self) -> bool {
+        self.0.conditions.are_unknown()
+    }
+
+    /// Whether we pay for requests.
+    pub(super) fn pays(&self) -> bool {
+        self.0.options.request_payer
+    }
+
+    /// Whether its requests are signed for sessions, as those to a bucket in one zone are.
+    pub(super) fn is_directory(&self) -> bool {
+        is_directory(&self.0.name)
     }
 
     async fn connected(&self) -> object_store::Result<&ConnectedBucket> {
-        if let Some(moved) = self.0.moved.get() {
-            return Ok(moved);
+        if let Some(other) = self.0.unsummed.get().or(self.0.moved.get()) {
+            return Ok(other);
         }
         // Boxed: what futures are made of is checked to a certain depth only.
-        let connect = || async { self.0.connect(None).await.map_err(carried) }.boxed();
+        let connect = || async { self.0.connect(None, self.0.checksum()).await.map_err(carried) }.boxed();
         self.0.store.get_or_try_init(connect).await
     }
 
@@ -162,8 +239,28 @@ impl S3 {
         let Some(region) = asked.named.get().filter(|region| is_first && *region != asked.region) else {
             return Ok(None);
         };
-        let connect = || async { self.0.connect(Some(region)).await.map_err(carried) }.boxed();
+        let connect =
+            || async { self.0.connect(Some(region), self.0.checksum()).await.map_err(carried) }.boxed();
         self.0.moved.get_or_try_init(connect).await.map(Some)
+    }
+
+    /// The other way in which a request that failed may be answered: in the bucket's own region, or without a checksum,
+    /// where the server knows none and nobody asked for one.
+    async fn instead(
+        &self,
+        asked: &ConnectedBucket,
+        error: &object_store::Error,
+    ) -> object_store::Result<Option<&ConnectedBucket>> {
+        if let Some(moved) = self.moved(asked).await? {
+            return Ok(Some(moved));
+        }
+        let may_go_without = asked.checksum.is_some() && self.0.options.objects.checksum.is_none();
+        if !may_go_without || !is_checksum_refused(error) {
+            return Ok(None);
+        }
+        let region = asked.region.clone();
+        let connect = || async { self.0.connect(Some(region), None).await.map_err(carried) }.boxed();
+        self.0.unsummed.get_or_try_init(connect).await.map(Some)
     }
 
     /// How often and how long a request is made again.
@@ -186,9 +283,57 @@ impl S3 {
     }
 }
 
+/// Where requests of ours go to.
+pub(super) struct Place<'a> {
+    pub(super) url: &'a str,
+    pub(super) region: &'a str,
+    client: &'a HttpClient,
+    exact: &'a OnceLock<HttpClient>,
+    trust: &'a Trust,
+    named: &'a NamedRegion,
+    conditions: &'a Conditions,
+}
+
+impl Place<'_> {
+    /// What sends requests for a key.
+    pub(super) fn client(&self, key: &str) -> &HttpClient {
+        let is_dots = |segment: &str| matches!(segment, "." | "..");
+        if !key.split('/').any(is_dots) {
+            return self.client;
+        }
+        let connect = || super::http::checked(super::exact::client(self.trust), self.named, self.conditions);
+        self.exact.get_or_init(connect)
+    }
+}
+
+impl ConnectedBucket {
+    fn place<'a>(&'a self, conditions: &'a Conditions) -> Place<'a> {
+        let ConnectedBucket { url, region, client, exact, trust, named, .. } = self;
+        Place { url, region, client, exact, trust, named, conditions }
+    }
+}
+
+/// Whether a server does not take the checksum that came with a request.
+fn is_checksum_refused(error: &object_store::Error) -> bool {
+    let text = one_line(error).to_ascii_lowercase();
+    let is_refused =
+        ["400", "501", "not implemented", "notimplemented"].iter().any(|word| text.contains(word));
+    is_refused && ["checksum", "not implemented", "notimplemented"].iter().any(|word| text.contains(word))
+}
+
 impl Bucket {
+    /// The checksum that goes with what is sent.
+    fn checksum(&self) -> Option<Checksum> {
+        use super::objects::Checksum as Asked;
+        match self.options.objects.checksum {
+            Some(Asked::None) => None,
+            Some(Asked::Sha256) => Some(Checksum::SHA256),
+            Some(Asked::Crc64Nvme) | None => Some(Checksum::CRC64NVME),
+        }
+    }
+
     /// Connects in a region, or in the one that was given.
-    async fn connect(&self, region: Option<String>) -> Result<ConnectedBucket> {
+    async fn connect(&self, region: Option<String>, checksum: Option<Checksum>) -> Result<ConnectedBucket> {
         let options = &self.options;
         let endpoint = match &options.endpoint_url {
             Some(endpoint) => Some(endpoint.clone()),
@@ -198,25 +343,28 @@ impl Bucket {
         if endpoint.as_ref().is_some_and(|endpoint| endpoint.starts_with("http://")) {
             client = client.with_allow_http(true);
         }
-        let region = match (region, self.chain.region().await?) {
-            (Some(region), _) => region,
-            (None, Some(region)) => region.to_owned(),
-            (None, None) => self.find_region(endpoint.as_deref(), &client).await?,
+        let name = BucketName::read(&self.name)?;
+        let region = match (region, name.region(), self.chain.region().await?) {
+            (Some(region), ..) => region,
+            (None, Some(region), _) | (None, None, Some(region)) => region.to_owned(),
+            (None, None, None) => self.find_region(endpoint.as_deref(), &client).await?,
         };
+        let url = name.address(&region, endpoint.as_deref(), self.chain.ways().await?);
         let named = NamedRegion::default();
-        let sends = CheckedConnector::default().connect(&client).map_err(super::client::bad_store)?;
+        let trust = self.chain.trust().await?;
+        let connector = || CheckedConnector::noting(&named, &self.conditions, &trust);
+        let sends = connector().connect(&client).map_err(super::client::bad_store)?;
         let mut builder = from_environment()
             .with_bucket_name(&self.name)
             .with_client_options(client)
-            .with_http_connector(CheckedConnector::noting(&named))
+            .with_http_connector(connector())
             .with_region(&region)
             .with_retry(super::client::retry(options))
-            .with_conditional_put(S3ConditionalPut::ETagMatch);
-        if let Some(endpoint) = endpoint {
-            builder = builder
-                .with_config(AmazonS3ConfigKey::S3Endpoint, endpoint)
-                .with_virtual_hosted_style_request(false);
-        }
+            .with_conditional_put(S3ConditionalPut::ETagMatch)
+            // An address that has the bucket in it is what object_store calls virtual hosted.
+            .with_config(AmazonS3ConfigKey::S3Endpoint, &url)
+            .with_virtual_hosted_style_request(true)
+            .with_s3_express(is_directory(&self.name) && endpoint.is_none());
         if options.request_payer {
             builder = builder.with_request_payer(true);
         }
@@ -225,9 +373,13 @@ impl Bucket {
         } else {
             builder.with_credentials(Arc::new(Shared(Arc::clone(&self.chain))))
         };
+        if let Some(checksum) = checksum {
+            builder = builder.with_checksum_algorithm(checksum);
+        }
         builder = self.encrypt(builder);
         let store = builder.build().map_err(super::client::bad_store)?;
-        Ok(ConnectedBucket { store, client: sends, region, named })
+        let exact = OnceLock::new();
+        Ok(ConnectedBucket { store, url, client: sends, exact, trust, checksum, region, named })
     }
 
     fn encrypt(&self, mut builder: AmazonS3Builder) -> AmazonS3Builder {
@@ -278,7 +430,8 @@ impl Bucket {
             .parse()
             .map_err(|error| failed(format!("{url} is no URL: {error}"), Some(Box::new(error))))?;
         // Without what checks answers: a redirect is one of those that say where the bucket is.
-        let client = super::transport::client(client).map_err(super::client::bad_store)?;
+        let trust = self.chain.trust().await?;
+        let client = super::transport::client(client, &trust).map_err(super::client::bad_store)?;
         let answer =
             client.execute(request).await.map_err(|error| failed(one_line(&error), Some(Box::new(error))))?;
         match (region_of(&answer), endpoint) {
@@ -372,7 +525,14 @@ impl ObjectStore for S3 {
         payload: PutPayload,
         options: PutOptions,
     ) -> object_store::Result<PutResult> {
-        in_its_region!(self, store, store.put_opts(path, payload.clone(), options.clone()))
+        let conditions = &self.0.conditions;
+        if options.mode == PutMode::Overwrite || !conditions.are_unknown() {
+            let put = in_its_region!(self, store, store.put_opts(path, payload.clone(), options.clone()));
+            if options.mode == PutMode::Overwrite || put.is_ok() || !conditions.are_unknown() {
+                return put;
+            }
+        }
+        self.put_after_a_look(path, payload, options).await
     }
 
     async fn put_multipart_opts(

@@ -1,11 +1,14 @@
 //! The HTTP client under Amazon's SDK, which gives credentials and describes jobs: the one that it has by default, with
 //! answers that end. It follows no redirect by itself.
 
-use super::bounded::{Bounded, Endless, LONGEST_DESCRIPTION};
+use super::bounded::{Bounded, Endless, LONGEST_DESCRIPTION, SILENCE};
+use super::client::CONNECT_TIMEOUT;
+use super::trust::Trust;
 
+use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use aws_smithy_http_client::proxy::ProxyConfig;
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
-use aws_smithy_http_client::{Builder, ConnectorBuilder};
+use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode};
+use aws_smithy_http_client::{Builder, Connector, ConnectorBuilder};
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
     SharedHttpConnector,
@@ -14,17 +17,37 @@ use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 
-pub(super) fn client() -> SharedHttpClient {
-    let inner = Builder::new().build_with_connector_fn(|settings, components| {
-        let mut builder = ConnectorBuilder::default().tls_provider(Provider::Rustls(CryptoMode::AwsLc));
-        builder.set_connector_settings(settings.cloned());
-        if let Some(components) = components {
-            builder.set_sleep_impl(components.sleep_impl());
-        }
-        builder.set_proxy_config(Some(ProxyConfig::from_env()));
-        builder.build()
+pub(super) fn client(trust: &Trust) -> SharedHttpClient {
+    let trust = trust.clone();
+    let inner = Builder::new().build_with_connector_fn(move |settings, components| {
+        connect(&trust, settings, components.and_then(RuntimeComponents::sleep_impl))
     });
     SharedHttpClient::new(Ending(inner))
+}
+
+/// What sends one request after the other, its answers without bounds.
+pub(super) fn connector(trust: &Trust) -> SharedHttpConnector {
+    let settings =
+        HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(SILENCE).build();
+    SharedHttpConnector::new(connect(trust, Some(&settings), Some(SharedAsyncSleep::new(TokioSleep::new()))))
+}
+
+fn connect(
+    trust: &Trust,
+    settings: Option<&HttpConnectorSettings>,
+    sleep: Option<SharedAsyncSleep>,
+) -> Connector {
+    let mut builder = ConnectorBuilder::default().tls_provider(Provider::Rustls(CryptoMode::AwsLc));
+    builder.set_connector_settings(settings.cloned());
+    builder.set_sleep_impl(sleep);
+    builder.set_proxy_config(Some(ProxyConfig::from_env()));
+    if let Some(pem) = trust.pem()
+        && let Ok(context) =
+            TlsContext::builder().with_trust_store(TrustStore::empty().with_pem_certificate(pem)).build()
+    {
+        builder.set_tls_context(context);
+    }
+    builder.build()
 }
 
 #[derive(Debug)]

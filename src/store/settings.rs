@@ -174,6 +174,10 @@ fn is_secret(name: &str) -> bool {
 
 /// A name of a bucket or container becomes part of addresses.
 pub(super) fn check_bucket(bucket: &str) -> Result<()> {
+    #[cfg(feature = "aws")]
+    if bucket.starts_with("arn:") {
+        return super::address::BucketName::read(bucket).map(drop);
+    }
     let is_good = |byte: u8| byte.is_ascii_alphanumeric() || b"-._$".contains(&byte);
     // Two dots are a folder above.
     if !bucket.bytes().all(is_good) || bucket.bytes().all(|byte| byte == b'.') {

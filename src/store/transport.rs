@@ -2,6 +2,8 @@
 //! own follows ten, wherever they lead, and takes along what only the host that was meant may see: a session token, or
 //! the query that is a signature.
 
+use super::trust::Trust;
+
 use object_store::ClientConfigKey as Key;
 use object_store::ClientOptions;
 use object_store::client::HttpClient;
@@ -16,8 +18,12 @@ use std::time::Duration;
 const AGENT: &str = concat!("forecast-export/", env!("CARGO_PKG_VERSION"));
 
 /// Every option that object_store has, but for those that only its own client can be given.
-pub(super) fn client(options: &ClientOptions) -> object_store::Result<HttpClient> {
-    builder(options)?.build().map(HttpClient::new).map_err(setup)
+pub(super) fn client(options: &ClientOptions, trust: &Trust) -> object_store::Result<HttpClient> {
+    let mut builder = builder(options)?;
+    if let Some(certificates) = trust.certificates() {
+        builder = builder.tls_certs_only(certificates);
+    }
+    builder.build().map(HttpClient::new).map_err(setup)
 }
 
 fn setup(error: reqwest::Error) -> object_store::Error {
@@ -163,7 +169,7 @@ mod tests {
             ("user_agent", "x", None),
         ] {
             let key: Key = name.parse().expect("a key of object_store");
-            let with = |text: &str| client(&ClientOptions::new().with_config(key, text));
+            let with = |text: &str| client(&ClientOptions::new().with_config(key, text), &Trust::default());
             assert!(with(good).is_ok(), "{name}");
             if let Some(bad) = bad {
                 assert!(with(bad).is_err(), "{name}");

@@ -1,41 +1,50 @@
-//! What a multipart upload needs that object_store does not offer: that it is completed only where the name is free, and
-//! its id, without which nobody can abort it later. Both travel by the [`UploadTicket`] of the request that begins it.
+//! What an upload needs that object_store does not offer: that it is completed only where the name is free, its id, without
+//! which nobody can abort it later, and the checksum that the store keeps of it. They travel by the [`UploadTicket`] of the
+//! request that begins or puts it.
 
 use super::upload_ticket::UploadTicket;
 use super::xml::element;
 use object_store::client::{HttpRequest, HttpResponse};
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// The uploads of one client that are under way and must not replace an object.
+/// The uploads of one client that are under way.
 #[derive(Debug, Default)]
-pub(super) struct Uploads(Mutex<HashSet<String>>);
+pub(super) struct Uploads(Mutex<HashMap<String, UploadTicket>>);
+
+/// A request whose answer a ticket waits for.
+pub(super) enum Ticketed {
+    Puts(UploadTicket),
+    Begins(UploadTicket),
+    Completes(UploadTicket),
+}
 
 impl Uploads {
-    /// The ticket of a request that begins an upload.
-    pub(super) fn ticket(request: &HttpRequest) -> Option<UploadTicket> {
+    /// What of a request is waited for.
+    pub(super) fn ticketed(&self, request: &HttpRequest) -> Option<Ticketed> {
         let begins =
             request.uri().query().is_some_and(|query| query.split('&').any(|pair| pair == "uploads="));
-        if request.method() == "POST" && begins { request.extensions().get().cloned() } else { None }
+        let brought = || request.extensions().get().cloned();
+        match request.method().as_str() {
+            "PUT" => brought().map(Ticketed::Puts),
+            "POST" if begins => brought().map(Ticketed::Begins),
+            "POST" => Some(Ticketed::Completes(lock(&self.0).get(&upload_id(request)?)?.clone())),
+            _ => None,
+        }
     }
 
     /// An upload has begun: notes its id, which the answer's document gives.
-    pub(super) fn begun(&self, ticket: &UploadTicket, document: &str) {
+    pub(super) fn begun(&self, ticket: UploadTicket, document: &str) {
         if let Some(id) = element(document, "UploadId") {
             ticket.set_id(&id);
-            if ticket.only_if_absent {
-                lock(&self.0).insert(id);
-            }
+            lock(&self.0).insert(id, ticket);
         }
     }
 
     /// Gives a request that completes an upload the condition that was asked for. The header needs no signature: S3
     /// wants that of `host` and `x-amz-*` only, and object_store adds it in this way for copies.
-    pub(super) fn add_condition(&self, request: &mut HttpRequest) {
-        if request.method() == "POST"
-            && upload_id(request).is_some_and(|id| lock(&self.0).contains(&id))
-            && let Ok(any) = "*".parse()
-        {
+    pub(super) fn add_condition(request: &mut HttpRequest) {
+        if let Ok(any) = "*".parse() {
             request.headers_mut().insert("if-none-match", any);
         }
     }

@@ -175,6 +175,7 @@ fn selection_of_output(input: &Input, output: &Location, asked: &Selection) -> S
         allow_gaps: true,
         expect_parts: None,
         expect_rows: None,
+        restore: None,
     }
 }
 

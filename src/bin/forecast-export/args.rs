@@ -4,9 +4,9 @@ use crate::failure::Failure;
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use forecast_export::{
-    BinaryText, ColumnType, Compression, Encryption, Format, Frequency, HeaderMode, Kind, ObjectOptions,
-    OnServer, Options, Pattern, Preset, Quantile, RunChoice, RunStamp, SampleOptions, SchemaMode, Split,
-    StoreOptions, parse_duration, parse_size,
+    BinaryText, Checksum, ColumnType, Compression, Encryption, Format, Frequency, HeaderMode, Kind,
+    ObjectOptions, OnServer, Options, Pattern, Preset, Quantile, RunChoice, RunStamp, SampleOptions,
+    SchemaMode, Split, StoreOptions, parse_duration, parse_size,
 };
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -257,6 +257,9 @@ pub(crate) struct Objects {
     /// The storage class, such as STANDARD_IA [default: STANDARD]
     #[arg(long, value_name = "CLASS")]
     storage_class: Option<String>,
+    /// The checksum that S3 checks and keeps: crc64nvme, sha256, none [default: crc64nvme where the server takes it]
+    #[arg(long, value_name = "NAME")]
+    checksum: Option<Checksum>,
 }
 
 impl Objects {
@@ -267,6 +270,7 @@ impl Objects {
         options.bucket_key = self.sse_bucket_key;
         options.tags.clone_from(&self.tags);
         options.storage_class.clone_from(&self.storage_class);
+        options.checksum = self.checksum;
         options
     }
 }
@@ -325,6 +329,9 @@ pub(crate) struct Choosing {
     /// The number of rows there must be
     #[arg(long, value_name = "N")]
     expect_rows: Option<u64>,
+    /// Ask S3 to bring archived parts back for so many days [default: 7]; a later run reads them
+    #[arg(long, value_name = "DAYS", num_args = 0..=1, default_missing_value = "7", value_parser = clap::value_parser!(u32).range(1..))]
+    restore: Option<u32>,
 }
 
 /// How the text of CSV parts is read.
@@ -630,6 +637,7 @@ impl Choosing {
         options.select.allow_gaps = self.allow_gaps;
         options.select.expect_parts = self.expect_parts;
         options.select.expect_rows = self.expect_rows;
+        options.select.restore = self.restore;
         Ok(())
     }
 }

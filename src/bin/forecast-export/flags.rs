@@ -31,6 +31,7 @@ pub(crate) fn flag(setting: Setting) -> &'static str {
         Setting::Profile => "--profile",
         Setting::Quantiles => "--quantiles",
         Setting::Region => "--region",
+        Setting::Restore => "--restore",
         Setting::RoleArn => "--role-arn",
         Setting::RowGroupRows => "--row-group-rows",
         Setting::Run => "--run",

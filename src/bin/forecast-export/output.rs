@@ -171,6 +171,7 @@ fn state(state: PartState) -> &'static str {
         PartState::HeaderOnly => "no rows",
         PartState::Empty => "empty",
         PartState::Damaged => "damaged",
+        PartState::Archived => "archived",
     }
 }
 
@@ -196,6 +197,7 @@ fn notes(export: &ExportSummary) -> String {
         (PartState::HeaderOnly, "without rows"),
         (PartState::Empty, "empty"),
         (PartState::Damaged, "damaged"),
+        (PartState::Archived, "archived"),
     ] {
         let count = export.parts.iter().filter(|part| part.state == wanted).count();
         if count > 0 {

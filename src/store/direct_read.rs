@@ -1,0 +1,100 @@
+//! One object by requests of ours: where object_store cannot hold its key, and to bring it back from an archive.
+
+use super::direct::{Answer, Asked, Direct};
+use super::object::{Object, archive, good_tag};
+use crate::model::{Error, Result};
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use object_store::signer::Method;
+use std::ops::Range;
+
+impl Direct {
+    /// What a look at an object says; `None` where there is none.
+    pub(crate) async fn head(&self, key: &str, url: &str) -> Result<Option<Object>> {
+        let asked = Asked::new(Method::HEAD, key, &[]);
+        let answer = self.send(&asked).await.map_err(|unanswered| unanswered.told("looking at", url))?;
+        match answer.status {
+            404 => Ok(None),
+            _ if answer.is_success() => {
+                let size = answer.header("content-length").and_then(|length| length.parse().ok());
+                Ok(Some(described(&answer, key, url, size.unwrap_or_default())))
+            }
+            _ => Err(self.refused("looking at", url, &answer).await),
+        }
+    }
+
+    /// Has an archived object brought back for so many days; one that is under way or done is as good.
+    pub(crate) async fn restore(&self, object: &Object, days: u32) -> Result<()> {
+        let query = [("restore", String::new())];
+        let mut asked = Asked::new(Method::POST, &object.key, &query);
+        asked.header("content-type", "application/xml")?;
+        asked.body = format!(
+            "<RestoreRequest xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Days>{days}</Days></RestoreRequest>"
+        )
+        .into();
+        let answer =
+            self.send(&asked).await.map_err(|unanswered| unanswered.told("restoring", &object.url))?;
+        if answer.is_success() || answer.element("Code").as_deref() == Some("RestoreAlreadyInProgress") {
+            return Ok(());
+        }
+        Err(self.refused("restoring", &object.url, &answer).await)
+    }
+
+    /// A range of an object, and what the answer says of the object.
+    pub(crate) async fn read(&self, object: &Object, range: Range<u64>) -> Result<(Object, Bytes)> {
+        let mut asked = Asked::new(Method::GET, &object.key, &[]);
+        asked.header("range", &format!("bytes={}-{}", range.start, range.end - 1))?;
+        if let Some(e_tag) = &object.e_tag {
+            asked.header("if-match", e_tag)?;
+        }
+        let answer = self.send(&asked).await.map_err(|unanswered| unanswered.told("reading", &object.url))?;
+        if !answer.is_success() {
+            return Err(self.refused("reading", &object.url, &answer).await);
+        }
+        let Some((first, size)) = answer.header("content-range").and_then(place_in) else {
+            return Err(Error::Store {
+                doing: "reading",
+                object: object.url.clone(),
+                reason: format!("the answer (status {}) does not say which bytes it holds", answer.status),
+                remedy: None,
+                source: None,
+            });
+        };
+        let bytes = if first == range.start { answer.body.clone() } else { Bytes::new() };
+        Ok((described(&answer, &object.key, &object.url, size), bytes))
+    }
+}
+
+fn described(answer: &Answer, key: &str, url: &str, size: u64) -> Object {
+    let modified = answer.header("last-modified");
+    let modified = modified.and_then(|time| DateTime::parse_from_rfc2822(time).ok());
+    let is_back = answer.header("x-amz-restore").is_some_and(|restore| restore.contains("expiry-date"));
+    Object {
+        key: key.to_owned(),
+        url: url.to_owned(),
+        size,
+        modified: modified.map(|time| time.with_timezone(&Utc)),
+        e_tag: good_tag(answer.header("etag").map(str::to_owned)),
+        no_file: archive(answer.header("x-amz-storage-class")).filter(|_| !is_back),
+    }
+}
+
+/// The first byte and the size of the whole, of `bytes 0-9/100`.
+fn place_in(content_range: &str) -> Option<(u64, u64)> {
+    let (range, size) = content_range.strip_prefix("bytes ")?.split_once('/')?;
+    Some((range.split_once('-')?.0.parse().ok()?, size.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_says_where_it_begins_and_how_long_the_whole_is() {
+        assert_eq!(place_in("bytes 5-9/100"), Some((5, 100)));
+        for bad in ["bytes 5-9/*", "bytes */100", "5-9/100", ""] {
+            assert_eq!(place_in(bad), None, "{bad}");
+        }
+    }
+}

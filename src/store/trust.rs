@@ -1,0 +1,43 @@
+//! Whom connections to AWS trust: takes the path of a bundle of certificates, as `AWS_CA_BUNDLE` or a profile's `ca_bundle`
+//! give it, returns what every client of this program is set up with. A bundle stands in place of the system's
+//! certificates, as it does for the aws cli; without one the system's are trusted, or those in `SSL_CERT_FILE`.
+
+#[cfg(feature = "aws")]
+use crate::model::{Origin, Result};
+
+use reqwest::Certificate;
+use std::sync::Arc;
+
+/// The authorities that may vouch for a server.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Trust {
+    bundle: Option<Arc<[u8]>>,
+}
+
+impl Trust {
+    /// Reads a bundle of certificates in PEM.
+    #[cfg(feature = "aws")]
+    pub(super) fn read(origin: Origin, path: &str) -> Result<Self> {
+        let bad = |why: String| super::settings::bad(origin.clone(), Some(path), &why);
+        let bytes = match std::fs::read(path) {
+            Ok(bytes) => bytes,
+            Err(error) => return bad(format!("the file cannot be read: {error}")),
+        };
+        match Certificate::from_pem_bundle(&bytes) {
+            Ok(certificates) if !certificates.is_empty() => Ok(Trust { bundle: Some(bytes.into()) }),
+            Ok(_) => bad("the file holds no certificate in PEM".into()),
+            Err(error) => bad(format!("the file holds a damaged certificate: {error}")),
+        }
+    }
+
+    /// The certificates in PEM, where they replace the system's.
+    #[cfg(feature = "aws")]
+    pub(super) fn pem(&self) -> Option<&[u8]> {
+        self.bundle.as_deref()
+    }
+
+    /// The certificates, where they replace the system's.
+    pub(super) fn certificates(&self) -> Option<Vec<Certificate>> {
+        self.bundle.as_ref().and_then(|bytes| Certificate::from_pem_bundle(bytes).ok())
+    }
+}
