@@ -111,8 +111,8 @@ impl Direct {
         // Signed anew each time: credentials may have been refreshed meanwhile.
         let request = self.signed(asked, &place.url, &place.region).await?;
         let answer = send(place.client(asked.key), request).await;
-        let is_refused = answer.as_ref().is_ok_and(|answer| !answer.is_success());
-        if is_refused && let Some(place) = self.s3.moved_place().await.map_err(Unanswered::own)? {
+        let is_answered = answer.as_ref().is_ok_and(Answer::is_success);
+        if !is_answered && let Some(place) = self.s3.moved_place().await.map_err(Unanswered::own)? {
             let request = self.signed(asked, &place.url, &place.region).await?;
             return Ok(send(place.client(asked.key), request).await);
         }

@@ -5,7 +5,7 @@ use std::process::Command;
 use serde_json::json;
 
 use crate::support::fake_service::{Answer, FakeService};
-use crate::support::fixtures::{binary, failure};
+use crate::support::fixtures::{binary, failure, testdata};
 use crate::support::ruled_s3::{KEY_ID, RuledS3, Rules};
 use crate::support::scratch::RUN;
 use crate::support::tls::{ConnectProxy, Tls, bundle};
@@ -27,7 +27,7 @@ fn sts() -> FakeService {
     FakeService::start(|_, _| {
         Answer::ok(format!(
             "<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>{KEY_ID}</AccessKeyId>\
-             <SecretAccessKey>testsecret</SecretAccessKey><SessionToken></SessionToken>\
+             <SecretAccessKey>testsecret</SecretAccessKey><SessionToken>t</SessionToken>\
              <Expiration>2099-01-01T00:00:00Z</Expiration></Credentials><AssumedRoleUser>\
              <Arn>arn:aws:sts::123456789012:assumed-role/reader/x</Arn><AssumedRoleId>A:x</AssumedRoleId>\
              </AssumedRoleUser></AssumeRoleResult></AssumeRoleResponse>"
@@ -47,7 +47,9 @@ fn forecast() -> FakeService {
 
 fn command(arguments: &[&str]) -> Command {
     let mut command = binary();
-    for name in ["SSL_CERT_FILE", "SSL_CERT_DIR", "HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY", "no_proxy"] {
+    for name in
+        ["SSL_CERT_FILE", "SSL_CERT_DIR", "HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY", "no_proxy"]
+    {
         command.env_remove(name);
     }
     command
@@ -90,14 +92,16 @@ fn a_certificate_that_nobody_vouches_for_is_refused() {
 fn a_bundle_of_environment_or_profile_is_trusted() {
     let server = s3();
     let tls = Tls::start(server.endpoint());
+    let bundle = testdata("tls").join("authority.pem");
     merges(&tls, &|command| {
-        command.env("AWS_CA_BUNDLE", bundle());
+        command.env("AWS_CA_BUNDLE", &bundle);
     });
     merges(&tls, &|command| {
-        command.env("SSL_CERT_FILE", bundle());
+        command.env("SSL_CERT_FILE", &bundle);
     });
     let config = tempfile::NamedTempFile::new().expect("a file");
-    std::fs::write(config.path(), format!("[profile x]\nca_bundle = {}\n", bundle().display())).expect("written");
+    std::fs::write(config.path(), format!("[profile x]\nca_bundle = {}\n", bundle.display()))
+        .expect("written");
     merges(&tls, &|command| {
         command.env("AWS_CONFIG_FILE", config.path()).env("AWS_PROFILE", "x");
     });

@@ -20,10 +20,10 @@ use super::fixtures::binary;
 /// How a server lists.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Lists {
-    /// By both versions, with the keys encoded where that is asked for.
+    /// By both versions.
     #[default]
     AsS3,
-    /// The first version, whatever is asked for; keys as they are.
+    /// The first version, whatever is asked for.
     FirstVersionOnly,
     /// The first version; the second is not implemented.
     RefusesSecond,
@@ -386,7 +386,6 @@ fn list(rules: &Rules, state: &State, query: &HashMap<String, String>) -> Answer
     if asks("list-type") == "2" && rules.lists == Lists::RefusesSecond {
         return error(501, "NotImplemented", "no such version");
     }
-    let is_encoded = asks("encoding-type") == "url" && rules.lists != Lists::FirstVersionOnly;
     let after = match is_second {
         true if query.contains_key("continuation-token") => asks("continuation-token"),
         true => asks("start-after"),
@@ -399,18 +398,12 @@ fn list(rules: &Rules, state: &State, query: &HashMap<String, String>) -> Answer
     let last = found.next().and(page.last()).map(|(key, _)| (*key).clone());
     let mut document =
         format!("<ListBucketResult><Name>b</Name><IsTruncated>{}</IsTruncated>", last.is_some());
-    if is_encoded {
-        document.push_str("<EncodingType>url</EncodingType>");
-    }
     if let Some(last) = last.filter(|_| is_second) {
-        let token = quick_xml_escape(&last);
+        let token = escaped(&last);
         document += &format!("<NextContinuationToken>{token}</NextContinuationToken>");
     }
     for (key, stored) in page {
-        let key = match is_encoded {
-            true => form_urlencoded::byte_serialize(key.as_bytes()).collect::<String>().replace("%2F", "/"),
-            false => quick_xml_escape(key),
-        };
+        let key = escaped(key);
         let class = stored.class.unwrap_or("STANDARD");
         let restored = match stored.is_back {
             true => {
@@ -422,15 +415,15 @@ fn list(rules: &Rules, state: &State, query: &HashMap<String, String>) -> Answer
         document += &format!(
             "<Contents><Key>{key}</Key><LastModified>2026-01-02T03:04:05.000Z</LastModified><ETag>{}</ETag>\
              <Size>{}</Size><StorageClass>{class}</StorageClass>{restored}</Contents>",
-            quick_xml_escape(&e_tag(&stored.text)),
+            escaped(&e_tag(&stored.text)),
             stored.text.len()
         );
     }
     Answer::ok(document + "</ListBucketResult>").with("content-type", "application/xml")
 }
 
-fn quick_xml_escape(text: &str) -> String {
-    let escaped = |c: char| match c {
+fn escaped(text: &str) -> String {
+    let one = |c: char| match c {
         '&' => "&amp;".to_owned(),
         '<' => "&lt;".to_owned(),
         '>' => "&gt;".to_owned(),
@@ -438,7 +431,7 @@ fn quick_xml_escape(text: &str) -> String {
         c if c.is_control() => format!("&#{};", c as u32),
         c => c.to_string(),
     };
-    text.chars().map(escaped).collect()
+    text.chars().map(one).collect()
 }
 
 /// Signs what arrived once more, by the headers that it says are signed.
