@@ -68,7 +68,7 @@ pub use output_exists::{ExistsWhy, OutputExists};
 pub use progress::{Event, WrittenFile};
 pub(crate) use progress::{Progress, attend, stopped};
 pub use redacted::{keep_secret, redacted, without_secrets};
-pub use remedy::Remedy;
+pub use remedy::{Permission, Remedy};
 pub use setting::{Setting, SettingName};
 pub use store_problem::{Origin, StoreProblem, TagProblem};
 pub use strategy::Strategy;

@@ -108,12 +108,16 @@ pub enum Remedy {
     /// Run again when S3 has brought the parts back.
     RunWhenRestored,
     /// Allow what was refused, by a statement of a policy.
-    Grant {
-        /// What is to be allowed, such as `s3:GetObject`.
-        actions: Vec<String>,
-        /// The ARN of what it is to be allowed on.
-        resource: String,
-    },
+    Grant(Box<Permission>),
+}
+
+/// What a policy would have to allow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Permission {
+    /// What is to be allowed, such as `s3:GetObject`.
+    pub actions: Vec<String>,
+    /// The ARN of what it is to be allowed on.
+    pub resource: String,
 }
 
 impl Named for Remedy {
@@ -200,7 +204,8 @@ impl Named for Remedy {
                 write!(f, "{} asks S3 to restore it, which takes minutes to days", name(Setting::Restore))
             }
             Remedy::RunWhenRestored => f.write_str("run again when it has"),
-            Remedy::Grant { actions, resource } => {
+            Remedy::Grant(permission) => {
+                let Permission { actions, resource } = &**permission;
                 let statement = format!(
                     r#"{{"Effect":"Allow","Action":["{}"],"Resource":"{resource}"}}"#,
                     actions.join(r#"",""#)

@@ -109,11 +109,11 @@ impl Direct {
     ) -> Result<Result<Answer, (HttpErrorKind, String)>, Unanswered> {
         let place = self.s3.place().await.map_err(Unanswered::own)?;
         // Signed anew each time: credentials may have been refreshed meanwhile.
-        let request = self.signed(asked, &place.url, &place.region).await?;
+        let request = self.signed(asked, place.url, place.region).await?;
         let answer = send(place.client(asked.key), request).await;
         let is_answered = answer.as_ref().is_ok_and(Answer::is_success);
         if !is_answered && let Some(place) = self.s3.moved_place().await.map_err(Unanswered::own)? {
-            let request = self.signed(asked, &place.url, &place.region).await?;
+            let request = self.signed(asked, place.url, place.region).await?;
             return Ok(send(place.client(asked.key), request).await);
         }
         Ok(answer)

@@ -81,7 +81,7 @@ pub(super) fn answered(
             .remedy(Remedy::RunWhenComplete)
             .into(),
         // A redirect that leads nowhere, or the name of the region that the signature should have been for.
-        300..=399 | 400 if status != 400 || ELSEWHERE.contains(&code) => {
+        300..=400 if status != 400 || ELSEWHERE.contains(&code) => {
             Error::Store { doing, object, reason, remedy: Some(Remedy::LeaveRegionAway), source }
         }
         _ => Error::Store { doing, object, reason, remedy, source },
@@ -197,7 +197,7 @@ mod tests {
     fn a_stores_error_is_sorted_and_kept_as_the_cause() {
         let path = || "x".to_owned();
         let denied = sorted(object_store::Error::PermissionDenied { path: path(), source: "no".into() });
-        assert!(matches!(denied, Error::Denied { remedy: Some(Remedy::Grant { .. }), .. }), "{denied:?}");
+        assert!(matches!(denied, Error::Denied { remedy: Some(Remedy::Grant(_)), .. }), "{denied:?}");
         let listed = sorted(generic("Server returned non-2xx status code: 403 Forbidden"));
         assert!(matches!(listed, Error::Denied { .. }), "{listed:?}");
         let missing = sorted(object_store::Error::NotFound { path: path(), source: "gone".into() });

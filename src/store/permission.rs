@@ -1,7 +1,7 @@
 //! What a refusal of S3 asks for: takes what was being done to which object, and what S3 said; gives the statement of a
 //! policy that would grant it.
 
-use crate::model::Remedy;
+use crate::model::{Permission, Remedy};
 
 /// Refusals that no policy helps against: the credentials themselves are not taken.
 const NO_POLICY_HELPS: [&str; 9] = [
@@ -23,7 +23,7 @@ pub(super) fn missing_permission(doing: &str, object: &str, said: &str) -> Optio
         return None;
     }
     if let Some((action, resource)) = named(said) {
-        return Some(Remedy::Grant { actions: vec![action.to_owned()], resource: resource.to_owned() });
+        return Some(grant(&[action], resource.to_owned()));
     }
     let (bucket, key) = super::location::split_bucket(rest);
     let (bucket, of_objects) = match bucket.starts_with("arn:") {
@@ -38,7 +38,12 @@ pub(super) fn missing_permission(doing: &str, object: &str, said: &str) -> Optio
         _ => return None,
     };
     let resource = if doing == "listing" { bucket } else { format!("{bucket}{of_objects}{key}") };
-    Some(Remedy::Grant { actions: actions.iter().map(|&action| action.to_owned()).collect(), resource })
+    Some(grant(actions, resource))
+}
+
+fn grant(actions: &[&str], resource: String) -> Remedy {
+    let actions = actions.iter().map(|&action| action.to_owned()).collect();
+    Remedy::Grant(Box::new(Permission { actions, resource }))
 }
 
 /// The action and the resource that S3 names itself: `... is not authorized to perform: s3:GetObject on resource: "arn:..."`.

@@ -65,10 +65,13 @@ struct Stored {
     metadata: Vec<(String, String)>,
 }
 
+/// The key, what the object says of itself, and the pieces by their numbers.
+type Upload = (String, Vec<(String, String)>, BTreeMap<usize, String>);
+
 #[derive(Default)]
 struct State {
     objects: BTreeMap<String, Stored>,
-    uploads: HashMap<String, (String, Vec<(String, String)>, BTreeMap<usize, String>)>,
+    uploads: HashMap<String, Upload>,
     restores: Vec<(String, String)>,
 }
 
@@ -241,7 +244,7 @@ fn answer(rules: &Rules, state: &mut State, asked: &Asked) -> Answer {
     if rules.needs_checksum && is_sent && !has_checksum {
         return error(400, "InvalidRequest", "Content-MD5 OR x-amz-checksum- HTTP header is required");
     }
-    if is_sent && has_checksum && asked.header("x-amz-checksum-crc64nvme") != "" {
+    if is_sent && has_checksum && !asked.header("x-amz-checksum-crc64nvme").is_empty() {
         let sum = crc_fast::checksum(crc_fast::CrcAlgorithm::Crc64Nvme, &asked.body);
         if asked.header("x-amz-checksum-crc64nvme") != BASE64_STANDARD.encode(sum.to_be_bytes()) {
             return error(400, "BadDigest", "the checksum is wrong");
