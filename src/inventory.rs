@@ -1,18 +1,21 @@
-//! What lies at a location, looked at but not judged: every export with its parts, gaps and duplicates, and what else is
+//! What lies at a location, told but not judged: every export with its parts, gaps and duplicates, and what else is
 //! there. The data behind `ls` and `schema`.
 
 use crate::model::{
-    ColumnSummary, Error, Format, Gap, Kind, NotFound, Options, PartNumber, Result, RunChoice,
-    column_summaries, kind_of,
+    ColumnSummary, Error, Format, Gap, InventoryOptions, Kind, NotFound, Options, PartNumber, Result,
+    RunChoice, RunStamp, UsageError, column_summaries, kind_of,
 };
 use crate::plan::{ReceiptSummary, receipt};
 use crate::source::{
-    CsvReading, Export, PlannedPart, Probe, column_names, find, first_lines_are_headers, probe_each,
+    CsvHead, CsvReading, Export, Part, PlannedPart, Probe, column_names, find, first_lines_are_headers,
+    probe_as_answered,
 };
-use crate::store::{Location, Store};
+use crate::store::{Glob, Location, Object, Store};
 
+use chrono::DateTime;
 use futures::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
+use std::collections::{BTreeMap, HashMap};
 
 /// Everything at a location.
 #[derive(Debug, Clone, Serialize)]
@@ -28,6 +31,12 @@ pub struct Inventory {
     pub markers: Vec<FileSummary>,
     /// Receipts of outputs that lie here, beside CSV files and within Parquet files.
     pub receipts: Vec<ReceiptSummary>,
+    /// Files that are named like receipts, where no file was to be opened.
+    pub receipt_files: Vec<FileSummary>,
+    /// Whether no file was opened, so that all of this is told by names.
+    pub names_only: bool,
+    /// Exports that were left out because their run has no timestamp that tells whether it is recent enough.
+    pub undated: u64,
 }
 
 /// One run of one job.
@@ -64,7 +73,7 @@ pub struct PartSummary {
     pub number: Option<PartNumber>,
     /// Bytes.
     pub bytes: u64,
-    /// By its magic bytes, not by its name.
+    /// By its magic bytes, not by its name, unless that is all that was looked at.
     pub format: Option<Format>,
     /// What it holds.
     pub state: PartState,
@@ -90,6 +99,8 @@ pub enum PartState {
     Damaged,
     /// S3 keeps it in an archive, from which it has to be restored first.
     Archived,
+    /// It was not looked at.
+    Unread,
 }
 
 /// A file that is no part.
@@ -102,23 +113,31 @@ pub struct FileSummary {
     pub bytes: u64,
 }
 
-/// Looks at everything at a location; `options` say how names are read and which job and kind are
-/// shown, and whether only the newest run is.
+/// Tells of everything at a location; `options` say how names are read, which exports are shown, and whether files are
+/// opened: the first or last bytes of each part are, 64 parts at once.
 ///
 /// # Errors
-/// [`Error::NotFound`] where there is nothing, and errors of the store. A damaged part is no error here.
+/// [`Error::NotFound`] where there is nothing, [`Error::Usage`] where a kind is asked for that only columns tell and no file
+/// is to be opened, and errors of the store. A damaged part is no error here, and no export that is chosen none either.
 ///
 /// ```
-/// use forecast_export::{Location, Options, inventory};
+/// use forecast_export::{InventoryOptions, Location, inventory};
 ///
 /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
-/// let found = inventory(&Location::parse("testdata/forecast")?, &Options::default()).await?;
+/// let source = Location::parse("testdata/forecast")?;
+/// let found = inventory(&source, &InventoryOptions::default()).await?;
 /// assert_eq!(found.exports[0].job, "sales_forecast_export");
 /// assert_eq!(found.exports[0].parts.len(), 12);
 /// # Ok::<(), forecast_export::Error>(())
 /// # }).unwrap();
 /// ```
-pub async fn inventory(source: &Location, options: &Options) -> Result<Inventory> {
+pub async fn inventory(source: &Location, options: &InventoryOptions) -> Result<Inventory> {
+    let kind = options.select.kind;
+    if let Some(kind @ (Kind::Explainability | Kind::WhatIf)) = kind
+        && options.names_only
+    {
+        return Err(UsageError::KindIsInColumns { kind }.into());
+    }
     let found = find(source, &options.select.pattern).await?;
     if found.exports.is_empty()
         && found.strays.is_empty()
@@ -127,41 +146,66 @@ pub async fn inventory(source: &Location, options: &Options) -> Result<Inventory
     {
         return Err(NotFound::Empty { place: source.to_string() }.into());
     }
-    let glob = options.select.job.as_deref().map(crate::store::Glob::new);
-    let format = options.select.format;
-    let mut chosen = found.exports;
-    chosen.retain(|export| glob.as_ref().is_none_or(|glob| glob.matches(&export.job)));
-    chosen.retain(|export| format.is_none_or(|format| export.may_be(format)));
-    if options.select.run == RunChoice::Latest {
-        let latest = chosen.iter().map(|export| export.run.clone()).max().flatten();
-        chosen.retain(|export| export.run == latest);
-    }
-    let reading = CsvReading::new(options);
-    let mut exports = Vec::new();
-    for export in chosen {
-        let summary = summarize(source, export, &reading).await?;
-        if options.select.kind.is_none_or(|kind| kind == summary.kind) {
-            exports.push(summary);
-        }
-    }
-    let files = |objects: Vec<crate::store::Object>| {
+    let (chosen, undated) = choose(found.exports, options);
+    let files = |objects: Vec<Object>| {
         objects.into_iter().map(|object| FileSummary { file: object.url, bytes: object.size }).collect()
     };
-    let receipts = read_receipts(&source.store, found.receipts).await?;
+    let (mut exports, receipts, receipt_files) = if options.names_only {
+        (chosen.into_iter().map(by_names).collect::<Vec<_>>(), Vec::new(), files(found.receipts))
+    } else {
+        let reading = CsvReading::new(&options.reading());
+        let exports = look_at(&source.store, chosen, &reading).await?;
+        (exports, read_receipts(&source.store, found.receipts).await?, Vec::new())
+    };
+    exports.retain(|export| kind.is_none_or(|kind| kind == export.kind));
     Ok(Inventory {
         source: source.to_string(),
         exports,
         strays: files(found.strays),
         markers: files(found.markers),
         receipts,
+        receipt_files,
+        names_only: options.names_only,
+        undated,
     })
+}
+
+/// The exports that are shown, as far as names tell, and how many were left out that may be.
+fn choose(mut exports: Vec<Export>, options: &InventoryOptions) -> (Vec<Export>, u64) {
+    let select = &options.select;
+    let glob = select.job.as_deref().map(Glob::new);
+    exports.retain(|export| glob.as_ref().is_none_or(|glob| glob.matches(&export.job)));
+    exports.retain(|export| select.format.is_none_or(|format| export.may_be(format)));
+    match &select.run {
+        RunChoice::Only | RunChoice::All => {}
+        RunChoice::At(text) => {
+            let wanted = RunStamp::new(text);
+            exports.retain(|export| export.run.as_ref() == Some(&wanted));
+        }
+        RunChoice::Latest => {
+            let mut latest: BTreeMap<&str, &Option<RunStamp>> = BTreeMap::new();
+            for export in &exports {
+                let newest = latest.entry(&export.job).or_insert(&export.run);
+                *newest = (*newest).max(&export.run);
+            }
+            let is_latest: Vec<bool> =
+                exports.iter().map(|export| latest.get(export.job.as_str()) == Some(&&export.run)).collect();
+            let mut is_latest = is_latest.into_iter();
+            exports.retain(|_| is_latest.next().unwrap_or(false));
+        }
+    }
+    let Some(since) = options.since else { return (exports, 0) };
+    let time = |export: &Export| DateTime::from_timestamp(export.run.as_ref()?.instant()?, 0);
+    let undated = exports.iter().filter(|export| time(export).is_none()).count() as u64;
+    exports.retain(|export| time(export).is_some_and(|time| time >= since));
+    (exports, undated)
 }
 
 /// Receipts that are read at once.
 const CONCURRENT_RECEIPTS: usize = 16;
 
 /// What is named like a receipt and is none is left out.
-async fn read_receipts(store: &Store, objects: Vec<crate::store::Object>) -> Result<Vec<ReceiptSummary>> {
+async fn read_receipts(store: &Store, objects: Vec<Object>) -> Result<Vec<ReceiptSummary>> {
     let read = stream::iter(objects)
         .map(|object| async move {
             let receipt = receipt::read(store, &object.key).await?;
@@ -171,59 +215,166 @@ async fn read_receipts(store: &Store, objects: Vec<crate::store::Object>) -> Res
     read.try_filter_map(|receipt| std::future::ready(Ok(receipt))).try_collect().await
 }
 
-async fn summarize(source: &Location, export: Export, reading: &CsvReading) -> Result<ExportSummary> {
-    let objects: Vec<_> = export.parts.iter().map(|part| part.object.clone()).collect();
-    let probes = probe_each(&source.store, &objects, reading).await?;
-    let begun = export.parts.iter().zip(&probes).filter_map(|(part, probe)| match probe {
-        Ok(Probe::Csv(head)) => Some((part, head)),
+/// What is kept of a look at a part until the whole export was looked at.
+enum Seen {
+    Empty,
+    Csv(CsvHead),
+    Parquet { rows: u64, columns: Vec<String>, receipt: Option<ReceiptSummary> },
+    Damaged(String),
+}
+
+impl Seen {
+    fn new(part: &Part, probe: Result<Probe>) -> Self {
+        match probe {
+            Err(error) => Seen::Damaged(error.to_string()),
+            Ok(Probe::Empty) => Seen::Empty,
+            // The contents of small parts are not wanted here.
+            Ok(Probe::Csv(head)) => Seen::Csv(CsvHead { whole: None, ..head }),
+            Ok(Probe::Parquet(metadata)) => Seen::Parquet {
+                rows: u64::try_from(metadata.file_metadata().num_rows()).unwrap_or(0),
+                receipt: receipt::in_metadata(&metadata)
+                    .map(|receipt| ReceiptSummary::new(&part.object.url, receipt)),
+                columns: column_names(&Probe::Parquet(metadata)),
+            },
+        }
+    }
+
+    fn columns(&self) -> &[String] {
+        match self {
+            Seen::Csv(head) => &head.header,
+            Seen::Parquet { columns, .. } => columns,
+            Seen::Empty | Seen::Damaged(_) => &[],
+        }
+    }
+}
+
+/// An export some parts of which were looked at.
+struct Begun {
+    export: Export,
+    seen: Vec<Option<Seen>>,
+    missing: usize,
+}
+
+/// Looks at every part of all exports as if they were one: many runs of few parts take no longer than one run of many. What
+/// is held is the summaries, and what was seen of exports of which an answer is still due.
+async fn look_at(store: &Store, exports: Vec<Export>, reading: &CsvReading) -> Result<Vec<ExportSummary>> {
+    let mut firsts = Vec::with_capacity(exports.len());
+    let mut objects = Vec::new();
+    for export in &exports {
+        firsts.push(objects.len());
+        objects.extend(export.parts.iter().map(|part| part.object.clone()));
+    }
+    let mut summaries: Vec<Option<ExportSummary>> = exports.iter().map(|_| None).collect();
+    let mut waiting: Vec<Option<Export>> = exports.into_iter().map(Some).collect();
+    let mut begun: HashMap<usize, Begun> = HashMap::new();
+    let mut answers = probe_as_answered(store, objects, reading);
+    while let Some((index, probe)) = answers.try_next().await? {
+        let at = firsts.partition_point(|first| *first <= index) - 1;
+        if let Some(export) = waiting[at].take() {
+            let missing = export.parts.len();
+            begun.insert(at, Begun { export, seen: (0..missing).map(|_| None).collect(), missing });
+        }
+        let Some(of_export) = begun.get_mut(&at) else {
+            return Err(Error::Internal("a part was answered for twice".into()));
+        };
+        let place = index - firsts[at];
+        of_export.seen[place] = Some(Seen::new(&of_export.export.parts[place], probe));
+        of_export.missing -= 1;
+        if of_export.missing == 0
+            && let Some(Begun { export, seen, .. }) = begun.remove(&at)
+        {
+            summaries[at] = Some(summary(export, seen.into_iter().flatten().collect(), reading));
+        }
+    }
+    Ok(summaries.into_iter().flatten().collect())
+}
+
+/// What was seen of an export's parts, in their order, put together.
+fn summary(export: Export, seen: Vec<Seen>, reading: &CsvReading) -> ExportSummary {
+    let begun = export.parts.iter().zip(&seen).filter_map(|(part, seen)| match seen {
+        Seen::Csv(head) => Some((part, head)),
         _ => None,
     });
     // A lone line that may be a row is not called a header.
     let has_headers = first_lines_are_headers(&begun.collect::<Vec<_>>(), reading);
-    let kind = probes
-        .iter()
-        .filter_map(|probe| probe.as_ref().ok())
-        .map(column_names)
-        .find(|names| !names.is_empty())
-        .map_or(export.kind, |names| kind_of(&names, export.kind));
+    let columns = seen.iter().map(Seen::columns).find(|columns| !columns.is_empty());
+    let kind = columns.map_or(export.kind, |columns| kind_of(columns, export.kind));
+    summarize(export, kind, seen, |part, seen| {
+        let (state, rows) = match &seen {
+            Seen::Damaged(_) => (unreadable(part), None),
+            Seen::Empty => (PartState::Empty, Some(0)),
+            Seen::Csv(head) if head.is_header_only && has_headers => (PartState::HeaderOnly, Some(0)),
+            Seen::Csv(_) => (PartState::Rows, None),
+            Seen::Parquet { rows: 0, .. } => (PartState::HeaderOnly, Some(0)),
+            Seen::Parquet { rows, .. } => (PartState::Rows, Some(*rows)),
+        };
+        let format = match &seen {
+            Seen::Csv(_) => Some(Format::Csv),
+            Seen::Parquet { .. } => Some(Format::Parquet),
+            Seen::Empty | Seen::Damaged(_) => None,
+        };
+        let (problem, receipt) = match seen {
+            Seen::Damaged(problem) => (Some(problem), None),
+            Seen::Parquet { receipt, .. } => (None, receipt),
+            Seen::Empty | Seen::Csv(_) => (None, None),
+        };
+        Told { format, state, rows, problem, receipt }
+    })
+}
+
+/// What names and sizes tell of an export.
+fn by_names(export: Export) -> ExportSummary {
+    let (kind, parts) = (export.kind, export.parts.len());
+    summarize(export, kind, vec![(); parts], |part, ()| {
+        let problem = part.object.must_be_file().err().map(|error| error.to_string());
+        let (state, rows) = match (&problem, part.object.size) {
+            (Some(_), _) => (unreadable(part), None),
+            (None, 0) => (PartState::Empty, Some(0)),
+            (None, _) => (PartState::Unread, None),
+        };
+        let named = Format::of_name(part.object.file_name()).map(|(format, _)| format);
+        let format = named.filter(|_| state == PartState::Unread);
+        Told { format, state, rows, problem, receipt: None }
+    })
+}
+
+/// What keeps a part from being read.
+fn unreadable(part: &Part) -> PartState {
+    if part.object.archive().is_some() { PartState::Archived } else { PartState::Damaged }
+}
+
+/// What is told of a part beside its name and size.
+struct Told {
+    format: Option<Format>,
+    state: PartState,
+    rows: Option<u64>,
+    problem: Option<String>,
+    receipt: Option<ReceiptSummary>,
+}
+
+fn summarize<T>(export: Export, kind: Kind, seen: Vec<T>, tell: impl Fn(&Part, T) -> Told) -> ExportSummary {
     let bytes = export.bytes();
     let parts: Vec<PartSummary> = export
         .parts
         .into_iter()
-        .zip(probes)
-        .map(|(part, probe)| {
-            let (state, rows) = match &probe {
-                Err(_) if part.object.archive().is_some() => (PartState::Archived, None),
-                Err(_) => (PartState::Damaged, None),
-                Ok(Probe::Empty) => (PartState::Empty, Some(0)),
-                Ok(Probe::Csv(head)) if head.is_header_only && has_headers => {
-                    (PartState::HeaderOnly, Some(0))
-                }
-                Ok(Probe::Csv(_)) => (PartState::Rows, None),
-                Ok(Probe::Parquet(metadata)) => {
-                    let rows = u64::try_from(metadata.file_metadata().num_rows()).unwrap_or(0);
-                    (if rows == 0 { PartState::HeaderOnly } else { PartState::Rows }, Some(rows))
-                }
-            };
-            let receipt = match &probe {
-                Ok(Probe::Parquet(metadata)) => receipt::in_metadata(metadata),
-                _ => None,
-            };
+        .zip(seen)
+        .map(|(part, seen)| {
+            let Told { format, state, rows, problem, receipt } = tell(&part, seen);
             PartSummary {
-                receipt: receipt.map(|receipt| ReceiptSummary::new(&part.object.url, receipt)),
                 file: part.object.url,
                 number: part.name.map(|name| name.number()),
                 bytes: part.object.size,
-                format: probe.as_ref().ok().and_then(Probe::format),
+                format,
                 state,
                 rows,
-                problem: probe.err().map(|error| error.to_string()),
+                problem,
+                receipt,
             }
         })
         .collect();
     let mut formats: Vec<Format> = parts.iter().filter_map(|part| part.format).collect();
     formats.dedup();
-    Ok(ExportSummary {
+    ExportSummary {
         folder: export.folder,
         kind,
         job: export.job,
@@ -233,7 +384,7 @@ async fn summarize(source: &Location, export: Export, reading: &CsvReading) -> R
         parts,
         gaps: export.gaps,
         duplicates: export.duplicates,
-    })
+    }
 }
 
 /// The columns that a run's parts agree on.

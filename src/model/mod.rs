@@ -61,8 +61,8 @@ pub(crate) use naming::{RECEIPT_ENDING, is_receipt, strip_extension};
 pub use not_found::{Missing, NotFound};
 pub(crate) use options::cores;
 pub use options::{
-    BinaryText, ColumnType, OnServer, Options, RunChoice, SchemaMode, Selection, Split, parse_duration,
-    parse_size,
+    BinaryText, ColumnType, InventoryOptions, OnServer, Options, RunChoice, SchemaMode, Selection, Split,
+    parse_duration, parse_since, parse_size,
 };
 pub use output_exists::{ExistsWhy, OutputExists};
 pub use progress::{Event, WrittenFile};

@@ -4,11 +4,11 @@ use super::csv_text::HeaderMode;
 use super::error::{Error, Result};
 use super::format::{Compression, Format, GZIP_LEVELS, ZSTD_LEVELS};
 use super::kind::Kind;
-use super::naming::Pattern;
+use super::naming::{Pattern, RunStamp};
 use super::usage::UsageError;
 use super::value_kind::ValueKind;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -103,6 +103,54 @@ pub struct Selection {
     /// Asks S3 to bring archived parts back for so many days. That takes minutes to days, so the run still fails; a later one
     /// finds them.
     pub restore: Option<u32>,
+}
+
+/// What an inventory shows, and how closely it looks.
+///
+/// ```
+/// use forecast_export::{InventoryOptions, RunChoice};
+///
+/// let mut options = InventoryOptions::default();
+/// options.select.job = Some("sales_*".into());
+/// options.select.run = RunChoice::Latest;
+/// options.names_only = true;
+/// ```
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct InventoryOptions {
+    /// Which exports are shown, by default all. [`RunChoice::Latest`] shows the newest run of each job. What makes a run
+    /// complete has no effect: an inventory tells of gaps, and refuses none.
+    pub select: Selection,
+    /// Shows only runs of this time or later. Runs whose names have no timestamp are left out then, and counted.
+    pub since: Option<DateTime<Utc>>,
+    /// Opens no file: everything is taken from the listing and from names. What only a file's first or last bytes tell
+    /// stays open: whether it can be read, its rows, its receipt, and of a forecast whether it is an explainability or
+    /// what-if export.
+    pub names_only: bool,
+    /// Whether CSV parts begin with a header, as in [`Options::header`].
+    pub header: Option<HeaderMode>,
+    /// The names of the columns of CSV parts that have no header, as in [`Options::columns`].
+    pub columns: Vec<String>,
+}
+
+impl InventoryOptions {
+    /// How the parts are looked at.
+    pub(crate) fn reading(&self) -> Options {
+        Options {
+            select: self.select.clone(),
+            header: self.header,
+            columns: self.columns.clone(),
+            ..Options::default()
+        }
+    }
+}
+
+impl From<Options> for InventoryOptions {
+    /// Shows what a run with these options would find.
+    fn from(options: Options) -> Self {
+        let Options { select, header, columns, .. } = options;
+        InventoryOptions { select, header, columns, ..InventoryOptions::default() }
+    }
 }
 
 impl Options {
@@ -384,9 +432,84 @@ pub fn parse_duration(text: &str) -> Result<Duration> {
     humantime::parse_duration(text).map_err(|_| bad())
 }
 
+/// Reads a point in time: a run's timestamp as file names have it, such as `2026-01-02T03-04-05Z`; one of RFC 3339, such as
+/// `2026-01-02T03:04:05+02:00`; a day, which begins at midnight in UTC; or how long before `now` it was, such as `7d` or
+/// `12h`.
+///
+/// ```
+/// use chrono::{DateTime, Utc};
+/// use forecast_export::parse_since;
+///
+/// let at = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
+/// let now = at("2026-01-09T12:00:00Z");
+/// assert_eq!(parse_since("7d", now)?, at("2026-01-02T12:00:00Z"));
+/// assert_eq!(parse_since("2026-01-02", now)?, at("2026-01-02T00:00:00Z"));
+/// assert_eq!(parse_since("2026-01-02T03-04-05Z", now)?, at("2026-01-02T03:04:05Z"));
+/// # Ok::<(), forecast_export::Error>(())
+/// ```
+///
+/// # Errors
+/// [`Error::Usage`] for anything else: a time without its zone, a number without a unit unless it is `0`, months and years.
+pub fn parse_since(text: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>> {
+    let bad = || Error::from(UsageError::Malformed { what: ValueKind::Since, text: text.to_owned() });
+    if let Some(seconds) = RunStamp::new(text).instant() {
+        return DateTime::from_timestamp(seconds, 0).ok_or_else(bad);
+    }
+    if let Ok(time) = DateTime::parse_from_rfc3339(text) {
+        return Ok(time.to_utc());
+    }
+    if let Ok(day) = NaiveDate::parse_from_str(text, "%Y-%m-%d") {
+        return day.and_hms_opt(0, 0, 0).map(|midnight| midnight.and_utc()).ok_or_else(bad);
+    }
+    let before = parse_duration(text).map_err(|_| bad())?;
+    let before = TimeDelta::from_std(before).map_err(|_| bad())?;
+    now.checked_sub_signed(before).ok_or_else(bad)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_point_in_time_is_a_timestamp_a_day_or_how_long_ago_it_was() {
+        let at = |text: &str| text.parse::<DateTime<Utc>>().expect("a timestamp");
+        let now = at("2026-01-09T12:00:00Z");
+        for (text, expected) in [
+            ("2026-01-02T03-04-05Z", "2026-01-02T03:04:05Z"),
+            ("2026-01-02T03:04:05Z", "2026-01-02T03:04:05Z"),
+            ("2026-01-02T03-04-05-0800", "2026-01-02T11:04:05Z"),
+            ("2026-01-02T03:04:05+02:00", "2026-01-02T01:04:05Z"),
+            ("2026-01-02T03:04:05.5Z", "2026-01-02T03:04:05.5Z"),
+            ("2026-01-02", "2026-01-02T00:00:00Z"),
+            ("2027-01-02", "2027-01-02T00:00:00Z"),
+            ("7d", "2026-01-02T12:00:00Z"),
+            ("12h", "2026-01-09T00:00:00Z"),
+            ("1h30m", "2026-01-09T10:30:00Z"),
+            ("0", "2026-01-09T12:00:00Z"),
+        ] {
+            assert_eq!(parse_since(text, now).ok(), Some(at(expected)), "{text}");
+        }
+        for text in [
+            "",
+            "7",
+            "d",
+            "-7d",
+            "1M",
+            "1y",
+            "yesterday",
+            "2026-01",
+            "2026-02-30",
+            "2026-01-02T03-04-05",
+            "2026-01-02T03:04:05",
+            "2026-01-02T25:04:05Z",
+            "2026-13-02T03-04-05Z",
+            "999999999999d",
+            "latest",
+        ] {
+            let error = parse_since(text, now).expect_err(text).to_string();
+            assert!(error.contains("is no point in time"), "{text}: {error}");
+        }
+    }
 
     #[test]
     fn sizes_are_decimal_or_binary_by_their_unit() {

@@ -41,6 +41,8 @@ pub enum Setting {
     Job,
     /// `Selection::kind`.
     Kind,
+    /// `InventoryOptions::names_only`.
+    NamesOnly,
     /// `StoreOptions::no_sign_request`.
     NoSignRequest,
     /// `Options::no_receipt`.
@@ -98,7 +100,7 @@ pub type SettingName = fn(Setting) -> &'static str;
 
 impl Setting {
     /// Every setting.
-    pub const ALL: [Setting; 40] = [
+    pub const ALL: [Setting; 41] = [
         Setting::AllStrings,
         Setting::AllowGaps,
         Setting::Binary,
@@ -114,6 +116,7 @@ impl Setting {
         Setting::Items,
         Setting::Job,
         Setting::Kind,
+        Setting::NamesOnly,
         Setting::NoSignRequest,
         Setting::NoReceipt,
         Setting::Nulls,
@@ -159,6 +162,7 @@ impl Setting {
             Setting::Items => "items",
             Setting::Job => "job",
             Setting::Kind => "kind",
+            Setting::NamesOnly => "names_only",
             Setting::NoSignRequest => "no_sign_request",
             Setting::NoReceipt => "no_receipt",
             Setting::Nulls => "nulls",

@@ -3,6 +3,7 @@
 use super::escaped::Escaped;
 use super::format::Compression;
 use super::job_problem::{ArnProblem, EventProblem};
+use super::kind::Kind;
 use super::named::Named;
 use super::setting::{Setting, SettingName};
 use super::store_problem::StoreProblem;
@@ -196,6 +197,11 @@ pub enum UsageError {
     },
     /// An event is not about an export job.
     Event(EventProblem),
+    /// Exports of a kind were asked for that only columns tell from a forecast's, and no file was to be opened.
+    KindIsInColumns {
+        /// The kind.
+        kind: Kind,
+    },
     /// A job was chosen by its name, and the source is an ARN, which names it.
     JobNamedTwice,
     /// A sample was to have a quantile that no export has.
@@ -390,6 +396,12 @@ impl Named for UsageError {
                 reason.with_names(name),
                 on_server = name(Setting::OnServer)
             ),
+            UsageError::KindIsInColumns { kind } => write!(
+                f,
+                "{} {kind} is told by columns, which {} does not look at; leave one of them away",
+                name(Setting::Kind),
+                name(Setting::NamesOnly)
+            ),
             UsageError::JobNamedTwice => {
                 write!(f, "the ARN names the job; leave {} away", name(Setting::Job))
             }
@@ -577,6 +589,10 @@ mod tests {
             (
                 UsageError::NotOnServer { reason: WhyNotOnServer::CountsRows },
                 "on_server always: expect_rows counts rows; on_server auto merges it here then",
+            ),
+            (
+                UsageError::KindIsInColumns { kind: Kind::WhatIf },
+                "kind what-if is told by columns, which names_only does not look at; leave one of them away",
             ),
             (UsageError::JobNamedTwice, "the ARN names the job; leave job away"),
             (

@@ -48,6 +48,8 @@ pub enum ValueKind {
     JobName,
     /// A run's timestamp, as file names have it.
     RunStamp,
+    /// What [`parse_since`](crate::parse_since) reads.
+    Since,
 }
 
 impl ValueKind {
@@ -76,6 +78,7 @@ impl ValueKind {
             ValueKind::ColumnName => "column name",
             ValueKind::JobName => "job name",
             ValueKind::RunStamp => "run's timestamp as file names have it",
+            ValueKind::Since => "point in time",
         }
     }
 
@@ -91,6 +94,7 @@ impl ValueKind {
             ValueKind::Frequency => "; known are 1-59min, 1-23H, 1-6D, 1-4W, 1-11M, 1-1Y",
             ValueKind::JobName => ": a letter, then letters, digits and _, 63 at most",
             ValueKind::RunStamp => ", such as 2026-01-02T03-04-05Z",
+            ValueKind::Since => "; write 2026-01-02T03-04-05Z, 2026-01-02, 7d or 12h",
             _ => "",
         }
     }

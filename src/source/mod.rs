@@ -22,5 +22,5 @@ pub(crate) use input::{
     Chosen, Contents, CsvCells, Input, PlannedPart, choose, column_names, find_between, input, look,
     look_at_output, rows_missing,
 };
-pub(crate) use probe::{Probe, probe, probe_each};
+pub(crate) use probe::{Probe, probe, probe_as_answered};
 pub(crate) use unwrap::Wrapping;

@@ -9,7 +9,7 @@ use crate::model::{DataError, DataErrorKind, Error, Format, HeaderMode, Remedy, 
 use crate::store::{Object, Store, blocking, open_local, read_local};
 
 use bytes::Bytes;
-use futures::future::try_join_all;
+use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt, stream};
 use parquet::file::metadata::ParquetMetaData;
 use std::io::Read;
@@ -28,7 +28,7 @@ const KEPT_BYTES: u64 = 16 * 1024 * 1024;
 /// Heads that are read at once from a store. Far away nearly all of their time is waiting: twice as many at once take
 /// half as long, and what they hold is 64 times 64 KiB at most.
 const CONCURRENT_HEADS: usize = 64;
-/// Heads of local files that are not worth a further thread.
+/// Heads of local files that one thread reads: fewer are not worth a further one.
 const LOCAL_HEADS: usize = 64;
 
 /// What a part's first and last bytes say.
@@ -61,28 +61,39 @@ pub(crate) async fn probe_each(
     objects: &[Object],
     reading: &CsvReading,
 ) -> Result<Vec<Result<Probe>>> {
-    let runtime = tokio::runtime::Handle::current();
-    let mut probes: Vec<Result<Probe>> = if store.is_local() {
-        let share = objects.len().div_ceil(cores()).max(LOCAL_HEADS);
-        let shares = objects.chunks(share).map(|objects| {
-            let objects = objects.to_vec();
-            let reader = Reader::new(store, &runtime, reading);
-            let probe =
-                move |object: &Object| reader.probe(object, reader.read(object, reader.first_range(object))?);
-            blocking(move || Ok(objects.iter().map(probe).collect::<Vec<_>>()))
-        });
-        try_join_all(shares).await?.into_iter().flatten().collect()
-    } else {
-        // In whatever order they come, so that a slow one keeps no other from being asked for.
-        let mut probes: Vec<(usize, Result<Probe>)> = stream::iter(0..objects.len())
-            .map(|index| {
-                let reader = Reader::new(store, &runtime, reading);
-                let object = objects[index].clone();
+    let mut probes: Vec<(usize, Result<Probe>)> =
+        probe_as_answered(store, objects.to_vec(), reading).try_collect().await?;
+    probes.sort_by_key(|(index, _)| *index);
+    let mut kept = 0;
+    for (_, probe) in &mut probes {
+        if let Ok(Probe::Csv(CsvHead { whole: whole @ Some(_), .. })) = probe {
+            kept += whole.as_ref().map_or(0, |bytes| bytes.len() as u64);
+            if kept > KEPT_BYTES {
+                *whole = None;
+            }
+        }
+    }
+    Ok(probes.into_iter().map(|(_, probe)| probe).collect())
+}
+
+/// Probes parts, many at once, and tells of each as it is answered, with its place among them: a slow one keeps no other
+/// from being asked for, and whoever takes the answers decides how much of them is held.
+pub(crate) fn probe_as_answered(
+    store: &Store,
+    objects: Vec<Object>,
+    reading: &CsvReading,
+) -> BoxStream<'static, Result<(usize, Result<Probe>)>> {
+    let reader = Arc::new(Reader::new(store, &tokio::runtime::Handle::current(), reading));
+    let mut objects = objects.into_iter().enumerate();
+    if !store.is_local() {
+        return stream::iter(objects)
+            .map(move |(index, object)| {
+                let reader = Arc::clone(&reader);
                 async move {
                     if let Err(error) = object.must_be_file() {
                         return Ok((index, Err(error)));
                     }
-                    match store.read(&object, reader.first_range(&object)).await {
+                    match reader.store.read(&object, reader.first_range(&object)).await {
                         // All of a small part is there: that is no work to wake a thread for.
                         Ok(first) if first.len() as u64 == object.size => {
                             Ok((index, reader.probe(&object, first)))
@@ -93,21 +104,25 @@ pub(crate) async fn probe_each(
                 }
             })
             .buffer_unordered(CONCURRENT_HEADS)
-            .try_collect()
-            .await?;
-        probes.sort_by_key(|(index, _)| *index);
-        probes.into_iter().map(|(_, probe)| probe).collect()
-    };
-    let mut kept = 0;
-    for probe in &mut probes {
-        if let Ok(Probe::Csv(CsvHead { whole: whole @ Some(_), .. })) = probe {
-            kept += whole.as_ref().map_or(0, |bytes| bytes.len() as u64);
-            if kept > KEPT_BYTES {
-                *whole = None;
-            }
-        }
+            .boxed();
     }
-    Ok(probes)
+    let shares = std::iter::from_fn(move || {
+        let share: Vec<(usize, Object)> = objects.by_ref().take(LOCAL_HEADS).collect();
+        (!share.is_empty()).then_some(share)
+    });
+    stream::iter(shares)
+        .map(move |share| {
+            let reader = Arc::clone(&reader);
+            let probe = move |(index, object): (usize, Object)| {
+                let first = reader.read(&object, reader.first_range(&object));
+                Ok((index, first.and_then(|first| reader.probe(&object, first))))
+            };
+            blocking(move || Ok(share.into_iter().map(probe).collect::<Vec<_>>()))
+        })
+        .buffer_unordered(cores())
+        .map_ok(stream::iter)
+        .try_flatten()
+        .boxed()
 }
 
 /// Whether a part is looked at from its end, where the footer of a Parquet file is.

@@ -4,9 +4,9 @@
 
 use crate::support::scratch::RUN;
 use forecast_export::{
-    DataErrorKind, Error, ExistsWhy, Format, Incomplete, Kind, Location, NotFound, Options, Output, Pattern,
-    Plan, Remedy, RunChoice, SampleOptions, Setting, Split, StoreProblem, TagProblem, UsageError, ValueKind,
-    inventory, plan, read, run, sample, schema, verify,
+    DataErrorKind, Error, ExistsWhy, Format, Incomplete, InventoryOptions, Kind, Location, NotFound, Options,
+    Output, Pattern, Plan, Remedy, RunChoice, SampleOptions, Setting, Split, StoreProblem, TagProblem,
+    UsageError, ValueKind, inventory, plan, read, run, sample, schema, verify,
 };
 use futures::TryStreamExt;
 use std::path::Path;
@@ -18,7 +18,7 @@ async fn every_call_can_be_spawned() {
     let place = folder.path().to_path_buf();
     let rows = tokio::spawn(async move {
         let (source, options) = (Location::parse("testdata/forecast")?, Options::default());
-        let found = inventory(&source, &options).await?;
+        let found = inventory(&source, &InventoryOptions::default()).await?;
         assert_eq!(found.exports.len(), 1);
         let columns = schema(&source, &options).await?.columns;
         let target = place.join("all.parquet").display().to_string();
@@ -300,7 +300,7 @@ async fn what_the_system_said_is_the_cause() {
     let pattern = Pattern::custom("(?P<part").expect_err("not a regex");
     assert!(pattern.source().is_some_and(|cause| cause.is::<regex::Error>()), "{pattern:?}");
     let place = Location::parse("memory://causes/a//b").expect("a URL");
-    let key = inventory(&place, &Options::default()).await.expect_err("an empty segment");
+    let key = inventory(&place, &InventoryOptions::default()).await.expect_err("an empty segment");
     assert!(matches!(&key, Error::Usage(UsageError::Store(StoreProblem::BadKey { .. }))), "{key:?}");
     assert!(key.source().is_some_and(|cause| cause.is::<object_store::path::Error>()), "{key:?}");
 }

@@ -3,8 +3,9 @@
 use crate::support::fixtures::{failure, run};
 use crate::support::servers::servers;
 use forecast_export::{
-    ColumnSummary, Error, Event, Format, Inventory, Kind, Location, Options, Output, PartState, Quantile,
-    SampleOptions, SampleReport, inventory, plan, read, run as carry_out, sample, sample_until,
+    ColumnSummary, Error, Event, Format, Inventory, InventoryOptions, Kind, Location, Options, Output,
+    PartState, Quantile, SampleOptions, SampleReport, inventory, plan, read, run as carry_out, sample,
+    sample_until,
 };
 use futures::TryStreamExt;
 use object_store::memory::InMemory;
@@ -95,7 +96,7 @@ async fn every_kind_is_found_as_what_it_is_without_gaps() {
             options.parts = 12;
             let report = write(folder.path(), &options).await;
             let Inventory { exports, strays, markers, .. } =
-                inventory(&location(folder.path()), &Options::default()).await.expect("listed");
+                inventory(&location(folder.path()), &InventoryOptions::default()).await.expect("listed");
             let [export] = exports.as_slice() else { panic!("{kind} {to}: {exports:?}") };
             assert_eq!((export.kind, export.format), (kind, Some(to)));
             assert_eq!(

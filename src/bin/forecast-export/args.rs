@@ -4,9 +4,9 @@ use crate::failure::Failure;
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use forecast_export::{
-    BinaryText, Checksum, ColumnType, Compression, Encryption, Format, Frequency, HeaderMode, Kind,
-    ObjectOptions, OnServer, Options, Pattern, Preset, Quantile, RunChoice, RunStamp, SampleOptions,
-    SchemaMode, Split, StoreOptions, parse_duration, parse_size,
+    BinaryText, Checksum, ColumnType, Compression, Encryption, Format, Frequency, HeaderMode,
+    InventoryOptions, Kind, ObjectOptions, OnServer, Options, Pattern, Preset, Quantile, RunChoice, RunStamp,
+    SampleOptions, SchemaMode, Split, StoreOptions, parse_duration, parse_since, parse_size,
 };
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -21,7 +21,8 @@ Examples:
 const LS_EXAMPLES: &str = "\
 Examples:
   forecast-export ls exports/
-  forecast-export ls s3://bucket/exports --job 'sales_*'
+  forecast-export ls s3://bucket/exports --job 'sales_*' --run latest
+  forecast-export ls s3://bucket/exports --names --since 7d
   forecast-export ls exports/ --json | jq '.exports[].job'
   forecast-export ls unload/ --preset redshift";
 
@@ -286,6 +287,10 @@ fn duration(text: &str) -> Result<Duration, Failure> {
     Ok(parse_duration(text)?)
 }
 
+fn since(text: &str) -> Result<DateTime<Utc>, Failure> {
+    Ok(parse_since(text, Utc::now())?)
+}
+
 fn poll(text: &str) -> Result<Duration, Failure> {
     match parse_duration(text)? {
         Duration::ZERO => Err(Failure::Usage("the time must be more than 0".into())),
@@ -421,7 +426,24 @@ pub(crate) struct Ls {
     #[command(flatten)]
     names: Names,
     #[command(flatten)]
+    shown: Shown,
+    #[command(flatten)]
     text: CsvText,
+}
+
+/// Which runs are listed, and how closely they are looked at.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Choosing")]
+struct Shown {
+    /// Which runs: all, latest (of each job) or a timestamp [default: all]
+    #[arg(long)]
+    run: Option<RunChoice>,
+    /// Only runs of this time or later: 2026-01-02T03-04-05Z, 2026-01-02, or how long ago, such as 7d or 12h
+    #[arg(long, value_name = "TIME", value_parser = since)]
+    since: Option<DateTime<Utc>>,
+    /// Open no file: list what names and sizes tell
+    #[arg(long = "names")]
+    names_only: bool,
 }
 
 #[derive(Debug, Args)]
@@ -706,10 +728,14 @@ impl Verify {
 }
 
 impl Ls {
-    pub(crate) fn options(&self) -> Result<Options, Failure> {
+    pub(crate) fn options(&self) -> Result<InventoryOptions, Failure> {
         let mut options = Options::default();
         self.names.apply(&mut options)?;
         self.text.apply(&mut options);
+        let mut options = InventoryOptions::from(options);
+        options.select.run = self.shown.run.clone().unwrap_or_default();
+        options.since = self.shown.since;
+        options.names_only = self.shown.names_only;
         Ok(options)
     }
 }

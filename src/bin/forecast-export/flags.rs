@@ -19,6 +19,7 @@ pub(crate) fn flag(setting: Setting) -> &'static str {
         Setting::Items => "--items",
         Setting::Job => "--job",
         Setting::Kind => "--kind",
+        Setting::NamesOnly => "--names",
         Setting::NoSignRequest => "--no-sign-request",
         Setting::Binary => "--binary",
         Setting::NoReceipt => "--no-receipt",

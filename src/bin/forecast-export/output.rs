@@ -126,7 +126,12 @@ pub(crate) fn inventory(found: &Inventory, verbose: bool) -> String {
             text.push_str(&table(&rows, &[0, 1, 2]));
         }
     }
-    for (title, files) in [("strays", &found.strays), ("markers", &found.markers)] {
+    let lists = [
+        ("strays", &found.strays),
+        ("markers", &found.markers),
+        ("named like receipts", &found.receipt_files),
+    ];
+    for (title, files) in lists {
         if files.is_empty() {
             continue;
         }
@@ -146,6 +151,13 @@ pub(crate) fn inventory(found: &Inventory, verbose: bool) -> String {
         if found.receipts.len() > shown {
             let _ = writeln!(text, "  and {} more; -v shows all", found.receipts.len() - shown);
         }
+    }
+    if found.undated > 0 {
+        let runs = counted(found.undated, "run");
+        let _ = writeln!(text, "left out: {runs} without a timestamp to compare with --since");
+    }
+    if found.names_only {
+        let _ = writeln!(text, "no file was opened: KIND and FORMAT are what names tell");
     }
     text
 }
@@ -167,7 +179,7 @@ fn receipt_line(receipt: &ReceiptSummary) -> String {
 
 fn state(state: PartState) -> &'static str {
     match state {
-        PartState::Rows => "",
+        PartState::Rows | PartState::Unread => "",
         PartState::HeaderOnly => "no rows",
         PartState::Empty => "empty",
         PartState::Damaged => "damaged",

@@ -11,6 +11,7 @@ mod credentials;
 mod far_away;
 mod hostile;
 mod keys;
+mod many_runs;
 mod on_server;
 mod rules;
 mod s3;

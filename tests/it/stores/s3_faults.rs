@@ -4,7 +4,7 @@
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use forecast_export::{Error, Location, Options, Output, plan, run};
+use forecast_export::{Error, InventoryOptions, Location, Options, Output, plan, run};
 
 use crate::support::buckets::{Bucket, bucket, buckets, csv_parts, merged, part_name, range};
 use crate::support::fixtures;
@@ -305,7 +305,7 @@ fn a_store_that_keeps_failing_is_a_store_error() {
     let runtime = tokio::runtime::Runtime::new().expect("threads");
     let found = runtime.block_on(async {
         let source = Location::in_store(bucket.store_behind_proxy(), "s3://b/", "in");
-        forecast_export::inventory(&source, &Options::default()).await
+        forecast_export::inventory(&source, &InventoryOptions::default()).await
     });
     let error = found.expect_err("the store fails");
     assert!(matches!(error, Error::Store { .. }), "{error}");

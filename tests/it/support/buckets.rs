@@ -225,10 +225,17 @@ impl Bucket {
 
     /// Puts many CSV parts of a run, several at a time.
     pub(crate) fn put_many(&self, prefix: &str, parts: &[Vec<u8>]) {
-        let puts = futures::stream::iter(parts.iter().enumerate()).map(|(number, part)| {
-            let key = path(&format!("{prefix}{}", part_name(number, "csv")));
-            let part = Bytes::from(part.clone());
-            async move { self.store.put(&key, part.into()).await }
+        let parts = parts.iter().enumerate();
+        self.put_keys(
+            parts.map(|(number, part)| (format!("{prefix}{}", part_name(number, "csv")), part.clone())),
+        );
+    }
+
+    /// Puts many objects, several at a time.
+    pub(crate) fn put_keys(&self, objects: impl Iterator<Item = (String, Vec<u8>)>) {
+        let puts = futures::stream::iter(objects).map(|(key, bytes)| {
+            let (key, bytes) = (path(&key), Bytes::from(bytes));
+            async move { self.store.put(&key, bytes.into()).await }
         });
         let all = puts.buffer_unordered(16).try_collect::<Vec<_>>();
         self.runtime.block_on(all).expect("the server takes objects");
