@@ -76,7 +76,7 @@ pub(super) async fn seal(
     // A digest is of all files of a run.
     file.pending_footer = (plan.options.verify && only_output(plan).is_some()).then(|| assembler.clone());
     let written = receipt::now(&plan.options);
-    let modified = file.sink.stamp(written)?.then_some(written);
+    let modified = file.sink.stamp(written)?;
     let size = (file.rows.unwrap_or(0), assembler.position());
     let receipt = receipt_within(context, plan, output, size, modified, written, None);
     assembler.add_key_value(receipt::KEY, receipt.to_json(false)?);
@@ -95,7 +95,7 @@ pub(crate) async fn note_digest(
         return Ok(());
     };
     let written = receipt::now(&plan.options);
-    let modified = file.sink.is_local().then_some(written);
+    let modified = file.sink.stamp(written)?;
     let (rows, bytes) = (file.file.rows.unwrap_or(0), footer.position());
     let digest = Some(digest.to_owned());
     let receipt = receipt_within(context, plan, output, (rows, bytes), modified, written, digest);

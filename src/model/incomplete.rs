@@ -94,6 +94,11 @@ pub enum Incomplete {
         /// The name.
         name: String,
     },
+    /// Two files of a conversion have names that differ in case only, and the file system does not tell such names apart.
+    SameNameHere {
+        /// One of the files.
+        name: String,
+    },
     /// An export job is not done yet.
     JobUnfinished {
         /// The job's ARN.
@@ -259,6 +264,13 @@ impl Named for Incomplete {
                 "two parts would both become {shared}; convert the runs one by one with {}",
                 name(Setting::Run)
             ),
+            Incomplete::SameNameHere { name: shared } => write!(
+                f,
+                "two parts would both become {}, as the file system does not tell capitals from small letters; convert the \
+                 runs one by one with {}, or write to another file system",
+                Escaped(shared),
+                name(Setting::Run)
+            ),
             Incomplete::JobUnfinished { arn, status, message } => write!(
                 f,
                 "{arn} is {}{}; {} waits until it is ACTIVE",
@@ -376,6 +388,11 @@ mod tests {
             (
                 Incomplete::SameName { name: "a".into() },
                 "two parts would both become a; convert the runs one by one with run",
+            ),
+            (
+                Incomplete::SameNameHere { name: "o/A.csv".into() },
+                "two parts would both become o/A.csv, as the file system does not tell capitals from small letters; \
+                 convert the runs one by one with run, or write to another file system",
             ),
             (
                 Incomplete::JobUnfinished { arn: arn(), status: "CREATE_PENDING".into(), message: None },

@@ -162,8 +162,15 @@ pub enum UsageError {
         /// The source.
         place: String,
     },
-    /// The output, or the receipt beside it, has a longer name than a file can have.
+    /// The output has a longer name than a file can have.
     NameTooLong {
+        /// The name, or the key.
+        name: String,
+        /// The bytes that it can have at most.
+        most: usize,
+    },
+    /// The receipt, whose name is made of the output's or of the run's, has a longer name than a file can have.
+    ReceiptNameTooLong {
         /// The name, or the key.
         name: String,
         /// The bytes that it can have at most.
@@ -382,6 +389,14 @@ impl Named for UsageError {
                 Escaped(&shortened(name)),
                 name.len()
             ),
+            UsageError::ReceiptNameTooLong { name: receipt, most } => write!(
+                f,
+                "the receipt \"{}\" would have a name of {} bytes, more than the {most} there can be; give the output a \
+                 shorter name, or leave the receipt out with {}",
+                Escaped(&shortened(receipt)),
+                receipt.len(),
+                name(Setting::NoReceipt)
+            ),
             UsageError::FolderHoldsPart { path } => {
                 write!(f, "{path} is one of the parts that are read; name another folder")
             }
@@ -572,6 +587,11 @@ mod tests {
             (
                 UsageError::OutputInSource { path: text("in/x"), place: text("in") },
                 "in/x lies in the source, and the next run over in would read it as a part; write to another folder",
+            ),
+            (
+                UsageError::ReceiptNameTooLong { name: text("x.csv.receipt.json"), most: 9 },
+                "the receipt \"x.csv.receipt.json\" would have a name of 18 bytes, more than the 9 there can be; give the \
+                 output a shorter name, or leave the receipt out with no_receipt",
             ),
             (
                 UsageError::NameTooLong { name: text("x.csv.receipt.json"), most: 9 },

@@ -47,6 +47,12 @@ pub enum Warning {
         /// The file that it leads to.
         to: String,
     },
+    /// The file system of the output has no step that publishes a file and keeps one that is there: a file that somebody put
+    /// there between the last look and the rename was replaced.
+    PublishedAfterALook {
+        /// The output.
+        path: String,
+    },
     /// A setting has no effect, as CSV to CSV copies text.
     NoEffectOnText(Setting),
     /// A setting has no effect on CSV.
@@ -134,6 +140,14 @@ impl Named for Warning {
                     "{} is a link; the file that it leads to is written: {}",
                     Escaped(path),
                     Escaped(to)
+                )
+            }
+            Warning::PublishedAfterALook { path } => {
+                write!(
+                    f,
+                    "the file system of {} can neither link nor rename without replacing: the output was published after a look \
+                     whether its name is free, so it may have replaced a file that came at the same moment",
+                    Escaped(path)
                 )
             }
             Warning::NoEffectOnText(setting) => {

@@ -4,13 +4,14 @@
 use crate::model::{
     Compression, Format, Incomplete, Options, PartName, Result, Split, UsageError, is_override,
 };
-use crate::sink::Target;
+use crate::sink::{Target, longest_name};
 use crate::source::{Export, Input, Part, export};
 use crate::store::Location;
 
 use std::collections::HashSet;
 use std::mem::discriminant;
 use std::ops::Range;
+use std::path::Path;
 
 /// Where the output goes.
 ///
@@ -162,6 +163,9 @@ impl<'a> Asked<'a> {
         if options.verify && output.is_written_straight() {
             return Err(UsageError::VerifyStream.into());
         }
+        if let Output::File(location) = output {
+            check_length(location)?;
+        }
         let said = match output {
             Output::File(location) if !is_device(location) => said_by_name(location, options)?,
             _ => None,
@@ -296,16 +300,32 @@ fn one_by_one(folder: &Location, parts: &[&Part], extension: &str) -> Result<Vec
     Ok(planned)
 }
 
-/// The longest name that the usual file systems take, in bytes.
-pub(super) const MAX_NAME: usize = 255;
+/// The longest key that the stores take, in bytes.
+const MAX_KEY: usize = 1024;
+
+/// The name that a file is to have, or its key, and how many bytes it may have.
+pub(super) fn longest(file: &Location) -> (&str, usize) {
+    match file.is_local() {
+        true => (file.split().1, longest_name(Path::new(file.split().0))),
+        false => (&file.path, MAX_KEY),
+    }
+}
+
+fn check_length(file: &Location) -> Result<()> {
+    let (name, most) = longest(file);
+    match name.len() > most {
+        true => Err(UsageError::NameTooLong { name: name.to_owned(), most }.into()),
+        false => Ok(()),
+    }
+}
 
 /// The new parts are named after the old ones, whose names came from a store: one that could lead out of the folder,
 /// or mislead whoever sees it, is refused before anything is written.
 fn check_name(folder: &Location, name: &str) -> Result<()> {
     let misleads = |c: char| c == '/' || c.is_control() || is_override(c);
     let is_bad = matches!(name, "" | "." | "..") || name.contains(misleads);
-    if is_bad || (folder.is_local() && name.len() > MAX_NAME) {
+    if is_bad || (folder.is_local() && name.len() > longest_name(Path::new(&folder.path))) {
         return Err(UsageError::BadFileName { name: name.to_owned() }.into());
     }
-    Ok(())
+    check_length(&folder.child(name))
 }

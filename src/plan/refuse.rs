@@ -2,7 +2,7 @@
 
 use super::decided::RunPlan;
 use super::existing::{Existing, refuse_link};
-use super::output::{MAX_NAME, Output, Outputs};
+use super::output::{Output, Outputs, longest};
 use super::receipt::{self, Taken};
 use crate::model::{DataErrorKind, Error, ExistsWhy, Options, Remedy, Result, RunStamp, Setting, UsageError};
 use crate::source::{Export, Input};
@@ -30,7 +30,14 @@ pub(super) fn refuse_in_source(
         let path = file.to_string();
         let mut parts = exports.iter().flat_map(|export| &export.parts).map(|part| &part.object);
         let lies_at = |part: &Object| {
-            part.file_name() == name && place.is_in(&Place::of_folder(&source.at(&part.key).folder()), name)
+            let there = || Place::of_folder(&source.at(&part.key).folder());
+            match part.file_name() == name {
+                true => place.is_in(&there(), name),
+                false => {
+                    part.file_name().to_lowercase() == name.to_lowercase()
+                        && place.is_in_other_case(&there().child(part.file_name()))
+                }
+            }
         };
         if parts.any(lies_at) {
             return Err(UsageError::OutputIsPart { path }.into());
@@ -66,7 +73,13 @@ pub(super) fn refuse_places(plan: &RunPlan) -> Result<()> {
         Outputs::Resplit(resplit) => vec![resplit.file(0)],
     };
     refuse_in_source(&plan.source, &plan.input.exports, &plan.options, &files)?;
-    files.iter().chain(&plan.receipt_place()).try_for_each(refuse_long_name)
+    if let Some(receipt) = plan.receipt_place() {
+        let (name, most) = longest(&receipt);
+        if name.len() > most {
+            return Err(UsageError::ReceiptNameTooLong { name: name.to_owned(), most }.into());
+        }
+    }
+    Ok(())
 }
 
 /// Refuses a column of a logical type that is not known: Parquet that is written here could not say what the column is.
@@ -97,20 +110,6 @@ fn unknown_type(column: &Type) -> Option<i16> {
         Some(LogicalType::_Unknown { field_id }) => Some(*field_id),
         _ if column.is_group() => column.get_fields().iter().find_map(|field| unknown_type(field)),
         _ => None,
-    }
-}
-
-/// The longest key that the stores take, in bytes.
-const MAX_KEY: usize = 1024;
-
-fn refuse_long_name(location: &Location) -> Result<()> {
-    let (name, most) = match location.is_local() {
-        true => (location.split().1, MAX_NAME),
-        false => (location.path.as_str(), MAX_KEY),
-    };
-    match name.len() > most {
-        true => Err(UsageError::NameTooLong { name: name.to_owned(), most }.into()),
-        false => Ok(()),
     }
 }
 

@@ -116,6 +116,10 @@ async fn write_and_publish(
     if let Some(place) = plan.output.location().filter(|place| place.store.knows_no_conditions()) {
         warnings.push(Warning::NoConditions { path: place.to_string() });
     }
+    // Of a thousand files it is said once.
+    if let Some(file) = files.iter().find(|file| file.sink.came_after_a_look()) {
+        warnings.push(Warning::PublishedAfterALook { path: file.file.file.clone() });
+    }
     let summary = plan.summary(Setting::name);
     Ok(Report {
         job: summary.job,

@@ -6,6 +6,8 @@
 //! knows no locks on folders nothing is cleared. Another program that keeps such a lock for itself is not waited for: it
 //! keeps others from clearing, too.
 
+use super::into_place::is_unknown_call;
+use rustix::io::Errno;
 use std::collections::HashMap;
 use std::fs::{File, TryLockError};
 use std::io;
@@ -50,28 +52,77 @@ impl Folder {
         Ok(folder)
     }
 
-    /// Brings names to rest: those in the folder, and its own where it was made. Not every file system can do that; the
-    /// files themselves are safe without.
-    pub(super) fn sync(&self) {
+    /// Brings names to rest: those in the folder, and its own where it was made. Not every file system can do that, and
+    /// not every user may; the files themselves are safe without.
+    ///
+    /// # Errors
+    /// Where the file system can, and fails.
+    pub(super) fn sync(&self) -> io::Result<()> {
         let above = self.made.iter().filter_map(|made| made.parent());
         for folder in above.chain([self.path.as_path()]) {
             let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-            if let Ok(folder) = File::open(folder) {
-                let _ = folder.sync_all();
+            let Ok(folder) = File::open(folder) else { continue };
+            match folder.sync_all() {
+                Err(error) if !is_unknown_call(&error) && !is_no_file_to_sync(&error) => return Err(error),
+                _ => {}
             }
         }
+        Ok(())
     }
+}
+
+/// What some network file systems say of a folder.
+fn is_no_file_to_sync(error: &io::Error) -> bool {
+    Errno::from_io_error(error) == Some(Errno::BADF)
+}
+
+/// The longest name that the usual file systems take, in bytes.
+const LONGEST_NAME: usize = 255;
+
+/// The longest name, in bytes, that a file can have in a folder, which need not exist yet. Some file systems that encrypt
+/// take 143 bytes only.
+pub(crate) fn longest_name(folder: &Path) -> usize {
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let found = folder.ancestors().find_map(|above| rustix::fs::statvfs(above).ok());
+    let most = found.and_then(|found| usize::try_from(found.f_namemax).ok()).filter(|most| *most > 0);
+    most.map_or(LONGEST_NAME, |most| most.min(LONGEST_NAME))
 }
 
 impl Drop for Folder {
     fn drop(&mut self) {
         // Only an empty folder can be removed, and one that another run has begun to use is not.
         for folder in self.made.iter().rev() {
-            if std::fs::remove_dir(folder).is_err() {
+            if !is_removed(folder) {
                 break;
             }
         }
     }
+}
+
+/// Removes a folder that is empty. FUSE and NFS keep a file that was removed under another name until they have closed it,
+/// which may be a moment later.
+fn is_removed(folder: &Path) -> bool {
+    for _ in 0..MOMENTS {
+        match std::fs::remove_dir(folder) {
+            Ok(()) => return true,
+            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty && is_closing(folder) => {
+                std::thread::sleep(MOMENT);
+            }
+            Err(_) => return false,
+        }
+    }
+    false
+}
+
+const MOMENT: Duration = Duration::from_millis(5);
+const MOMENTS: usize = 40;
+
+/// Whether all that is there are files that were removed.
+fn is_closing(folder: &Path) -> bool {
+    let is_hidden = |name: &str| name.starts_with(".fuse_hidden") || name.starts_with(".nfs");
+    std::fs::read_dir(folder).is_ok_and(|mut entries| {
+        entries.all(|entry| entry.is_ok_and(|entry| entry.file_name().to_str().is_some_and(is_hidden)))
+    })
 }
 
 fn lock(path: &Path) -> Option<File> {

@@ -1,13 +1,15 @@
 //! A local file: written to a temporary beside it, synced, and moved into place in one step.
 
-use super::folder::{Folder, SUFFIX};
+use super::folder::{Folder, SUFFIX, longest_name};
+use super::into_place::{Existing, Placed, into_place, is_unknown_call};
 use super::replaced;
 use crate::model::{Error, ExistsWhy, Result};
 use crate::store::{Location, Object, blocking, changed, local_tag, unpublished_tag};
 
 use bytes::Bytes;
+use std::collections::HashSet;
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -38,6 +40,7 @@ struct Published {
     modified: Option<SystemTime>,
     /// It took the place of another file.
     has_replaced: bool,
+    how: Placed,
 }
 
 /// A file that is written at positions, from any thread.
@@ -65,7 +68,7 @@ impl LocalSink {
         // read that one reads the new one meanwhile.
         let replaced = overwrite.then(|| replaced::mode(&path)).flatten();
         let temporary = Builder::new()
-            .prefix(&format!(".{}.", cut(&name, 180)))
+            .prefix(&format!(".{}.", cut(&name, longest_name(folder).saturating_sub(ADDED).min(180))))
             .suffix(SUFFIX)
             .permissions(std::fs::Permissions::from_mode(replaced.map_or(0o666, |mode| mode & 0o666)))
             .tempfile_in(folder)
@@ -153,16 +156,20 @@ impl LocalSink {
         Some(PositionedFile { file, shown: self.shown.as_str().into() })
     }
 
-    /// Gives the file this time of modification, before it is published; nothing is written behind it.
-    pub(crate) fn stamp(&mut self, time: SystemTime) -> Result<()> {
-        let set = match (&self.file, self.temporary()) {
-            (Some(file), _) => file.set_modified(time),
-            (None, Some(path)) => {
-                File::options().write(true).open(path).and_then(|file| file.set_modified(time))
-            }
-            (None, None) => Ok(()),
+    /// Gives the file this time of modification, before it is published; nothing is written behind it. Returns the time
+    /// as the file system keeps it, which may be cut off to whole seconds; `None` where it lets nobody set it.
+    pub(crate) fn stamp(&mut self, time: SystemTime) -> Result<Option<SystemTime>> {
+        let set = |file: &File| file.set_modified(time).and_then(|()| file.metadata()?.modified());
+        let kept = match (&self.file, self.temporary()) {
+            (Some(file), _) => set(file),
+            (None, Some(path)) => File::options().write(true).open(path).and_then(|file| set(&file)),
+            (None, None) => return Ok(None),
         };
-        set.map_err(|error| Error::io("writing", &self.shown, error))
+        match kept {
+            Ok(time) => Ok(Some(time)),
+            Err(error) if is_unknown_call(&error) || error.kind() == ErrorKind::PermissionDenied => Ok(None),
+            Err(error) => Err(Error::io("writing", &self.shown, error)),
+        }
     }
 
     /// Writes another end to a finished file that is not published.
@@ -175,8 +182,9 @@ impl LocalSink {
             let changed = File::options().write(true).open(path).and_then(|file| {
                 file.set_len(from)?;
                 file.write_all_at(&end, from)?;
-                file.set_modified(time)?;
-                file.sync_all()
+                // Where nobody may set it, no receipt names it.
+                let _ = file.set_modified(time);
+                sync(&file)
             });
             changed.map_err(|error| Error::io("writing", shown, error))
         })
@@ -187,36 +195,53 @@ impl LocalSink {
         let (shown, file) = (self.shown.clone(), self.file.take());
         blocking(move || match file {
             // The rename must never be on disk before the contents are.
-            Some(file) => file.sync_all().map_err(|error| Error::io("writing", shown, error)),
+            Some(file) => sync(&file).map_err(|error| Error::io("writing", shown, error)),
             None => Ok(()),
         })
         .await
     }
 
     pub(crate) async fn publish(&mut self) -> Result<String> {
-        let Some(temporary) = self.temporary.take() else {
+        let Some(mut temporary) = self.temporary.take() else {
             return Err(Error::Internal("a file was published twice".into()));
         };
         let (path, shown, overwrite) = (self.path.clone(), self.shown.clone(), self.overwrite);
         let folder = self.folder.clone();
-        let published = blocking(move || {
+        let (published, synced) = blocking(move || {
             let failed = |error| Error::io("writing", shown.clone(), error);
             let has_replaced = overwrite && replaced::take_after(&path, &temporary).map_err(failed)?;
             let ours = std::fs::symlink_metadata(&temporary).map_err(failed)?;
-            let moved = if overwrite { temporary.persist(&path) } else { temporary.persist_noclobber(&path) };
-            moved.map_err(|error| match error.error.kind() {
-                std::io::ErrorKind::AlreadyExists => Error::exists(&shown, ExistsWhy::Exists),
-                _ => Error::io("writing", shown.clone(), error.error),
+            let existing = if overwrite { Existing::Replaced } else { Existing::Kept };
+            let how = into_place(&temporary, &path, existing).map_err(|error| match error.kind() {
+                ErrorKind::AlreadyExists => Error::exists(&shown, ExistsWhy::Exists),
+                _ => failed(error),
             })?;
-            let published = Published::now(&path, &ours, has_replaced);
-            if let Some(folder) = folder {
-                folder.sync();
-            }
-            Ok(published)
+            temporary.disable_cleanup(true);
+            let published = Published::now(&path, &ours, has_replaced, how);
+            Ok((published, folder.map_or(Ok(()), |folder| folder.sync()).map_err(failed)))
         })
         .await?;
         self.published = Some(published);
+        if let Err(error) = synced {
+            // Nobody knows whether the name will still be there after a crash.
+            self.retract();
+            return Err(error);
+        }
         Ok(self.shown.clone())
+    }
+
+    /// Whether the file is in its place, and the file system had no way to keep it from replacing one that came there at the
+    /// same moment.
+    pub(crate) fn came_after_a_look(&self) -> bool {
+        self.published.as_ref().is_some_and(|published| published.how == Placed::AfterALook)
+    }
+
+    /// Of files that wait to be published one that would get the name of another: their names differ in case only, and
+    /// their folder does not tell such names apart.
+    pub(super) fn with_anothers_name<'a>(files: impl Iterator<Item = &'a LocalSink>) -> Option<String> {
+        let mut names = HashSet::new();
+        let mut again = files.filter(|file| !names.insert(file.path.to_string_lossy().to_lowercase()));
+        again.find(|file| file.temporary().is_some_and(is_in_other_case)).map(|file| file.shown.clone())
     }
 
     pub(crate) fn abort(&mut self) {
@@ -234,10 +259,11 @@ impl LocalSink {
             && let Ok(aside) = Builder::new().prefix(".").suffix(".aside").tempfile_in(folder_of(&self.path))
             && std::fs::rename(&self.path, aside.path()).is_ok()
             && !published.lies_at(aside.path())
-            && let Err(error) = aside.into_temp_path().persist_noclobber(&self.path)
         {
-            // Two strangers' files want one name: none of them is removed.
-            let _ = error.path.keep();
+            // Where two strangers' files want one name, none of them is removed.
+            let mut theirs = aside.into_temp_path();
+            let _ = into_place(&theirs, &self.path, Existing::Kept);
+            theirs.disable_cleanup(true);
         }
         self.folder = None;
     }
@@ -245,10 +271,11 @@ impl LocalSink {
 
 impl Published {
     /// The file that has just got this name; it was `ours` before.
-    fn now(path: &Path, ours: &std::fs::Metadata, has_replaced: bool) -> Self {
+    fn now(path: &Path, ours: &std::fs::Metadata, has_replaced: bool, how: Placed) -> Self {
         let (device, inode) = (ours.dev(), ours.ino());
         let modified = ours.modified().ok();
-        let mut published = Published { device, inode, tag: unpublished_tag(ours), modified, has_replaced };
+        let tag = unpublished_tag(ours);
+        let mut published = Published { device, inode, tag, modified, has_replaced, how };
         // Where another one lies there already, what is known of ours is all that will ever be known.
         if let Some(there) = published.meta_at(path) {
             published.tag = local_tag(&there);
@@ -269,11 +296,9 @@ impl Published {
 /// A folder that cannot be made is not a source that was not found.
 fn creation(shown: &str, error: std::io::Error) -> Error {
     match Error::io("writing", shown, error) {
-        Error::NotFound(_) => Error::Io {
-            doing: "writing",
-            object: shown.to_owned(),
-            source: std::io::ErrorKind::NotFound.into(),
-        },
+        Error::NotFound(_) => {
+            Error::Io { doing: "writing", object: shown.to_owned(), source: ErrorKind::NotFound.into() }
+        }
         other => other,
     }
 }
@@ -285,7 +310,21 @@ fn folder_of(path: &Path) -> &Path {
     }
 }
 
-/// The first bytes of a name, so that the temporary's name stays within the 255 bytes a file system allows.
+/// What a temporary's name has besides the file's: two dots, six characters at random, and what it ends in.
+const ADDED: usize = 8 + SUFFIX.len();
+
+/// Brings the bytes to rest, on every file system that has a call for it.
+fn sync(file: &File) -> std::io::Result<()> {
+    file.sync_all().or_else(|error| if is_unknown_call(&error) { Ok(()) } else { Err(error) })
+}
+
+/// Whether a temporary is found by its name in capitals too; nobody else has a file of such a name.
+fn is_in_other_case(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).map(str::to_uppercase);
+    name.is_some_and(|name| std::fs::symlink_metadata(path.with_file_name(name)).is_ok())
+}
+
+/// The first bytes of a name, so that the temporary's name stays within what the file system allows.
 fn cut(name: &str, most: usize) -> &str {
     let end = (0..=most.min(name.len())).rev().find(|&at| name.is_char_boundary(at)).unwrap_or(0);
     &name[..end]

@@ -2,6 +2,7 @@
 //! [`Sink::abort`]. Devices, pipes and standard output have no final name: what is written is out.
 
 mod folder;
+mod into_place;
 mod journal;
 mod local;
 mod object;
@@ -11,13 +12,14 @@ mod server;
 mod staged;
 mod target;
 
+pub(crate) use folder::longest_name;
 pub(crate) use local::PositionedFile;
 pub(crate) use object::run_of;
 pub(crate) use publication::Publication;
 pub(crate) use server::Sources;
 pub(crate) use target::{SinkOptions, Target};
 
-use crate::model::{Error, Result};
+use crate::model::{Error, Incomplete, Result};
 use crate::store::{Limits, Location, Object, blocking};
 use local::LocalSink;
 use object::ObjectSink;
@@ -211,13 +213,19 @@ impl Sink {
         }
     }
 
-    /// Gives a local file this time of modification, after the last byte and before [`Self::publish`]; `false` where
-    /// the time is not ours to give.
-    pub(crate) fn stamp(&mut self, time: DateTime<Utc>) -> Result<bool> {
+    /// Gives a local file this time of modification, after the last byte and before [`Self::publish`], and returns the
+    /// time as the file system keeps it; `None` where it is not ours to give.
+    pub(crate) fn stamp(&mut self, time: DateTime<Utc>) -> Result<Option<DateTime<Utc>>> {
         match self {
-            Sink::Local(sink) => sink.stamp(time.into()).map(|()| true),
-            _ => Ok(false),
+            Sink::Local(sink) => Ok(sink.stamp(time.into())?.map(DateTime::from)),
+            _ => Ok(None),
         }
+    }
+
+    /// Whether the published file may have replaced one that came there at the same moment, as the file system has nothing
+    /// better than a look before a rename.
+    pub(crate) fn came_after_a_look(&self) -> bool {
+        matches!(self, Sink::Local(sink) if sink.came_after_a_look())
     }
 
     /// Whether it ends up on local disk.
@@ -299,7 +307,17 @@ impl Sink {
 /// Brings finished files into sight, in order. Each appears whole; where one cannot, those that came into sight before
 /// it are taken back, unless they may have replaced others: then what was there before is gone, and the new ones are
 /// whole.
+///
+/// # Errors
+/// [`Incomplete::SameNameHere`] where the file system would give one name to two of them, before any is published.
 pub(crate) async fn publish_all(mut sinks: Vec<&mut Sink>) -> Result<()> {
+    let local = sinks.iter().filter_map(|sink| match sink {
+        Sink::Local(sink) => Some(sink),
+        _ => None,
+    });
+    if let Some(name) = LocalSink::with_anothers_name(local) {
+        return Err(Incomplete::SameNameHere { name }.into());
+    }
     for i in 0..sinks.len() {
         if let Err(error) = sinks[i].publish().await {
             for sink in &mut sinks[i..] {

@@ -1,5 +1,6 @@
 //! What a file that is replaced hands on to the new one: who owns it, and who may read it.
 
+use super::into_place::is_unknown_call;
 use rustix::fs::{XattrFlags, getxattr, setxattr};
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -34,7 +35,12 @@ pub(super) fn take_after(path: &Path, new: &Path) -> io::Result<bool> {
     // What a group was allowed is not allowed to another group; nor is anything run under another owner's name.
     let kept = if has_group { 0o777 } else { 0o707 };
     let special = if has_owner && has_group { old.mode() & 0o7000 } else { 0 };
-    std::fs::set_permissions(new, std::fs::Permissions::from_mode(old.mode() & kept | special))?;
+    let wanted = old.mode() & kept | special;
+    match std::fs::set_permissions(new, std::fs::Permissions::from_mode(wanted)) {
+        // A file system that has no modes, or one for all files: nobody may do more with the new file than with the old one.
+        Err(error) if has_no_modes(&error) && is_within(own.mode(), old.mode()) => {}
+        set => set?,
+    }
     for name in ATTRIBUTES {
         let mut value = vec![0; 64 * 1024];
         if let Ok(length) = getxattr(path, name, &mut value[..]) {
@@ -43,6 +49,15 @@ pub(super) fn take_after(path: &Path, new: &Path) -> io::Result<bool> {
         }
     }
     Ok(true)
+}
+
+fn has_no_modes(error: &io::Error) -> bool {
+    is_unknown_call(error) || error.kind() == io::ErrorKind::PermissionDenied
+}
+
+/// Whether a mode allows nothing that another does not.
+fn is_within(mode: u32, other: u32) -> bool {
+    mode & 0o777 & !other == 0
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 use super::location::Location;
 
+use std::ffi::{OsStr, OsString};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
@@ -55,7 +56,7 @@ impl Place {
             let wanted = folder.on_disk()?;
             let mut above = Path::new(&self.path).ancestors().skip(1);
             above
-                .find(|above| id(above) == Some(wanted))
+                .find(|above| id(above) == Some(wanted) || is_in_other_case(above, Path::new(&folder.path)))
                 .and_then(|above| below(above.to_str()?.trim_end_matches('/')))
         })
     }
@@ -63,6 +64,13 @@ impl Place {
     /// Whether this is the place of `name` in a folder.
     pub(crate) fn is_in(&self, folder: &Place, name: &str) -> bool {
         self.within(folder) == Some(name)
+    }
+
+    /// Whether both are one file, whose names differ in case only: some file systems do not tell such names apart.
+    pub(crate) fn is_in_other_case(&self, other: &Place) -> bool {
+        self.root.is_empty()
+            && other.root.is_empty()
+            && is_in_other_case(Path::new(&self.path), Path::new(&other.path))
     }
 
     /// What the system knows the folder as, where it lies on local disk.
@@ -74,6 +82,31 @@ impl Place {
 
 fn id(path: &Path) -> Option<(u64, u64)> {
     std::fs::metadata(path).ok().map(|meta| (meta.dev(), meta.ino()))
+}
+
+/// Whether two paths that differ in case only lead to one place. Numbers of inodes do not tell that everywhere: FUSE has one
+/// for each name that was asked for.
+fn is_in_other_case(one: &Path, other: &Path) -> bool {
+    let is_alike = one != other
+        && one.as_os_str().len() == other.as_os_str().len()
+        && one.to_string_lossy().to_lowercase() == other.to_string_lossy().to_lowercase();
+    if !is_alike || one.symlink_metadata().is_err() || other.symlink_metadata().is_err() {
+        return false;
+    }
+    let parts = |path: &Path| path.ancestors().map(Path::to_path_buf).collect::<Vec<_>>();
+    // Each folder on the way lists the names that there are: where one of two is not among them, it is another spelling.
+    parts(one).iter().zip(parts(other)).all(|(one, other)| match (one.file_name(), other.file_name()) {
+        (Some(a), Some(b)) if a != b => {
+            id(one).is_some_and(|id_one| Some(id_one) == id(&other)) || !lists_both(one, a, b)
+        }
+        _ => true,
+    })
+}
+
+fn lists_both(path: &Path, one: &OsStr, other: &OsStr) -> bool {
+    let Some(entries) = path.parent().and_then(|folder| std::fs::read_dir(folder).ok()) else { return true };
+    let names: Vec<OsString> = entries.flatten().map(|entry| entry.file_name()).collect();
+    [one, other].iter().all(|wanted| names.iter().any(|name| name == wanted))
 }
 
 /// The same path from the root on, without links as far as it exists.
@@ -122,6 +155,27 @@ mod tests {
         assert_eq!(Place::of_file(&local(&scratch.path().join("in2/x.csv"))).within(&place), None);
         // A link in place of a file is what is replaced.
         assert_ne!(Place::of_file(&local(&scratch.path().join("link"))).path, place.path);
+    }
+
+    #[test]
+    fn names_that_differ_in_case_are_two_where_both_are_listed() {
+        let scratch = tempfile::tempdir().expect("a folder");
+        for name in ["in", "IN", "in/x.csv", "in/X.csv", "IN/x.csv"] {
+            let path = scratch.path().join(name);
+            let made = if name.contains('.') { std::fs::write(path, "x") } else { std::fs::create_dir(path) };
+            made.expect("made");
+        }
+        let at = |name: &str| Place::of_file(&local(&scratch.path().join(name)));
+        for (one, other) in
+            [("in/x.csv", "in/X.csv"), ("in/x.csv", "IN/x.csv"), ("in/x.csv", "in/absent.csv")]
+        {
+            assert!(!at(one).is_in_other_case(&at(other)), "{one} {other}");
+        }
+        assert_eq!(at("IN/x.csv").within(&Place::of_folder(&local(&scratch.path().join("in")))), None);
+        // As a file system without cases would have it.
+        std::fs::remove_file(scratch.path().join("in/X.csv")).expect("removed");
+        std::fs::hard_link(scratch.path().join("in/x.csv"), scratch.path().join("in/X.csv")).expect("linked");
+        assert!(at("in/x.csv").is_in_other_case(&at("in/X.csv")));
     }
 
     #[test]

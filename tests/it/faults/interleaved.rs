@@ -87,7 +87,7 @@ fn under_strace(scratch: &Scratch, inject: &str, arguments: &str) -> Command {
 }
 
 /// Whether `strace` is there. Where everything must be tested it has to be.
-fn has_strace() -> bool {
+pub(super) fn has_strace() -> bool {
     let runs = Command::new("strace").args(["-qq", "-o", "/dev/null", "true"]).stderr(Stdio::null()).status();
     let runs = runs.is_ok_and(|status| status.success());
     assert!(runs || std::env::var_os("CI").is_none(), "strace is missing or may not trace");

@@ -1,0 +1,159 @@
+//! Gives a finished file its final name: takes two paths in one folder, tells how surely no other file was replaced.
+//!
+//! Linux has a rename that fails where the name is taken, and every file system of its own knows it. Many others do not:
+//! FUSE, SMB, 9p, FAT and exFAT. There a hard link does the same. Where there are no links either, all that is left is
+//! a look before the rename.
+
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::io::Errno;
+use std::fs::{self, Metadata};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+/// How a file got its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Placed {
+    /// In one step: it replaced what it was to replace, and nothing else.
+    InOneStep,
+    /// After a look whether the name is free: a file that came between look and rename is replaced.
+    AfterALook,
+}
+
+/// Whether a file that has the name already is replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Existing {
+    Replaced,
+    Kept,
+}
+
+/// Gives a file its name.
+///
+/// # Errors
+/// Of the kind [`io::ErrorKind::AlreadyExists`] where the name is taken, and that file is to be kept.
+pub(super) fn into_place(file: &Path, name: &Path, existing: Existing) -> io::Result<Placed> {
+    let ours = fs::symlink_metadata(file)?;
+    let moved = |done: io::Result<()>| done.or_else(|error| moved_all_the_same(error, file, name, &ours));
+    if existing == Existing::Replaced {
+        return moved(fs::rename(file, name)).map(|()| Placed::InOneStep);
+    }
+    match moved(renameat_with(CWD, file, CWD, name, RenameFlags::NOREPLACE).map_err(io::Error::from)) {
+        Err(error) if is_lacking(&error) => {}
+        done => return done.map(|()| Placed::InOneStep),
+    }
+    match fs::hard_link(file, name).or_else(|error| linked_all_the_same(error, name, &ours)) {
+        Err(error) if is_lacking(&error) => {}
+        // Two names are one too many, and harmless: the next run that writes here removes the other.
+        done => return done.map(|()| drop(fs::remove_file(file))).map(|()| Placed::InOneStep),
+    }
+    match fs::symlink_metadata(name) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+        Ok(_) => return Err(io::ErrorKind::AlreadyExists.into()),
+    }
+    moved(fs::rename(file, name)).map(|()| Placed::AfterALook)
+}
+
+/// Whether a file system says that it has no such call, as opposed to failing at it. Some say that nobody is permitted:
+/// where that is meant of the user, what is tried next fails too.
+fn is_lacking(error: &io::Error) -> bool {
+    is_unknown_call(error) || Errno::from_io_error(error) == Some(Errno::PERM)
+}
+
+/// Whether there is no such call for the file.
+pub(super) fn is_unknown_call(error: &io::Error) -> bool {
+    let lacking = [Errno::NOSYS, Errno::INVAL, Errno::NOTSUP, Errno::OPNOTSUPP];
+    Errno::from_io_error(error).is_some_and(|error| lacking.contains(&error))
+}
+
+/// A server may have renamed the file and its answer be lost: asked again, NFS says that there is no such file, or that the
+/// name is taken. Nobody else knows the temporary, so a file of its number under the final name is ours.
+fn moved_all_the_same(error: io::Error, file: &Path, name: &Path, ours: &Metadata) -> io::Result<()> {
+    let is_doubtful = matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::AlreadyExists);
+    let is_gone = || fs::symlink_metadata(file).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+    match is_doubtful && is_gone() && fs::symlink_metadata(name).is_ok_and(|there| is_same(&there, ours)) {
+        true => Ok(()),
+        false => Err(error),
+    }
+}
+
+/// As [`moved_all_the_same`], of a link: then the file has two names.
+fn linked_all_the_same(error: io::Error, name: &Path, ours: &Metadata) -> io::Result<()> {
+    let is_second = |there: Metadata| is_same(&there, ours) && there.nlink() == ours.nlink() + 1;
+    match error.kind() == io::ErrorKind::AlreadyExists && fs::symlink_metadata(name).is_ok_and(is_second) {
+        true => Ok(()),
+        false => Err(error),
+    }
+}
+
+fn is_same(there: &Metadata, ours: &Metadata) -> bool {
+    let of = |meta: &Metadata| (meta.dev(), meta.ino(), meta.len());
+    of(there) == of(ours)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_is_taken_is_kept_unless_it_is_to_be_replaced() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (file, name) = (folder.path().join("file"), folder.path().join("name"));
+        for existing in [Existing::Kept, Existing::Replaced] {
+            for was_there in [false, true] {
+                fs::write(&file, "ours").expect("written");
+                let _ = fs::remove_file(&name);
+                if was_there {
+                    fs::write(&name, "theirs").expect("written");
+                }
+                let placed = into_place(&file, &name, existing);
+                if was_there && existing == Existing::Kept {
+                    assert_eq!(placed.expect_err("taken").kind(), io::ErrorKind::AlreadyExists);
+                    assert_eq!(fs::read_to_string(&name).expect("there"), "theirs");
+                    assert!(file.exists());
+                } else {
+                    assert_eq!(placed.expect("placed"), Placed::InOneStep);
+                    assert_eq!(fs::read_to_string(&name).expect("there"), "ours");
+                    assert!(!file.exists());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_an_answer_says_of_a_file_that_is_in_its_place_is_not_believed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (file, name) = (folder.path().join("file"), folder.path().join("name"));
+        fs::write(&file, "ours").expect("written");
+        let ours = fs::symlink_metadata(&file).expect("there");
+        let missing = || io::Error::from(io::ErrorKind::NotFound);
+        let taken = || io::Error::from(io::ErrorKind::AlreadyExists);
+        // Nothing was done.
+        assert!(moved_all_the_same(missing(), &file, &name, &ours).is_err());
+        assert!(linked_all_the_same(taken(), &name, &ours).is_err());
+        fs::write(&name, "them").expect("written");
+        assert!(moved_all_the_same(taken(), &file, &name, &ours).is_err());
+        assert!(linked_all_the_same(taken(), &name, &ours).is_err());
+        fs::remove_file(&name).expect("removed");
+        // It was, and the answer lost.
+        fs::hard_link(&file, &name).expect("linked");
+        assert!(linked_all_the_same(taken(), &name, &ours).is_ok());
+        assert!(moved_all_the_same(taken(), &file, &name, &ours).is_err());
+        fs::remove_file(&file).expect("removed");
+        assert!(moved_all_the_same(missing(), &file, &name, &ours).is_ok());
+        assert!(moved_all_the_same(taken(), &file, &name, &ours).is_ok());
+        let denied = io::Error::from(io::ErrorKind::PermissionDenied);
+        assert!(moved_all_the_same(denied, &file, &name, &ours).is_err());
+        // Another's file came in its place.
+        fs::remove_file(&name).expect("removed");
+        fs::write(&name, "theirs").expect("written");
+        assert!(moved_all_the_same(missing(), &file, &name, &ours).is_err());
+    }
+
+    #[test]
+    fn a_call_that_fails_is_no_call_that_is_lacking() {
+        let is = |errno: Errno| is_lacking(&errno.into());
+        assert!([Errno::NOSYS, Errno::INVAL, Errno::PERM, Errno::OPNOTSUPP].into_iter().all(is));
+        assert!(![Errno::IO, Errno::EXIST, Errno::NOSPC, Errno::ACCESS, Errno::ROFS].into_iter().any(is));
+    }
+}
