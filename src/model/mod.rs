@@ -20,6 +20,7 @@ mod naming;
 mod not_found;
 mod options;
 mod output_exists;
+mod place_problem;
 mod progress;
 mod redacted;
 mod remedy;
@@ -65,6 +66,7 @@ pub use options::{
     parse_duration, parse_since, parse_size,
 };
 pub use output_exists::{ExistsWhy, OutputExists};
+pub use place_problem::PlaceProblem;
 pub use progress::{Event, WrittenFile};
 pub(crate) use progress::{Progress, attend, stopped};
 pub use redacted::{keep_secret, redacted, without_secrets};

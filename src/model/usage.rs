@@ -5,6 +5,7 @@ use super::format::Compression;
 use super::job_problem::{ArnProblem, EventProblem};
 use super::kind::Kind;
 use super::named::Named;
+use super::place_problem::PlaceProblem;
 use super::setting::{Setting, SettingName};
 use super::store_problem::StoreProblem;
 use super::value_kind::ValueKind;
@@ -190,6 +191,13 @@ pub enum UsageError {
     },
     /// A store cannot be reached as it was asked for, or would refuse what is written.
     Store(StoreProblem),
+    /// A text names no place that can be read or written here.
+    Place {
+        /// The text; of a web address without its query, which may be a secret.
+        place: String,
+        /// Why.
+        problem: PlaceProblem,
+    },
     /// A text is not the ARN of an export job.
     Arn {
         /// The text.
@@ -445,6 +453,7 @@ impl Named for UsageError {
                 write!(f, "step {step} of {frequency} after {start} is not within the years 0 to 9999")
             }
             UsageError::Store(problem) => problem.write(f, name),
+            UsageError::Place { place, problem } => problem.write(f, place),
         }
     }
 }
@@ -592,6 +601,21 @@ mod tests {
                 UsageError::ReceiptNameTooLong { name: text("x.csv.receipt.json"), most: 9 },
                 "the receipt \"x.csv.receipt.json\" would have a name of 18 bytes, more than the 9 there can be; give the \
                  output a shorter name, or leave the receipt out with no_receipt",
+            ),
+            (
+                UsageError::Place {
+                    place: text("s3:/b"),
+                    problem: PlaceProblem::HalfUrl { meant: text("s3://b") },
+                },
+                "s3:/b is no URL; write s3://b, or ./s3:/b for a path",
+            ),
+            (
+                UsageError::Place {
+                    place: text("b/y"),
+                    problem: PlaceProblem::OtherFolder { first: text("a/x") },
+                },
+                "b/y and a/x do not lie in one folder, so they are no one source; name files of one folder, or a folder \
+                 with both below it",
             ),
             (
                 UsageError::NameTooLong { name: text("x.csv.receipt.json"), most: 9 },

@@ -160,6 +160,9 @@ impl<'a> Asked<'a> {
         if options.split.is_some() && !matches!(output, Output::Folder(_)) {
             return Err(UsageError::SplitOfMerge.into());
         }
+        if let Output::File(location) | Output::Folder(location) = output {
+            location.must_be_writable()?;
+        }
         if options.verify && output.is_written_straight() {
             return Err(UsageError::VerifyStream.into());
         }

@@ -103,6 +103,7 @@ pub async fn sample_until(
 ) -> Result<SampleReport> {
     let began = Instant::now();
     options.check()?;
+    target.must_be_writable()?;
     let layout = Layout::new(options)?;
     let columns = column_summaries(&layout.schema());
     let folder = match options.kind.backtest_folder() {

@@ -20,10 +20,7 @@ pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// or `AWS_PROXY_URL`, takes precedence over that.
 #[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
 pub(super) fn client_options(prefix: &str) -> Result<object_store::ClientOptions> {
-    let mut options = object_store::ClientOptions::new()
-        .with_timeout_disabled()
-        .with_connect_timeout(CONNECT_TIMEOUT)
-        .with_read_timeout(SILENCE);
+    let mut options = plain_client_options();
     for (name, value) in std::env::vars_os() {
         if let (Some(name), Some(value)) = (name.to_str(), value.to_str())
             && let Some(key) = name.strip_prefix(prefix)
@@ -37,6 +34,15 @@ pub(super) fn client_options(prefix: &str) -> Result<object_store::ClientOptions
         }
     }
     Ok(options)
+}
+
+/// What every client is set up with.
+#[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
+pub(super) fn plain_client_options() -> object_store::ClientOptions {
+    object_store::ClientOptions::new()
+        .with_timeout_disabled()
+        .with_connect_timeout(CONNECT_TIMEOUT)
+        .with_read_timeout(SILENCE)
 }
 
 /// Tries, their distances and jitter are object_store's own; the time is the caller's.
@@ -95,5 +101,31 @@ impl HttpService for Unconnected {
 impl HttpConnector for Unconnected {
     fn connect(&self, _: &object_store::ClientOptions) -> object_store::Result<HttpClient> {
         Ok(HttpClient::new(Unconnected))
+    }
+}
+
+#[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
+/// Longer each time, and at random up to half of it less, so that many that failed together do not return together.
+pub(super) fn wait_before(retry: usize, backoff: &object_store::BackoffConfig) -> Duration {
+    let times = backoff.base.powi(i32::try_from(retry - 1).unwrap_or(i32::MAX));
+    let longest = (backoff.init_backoff.as_secs_f64() * times).min(backoff.max_backoff.as_secs_f64());
+    Duration::from_secs_f64(longest / 2.0 * (1.0 + fastrand::f64()))
+}
+
+#[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use object_store::BackoffConfig;
+
+    #[test]
+    fn waits_grow_and_are_bounded() {
+        let backoff = BackoffConfig::default();
+        let mut longest = backoff.init_backoff;
+        for retry in [1, 2, 3, 20, 2_000] {
+            let wait = wait_before(retry, &backoff);
+            assert!(wait >= longest / 2 && wait <= longest, "{retry}: {wait:?}");
+            longest = if retry < 3 { longest * 2 } else { backoff.max_backoff };
+        }
     }
 }

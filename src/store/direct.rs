@@ -5,6 +5,7 @@
 //! Keys go over the wire byte by byte: no segment is empty, `.` or `..` to a server, whatever it is to a path. Signed by
 //! Amazon's own crate, as object_store's signer takes an address for a path, too.
 
+use super::client::wait_before;
 use super::failure::{answered, one_line};
 use super::http::status_of;
 use super::s3::S3;
@@ -17,12 +18,11 @@ use aws_sigv4::http_request::{
 };
 use aws_sigv4::sign::v4;
 use bytes::Bytes;
-use object_store::BackoffConfig;
 use object_store::client::{HttpClient, HttpError, HttpErrorKind, HttpRequest};
 use object_store::signer::{HeaderMap, HeaderName, HeaderValue, Method};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use std::fmt;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 /// Asks a bucket itself.
 #[derive(Clone)]
@@ -256,13 +256,6 @@ impl Answer {
     }
 }
 
-/// Longer each time, and at random up to half of it less, so that many that failed together do not return together.
-fn wait_before(retry: usize, backoff: &BackoffConfig) -> Duration {
-    let times = backoff.base.powi(i32::try_from(retry - 1).unwrap_or(i32::MAX));
-    let longest = (backoff.init_backoff.as_secs_f64() * times).min(backoff.max_backoff.as_secs_f64());
-    Duration::from_secs_f64(longest / 2.0 * (1.0 + fastrand::f64()))
-}
-
 /// What the value of a query may not hold as it is: all but the unreserved characters of RFC 3986, which signatures go
 /// by.
 const ENCODED_VALUE: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -311,17 +304,6 @@ mod tests {
         assert_eq!(answer(200, "<Error><Code>SlowDown</Code></Error>").status, 503);
         assert_eq!(answer(200, "<Error><Code>AccessDenied</Code></Error>").status, 403);
         assert_eq!(answer(200, "<List><Error><Code>AccessDenied</Code></Error></List>").status, 200);
-    }
-
-    #[test]
-    fn waits_grow_and_are_bounded() {
-        let backoff = BackoffConfig::default();
-        let mut longest = backoff.init_backoff;
-        for retry in [1, 2, 3, 20, 2_000] {
-            let wait = wait_before(retry, &backoff);
-            assert!(wait >= longest / 2 && wait <= longest, "{retry}: {wait:?}");
-            longest = if retry < 3 { longest * 2 } else { backoff.max_backoff };
-        }
     }
 
     #[test]

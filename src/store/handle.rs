@@ -8,6 +8,7 @@ use super::direct::Direct;
 use super::failure::store_error;
 use super::object::{Object, blocking, changed, good_tag, local_object, open_local, read_local};
 use super::objects::{ContentType, ObjectOptions};
+use super::web::Web;
 use crate::model::{Error, Escaped, Missing, NotFound, Result, StoreProblem};
 
 use bytes::Bytes;
@@ -41,11 +42,19 @@ pub(crate) struct Connected {
     pub(crate) copier: Option<Copier>,
     /// Lists and reads by requests of ours, where it is one of S3.
     pub(crate) direct: Option<Direct>,
+    /// It is a web server, which can only be asked for files that were named.
+    pub(crate) web: Option<Web>,
 }
 
 impl<T: ObjectStore> From<Arc<T>> for Connected {
     fn from(store: Arc<T>) -> Self {
-        Connected { store, uploads: None, copier: None, direct: None }
+        Connected { store, uploads: None, copier: None, direct: None, web: None }
+    }
+}
+
+impl Connected {
+    pub(super) fn web(web: Web) -> Self {
+        Connected { store: web.store(), uploads: None, copier: None, direct: None, web: Some(web) }
     }
 }
 
@@ -84,7 +93,7 @@ impl Store {
     }
 
     pub(crate) fn remote(store: Arc<dyn ObjectStore>, root: String) -> Self {
-        Self::connected(Connected { store, uploads: None, copier: None, direct: None }, root)
+        Self::connected(Connected { store, uploads: None, copier: None, direct: None, web: None }, root)
     }
 
     pub(crate) fn connected(connected: Connected, root: String) -> Self {
@@ -145,6 +154,28 @@ impl Store {
         match &self.backend {
             Backend::Local => None,
             Backend::Remote(connected) => connected.uploads.as_ref(),
+        }
+    }
+
+    /// Whether it is a web server: files that were named can be read, and nothing can be listed or written.
+    pub(crate) fn is_read_only(&self) -> bool {
+        self.web().is_some()
+    }
+
+    fn web(&self) -> Option<&Web> {
+        match &self.backend {
+            Backend::Local => None,
+            Backend::Remote(connected) => connected.web.as_ref(),
+        }
+    }
+
+    /// The same store, which knows what was named of the other too.
+    pub(super) fn joined(&self, other: &Store) -> Store {
+        match (self.web(), other.web()) {
+            (Some(web), Some(more)) => {
+                Store::connected(Connected::web(web.joined(more)), self.root.to_string())
+            }
+            _ => self.clone(),
         }
     }
 
@@ -263,7 +294,8 @@ impl Store {
             url: self.url(&key),
             key,
             size: meta.size,
-            modified: Some(meta.last_modified),
+            // Where an answer names no time, object_store has the first one there is.
+            modified: Some(meta.last_modified).filter(|time| time.timestamp() != 0),
             e_tag: good_tag(meta.e_tag),
             no_file: None,
         }

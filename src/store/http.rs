@@ -101,7 +101,8 @@ enum Refused {
     #[error("{0}")]
     Url(String),
     #[error(
-        "the answer (status {status}) sends us to {to}, and no redirect is followed; see to the endpoint and the region"
+        "the answer (status {status}) sends us to {to}, and no redirect is followed; see to the address, or to the endpoint and \
+         the region"
     )]
     Elsewhere { status: u16, to: String },
     #[error("{0}")]

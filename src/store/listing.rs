@@ -4,8 +4,9 @@ use super::glob::Glob;
 use super::location::Location;
 use super::object::{NoFile, Object, local_object, object_without_file};
 use super::place::Place;
-use crate::model::{Error, NotFound, Result};
+use crate::model::{Error, NotFound, PlaceProblem, Result, UsageError};
 
+use futures::{StreamExt, TryStreamExt, stream};
 use std::collections::HashSet;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -27,21 +28,49 @@ pub(crate) async fn list(location: &Location) -> Result<Listing> {
 /// As [`list`], where so many objects are known that their listing has several pages: what lies between two of the
 /// `page_starts`, which are keys in ascending order, is asked for beside the rest. For stores that list in that order.
 pub(crate) async fn list_between(location: &Location, page_starts: &[&str]) -> Result<Listing> {
-    let mut listing = match location.store.object_store() {
-        None => {
-            let location = location.clone();
-            super::object::blocking(move || list_local(&location)).await?
-        }
-        Some(_) => list_remote(location, page_starts).await?,
+    let mut listing = match location.named() {
+        [] => list_one(location.clone(), page_starts).await?,
+        several => list_each(several).await?,
     };
     listing.objects.sort_by(|a, b| a.key.cmp(&b.key));
+    listing.objects.dedup_by(|a, b| a.key == b.key);
+    listing.is_single_file &= listing.objects.len() == 1;
     Ok(listing)
+}
+
+/// Listings of places that were named one by one, which are made at once.
+const CONCURRENT_LISTINGS: usize = 16;
+
+/// All that several places hold. Whoever names a place means it: one without anything is an error.
+async fn list_each(several: &[Location]) -> Result<Listing> {
+    let lists = stream::iter(several.iter().cloned()).map(|one| async move {
+        let place = one.to_string();
+        let found = list_one(one, &[]).await?;
+        if found.objects.is_empty() { Err(Error::from(NotFound::Empty { place })) } else { Ok(found) }
+    });
+    let lists: Vec<Listing> = lists.buffered(CONCURRENT_LISTINGS).try_collect().await?;
+    let is_single_file = lists.iter().all(|list| list.is_single_file);
+    Ok(Listing { objects: lists.into_iter().flat_map(|list| list.objects).collect(), is_single_file })
+}
+
+async fn list_one(location: Location, page_starts: &[&str]) -> Result<Listing> {
+    match location.store.object_store() {
+        None => super::object::blocking(move || list_local(&location)).await,
+        Some(_) => list_remote(&location, page_starts).await,
+    }
 }
 
 async fn list_remote(location: &Location, page_starts: &[&str]) -> Result<Listing> {
     let Some(store) = location.store.object_store() else {
         return Err(Error::Internal("no object store".into()));
     };
+    if location.store.is_read_only() {
+        // A web server lists nothing, and its files are named one by one.
+        return match location.store.head(&location.path).await? {
+            Some(object) => Ok(Listing { objects: vec![object], is_single_file: true }),
+            None => Err(NotFound::Path { path: location.to_string() }.into()),
+        };
+    }
     let (folder, last) = location.split();
     let glob = Glob::new(last);
     if !glob.is_literal() {
@@ -111,6 +140,9 @@ fn list_local(location: &Location) -> Result<Listing> {
             Ok(Listing { objects, is_single_file: false })
         }
         Ok(_) if location.is_folder => Err(NotFound::NotAFolder { path: location.to_string() }.into()),
+        Ok(meta) if !meta.is_file() => {
+            Err(UsageError::Place { place: location.to_string(), problem: PlaceProblem::Endless }.into())
+        }
         Ok(meta) => Ok(Listing { objects: vec![local_object(path, &meta)], is_single_file: true }),
         Err(error) if error.kind() == ErrorKind::NotFound => list_local_glob(location),
         Err(error) => Err(Error::io("listing", path, error)),
@@ -140,7 +172,10 @@ fn list_local_glob(location: &Location) -> Result<Listing> {
 }
 
 /// What a listing of a location finds, however places are spelled.
-pub(crate) struct Coverage {
+pub(crate) struct Coverage(Vec<Covered>);
+
+/// What is found at one place that was named.
+struct Covered {
     /// The location as a folder, and as the file of this name in the folder above.
     folder: Place,
     above: Place,
@@ -151,9 +186,23 @@ pub(crate) struct Coverage {
 
 impl Coverage {
     pub(crate) fn of(source: &Location) -> Self {
+        match source.named() {
+            [] => Coverage(vec![Covered::by(source)]),
+            several => Coverage(several.iter().map(Covered::by).collect()),
+        }
+    }
+
+    /// Whether the listing holds what lies at a place.
+    pub(crate) fn holds(&self, place: &Place) -> bool {
+        self.0.iter().any(|covered| covered.holds(place))
+    }
+}
+
+impl Covered {
+    fn by(source: &Location) -> Self {
         let glob = Glob::new(source.split().1);
         let is_there = source.is_local() && std::fs::metadata(&source.path).is_ok();
-        Coverage {
+        Covered {
             folder: Place::of_folder(source),
             above: Place::of_folder(&source.folder()),
             name: source.split().1.to_owned(),
@@ -161,8 +210,7 @@ impl Coverage {
         }
     }
 
-    /// Whether the listing holds what lies at a place.
-    pub(crate) fn holds(&self, place: &Place) -> bool {
+    fn holds(&self, place: &Place) -> bool {
         let matches = |(folder, glob): &(Place, Glob)| {
             let name = place.within(folder).and_then(|below| below.split('/').next());
             name.is_some_and(|name| glob.matches(name))

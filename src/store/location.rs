@@ -4,16 +4,19 @@
 use super::handle::Store;
 use super::object::Object;
 use super::options::StoreOptions;
-use super::remote::{check_local, connect};
-use crate::model::{Error, Result, StoreProblem, UsageError, ValueKind};
+use super::remote::{check_local, connect, connect_web};
+use super::spelling::{Spelled, spelled};
+use crate::model::{Error, PlaceProblem, Result, StoreProblem, UsageError, ValueKind};
 
 use object_store::ObjectStore;
 use std::fmt;
 use std::sync::Arc;
 
-/// A folder, file or glob on local disk or in an object store.
+/// A folder, file or glob on local disk or in an object store; or several files and folders of one folder.
 ///
-/// Keys and paths are literal: `a%20b`, `+` and blanks stand for themselves.
+/// Keys and paths are literal: `a%20b`, `+` and blanks stand for themselves. A `file://` URL has escapes: `file:///a%20b` is
+/// `/a b`. An `https://` URL is one file of a web server, which can only be read; its query, which may be a signature, is never
+/// shown.
 ///
 /// ```
 /// use forecast_export::Location;
@@ -30,6 +33,8 @@ pub struct Location {
     /// The text ended in `/`: a folder, never a file.
     pub(crate) is_folder: bool,
     text: String,
+    /// Where several files or folders of one folder were named, all of them; `path` is that of the first.
+    named: Arc<[Location]>,
 }
 
 impl Location {
@@ -49,23 +54,52 @@ impl Location {
         if text.is_empty() {
             return Err(UsageError::Empty { what: ValueKind::Location }.into());
         }
-        let Some((scheme, rest)) = text.split_once("://") else {
-            check_local(options)?;
-            return Ok(Self::new(Store::local(), text, text));
+        let (scheme, rest) = match spelled(text)? {
+            Spelled::Path(path) => {
+                check_local(options)?;
+                return Ok(Self::new(Store::local(), &path, text));
+            }
+            Spelled::Url { scheme, rest } => (scheme, rest),
         };
-        if scheme == "file" {
-            check_local(options)?;
-            return Ok(Self::new(Store::local(), rest, text));
+        if matches!(scheme.as_str(), "http" | "https") {
+            let (connected, root, key) = connect_web(&scheme, rest, options)?;
+            let shown = format!("{root}{key}");
+            return Ok(Self::new(Store::connected(connected, root), &key, &shown));
         }
         let (bucket, key) = split_bucket(rest);
         if bucket.is_empty() {
-            let (url, scheme) = (text.to_owned(), scheme.to_owned());
-            return Err(StoreProblem::NoBucket { url, scheme }.into());
+            return Err(StoreProblem::NoBucket { url: text.to_owned(), scheme }.into());
         }
-        let connected = connect(scheme, bucket, options)?;
+        let connected = connect(&scheme, bucket, options)?;
         let store =
             Store::connected(connected, format!("{scheme}://{bucket}/")).with_objects(&options.objects);
         Ok(Self::new(store, key, text))
+    }
+
+    /// Several files or folders of one folder as one source; `self` is the first of them.
+    pub(super) fn with_all(self, named: Vec<Location>) -> Location {
+        let text = format!("{self} and {} more", named.len() - 1);
+        Location { text, named: named.into(), ..self }
+    }
+
+    /// The same place, reached in this way and spelled like this.
+    pub(super) fn by(self, store: &Store, path: String) -> Location {
+        Location { store: store.clone(), path, ..self }
+    }
+
+    /// The files and folders that were named, where there are several.
+    pub(crate) fn named(&self) -> &[Location] {
+        &self.named
+    }
+
+    /// Refuses to write to what can only be read.
+    pub(crate) fn must_be_writable(&self) -> Result<()> {
+        match self.store.is_read_only() {
+            true => {
+                Err(UsageError::Place { place: self.to_string(), problem: PlaceProblem::WebOutput }.into())
+            }
+            false => Ok(()),
+        }
     }
 
     /// A place in a store of the caller's own: `root` is what its objects' names are shown with, such as
@@ -88,7 +122,7 @@ impl Location {
         let trimmed = path.trim_end_matches('/');
         // The root of the file system is the one path that is nothing but slashes.
         let path = if store.is_local() && trimmed.is_empty() && !path.is_empty() { "/" } else { trimmed };
-        Location { store, path: path.to_owned(), is_folder, text: text.to_owned() }
+        Location { store, path: path.to_owned(), is_folder, text: text.to_owned(), named: Arc::default() }
     }
 
     /// The folder above the last segment, and that segment.
@@ -113,6 +147,7 @@ impl Location {
             path,
             is_folder: false,
             text: format!("{}{slash}{name}", self.text),
+            named: Arc::default(),
         }
     }
 
@@ -125,7 +160,9 @@ impl Location {
         let bare = |path: &'a str| path.trim_start_matches('/');
         let below =
             |folder: &str| object.key.strip_prefix(folder).filter(|rest| rest.starts_with('/')).map(bare);
-        match below(bare_of_dot(&self.path)).or_else(|| below(bare_of_dot(self.split().0))) {
+        let is_one = self.named.is_empty();
+        let within = below(bare_of_dot(&self.path)).filter(|_| is_one);
+        match within.or_else(|| below(bare_of_dot(self.split().0))) {
             Some(below) => below,
             None if object.key.starts_with('/') => object.file_name(),
             None => &object.key,
@@ -134,7 +171,8 @@ impl Location {
 
     /// The folder above the last segment.
     pub(crate) fn folder(&self) -> Location {
-        Location { path: self.split().0.to_owned(), is_folder: true, ..self.clone() }
+        let path = self.split().0.to_owned();
+        Location { path, is_folder: true, named: Arc::default(), ..self.clone() }
     }
 
     /// The object of this key in the same store.
@@ -144,6 +182,7 @@ impl Location {
             path: key.to_owned(),
             is_folder: false,
             text: self.store.url(key),
+            named: Arc::default(),
         }
     }
 
@@ -154,7 +193,7 @@ impl Location {
             None => name.to_owned(),
         };
         let (path, text) = (beside(&self.path), beside(&self.text));
-        Location { store: self.store.clone(), path, is_folder: false, text }
+        Location { store: self.store.clone(), path, is_folder: false, text, named: Arc::default() }
     }
 
     /// The same place, which can only be a folder.

@@ -48,6 +48,8 @@ mod s3;
 mod sdk_client;
 #[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
 mod settings;
+mod several;
+mod spelling;
 #[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
 mod transport;
 #[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
@@ -56,6 +58,11 @@ mod upload_pieces;
 mod upload_ticket;
 #[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
 mod uploads;
+#[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
+mod web;
+#[cfg(not(any(feature = "aws", feature = "gcp", feature = "azure")))]
+#[path = "no_web.rs"]
+mod web;
 #[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
 mod xml;
 

@@ -37,6 +37,13 @@ impl Place {
         Place::of_folder(&location.folder()).child(location.split().1)
     }
 
+    /// Whether both are one place.
+    pub(crate) fn is(&self, other: &Place) -> bool {
+        let is_on_disk =
+            || self.on_disk().is_some_and(|id| Some(id) == other.on_disk()) || self.is_in_other_case(other);
+        self.root == other.root && (self.path == other.path || is_on_disk())
+    }
+
     /// The place of a name in this folder.
     pub(crate) fn child(&self, name: &str) -> Self {
         let slash = if self.path.is_empty() && !self.root.is_empty() { "" } else { "/" };
@@ -171,6 +178,7 @@ mod tests {
         {
             assert!(!at(one).is_in_other_case(&at(other)), "{one} {other}");
         }
+        assert!(!at("in/x.csv").is(&at("IN/x.csv")));
         assert_eq!(at("IN/x.csv").within(&Place::of_folder(&local(&scratch.path().join("in")))), None);
         // As a file system without cases would have it.
         std::fs::remove_file(scratch.path().join("in/X.csv")).expect("removed");

@@ -11,6 +11,7 @@ use super::handle::Connected;
 #[cfg(any(feature = "gcp", feature = "azure"))]
 use super::http::CheckedConnector;
 use super::options::StoreOptions;
+use super::web::Web;
 use crate::model::{Result, StoreProblem};
 
 #[cfg(any(feature = "gcp", feature = "azure"))]
@@ -45,6 +46,16 @@ pub(crate) fn connect(scheme: &str, bucket: &str, options: &StoreOptions) -> Res
     }
 }
 
+/// Reaches one file of a web server: `rest` is what follows `https://`. Returns the server, as it is shown, and the file's key.
+pub(crate) fn connect_web(
+    scheme: &str,
+    rest: &str,
+    options: &StoreOptions,
+) -> Result<(Connected, String, String)> {
+    options.check(&format!("{scheme}://"))?;
+    Web::connect(scheme, rest, options).map(|(web, root, key)| (Connected::web(web), root, key))
+}
+
 /// An environment variable that is set to something.
 #[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
 fn variable(name: &str) -> Option<String> {
@@ -65,7 +76,7 @@ fn s3(bucket: &str, options: &StoreOptions) -> Result<Connected> {
     let is_direct = !store.is_directory();
     let copier = (is_direct && !options.no_sign_request).then(|| Copier::new((*store).clone()));
     let direct = is_direct.then(|| Direct::new((*store).clone()));
-    Ok(Connected { uploads: Some(Arc::clone(&store) as _), copier, direct, store })
+    Ok(Connected { uploads: Some(Arc::clone(&store) as _), copier, direct, store, web: None })
 }
 
 #[cfg(not(feature = "aws"))]

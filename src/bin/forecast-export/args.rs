@@ -207,9 +207,10 @@ pub(crate) enum When {
 /// What is read.
 #[derive(Debug, Args)]
 pub(crate) struct Source {
-    /// A folder, prefix, file or glob: exports/, s3://bucket/exports, 'exports/sales_*'; or an export job's ARN
-    #[arg(required_unless_present = "event", value_name = "SOURCE")]
-    pub(crate) text: Option<String>,
+    /// A folder, prefix, file, glob or URL, or several files of one folder: exports/, s3://bucket/exports, 'exports/sales_*'; -
+    /// is standard input; or an export job's ARN
+    #[arg(id = "text", required_unless_present = "event", value_name = "SOURCE")]
+    pub(crate) texts: Vec<String>,
     #[command(flatten)]
     pub(crate) job: ExportJob,
 }
@@ -217,7 +218,7 @@ pub(crate) struct Source {
 /// What an output is compared with.
 #[derive(Debug, Args)]
 pub(crate) struct Against {
-    /// What it was made of: a folder, prefix, file or glob; or an export job's ARN
+    /// What it was made of: a folder, prefix, file, glob or URL; - is standard input; or an export job's ARN
     #[arg(long = "against", required_unless_present = "event", value_name = "SOURCE")]
     pub(crate) text: Option<String>,
     #[command(flatten)]
@@ -500,8 +501,11 @@ pub(crate) struct Convert {
 
 #[derive(Debug, Args)]
 pub(crate) struct Verify {
-    /// The file, or the folder of part files, that was written
+    /// The file, or the folder of part files, that was written; - is standard input
     pub(crate) output: String,
+    /// More files of SOURCE, where the shell has taken a glob apart
+    #[arg(hide = true, value_name = "SOURCE", conflicts_with = "event")]
+    more: Vec<String>,
     #[command(flatten)]
     pub(crate) against: Against,
     #[command(flatten)]
@@ -717,6 +721,11 @@ impl Resources {
 }
 
 impl Verify {
+    /// All that was named as SOURCE.
+    pub(crate) fn sources(&self) -> Vec<String> {
+        self.against.text.iter().chain(&self.more).cloned().collect()
+    }
+
     pub(crate) fn options(&self) -> Result<Options, Failure> {
         let mut options = Options::default();
         self.choosing.apply(&mut options)?;

@@ -6,14 +6,14 @@ mod flags;
 mod output;
 mod progress;
 mod source;
+mod stdin;
 
 use args::{Cli, Command, Convert, Global, Ls, Merge, SampleArgs, Schema, Source, Verify, Wait};
 use clap::{CommandFactory, Parser};
 use failure::Failure;
 use flags::flag;
 use forecast_export::{
-    Error, Limit, Location, Options, Output, inventory, plan, redacted, run_until, sample_until, schema,
-    verify_until,
+    Error, Limit, Options, Output, inventory, plan, redacted, run_until, sample_until, schema, verify_until,
 };
 use progress::Progress;
 use std::io::{IsTerminal, Write};
@@ -166,16 +166,14 @@ fn is_ignored(signal: u32) -> bool {
 
 async fn ls(global: &Global, args: &Ls) -> Result<(), Failure> {
     let mut options = args.options()?;
-    let source =
-        source::locate(global, args.source.text.as_deref(), &args.source.job, &mut options.select).await?;
+    let source = source::locate(global, &args.source.texts, &args.source.job, &mut options.select).await?;
     let found = inventory(&source, &options).await?;
     if global.json { output::json(&found) } else { output::print(&output::inventory(&found, global.verbose)) }
 }
 
 async fn show_schema(global: &Global, args: &Schema) -> Result<(), Failure> {
     let mut options = args.options()?;
-    let source =
-        source::locate(global, args.source.text.as_deref(), &args.source.job, &mut options.select).await?;
+    let source = source::locate(global, &args.source.texts, &args.source.job, &mut options.select).await?;
     let found = schema(&source, &options).await?;
     if global.json { output::json(&found) } else { output::print(&output::schema(&found)) }
 }
@@ -207,7 +205,7 @@ async fn merge(global: &Global, args: &Merge, stop: &Stop) -> Result<(), Failure
     }
     let objects = args.objects.options();
     let output = if !to_stdout {
-        Output::File(Location::parse_with(&args.output, &global.store_options().with_objects(objects))?)
+        Output::File(source::place(global, &args.output, &global.store_options().with_objects(objects))?)
     } else if objects.is_default() {
         Output::Stdout
     } else {
@@ -228,7 +226,7 @@ async fn convert(global: &Global, args: &Convert, stop: &Stop) -> Result<(), Fai
         return Err(Failure::Usage("convert writes part files into a folder; merge writes to -".into()));
     }
     let options = global.store_options().with_objects(args.objects.options());
-    let output = Output::Folder(Location::parse_with(&args.output, &options)?);
+    let output = Output::Folder(source::place(global, &args.output, &options)?);
     carry_out(global, &args.source, &output, args.options()?, args.shaping.dry_run, stop).await
 }
 
@@ -244,7 +242,7 @@ async fn carry_out(
     // Before anything is written a signal simply ends the work.
     let planned = tokio::select! {
         planned = async {
-            let source = source::locate(global, from.text.as_deref(), &from.job, &mut options.select).await?;
+            let source = source::locate(global, &from.texts, &from.job, &mut options.select).await?;
             Ok::<_, Failure>(plan(&source, output, &options).await?)
         } => planned?,
         () = while_planning => return Err(Error::Stopped.into()),
@@ -283,12 +281,12 @@ async fn carry_out(
 }
 
 async fn verify(global: &Global, args: &Verify, stop: &Stop) -> Result<(), Failure> {
-    let output = Location::parse_with(&args.output, &global.store_options())?;
     let mut options = args.options()?;
-    let source = &args.against;
+    let (source, texts) = (&args.against, args.sources());
+    let output = source::output(global, &args.output, &texts).await?;
     let (while_locating, while_comparing) = (stop.asked(), stop.asked());
     let against = tokio::select! {
-        located = source::locate(global, source.text.as_deref(), &source.job, &mut options.select) => located?,
+        located = source::locate(global, &texts, &source.job, &mut options.select) => located?,
         () = while_locating => return Err(Error::Stopped.into()),
     };
     let mut progress = Progress::new(global);
@@ -310,7 +308,7 @@ async fn verify(global: &Global, args: &Verify, stop: &Stop) -> Result<(), Failu
 
 async fn sample(global: &Global, args: &SampleArgs, stop: &Stop) -> Result<(), Failure> {
     let options = global.store_options().with_objects(args.objects.options());
-    let folder = Location::parse_with(&args.folder, &options)?;
+    let folder = source::place(global, &args.folder, &options)?;
     let mut progress = Progress::new(global);
     let written = sample_until(&folder, &args.options(), stop.asked(), |event| progress.show(&event)).await;
     progress.finish();

@@ -2,28 +2,81 @@
 
 use crate::args::{ExportJob, Global, Wait};
 use crate::failure::Failure;
-use forecast_export::{Error, Location, Selection};
+use crate::stdin;
+use forecast_export::{Error, Location, Selection, StoreOptions};
+use std::borrow::Cow;
 
 /// Where SOURCE is, and for an export job what chooses its run there.
 pub(crate) async fn locate(
     global: &Global,
-    text: Option<&str>,
+    texts: &[String],
     job: &ExportJob,
     selection: &mut Selection,
 ) -> Result<Location, Failure> {
-    if let Some(text) = text.filter(|text| !text.starts_with("arn:")) {
-        if job.wait.is_some() {
-            return Err(Failure::Usage(format!(
-                "--wait waits for an export job, and {text} is no ARN of one"
-            )));
+    let is_arn = |text: &String| text.starts_with("arn:");
+    match texts {
+        [] => return jobs::locate(global, None, job, selection).await,
+        [arn] if is_arn(arn) => return jobs::locate(global, Some(arn), job, selection).await,
+        [_] => {}
+        several => {
+            if let Some(arn) = several.iter().find(|text| is_arn(text)) {
+                return Err(Failure::Usage(format!("{arn} is the ARN of a job, which is read alone")));
+            }
+            if several.iter().any(|text| stdin::is_named(text)) {
+                return Err(Failure::Usage("standard input is one file, which is read alone".into()));
+            }
         }
-        let location = Location::parse_with(text, &global.store_options())?;
-        if text.starts_with("s3") && text.contains("://") {
-            name_credentials(global).await;
-        }
-        return Ok(location);
     }
-    jobs::locate(global, text, job, selection).await
+    let typed: Vec<Cow<'_, str>> = texts.iter().map(|text| as_typed(global, text)).collect();
+    let location = Location::parse_all(&typed, &global.store_options())?;
+    if job.wait.is_some() {
+        return Err(Failure::Usage(format!(
+            "--wait waits for an export job, and {location} is no ARN of one"
+        )));
+    }
+    if texts.iter().any(|text| stdin::is_named(text)) {
+        stdin::as_file().await?;
+    }
+    if typed.iter().any(|text| text.to_ascii_lowercase().starts_with("s3") && text.contains("://")) {
+        name_credentials(global).await;
+    }
+    Ok(location)
+}
+
+/// A place that is written to, or looked at beside SOURCE.
+pub(crate) fn place(global: &Global, text: &str, options: &StoreOptions) -> Result<Location, Failure> {
+    Ok(Location::parse_with(&as_typed(global, text), options)?)
+}
+
+/// The output that is compared with SOURCE; standard input may be one of the two.
+pub(crate) async fn output(global: &Global, text: &str, sources: &[String]) -> Result<Location, Failure> {
+    let location = place(global, text, &global.store_options())?;
+    if stdin::is_named(text) {
+        if sources.iter().any(|source| stdin::is_named(source)) {
+            return Err(Failure::Usage("standard input cannot be both OUTPUT and SOURCE".into()));
+        }
+        stdin::as_file().await?;
+    }
+    Ok(location)
+}
+
+/// What a text that was typed stands for: `-` for standard input, and `~/` for the home folder where the shell left it, as it
+/// does within quotes and behind an equals sign. A folder `~` that is there is meant itself.
+fn as_typed<'a>(global: &Global, text: &'a str) -> Cow<'a, str> {
+    if stdin::is_named(text) {
+        return Cow::Borrowed(stdin::FILE);
+    }
+    let below = if text == "~" { Some("") } else { text.strip_prefix("~/") };
+    let home = std::env::var("HOME").ok().filter(|home| !home.is_empty());
+    let (Some(below), Some(home)) = (below, home) else { return Cow::Borrowed(text) };
+    if std::fs::symlink_metadata("~").is_ok() {
+        return Cow::Borrowed(text);
+    }
+    let path = format!("{}/{below}", home.trim_end_matches('/'));
+    if !global.quiet {
+        crate::output::note(&format!("note: {text} is {path}"));
+    }
+    Cow::Owned(path)
 }
 
 /// With `-v`, says where the credentials come from. That there are none is left to those who need them.

@@ -1,7 +1,7 @@
 //! The command line as users meet it: what it prints, its exit codes, and how it behaves towards signals, pipes and
 //! terminals.
 //!
-//! A printed line goes into the golden files in `tests/cmd`. A test belongs here where those cannot reach: signals,
+//! What SOURCE can be is in `typed`. A printed line goes into the golden files in `tests/cmd`. A test belongs here where those cannot reach: signals,
 //! pipes, file modes, the environment.
 
 mod documents;
@@ -9,6 +9,7 @@ mod limits;
 mod printing;
 mod signals;
 mod targets;
+mod typed;
 mod usage;
 
 use crate::support::fixtures::{binary, testdata};

@@ -3,7 +3,9 @@
 //!
 //! The behaviour that all stores share is in `s3`, copies within a server in `on_server`, headers and encryption in
 //! `sse`, who asks in `credentials`. Servers that mean harm are in `hostile`, values that no client can use in `settings`,
-//! and that nothing secret is shown in `secrets`. Odd keys, few permissions and servers that know less than S3 are in `rules`, certificates and proxies in `tls`. What one fault of S3 leads to, and how often a request is made again, is in
+//! that nothing secret is shown in `secrets`. Odd keys, few permissions and servers that know less than S3 are in `rules`,
+//! certificates and proxies in `tls`, files of web servers in `web`. What one fault of S3 leads to, and how often a request is
+//! made again, is in
 //! `s3_faults`. That no fault at all does harm is for the room `faults`.
 
 mod access;
@@ -20,3 +22,4 @@ mod secrets;
 mod settings;
 mod sse;
 mod tls;
+mod web;

@@ -1,0 +1,160 @@
+//! What a text names, as people and programs spell it: a path, or a URL with its scheme. Looks at local disk only where a
+//! text might be either.
+
+use crate::model::{PlaceProblem, Result, UsageError};
+
+use std::borrow::Cow;
+
+/// Schemes that a text may begin with by mistake, with one slash or with backslashes.
+const SCHEMES: [&str; 10] = ["s3", "s3a", "s3n", "gs", "az", "azure", "abfs", "abfss", "http", "https"];
+
+/// What a text names.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Spelled<'a> {
+    /// A path on local disk.
+    Path(Cow<'a, str>),
+    /// A URL: its scheme in small letters, and what follows `://`.
+    Url { scheme: String, rest: &'a str },
+}
+
+/// # Errors
+/// [`UsageError::Place`] for what looks like a place and is none here.
+pub(super) fn spelled(text: &str) -> Result<Spelled<'_>> {
+    let refused = |problem| UsageError::Place { place: text.to_owned(), problem };
+    if let Some((scheme, rest)) = text.split_once("://").filter(|(scheme, _)| is_scheme(scheme)) {
+        let scheme = scheme.to_ascii_lowercase();
+        if scheme != "file" {
+            return Ok(Spelled::Url { scheme, rest });
+        }
+        let path = match rest.split_once('/') {
+            Some((host, _)) if host.is_empty() || host.eq_ignore_ascii_case("localhost") => {
+                &rest[host.len()..]
+            }
+            _ => {
+                let host = rest.split('/').next().unwrap_or_default().to_owned();
+                return Err(refused(PlaceProblem::FileOfHost { host }).into());
+            }
+        };
+        return unescaped(path).map(Spelled::Path).ok_or_else(|| refused(PlaceProblem::FileEscapes).into());
+    }
+    let is_there = || std::fs::symlink_metadata(text).is_ok();
+    if let Some((scheme, rest)) = text.split_once(':') {
+        let scheme = scheme.to_ascii_lowercase();
+        if scheme == "file" && rest.starts_with('/') && !is_there() {
+            return unescaped(rest)
+                .map(Spelled::Path)
+                .ok_or_else(|| refused(PlaceProblem::FileEscapes).into());
+        }
+        if SCHEMES.contains(&scheme.as_str()) && rest.starts_with(['/', '\\']) && !is_there() {
+            let rest = rest.replace('\\', "/");
+            let meant = format!("{scheme}://{}", rest.trim_start_matches('/'));
+            return Err(refused(PlaceProblem::HalfUrl { meant }).into());
+        }
+        let is_drive = matches!(scheme.as_bytes(), [letter] if letter.is_ascii_alphabetic());
+        if is_drive && rest.starts_with(['/', '\\']) && !is_there() {
+            return Err(refused(PlaceProblem::OfWindows).into());
+        }
+    }
+    if text.starts_with(r"\\") && !is_there() {
+        return Err(refused(PlaceProblem::OfWindows).into());
+    }
+    Ok(Spelled::Path(Cow::Borrowed(text)))
+}
+
+fn is_scheme(text: &str) -> bool {
+    let is_good = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
+    text.starts_with(|c: char| c.is_ascii_alphabetic()) && text.bytes().all(is_good)
+}
+
+/// The path of a `file://` URL: such URLs come from programs, which escape whatever is no letter or digit. What is no escape
+/// stays.
+fn unescaped(path: &str) -> Option<Cow<'_, str>> {
+    if !path.contains('%') {
+        return Some(Cow::Borrowed(path));
+    }
+    let mut bytes = Vec::with_capacity(path.len());
+    let mut rest = path.as_bytes();
+    while let [first, after @ ..] = rest {
+        let escaped = after.get(..2).filter(|_| *first == b'%').and_then(|digits| {
+            let digit = |at: usize| char::from(digits[at]).to_digit(16);
+            u8::try_from(digit(0)? * 16 + digit(1)?).ok()
+        });
+        bytes.push(escaped.unwrap_or(*first));
+        rest = if escaped.is_some() { &after[2..] } else { after };
+    }
+    String::from_utf8(bytes).ok().filter(|path| !path.contains('\0')).map(Cow::Owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Error;
+
+    fn path(text: &str) -> Spelled<'_> {
+        Spelled::Path(text.into())
+    }
+
+    fn problem(text: &str) -> PlaceProblem {
+        match spelled(text) {
+            Err(Error::Usage(UsageError::Place { place, problem })) if place == text => problem,
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn paths_are_taken_literally() {
+        for text in
+            ["a/b", "a%20b", "~/x", "./s3:/b", "x:y", "a:/b:c", "/a//b", "..", r"a\b", "1://x", "a b://c"]
+        {
+            let is_drive = text == "a:/b:c";
+            assert_eq!(spelled(text).ok(), (!is_drive).then(|| path(text)), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_scheme_may_be_in_capitals() {
+        for (text, scheme, rest) in
+            [("S3://B/x", "s3", "B/x"), ("gs://b", "gs", "b"), ("HTTPS://h/x?Y=Z", "https", "h/x?Y=Z")]
+        {
+            let expected = Spelled::Url { scheme: scheme.into(), rest };
+            assert_eq!(spelled(text).expect("a URL"), expected);
+        }
+    }
+
+    #[test]
+    fn a_file_url_is_an_absolute_path_with_its_escapes_read() {
+        for (text, expected) in [
+            ("file:///a/b", "/a/b"),
+            ("FILE://localhost/a", "/a"),
+            ("file://LOCALHOST/", "/"),
+            ("file:/a/b", "/a/b"),
+            ("file:///a%20b/100%/%zz%C3%A9", "/a b/100%/%zzé"),
+            ("file:///a+b?c#d", "/a+b?c#d"),
+        ] {
+            assert_eq!(spelled(text).expect("a path"), path(expected), "{text}");
+        }
+        for (text, host) in
+            [("file://rel/x", "rel"), ("file://rel", "rel"), ("file://", ""), ("file://./x", ".")]
+        {
+            assert_eq!(problem(text), PlaceProblem::FileOfHost { host: host.into() });
+        }
+        for text in ["file:///%ff", "file:///a%00b"] {
+            assert_eq!(problem(text), PlaceProblem::FileEscapes);
+        }
+    }
+
+    #[test]
+    fn what_is_half_a_url_or_a_path_of_windows_is_no_name_of_a_file() {
+        for (text, meant) in [
+            ("s3:/b/x", "s3://b/x"),
+            (r"S3:\\b\x", "s3://b/x"),
+            ("https:/h/x", "https://h/x"),
+            ("gs:/b", "gs://b"),
+        ] {
+            assert_eq!(problem(text), PlaceProblem::HalfUrl { meant: meant.into() });
+        }
+        for text in [r"C:\x\y.csv", "c:/x/y.csv", r"\\server\share\x"] {
+            assert_eq!(problem(text), PlaceProblem::OfWindows);
+        }
+    }
+}
