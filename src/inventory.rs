@@ -83,6 +83,21 @@ pub struct PartSummary {
     pub problem: Option<String>,
     /// Of which run it was made, where it carries a receipt.
     pub receipt: Option<ReceiptSummary>,
+    /// The file, as the listing has it.
+    #[serde(skip)]
+    pub object: Object,
+}
+
+impl From<PartSummary> for Object {
+    fn from(part: PartSummary) -> Self {
+        part.object
+    }
+}
+
+impl From<&PartSummary> for Object {
+    fn from(part: &PartSummary) -> Self {
+        part.object.clone()
+    }
 }
 
 /// What a part holds.
@@ -361,7 +376,7 @@ fn summarize<T>(export: Export, kind: Kind, seen: Vec<T>, tell: impl Fn(&Part, T
         .map(|(part, seen)| {
             let Told { format, state, rows, problem, receipt } = tell(&part, seen);
             PartSummary {
-                file: part.object.url,
+                file: part.object.url.clone(),
                 number: part.name.map(|name| name.number()),
                 bytes: part.object.size,
                 format,
@@ -369,6 +384,7 @@ fn summarize<T>(export: Export, kind: Kind, seen: Vec<T>, tell: impl Fn(&Part, T
                 rows,
                 problem,
                 receipt,
+                object: part.object,
             }
         })
         .collect();

@@ -76,7 +76,11 @@ pub use jobs::{Job, JobArn, JobEvent, JobKind, JobStatus, Poll, WaitOptions, des
 pub use model::{
     ArnProblem, BinaryText, ColumnSummary, ColumnType, Compression, DataError, DataErrorKind, Difference,
     DifferenceKind, Error, Escaped, Event, EventProblem, ExistsWhy, Format, Gap, GapRule, HeaderMode,
-Incomplete, InventoryOptions, Kind, LastAnswer, Limit, Missing, NotFound, OnServer, Options, Origin, OutputExists, PartName, PartNumber, Pattern, Permission, Preset, Remedy, Result, RunChoice, RunStamp, SchemaMode, Selection, Setting, SettingName, Split, StoreProblem, Strategy, TagProblem, UsageError, ValueKind, Warning, Why, WhyNotOnServer, WrittenFile, keep_secret, parse_duration, parse_since, parse_size, redacted, without_secrets, PlaceProblem,
+    Incomplete, InventoryOptions, Kind, LastAnswer, Limit, Missing, NotFound, OnServer, Options, Origin,
+    OutputExists, PartName, PartNumber, Pattern, Permission, PlaceProblem, Preset, Remedy, Result, RunChoice,
+    RunStamp, SchemaMode, Selection, Setting, SettingName, Split, StoreProblem, Strategy, TagProblem,
+    UsageError, ValueKind, Warning, Why, WhyNotOnServer, WrittenFile, keep_secret, parse_duration,
+    parse_since, parse_size, redacted, without_secrets,
 };
 pub use plan::{
     Output, Plan, PlanSummary, PlannedPartSummary, Receipt, ReceiptOptions, ReceiptOutput, ReceiptSource,

@@ -80,6 +80,27 @@ pub enum UsageError {
         /// The columns of the export.
         known: Vec<String>,
     },
+    /// A query names a column that the export does not have.
+    UnknownColumn {
+        /// The column.
+        column: String,
+        /// The columns of the export, with those that say where a row came from where they are asked for.
+        known: Vec<String>,
+    },
+    /// A query names a column twice.
+    ColumnQueriedTwice {
+        /// The column.
+        column: String,
+    },
+    /// A filter compares a column with a value of another type, or one of a type that cannot be compared.
+    NotComparable {
+        /// The column.
+        column: String,
+        /// Its type, in the words of [`ColumnSummary::data_type`](crate::ColumnSummary::data_type).
+        column_type: String,
+        /// What it was to be compared with, such as `a date`.
+        value: &'static str,
+    },
     /// The columns that say where a row came from are asked for, and the export has one of them.
     ColumnTaken {
         /// The column.
@@ -143,6 +164,18 @@ pub enum UsageError {
     BadFileName {
         /// The name.
         name: String,
+    },
+    /// A file that was chosen as a part is not named like one.
+    NoPart {
+        /// The file, as a path or URL.
+        path: String,
+    },
+    /// A file that was chosen as a part lies in another store than the source, or in another bucket.
+    OtherStore {
+        /// The file, as a path or URL.
+        path: String,
+        /// The source.
+        place: String,
     },
     /// The output is one of the parts that are read.
     OutputIsPart {
@@ -295,6 +328,20 @@ impl Named for UsageError {
                 name(*setting),
                 known.join(", ")
             ),
+            UsageError::UnknownColumn { column, known } => write!(
+                f,
+                "the query names column {}, which the export has not; it has {}",
+                Escaped(column),
+                Escaped(&known.join(", "))
+            ),
+            UsageError::ColumnQueriedTwice { column } => {
+                write!(f, "the query names column {} twice", Escaped(column))
+            }
+            UsageError::NotComparable { column, column_type, value } => write!(
+                f,
+                "the filter compares column {}, which is of the type {column_type}, with {value}",
+                Escaped(column)
+            ),
             UsageError::ColumnTaken { column } => {
                 write!(f, "{} adds {column}, which the export has already", name(Setting::SourceColumns))
             }
@@ -376,6 +423,16 @@ impl Named for UsageError {
                 "a part would be written as \"{}\", which is no name for a file; merge writes to a name of yours",
                 Escaped(&shortened(name))
             ),
+            UsageError::NoPart { path } => write!(
+                f,
+                "{} was chosen as a part, and is not named like one; {} or {} reads other names",
+                Escaped(path),
+                name(Setting::Preset),
+                name(Setting::Pattern)
+            ),
+            UsageError::OtherStore { path, place } => {
+                write!(f, "{} was chosen as a part of {place}, and lies in another store", Escaped(path))
+            }
             UsageError::OutputIsPart { path } => {
                 write!(f, "{path} is one of the parts that are read; name another output")
             }
@@ -527,6 +584,27 @@ mod tests {
                     known: vec![text("item_id"), text("p50")],
                 },
                 "types names column p90, which the export has not; it has item_id, p50",
+            ),
+            (
+                UsageError::UnknownColumn { column: text("p90"), known: vec![text("item_id"), text("p50")] },
+                "the query names column p90, which the export has not; it has item_id, p50",
+            ),
+            (UsageError::ColumnQueriedTwice { column: text("p50") }, "the query names column p50 twice"),
+            (
+                UsageError::NotComparable {
+                    column: text("p50"),
+                    column_type: text("double"),
+                    value: "a date",
+                },
+                "the filter compares column p50, which is of the type double, with a date",
+            ),
+            (
+                UsageError::NoPart { path: text("x.txt") },
+                "x.txt was chosen as a part, and is not named like one; preset or pattern reads other names",
+            ),
+            (
+                UsageError::OtherStore { path: text("s3://b/x.csv"), place: text("s3://a") },
+                "s3://b/x.csv was chosen as a part of s3://a, and lies in another store",
             ),
             (
                 UsageError::ColumnTaken { column: text("_run") },

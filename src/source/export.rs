@@ -19,6 +19,18 @@ pub struct Part {
     pub name: Option<PartName>,
 }
 
+impl From<Part> for Object {
+    fn from(part: Part) -> Self {
+        part.object
+    }
+}
+
+impl From<&Part> for Object {
+    fn from(part: &Part) -> Self {
+        part.object.clone()
+    }
+}
+
 /// All parts of one run of one job in one folder.
 #[derive(Debug, Clone)]
 pub struct Export {

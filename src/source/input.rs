@@ -168,7 +168,13 @@ pub(crate) async fn find_between(
         let exports = listing.objects.into_iter().map(|object| export::single(object, pattern)).collect();
         return Ok(Found { exports, ..Found::default() });
     }
-    Ok(export::group(listing.objects, pattern))
+    let found = export::group(listing.objects, pattern);
+    // A file that somebody chose must not be left out.
+    let mut others = found.strays.iter().chain(&found.markers).chain(&found.receipts);
+    match others.next().filter(|_| source.is_choice()) {
+        None => Ok(found),
+        Some(other) => Err(UsageError::NoPart { path: other.url.clone() }.into()),
+    }
 }
 
 /// The parts that were chosen, before any was looked at.

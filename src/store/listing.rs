@@ -2,7 +2,7 @@
 
 use super::glob::Glob;
 use super::location::Location;
-use super::object::{NoFile, Object, local_object, object_without_file};
+use super::object::{NoFile, Object, differs, local_object, object_without_file};
 use super::place::Place;
 use crate::model::{Error, NotFound, PlaceProblem, Result, UsageError};
 
@@ -28,6 +28,9 @@ pub(crate) async fn list(location: &Location) -> Result<Listing> {
 /// As [`list`], where so many objects are known that their listing has several pages: what lies between two of the
 /// `page_starts`, which are keys in ascending order, is asked for beside the rest. For stores that list in that order.
 pub(crate) async fn list_between(location: &Location, page_starts: &[&str]) -> Result<Listing> {
+    if let Some(files) = &location.files {
+        return look_again(location, files).await;
+    }
     let mut listing = match location.named() {
         [] => list_one(location.clone(), page_starts).await?,
         several => list_each(several).await?,
@@ -58,6 +61,25 @@ async fn list_one(location: Location, page_starts: &[&str]) -> Result<Listing> {
         None => super::object::blocking(move || list_local(&location)).await,
         Some(_) => list_remote(&location, page_starts).await,
     }
+}
+
+/// Files that are looked at again at once.
+const CONCURRENT_LOOKS: usize = 64;
+
+/// The files that were chosen, which must be what they were.
+async fn look_again(location: &Location, files: &[Object]) -> Result<Listing> {
+    let looks = stream::iter(files.to_vec()).map(|listed| {
+        let store = location.store.clone();
+        async move {
+            match store.head(&listed.key).await? {
+                Some(now) if listed.is_same_content(&now) => Ok(now),
+                now => Err(Error::from(differs(&listed, now.as_ref()))),
+            }
+        }
+    });
+    let mut objects: Vec<Object> = looks.buffered(CONCURRENT_LOOKS).try_collect().await?;
+    objects.sort_by(|a, b| a.key.cmp(&b.key));
+    Ok(Listing { is_single_file: objects.len() == 1, objects })
 }
 
 async fn list_remote(location: &Location, page_starts: &[&str]) -> Result<Listing> {

@@ -32,6 +32,8 @@ pub struct Location {
     pub(crate) path: String,
     /// The text ended in `/`: a folder, never a file.
     pub(crate) is_folder: bool,
+    /// What is read of it, where that is not all that lies there.
+    pub(super) files: Option<Arc<[Object]>>,
     text: String,
     /// Where several files or folders of one folder were named, all of them; `path` is that of the first.
     named: Arc<[Location]>,
@@ -117,12 +119,61 @@ impl Location {
         Self::new(Store::remote(store, root.to_owned()), path, &format!("{root}{path}"))
     }
 
+    /// The same place with these files in place of all that lie there: parts that [`find`](crate::find()) or
+    /// [`inventory`](crate::inventory()) found in it. It is a source like any other: parts are read in the order of their
+    /// numbers, and gaps, duplicates and several runs are errors.
+    ///
+    /// Nothing is listed. Each file is looked at once more, and must be what it was when it was found; a file that is
+    /// not named like a part is an error, unless it is the only one.
+    ///
+    /// # Errors
+    /// [`UsageError::OtherStore`] for a file of another bucket or store.
+    ///
+    /// ```
+    /// use forecast_export::{Error, Incomplete, InventoryOptions, Location, Options, inventory, read};
+    ///
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let folder = Location::parse("testdata/forecast")?;
+    /// let mut by_names = InventoryOptions::default();
+    /// by_names.names_only = true;
+    /// let found = inventory(&folder, &by_names).await?;
+    /// let mut parts = found.exports[0].parts.clone();
+    /// assert!(read(&folder.with_parts(&parts)?, &Options::default()).await.is_ok());
+    /// parts.remove(3);
+    /// let error = read(&folder.with_parts(&parts)?, &Options::default()).await.unwrap_err();
+    /// assert!(matches!(error, Error::Incomplete(Incomplete::Gaps { .. })));
+    /// # Ok::<(), forecast_export::Error>(())
+    /// # }).unwrap();
+    /// ```
+    pub fn with_parts<P: Into<Object>>(&self, parts: impl IntoIterator<Item = P>) -> Result<Self> {
+        let files: Vec<Object> = parts.into_iter().map(Into::into).collect();
+        match files.iter().find(|file| self.store.url(&file.key) != file.url) {
+            None => Ok(Location { files: Some(files.into()), ..self.clone() }),
+            Some(other) => {
+                let (path, place) = (other.url.clone(), self.to_string());
+                Err(UsageError::OtherStore { path, place }.into())
+            }
+        }
+    }
+
+    /// Whether files were chosen of all that lie there.
+    pub(crate) fn is_choice(&self) -> bool {
+        self.files.is_some()
+    }
+
     fn new(store: Store, path: &str, text: &str) -> Self {
         let is_folder = path.is_empty() || path.ends_with('/') || (store.is_local() && path == ".");
         let trimmed = path.trim_end_matches('/');
         // The root of the file system is the one path that is nothing but slashes.
         let path = if store.is_local() && trimmed.is_empty() && !path.is_empty() { "/" } else { trimmed };
-        Location { store, path: path.to_owned(), is_folder, text: text.to_owned(), named: Arc::default() }
+        Location {
+            store,
+            path: path.to_owned(),
+            is_folder,
+            files: None,
+            text: text.to_owned(),
+            named: Arc::default(),
+        }
     }
 
     /// The folder above the last segment, and that segment.
@@ -146,6 +197,7 @@ impl Location {
             store: self.store.clone(),
             path,
             is_folder: false,
+            files: None,
             text: format!("{}{slash}{name}", self.text),
             named: Arc::default(),
         }
@@ -172,7 +224,7 @@ impl Location {
     /// The folder above the last segment.
     pub(crate) fn folder(&self) -> Location {
         let path = self.split().0.to_owned();
-        Location { path, is_folder: true, named: Arc::default(), ..self.clone() }
+        Location { path, is_folder: true, files: None, named: Arc::default(), ..self.clone() }
     }
 
     /// The object of this key in the same store.
@@ -181,6 +233,7 @@ impl Location {
             store: self.store.clone(),
             path: key.to_owned(),
             is_folder: false,
+            files: None,
             text: self.store.url(key),
             named: Arc::default(),
         }
@@ -193,12 +246,13 @@ impl Location {
             None => name.to_owned(),
         };
         let (path, text) = (beside(&self.path), beside(&self.text));
-        Location { store: self.store.clone(), path, is_folder: false, text, named: Arc::default() }
+        let store = self.store.clone();
+        Location { store, path, is_folder: false, files: None, text, named: Arc::default() }
     }
 
     /// The same place, which can only be a folder.
     pub(crate) fn as_folder(&self) -> Location {
-        Location { is_folder: true, ..self.clone() }
+        Location { is_folder: true, files: None, ..self.clone() }
     }
 
     /// Whether the location is on local disk.

@@ -54,6 +54,12 @@ pub(super) fn good_tag(e_tag: Option<String>) -> Option<String> {
     e_tag.filter(|tag| tag.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()))
 }
 
+impl From<&Object> for Object {
+    fn from(object: &Object) -> Self {
+        object.clone()
+    }
+}
+
 impl Object {
     /// Whether there may be parts in it that nobody sees.
     pub(crate) fn is_closed(&self) -> bool {
@@ -193,6 +199,15 @@ pub(crate) fn read_local(file: &File, object: &Object, offset: u64, buffer: &mut
         std::io::ErrorKind::UnexpectedEof => changed(object).into(),
         _ => Error::io("reading", &object.url, error),
     })
+}
+
+/// What became of an object since it was listed.
+pub(super) fn differs(object: &Object, now: Option<&Object>) -> crate::model::DataError {
+    let problem = match now {
+        Some(_) => "the file changed since it was listed",
+        None => "the file was removed since it was listed",
+    };
+    Error::data(DataErrorKind::Changed, &object.url, problem).remedy(Remedy::RunWhenQuiet)
 }
 
 pub(crate) fn changed(object: &Object) -> crate::model::DataError {

@@ -4,9 +4,9 @@
 
 use crate::support::scratch::RUN;
 use forecast_export::{
-    DataErrorKind, Error, ExistsWhy, Format, Incomplete, InventoryOptions, Kind, Location, NotFound, Options,
-    Output, Pattern, Plan, Remedy, RunChoice, SampleOptions, Setting, Split, StoreProblem, TagProblem,
-    UsageError, ValueKind, inventory, plan, read, run, sample, schema, verify,
+    DataErrorKind, Error, ExistsWhy, Format, Incomplete, InventoryOptions, Kind, Location, NotFound, Object,
+    Options, Output, Pattern, Plan, Remedy, RunChoice, SampleOptions, Setting, Split, StoreProblem,
+    TagProblem, UsageError, ValueKind, find, inventory, plan, read, run, sample, schema, verify,
 };
 use futures::TryStreamExt;
 use std::path::Path;
@@ -303,6 +303,92 @@ async fn what_the_system_said_is_the_cause() {
     let key = inventory(&place, &InventoryOptions::default()).await.expect_err("an empty segment");
     assert!(matches!(&key, Error::Usage(UsageError::Store(StoreProblem::BadKey { .. }))), "{key:?}");
     assert!(key.source().is_some_and(|cause| cause.is::<object_store::path::Error>()), "{key:?}");
+}
+
+#[tokio::test]
+async fn parts_that_were_found_are_a_source_as_the_folder_is() {
+    let two = "item_id,p50\na,1.0\nb,2.0\n";
+    let files = Files::new(&[(&part(0), two), (&part(1), two), (&part(2), two), ("in/notes.txt", "x")]);
+    let folder = Location::parse(&files.at("in")).expect("a path");
+    let options = Options::default();
+    let found = inventory(&folder, &InventoryOptions::default()).await.expect("found");
+    let parts = &found.exports[0].parts;
+    // Whatever their order, they are read in that of their numbers.
+    let chosen = folder.with_parts([&parts[2], &parts[0], &parts[1]]).expect("parts of the folder");
+    let target = files.at("x.csv");
+    let planned = plan(&chosen, &Output::file(&target).expect("a path"), &options).await.expect("a plan");
+    assert_eq!(run(planned, |_| ()).await.expect("merged").parts, 3);
+    let merged = std::fs::read_to_string(&target).expect("it is there");
+    assert_eq!(merged, format!("item_id,p50\n{}", "a,1.0\nb,2.0\n".repeat(3)));
+    let output = Location::parse(&target).expect("a path");
+    assert!(verify(&output, &chosen, &options, |_| ()).await.expect("compared").equal);
+    let out = Output::Folder(Location::parse(&files.at("out/")).expect("a path"));
+    let mut convert = Options::default();
+    convert.to = Some(Format::Parquet);
+    let planned = plan(&chosen, &out, &convert).await.expect("a plan");
+    assert_eq!(run(planned, |_| ()).await.expect("converted").outputs.len(), 3);
+    // What `find` found is as good.
+    let found = find(&folder, &Pattern::default()).await.expect("found");
+    let rows =
+        read(&folder.with_parts(&found.exports[0].parts).expect("parts"), &options).await.expect("rows");
+    let batches: Vec<_> = rows.try_collect().await.expect("rows");
+    assert_eq!(batches.iter().map(|batch| batch.num_rows()).sum::<usize>(), 6);
+    // A file alone, whatever its name.
+    let stray = folder.with_parts(&found.strays).expect("a file of the folder");
+    assert_eq!(schema(&stray, &options).await.expect("columns").columns[0].name, "x");
+}
+
+#[tokio::test]
+async fn parts_that_were_found_are_checked_as_a_folder_is() {
+    let files = Files::new(&[(&part(0), TABLE), (&part(1), TABLE), (&part(2), TABLE), ("in/notes.txt", "x")]);
+    let folder = Location::parse(&files.at("in")).expect("a path");
+    let found = find(&folder, &Pattern::default()).await.expect("found");
+    let parts = &found.exports[0].parts;
+    let options = Options::default();
+    let refused = |source: Location| {
+        let options = options.clone();
+        async move { read(&source, &options).await.expect_err("no run") }
+    };
+    let of = |objects: Vec<Object>| folder.with_parts(objects).expect("files of the folder");
+    let object = |number: usize| parts[number].object.clone();
+    let gap = refused(of(vec![object(0), object(2)])).await;
+    assert!(matches!(gap, Error::Incomplete(Incomplete::Gaps { .. })), "{gap:?}");
+    let twice = refused(of(vec![object(0), object(1), object(1)])).await;
+    assert!(matches!(twice, Error::Incomplete(Incomplete::Duplicate { .. })), "{twice:?}");
+    // Nothing that was chosen is left out without a word.
+    let stray = refused(of(vec![object(0), found.strays[0].clone()])).await;
+    assert!(
+        matches!(&stray, Error::Usage(UsageError::NoPart { path }) if *path == files.at("in/notes.txt")),
+        "{stray:?}"
+    );
+    let nothing = refused(of(Vec::new())).await;
+    assert!(matches!(nothing, Error::NotFound(NotFound::Empty { .. })), "{nothing:?}");
+    let elsewhere = Location::parse("memory://other/in").expect("a URL").with_parts(parts);
+    assert!(matches!(elsewhere, Err(Error::Usage(UsageError::OtherStore { .. }))), "{elsewhere:?}");
+    // They are those that were found, or none.
+    files.write(&part(1), "item_id,p50\na,1.00\n");
+    let changed = refused(of(vec![object(0), object(1), object(2)])).await;
+    let is_changed = |error: &Error, file: &str| matches!(error, Error::Data(data) if data.kind == DataErrorKind::Changed && data.file == files.at(file));
+    assert!(is_changed(&changed, &part(1)), "{changed:?}");
+    std::fs::remove_file(files.at(&part(0))).expect("there");
+    let removed = refused(of(vec![object(0)])).await;
+    assert!(is_changed(&removed, &part(0)), "{removed:?}");
+}
+
+#[tokio::test]
+async fn a_part_that_changes_between_plan_and_run_is_noticed_where_parts_were_chosen() {
+    let files = Files::new(&[(&part(0), TABLE), (&part(1), TABLE)]);
+    let folder = Location::parse(&files.at("in")).expect("a path");
+    let found = find(&folder, &Pattern::default()).await.expect("found");
+    let chosen = folder.with_parts(&found.exports[0].parts).expect("parts");
+    let target = files.at("x.csv");
+    let output = Output::file(&target).expect("a path");
+    let planned = plan(&chosen, &output, &Options::default()).await.expect("a plan");
+    // Small parts are held since the plan: only the last look can tell.
+    files.write(&part(1), "item_id,p50\nz,9.9\n");
+    let error = run(planned, |_| ()).await.expect_err("it changed");
+    assert!(matches!(&error, Error::Data(data) if data.kind == DataErrorKind::Changed), "{error:?}");
+    assert!(!Path::new(&target).exists());
 }
 
 #[test]
