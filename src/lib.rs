@@ -15,7 +15,8 @@
 //! [`Receipt`] is kept with every output and tells what it was made of; a [`Plan`] whose output is there already, as
 //! its receipt says, does nothing.
 //!
-//! Beside that, [`read`] gives the rows of an export as an ordered stream of Arrow record batches, [`inventory()`] lists
+//! Beside that, [`read`] gives the rows of an export as an ordered stream of Arrow record batches, [`query`] some of its
+//! columns and rows, [`inventory()`] lists
 //! what lies at a location, [`schema`] finds the columns, and [`Pattern`] takes file names apart.
 //!
 //! ```
@@ -67,20 +68,14 @@ mod source;
 mod store;
 mod verify;
 
-pub use engine::{Rows, read};
+pub use engine::{Rows, query, read};
 pub use inventory::{
     ExportSummary, FileSummary, Inventory, PartState, PartSummary, SchemaSummary, inventory, schema,
 };
 #[cfg(feature = "forecast")]
 pub use jobs::{Job, JobArn, JobEvent, JobKind, JobStatus, Poll, WaitOptions, describe, wait_until};
 pub use model::{
-    ArnProblem, BinaryText, ColumnSummary, ColumnType, Compression, DataError, DataErrorKind, Difference,
-    DifferenceKind, Error, Escaped, Event, EventProblem, ExistsWhy, Format, Gap, GapRule, HeaderMode,
-    Incomplete, InventoryOptions, Kind, LastAnswer, Limit, Missing, NotFound, OnServer, Options, Origin,
-    OutputExists, PartName, PartNumber, Pattern, Permission, PlaceProblem, Preset, Remedy, Result, RunChoice,
-    RunStamp, SchemaMode, Selection, Setting, SettingName, Split, StoreProblem, Strategy, TagProblem,
-    UsageError, ValueKind, Warning, Why, WhyNotOnServer, WrittenFile, keep_secret, parse_duration,
-    parse_since, parse_size, redacted, without_secrets,
+ArnProblem, BinaryText, ColumnSummary, ColumnType, Compression, DataError, DataErrorKind, Difference, DifferenceKind, Error, Escaped, Event, EventProblem, ExistsWhy, Format, Gap, GapRule, HeaderMode, Incomplete, InventoryOptions, Kind, LastAnswer, Limit, Missing, NotFound, OnServer, Options, Origin, OutputExists, PartName, PartNumber, Pattern, Permission, PlaceProblem, Preset, Remedy, Result, RunChoice, RunStamp, SchemaMode, Selection, Setting, SettingName, Split, StoreProblem, Strategy, TagProblem, UsageError, ValueKind, Warning, Why, WhyNotOnServer, WrittenFile, keep_secret, parse_duration, parse_since, parse_size, redacted, without_secrets, Comparison, Filter, FilterColumn, Literal, Query, column,
 };
 pub use plan::{
     Output, Plan, PlanSummary, PlannedPartSummary, Receipt, ReceiptOptions, ReceiptOutput, ReceiptSource,

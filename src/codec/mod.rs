@@ -3,6 +3,7 @@
 
 mod buffers;
 pub(crate) mod csv;
+pub(crate) mod filter;
 mod guard;
 pub(crate) mod parquet;
 pub(crate) mod value;

@@ -9,8 +9,8 @@ use super::row_groups::{RowGroupLimits, of_row_groups};
 use super::rows::encoder;
 use crate::codec::guard;
 use crate::codec::parquet::{
-    Assembler, ChunkClaims, MAGIC, PageProblem, PageWalker, StringDecoding, WalkedChunk, chunk_ranges,
-    codec_of, decode_row_group,
+    Assembler, ChunkClaims, MAGIC, PageProblem, PageWalker, StringDecoding, WalkedChunk, byte_ranges,
+    chunk_ranges, codec_of, decode_row_group,
 };
 use crate::model::{DataErrorKind, Error, Remedy, Result, TRANSFER_BYTES};
 use crate::plan::{PlannedOutput, RowGroupPiece, RunPlan, row_group_pieces};
@@ -220,7 +220,7 @@ async fn check_rows(
     let count = move || {
         let object = &input.parts[part].object;
         let group = footer.row_group(row_group);
-        let bytes = RowGroupReader::open(&input.store, object, group, budget, &runtime)?;
+        let bytes = RowGroupReader::open(&input.store, object, byte_ranges(group), budget, &runtime)?;
         let failure = bytes.failure();
         let decoding = (&view, StringDecoding::Plain);
         let batches = decode_row_group(
@@ -230,6 +230,7 @@ async fn check_rows(
             row_group,
             decoding,
             |_| false,
+            None,
             ROWS_COUNTED_AT_ONCE,
         );
         let counted = batches.and_then(|batches| {

@@ -28,7 +28,7 @@ mod write;
 pub(crate) use context::Context;
 pub(crate) use open_file::{Finished, abort, publish, write_each};
 pub(crate) use parquet_file::note_digest;
-pub use read::{Rows, read};
+pub use read::{Rows, query, read};
 pub(crate) use rows::rows;
 pub(crate) use threads::CpuPool;
 pub(crate) use write::write_all;

@@ -1,14 +1,20 @@
-//! Reading without an output: the rows of an export as one ordered stream for programs that use the library.
+//! Reading without an output: the rows of an export, or some columns and rows of it, as one ordered stream for programs
+//! that use the library.
 
 use super::context::Context;
-use super::rows::rows;
-use crate::model::{Options, Progress, Result};
-use crate::source;
+use super::row_group::{Wanted, row_groups_selected};
+use super::rows::{csv_rows_worked, row_groups_of, rows};
+use crate::codec::filter::{Predicate, unknown_column};
+use crate::codec::parquet::StringDecoding;
+use crate::model::{Error, Format, NotFound, Options, Progress, Query, Result, UsageError};
+use crate::source::{self, Input};
 use crate::store::Location;
 use arrow::array::RecordBatch;
+use arrow::compute::filter_record_batch;
 use arrow::datatypes::SchemaRef;
 use futures::stream::BoxStream;
-use futures::{Stream, StreamExt, stream};
+use futures::{Stream, StreamExt, TryStreamExt, stream};
+use std::ops::RangeInclusive;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
@@ -19,7 +25,7 @@ use tokio::sync::watch;
 /// Batches have up to some ten thousand rows; what is decoded ahead is bounded by [`Options::memory`]. After an error
 /// the stream is over.
 ///
-/// Made by [`read`].
+/// Made by [`read`] and [`query`].
 pub struct Rows {
     schema: SchemaRef,
     batches: BoxStream<'static, Result<RecordBatch>>,
@@ -75,9 +81,149 @@ impl Stream for Rows {
 /// # }).unwrap();
 /// ```
 pub async fn read(source: &Location, options: &Options) -> Result<Rows> {
-    let input = Arc::new(source::input(source, options).await?);
+    query(source, options, &Query::default()).await
+}
+
+/// Reads some columns and rows of an export, as [`read`] reads all: the rows for which the filter is true, in order.
+///
+/// The whole run is looked at as by [`read`], and has to be complete; the types of columns are those of the whole run,
+/// whatever is read of it.
+///
+/// # Errors
+/// As [`read`]; [`UsageError::UnknownColumn`] where the query names a column that there is not,
+/// [`UsageError::NotComparable`] where the filter compares what cannot be compared, and [`NotFound::Parts`] where no part
+/// has a number of the range.
+///
+/// ```
+/// use forecast_export::{Location, Options, Query, column, query};
+/// use futures::TryStreamExt;
+///
+/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// let source = Location::parse("testdata/forecast")?;
+/// let mut wanted = Query::default();
+/// wanted.columns = Some(vec!["p90".into(), "item_id".into()]);
+/// wanted.filter = Some(column("item_id").is_in(["item_1", "item_2"]));
+/// wanted.parts = Some(0..=5);
+/// let mut rows = query(&source, &Options::default(), &wanted).await?;
+/// assert_eq!(rows.schema().field(0).name(), "p90");
+/// while let Some(batch) = rows.try_next().await? {
+///     println!("{} rows", batch.num_rows());
+/// }
+/// # Ok::<(), forecast_export::Error>(())
+/// # }).unwrap();
+/// ```
+pub async fn query(source: &Location, options: &Options, query: &Query) -> Result<Rows> {
+    let mut input = source::input(source, options).await?;
+    if let Some(numbers) = &query.parts {
+        keep_parts(&mut input, numbers, source)?;
+    }
     let (stopper, stopped) = watch::channel(false);
-    let context = Context::new(&input, options, Arc::new(Progress::default()), stopped);
-    let parts = 0..input.parts.len();
-    Ok(Rows { schema: Arc::clone(&input.schema), batches: rows(&context, parts), _stopper: stopper })
+    let progress = Arc::new(Progress::default());
+    if query.columns.is_none() && query.filter.is_none() {
+        let input = Arc::new(input);
+        let context = Context::new(&input, options, progress, stopped);
+        let batches = rows(&context, 0..input.parts.len());
+        return Ok(Rows { schema: Arc::clone(&input.schema), batches, _stopper: stopper });
+    }
+    let (input, share) = share_of(input, query)?;
+    let context = Context::new(&Arc::new(input), options, progress, stopped);
+    let (schema, is_filtered) = (Arc::clone(&share.schema), share.predicate.is_some());
+    let batches = share.rows(&context);
+    let batches = batches.try_filter(move |batch| std::future::ready(!is_filtered || batch.num_rows() > 0));
+    Ok(Rows { schema, batches: batches.boxed(), _stopper: stopper })
+}
+
+/// Leaves the parts that have one of these numbers.
+fn keep_parts(input: &mut Input, numbers: &RangeInclusive<u64>, source: &Location) -> Result<()> {
+    let parts = input.exports.iter().flat_map(|export| &export.parts);
+    let number = |part: &source::Part| {
+        let number = part.name.as_ref()?.number();
+        number.as_slice().first().copied()
+    };
+    let is_wanted: Vec<bool> =
+        parts.map(|part| number(part).is_some_and(|number| numbers.contains(&number))).collect();
+    if !is_wanted.contains(&true) {
+        let (place, found) = (source.to_string(), input.parts.len() as u64);
+        return Err(NotFound::Parts { place, from: *numbers.start(), to: *numbers.end(), found }.into());
+    }
+    let mut wanted = is_wanted.into_iter();
+    input.parts.retain(|_| wanted.next().unwrap_or(false));
+    Ok(())
+}
+
+/// What is made of the rows of a narrowed input.
+#[derive(Clone)]
+struct Share {
+    predicate: Option<Arc<Predicate>>,
+    /// The columns that are given, by their places in the narrowed input.
+    columns: Arc<[usize]>,
+    schema: SchemaRef,
+}
+
+/// Narrows an input down to the columns that a query needs.
+fn share_of(input: Input, query: &Query) -> Result<(Input, Share)> {
+    let schema = Arc::clone(&input.schema);
+    let place = |name: &str| {
+        let found = schema.fields().iter().position(|field| field.name() == name);
+        found.ok_or_else(|| unknown_column(name, &schema))
+    };
+    let given: Vec<usize> = match &query.columns {
+        Some(names) => names.iter().map(|name| place(name)).collect::<Result<_>>()?,
+        None => (0..schema.fields().len()).collect(),
+    };
+    let mut wanted = given.clone();
+    wanted.sort_unstable();
+    if let Some(twice) = wanted.array_windows().find(|[one, other]| one == other) {
+        let column = schema.field(twice[0]).name().clone();
+        return Err(UsageError::ColumnQueriedTwice { column }.into());
+    }
+    for name in query.filter.iter().flat_map(|filter| filter.columns()) {
+        wanted.push(place(name)?);
+    }
+    wanted.sort_unstable();
+    wanted.dedup();
+    let input = input.narrowed(&wanted)?;
+    let predicate = query.filter.as_ref().map(|filter| Predicate::new(filter, &input.schema)).transpose()?;
+    let columns: Arc<[usize]> =
+        given.iter().map(|column| wanted.partition_point(|other| other < column)).collect();
+    let schema =
+        input.schema.project(&columns).map_err(|error| Error::Internal(format!("the columns: {error}")))?;
+    Ok((input, Share { predicate: predicate.map(Arc::new), columns, schema: Arc::new(schema) }))
+}
+
+impl Share {
+    /// The rows of a narrowed input that are wanted.
+    fn rows(self, context: &Context) -> BoxStream<'static, Result<RecordBatch>> {
+        let input = &context.input;
+        let may_hold = |part: usize, group: Option<usize>| {
+            let Some(predicate) = &self.predicate else { return true };
+            predicate.may_be_true(&|column| input.known(part, group, column))
+        };
+        match input.format {
+            Format::Csv => {
+                let parts = (0..input.parts.len()).filter(|part| may_hold(*part, None)).collect();
+                csv_rows_worked(context, parts, move |batch| self.of(&batch))
+            }
+            Format::Parquet => {
+                let mut groups = row_groups_of(input, 0..input.parts.len());
+                groups.retain(|(part, group)| may_hold(*part, Some(*group)));
+                let wanted = Wanted::Values(StringDecoding::Plain);
+                let predicate = self.predicate.clone();
+                row_groups_selected(context, groups, wanted, predicate, move || {
+                    let share = self.clone();
+                    move |batch, _url: &str| share.of(&batch)
+                })
+            }
+        }
+    }
+
+    /// What is wanted of a batch.
+    fn of(&self, batch: &RecordBatch) -> Result<RecordBatch> {
+        let failed = |error| Error::Internal(format!("what is wanted of a batch: {error}"));
+        let given = batch.project(&self.columns).map_err(failed)?;
+        match &self.predicate {
+            Some(predicate) => filter_record_batch(&given, &predicate.rows(batch)?).map_err(failed),
+            None => Ok(given),
+        }
+    }
 }

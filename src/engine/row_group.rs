@@ -4,14 +4,19 @@
 use super::context::Context;
 use super::row_group_reader::{ReadFailure, RowGroupReader};
 use super::workers::{Bounds, ItemSource, Opening, Worker, in_order};
-use crate::codec::parquet::{RowGroupBatches, StringDecoding, align, decode_row_group};
+use crate::codec::filter::Predicate;
+use crate::codec::parquet::{
+    IndexRanges, Paged, RowGroupBatches, Selected, StringDecoding, align, byte_ranges, decode_row_group,
+    index_ranges,
+};
 use crate::model::{BATCH_ROWS, DataErrorKind, Error, Remedy, Result};
 use crate::source::Contents;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, FieldRef, Schema, SchemaRef};
-use futures::stream::BoxStream;
+use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use parquet::file::metadata::RowGroupMetaData;
+use std::ops::Range;
 use std::sync::Arc;
 use tokio::runtime::Handle;
 
@@ -39,6 +44,21 @@ where
     T: Send + 'static,
     W: FnMut(RecordBatch, &str) -> Result<T> + Send + 'static,
 {
+    row_groups_selected(context, groups, wanted, None, worker)
+}
+
+/// As [`row_groups_worked`], without pages of which no row can fulfil a condition.
+pub(super) fn row_groups_selected<T, W>(
+    context: &Context,
+    groups: Vec<(usize, usize)>,
+    wanted: Wanted,
+    predicate: Option<Arc<Predicate>>,
+    worker: impl Fn() -> W,
+) -> BoxStream<'static, Result<T>>
+where
+    T: Send + 'static,
+    W: FnMut(RecordBatch, &str) -> Result<T> + Send + 'static,
+{
     let size = |(part, group): &(usize, usize)| {
         let metadata = context.input.parts[*part].parquet()?;
         usize::try_from(metadata.row_group(*group).compressed_size()).ok()
@@ -48,8 +68,9 @@ where
     let ahead = (context.budget.decoded / context.budget.batch).max(threads);
     let runtime = Handle::current();
     let sources = groups.into_iter().map(|place| {
-        let (context, runtime) = (context.clone(), runtime.clone());
-        Box::new(move || RowGroup::open(&context, place, wanted, &runtime)) as Opening<RowGroup>
+        let (context, runtime, predicate) = (context.clone(), runtime.clone(), predicate.clone());
+        Box::new(move || RowGroup::open(&context, place, wanted, predicate.as_deref(), &runtime))
+            as Opening<RowGroup>
     });
     let bounds = Bounds { threads, ahead, ahead_when_due: 2 * ahead };
     in_order(context, sources.collect(), bounds, || {
@@ -97,6 +118,8 @@ struct RowGroup {
     batches: RowGroupBatches,
     failure: ReadFailure,
     rows: i64,
+    /// Rows that there must be.
+    expected: i64,
 }
 
 impl RowGroup {
@@ -104,23 +127,29 @@ impl RowGroup {
         context: &Context,
         (part, group): (usize, usize),
         wanted: Wanted,
+        predicate: Option<&Predicate>,
         runtime: &Handle,
     ) -> Result<Self> {
         let planned = &context.input.parts[part];
-        let (Contents::Parquet { metadata, shape }, Some(carried)) =
-            (&planned.contents, &context.input.carried)
-        else {
-            return Err(Error::Internal("row groups of a part that is not Parquet".into()));
-        };
+        let misfit = || Error::Internal("row groups of a part that is not Parquet".into());
+        let Contents::Parquet { metadata, shape } = &planned.contents else { return Err(misfit()) };
         let found = metadata.row_group(group);
-        let bytes =
-            RowGroupReader::open(&context.input.store, &planned.object, found, context.budget, runtime)?;
+        let selected = match predicate {
+            Some(predicate) => selected(context, (part, group), predicate, runtime)?,
+            None => None,
+        };
+        let ranges = selected.as_ref().map_or_else(|| byte_ranges(found), |selected| selected.ranges.clone());
+        let (store, object) = (&context.input.store, &planned.object);
+        let bytes = RowGroupReader::open(store, object, ranges, context.budget, runtime)?;
         context.progress.add_bytes(u64::try_from(found.compressed_size()).unwrap_or(0));
         let batch_rows = batch_rows(found, context.budget.batch);
         let failure = bytes.failure();
         let (view, strings, schema) = match wanted {
             Wanted::Values(strings) => (&shape.values, strings, &context.input.schema),
-            Wanted::Parquet(strings) => (&shape.carried, strings, &carried.schema),
+            Wanted::Parquet(strings) => {
+                let carried = context.input.carried.as_ref().ok_or_else(misfit)?;
+                (&shape.carried, strings, &carried.schema)
+            }
         };
         let mut becomes: Vec<Option<usize>> = vec![None; view.schema.fields().len()];
         shape.columns.iter().enumerate().for_each(|(i, column)| {
@@ -132,8 +161,10 @@ impl RowGroup {
                 .is_none_or(|i| schema.field(i).data_type() != view.schema.field(column).data_type())
         };
         let url = &planned.object.url;
-        let batches = decode_row_group(url, bytes, metadata, group, (view, strings), converts, batch_rows)
-            .map_err(|error| failure.behind(error))?;
+        let views = (view, strings);
+        let batches =
+            decode_row_group(url, bytes, metadata, group, views, converts, selected.as_ref(), batch_rows)
+                .map_err(|error| failure.behind(error))?;
         let mut fields: Vec<FieldRef> = schema.fields().to_vec();
         for (column, read) in batches.schema().fields().iter().enumerate() {
             if matches!(read.data_type(), DataType::Dictionary(..))
@@ -143,7 +174,8 @@ impl RowGroup {
             }
         }
         let schema = Arc::new(Schema::new(fields));
-        Ok(RowGroup { context: context.clone(), part, group, schema, batches, failure, rows: 0 })
+        let expected = selected.map_or(found.num_rows(), |selected| selected.count as i64);
+        Ok(RowGroup { context: context.clone(), part, group, schema, batches, failure, rows: 0, expected })
     }
 }
 
@@ -153,7 +185,7 @@ impl ItemSource for RowGroup {
 
     fn next(&mut self, item: &mut Batch) -> Result<bool> {
         let planned = &self.context.input.parts[self.part];
-        let Contents::Parquet { metadata, shape } = &planned.contents else { return Ok(false) };
+        let Contents::Parquet { shape, .. } = &planned.contents else { return Ok(false) };
         let url = &planned.object.url;
         let batch = self.batches.next().transpose().map_err(|error| self.failure.behind(error))?;
         if let Some(batch) = batch {
@@ -162,9 +194,8 @@ impl ItemSource for RowGroup {
             item.part = self.part;
             return Ok(true);
         }
-        let expected = metadata.row_group(self.group).num_rows();
-        if self.rows != expected {
-            let (group, rows) = (self.group, self.rows);
+        if self.rows != self.expected {
+            let (group, rows, expected) = (self.group, self.rows, self.expected);
             let problem = format!("row group {group} holds {rows} rows, the footer says {expected}");
             let error = Error::data(DataErrorKind::Damaged, url, problem);
             return Err(error.remedy(Remedy::FetchAgain).into());
@@ -172,6 +203,51 @@ impl ItemSource for RowGroup {
         Ok(false)
     }
 }
+
+/// For less than this the indexes of a row group in a store are not worth a request of their own.
+const BYTES_OF_INDEXES: i64 = 1024 * 1024;
+
+/// The rows of which the indexes of pages say that they may fulfil a condition; `None` where that may be all of them.
+fn selected(
+    context: &Context,
+    (part, group): (usize, usize),
+    predicate: &Predicate,
+    runtime: &Handle,
+) -> Result<Option<Selected>> {
+    let planned = &context.input.parts[part];
+    let (store, object) = (&context.input.store, &planned.object);
+    let Some(metadata) = planned.parquet() else { return Ok(None) };
+    let found = metadata.row_group(group);
+    if !store.is_local() && found.compressed_size() < BYTES_OF_INDEXES {
+        return Ok(None);
+    }
+    let Some(ranges) = index_ranges(found).filter(|ranges| !ranges.is_empty()) else { return Ok(None) };
+    let is_inside = |range: &Range<u64>| range.start <= range.end && range.end <= object.size;
+    let all = || ranges.iter().flat_map(|ranges| ranges.values.iter().chain([&ranges.offsets]));
+    if !all().all(is_inside) {
+        return Ok(None);
+    }
+    let reads = ranges.into_iter().map(|IndexRanges { values, offsets }| async move {
+        let values = match values {
+            Some(values) => Some(store.read(object, values).await?),
+            None => None,
+        };
+        Ok::<_, Error>((values, store.read(object, offsets).await?))
+    });
+    let indexes =
+        runtime.block_on(stream::iter(reads).buffered(CONCURRENT_INDEXES).try_collect::<Vec<_>>())?;
+    let Some(paged) = Paged::new(metadata, group, &indexes) else { return Ok(None) };
+    Ok(paged.selected(|row| {
+        predicate.may_be_true(&|column| {
+            let of_page = context.input.leaf(part, column);
+            let of_page = of_page.and_then(|(leaf, data_type)| paged.known(leaf, data_type, row));
+            of_page.unwrap_or_else(|| context.input.known(part, Some(group), column))
+        })
+    }))
+}
+
+/// Indexes of a row group that are read at once.
+const CONCURRENT_INDEXES: usize = 16;
 
 /// Rows that make a batch of about so many bytes. What Parquet stores once is repeated when it is decoded, so a row is
 /// taken for larger than the footer says.

@@ -1,12 +1,12 @@
 //! The bytes of one row group, wherever they lie, as the Parquet decoder asks for them.
 
-use crate::codec::parquet::{MAX_PAGE_BYTES, byte_range, unpacked_size};
+use crate::codec::parquet::{MAX_PAGE_BYTES, unpacked_size};
 use crate::model::{Budget, DataError, DataErrorKind, Error, Remedy, Result};
 use crate::store::{Object, Store, open_local, read_local};
 
 use bytes::Bytes;
+use futures::future::try_join_all;
 use parquet::errors::ParquetError;
-use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::reader::{ChunkReader, Length};
 use std::fs::File;
 use std::io::Read;
@@ -51,25 +51,30 @@ impl ReadFailure {
 #[derive(Clone)]
 enum Source {
     Local(Arc<File>),
-    /// The whole row group, from this position of the file on.
-    Held(u64, Bytes),
+    /// All that is read of the row group, by its position in the file.
+    Held(Arc<[(u64, Bytes)]>),
     /// A row group too large to hold: each column is read on its own, window by window.
     Remote(Store, Handle),
 }
 
 impl RowGroupReader {
+    /// Opens what lies in these ranges, which are in ascending order.
     pub(crate) fn open(
         store: &Store,
         object: &Object,
-        group: &RowGroupMetaData,
+        ranges: Vec<Range<u64>>,
         budget: Budget,
         runtime: &Handle,
     ) -> Result<Self> {
-        let range = byte_range(group);
+        let bytes: u64 = ranges.iter().map(|range| range.end - range.start).sum();
         let source = if store.is_local() {
             Source::Local(Arc::new(open_local(object)?))
-        } else if range.end - range.start <= (budget.prefetch / budget.threads) as u64 {
-            Source::Held(range.start, runtime.block_on(store.read(object, range))?)
+        } else if bytes <= (budget.prefetch / budget.threads) as u64 {
+            let reads = ranges.into_iter().map(|range| async move {
+                let start = range.start;
+                Ok::<_, Error>((start, store.read(object, range).await?))
+            });
+            Source::Held(runtime.block_on(try_join_all(reads))?.into())
         } else {
             Source::Remote(store.clone(), runtime.clone())
         };
@@ -91,13 +96,15 @@ impl RowGroupReader {
                 read_local(file, &self.object, range.start, &mut buffer)?;
                 Ok(buffer.into())
             }
-            Source::Held(from, bytes) => {
-                let inside = range.start.checked_sub(*from).zip(range.end.checked_sub(*from));
-                match inside {
-                    Some((start, end)) if end <= bytes.len() as u64 => {
-                        Ok(bytes.slice(start as usize..end as usize))
+            Source::Held(held) => {
+                let found = held
+                    .iter()
+                    .find(|(from, bytes)| *from <= range.start && range.end <= from + bytes.len() as u64);
+                match found {
+                    Some((from, bytes)) => {
+                        Ok(bytes.slice((range.start - from) as usize..(range.end - from) as usize))
                     }
-                    _ => {
+                    None => {
                         let problem = "a page lies outside its row group";
                         Err(Error::data(DataErrorKind::Damaged, &self.object.url, problem).into())
                     }
@@ -146,7 +153,11 @@ impl Window {
     /// Reads on; nothing at the end.
     fn fill(&mut self) -> Result<()> {
         let end = match &self.reader.source {
-            Source::Held(from, bytes) => from + bytes.len() as u64,
+            Source::Held(held) => {
+                let ends = held.iter().map(|(from, bytes)| (from, from + bytes.len() as u64));
+                let mut ends = ends.filter(|(from, end)| (**from..*end).contains(&self.position));
+                ends.next().map_or(self.position, |(_, end)| end)
+            }
             Source::Local(_) => self.reader.object.size.min(self.position.saturating_add(4096)),
             Source::Remote(..) => self.reader.object.size.min(self.position.saturating_add(WINDOW_BYTES)),
         };

@@ -52,9 +52,10 @@ pub(crate) fn encoder(input: &Input, codec: Codec) -> Result<Encoder> {
     Ok(Encoder::declaring(&carried.schema, &carried.descriptor, codec))
 }
 
-/// The CSV parts of a range that hold rows.
-pub(crate) fn text_parts(input: &Input, parts: Range<usize>) -> Vec<TextPart> {
+/// The CSV parts of those given that hold rows.
+pub(crate) fn text_parts(input: &Input, parts: impl IntoIterator<Item = usize>) -> Vec<TextPart> {
     parts
+        .into_iter()
         .filter_map(|index| match &input.parts[index].contents {
             Contents::Csv { head, .. } if !head.is_header_only => Some(TextPart {
                 index,
@@ -100,7 +101,19 @@ impl LineCounter {
 }
 
 fn csv_rows(context: &Context, parts: Range<usize>) -> BoxStream<'static, Result<RecordBatch>> {
-    worked(context, parts, || Ok(Decoding::new(context, |decoder: &mut Decoder| decoder.finish())))
+    csv_rows_worked(context, parts.collect(), Ok)
+}
+
+/// Decodes CSV parts, and makes something of each batch where it was decoded.
+pub(super) fn csv_rows_worked(
+    context: &Context,
+    parts: Vec<usize>,
+    work: impl Fn(RecordBatch) -> Result<RecordBatch> + Clone + Send + 'static,
+) -> BoxStream<'static, Result<RecordBatch>> {
+    worked(context, parts, || {
+        let work = work.clone();
+        Ok(Decoding::new(context, move |decoder: &mut Decoder| work(decoder.finish()?)))
+    })
 }
 
 /// Decodes text and encodes it again while it is in the cache.
@@ -132,7 +145,7 @@ pub(crate) fn reencoded_rows(
 /// Works through the text of some parts; an error is given its line.
 pub(super) fn worked<T: Send + 'static, W: Worker<Chunk, Output = Checked<T>>>(
     context: &Context,
-    parts: Range<usize>,
+    parts: impl IntoIterator<Item = usize>,
     worker: impl Fn() -> Result<W>,
 ) -> BoxStream<'static, Result<T>> {
     let input = Arc::clone(&context.input);

@@ -60,6 +60,17 @@ pub enum NotFound {
         /// The jobs and runs there are.
         found: Vec<String>,
     },
+    /// No part has a number that was asked for.
+    Parts {
+        /// The source.
+        place: String,
+        /// The first number that was asked for.
+        from: u64,
+        /// The last one.
+        to: u64,
+        /// How many parts there are.
+        found: u64,
+    },
     /// There is neither a file nor a folder of that name.
     Path {
         /// The path.
@@ -126,6 +137,9 @@ impl Named for NotFound {
             NotFound::Format { place, format } => write!(f, "{place} holds no {format} export of the job"),
             NotFound::Run { place, run, found } => {
                 write!(f, "{place} holds no run \"{run}\"; there are {}", listed(found))
+            }
+            NotFound::Parts { place, from, to, found } => {
+                write!(f, "{place} holds no part {from} to {to}; the number of its parts is {found}")
             }
             NotFound::Path { path } => write!(f, "there is no file or folder {path}"),
             NotFound::NotAFolder { path } => write!(f, "{path} is a file, not a folder"),
@@ -194,6 +208,10 @@ mod tests {
             (
                 NotFound::Run { place: place(), run: "2027".into(), found: vec!["a 2026".into()] },
                 "exports holds no run \"2027\"; there are a 2026",
+            ),
+            (
+                NotFound::Parts { place: place(), from: 12, to: 14, found: 12 },
+                "exports holds no part 12 to 14; the number of its parts is 12",
             ),
             (NotFound::Path { path: place() }, "there is no file or folder exports"),
             (NotFound::NotAFolder { path: place() }, "exports is a file, not a folder"),

@@ -8,6 +8,7 @@ pub(crate) mod export;
 mod header;
 mod input;
 mod looks_like;
+mod narrow;
 mod parquet_columns;
 mod probe;
 pub(crate) mod schema;

@@ -8,6 +8,7 @@ mod formats;
 mod layers;
 mod library;
 mod proof;
+mod query;
 mod sample;
 mod sets;
 mod stores;

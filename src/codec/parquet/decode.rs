@@ -1,6 +1,7 @@
 //! Parquet to batches of the plan's schema: takes a reader of bytes, returns rows; damage is an error that names the
 //! file, never a panic.
 
+use super::paged::Selected;
 use super::view::View;
 use crate::codec::csv::{CellType, cells_to_array, to_text};
 use crate::codec::guard;
@@ -84,7 +85,8 @@ fn with_keys(schema: &SchemaRef, keyed: &[bool]) -> SchemaRef {
 
 /// Begins to decode one row group.
 ///
-/// A column that `converts` says is given another type afterwards, and is not read as keys.
+/// A column that `converts` says is given another type afterwards, and is not read as keys. Of all rows those are read
+/// that were selected.
 pub(crate) fn decode_row_group(
     url: &str,
     bytes: impl ChunkReader + Clone + 'static,
@@ -92,6 +94,7 @@ pub(crate) fn decode_row_group(
     group: usize,
     (view, strings): (&Arc<View>, StringDecoding),
     converts: impl Fn(usize) -> bool,
+    selected: Option<&Selected>,
     batch_rows: usize,
 ) -> Result<RowGroupBatches> {
     let found = metadata.row_group(group);
@@ -106,17 +109,24 @@ pub(crate) fn decode_row_group(
         let file = metadata.file_metadata();
         let (version, rows) = (file.version(), found.num_rows());
         let file = FileMetaData::new(version, rows, None, None, Arc::clone(&view.descriptor), None);
-        let alone = Arc::new(ParquetMetaDataBuilder::new(file).add_row_group(found.clone()).build());
+        let mut alone = ParquetMetaDataBuilder::new(file).add_row_group(found.clone());
+        if let Some(selected) = selected {
+            alone = alone.set_page_index(Some(Arc::clone(&selected.index) as _));
+        }
+        let alone = Arc::new(alone.build());
         let reader = |schema: Option<SchemaRef>, leaves: ProjectionMask| {
             let options = match schema {
                 Some(schema) => ArrowReaderOptions::new().with_schema(schema),
                 None => ArrowReaderOptions::new().with_skip_arrow_metadata(true),
             };
             let metadata = ArrowReaderMetadata::try_new(Arc::clone(&alone), options)?;
-            ParquetRecordBatchReaderBuilder::new_with_metadata(bytes.clone(), metadata)
+            let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(bytes.clone(), metadata)
                 .with_projection(leaves)
-                .with_batch_size(batch_rows)
-                .build()
+                .with_batch_size(batch_rows);
+            if let Some(selected) = selected {
+                builder = builder.with_row_selection(selected.rows.clone());
+            }
+            builder.build()
         };
         let rows = reader(Some(with_keys(&view.read, &keys)), ProjectionMask::all())?;
         let nanos = match view.int96.as_slice() {

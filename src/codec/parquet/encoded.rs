@@ -16,12 +16,23 @@ pub(crate) fn chunk_ranges(group: &RowGroupMetaData) -> impl Iterator<Item = Ran
     })
 }
 
-/// The bytes of a file that the column chunks of a row group lie in.
-pub(crate) fn byte_range(group: &RowGroupMetaData) -> Range<u64> {
-    let ranges = || group.columns().iter().map(|column| column.byte_range());
-    let start = ranges().map(|(start, _)| start).min().unwrap_or(0);
-    let end = ranges().map(|(start, length)| start + length).max().unwrap_or(0);
-    start..end
+/// The bytes of a file that the column chunks of a row group lie in, in ascending order; chunks that touch are one range.
+pub(crate) fn byte_ranges(group: &RowGroupMetaData) -> Vec<Range<u64>> {
+    let mut chunks: Vec<Range<u64>> = chunk_ranges(group).collect();
+    chunks.sort_unstable_by_key(|range| range.start);
+    joined(chunks, 0)
+}
+
+/// Makes one of ranges that are no further apart than this; they are given in ascending order.
+pub(super) fn joined(ranges: Vec<Range<u64>>, gap: u64) -> Vec<Range<u64>> {
+    let mut all: Vec<Range<u64>> = Vec::with_capacity(ranges.len());
+    for range in ranges.into_iter().filter(|range| range.start < range.end) {
+        match all.last_mut() {
+            Some(last) if range.start <= last.end.saturating_add(gap) => last.end = last.end.max(range.end),
+            _ => all.push(range),
+        }
+    }
+    all
 }
 
 /// Bytes of a row group's Bloom filters.

@@ -3,6 +3,7 @@
 //! everything else a column is read as what it means, and where the parquet crate would lose a part of that (the months
 //! of an interval, the years of INT96) values are read bare and restored here.
 
+use super::narrow::{leaves_of, narrowed_schema};
 use super::types::{Annotation, Edit, Given, annotation, edited, is_bytes, leaves, schema_of};
 use crate::codec::guard;
 use crate::model::{BinaryText, MEANING_KEY, UUID};
@@ -128,6 +129,36 @@ impl View {
             int96,
             texts,
         })
+    }
+}
+
+impl View {
+    /// How a file is read that has some of the columns only, which are given in ascending order.
+    pub(crate) fn narrowed(&self, columns: &[usize]) -> Result<View, String> {
+        let descriptor = guard(|| narrowed_schema(&self.descriptor, columns))?;
+        let leaves = leaves_of(&self.descriptor, columns);
+        let of = |schema: &Schema| schema.project(columns).map(Arc::new).map_err(|error| error.to_string());
+        let int96 = leaves.iter().enumerate().filter(|(_, leaf)| self.int96.contains(leaf));
+        Ok(View {
+            descriptor,
+            read: of(&self.read)?,
+            schema: of(&self.schema)?,
+            int96: int96.map(|(place, _)| place).collect(),
+            texts: columns.iter().map(|column| self.texts[*column]).collect(),
+        })
+    }
+
+    /// Whether a column's values are read as they are stored, so that what is known of those holds.
+    pub(crate) fn is_unchanged(&self, column: usize) -> bool {
+        let (read, restored) = (self.read.field(column), self.schema.field(column));
+        self.descriptor.root_schema().get_fields()[column].is_primitive()
+            && read.data_type() == restored.data_type()
+    }
+
+    /// The leaf of a column that has one only.
+    pub(crate) fn leaf(&self, column: usize) -> Option<usize> {
+        let leaves = 0..self.descriptor.num_columns();
+        leaves.into_iter().find(|leaf| self.descriptor.get_column_root_idx(*leaf) == column)
     }
 }
 
