@@ -75,7 +75,14 @@ pub use inventory::{
 #[cfg(feature = "forecast")]
 pub use jobs::{Job, JobArn, JobEvent, JobKind, JobStatus, Poll, WaitOptions, describe, wait_until};
 pub use model::{
-ArnProblem, BinaryText, ColumnSummary, ColumnType, Compression, DataError, DataErrorKind, Difference, DifferenceKind, Error, Escaped, Event, EventProblem, ExistsWhy, Format, Gap, GapRule, HeaderMode, Incomplete, InventoryOptions, Kind, LastAnswer, Limit, Missing, NotFound, OnServer, Options, Origin, OutputExists, PartName, PartNumber, Pattern, Permission, PlaceProblem, Preset, Remedy, Result, RunChoice, RunStamp, SchemaMode, Selection, Setting, SettingName, Split, StoreProblem, Strategy, TagProblem, UsageError, ValueKind, Warning, Why, WhyNotOnServer, WrittenFile, keep_secret, parse_duration, parse_since, parse_size, redacted, without_secrets, Comparison, Filter, FilterColumn, Literal, Query, column,
+    ArnProblem, BinaryText, ColumnSummary, ColumnType, Comparison, Compression, DataError, DataErrorKind,
+    Difference, DifferenceKind, Error, Escaped, Event, EventProblem, ExistsWhy, Filter, FilterColumn, Format,
+    Gap, GapRule, HeaderMode, Incomplete, InventoryOptions, Kind, LastAnswer, Limit, Literal, Missing,
+    NotFound, OnServer, Options, Origin, OutputExists, PartName, PartNumber, Pattern, Permission, Phase,
+    PlaceProblem, Preset, Query, Remedy, Result, RunChoice, RunStamp, SchemaMode, Selection, Setting,
+    SettingName, Split, StoreProblem, Strategy, TagProblem, UsageError, ValueKind, Warning, Why,
+    WhyNotOnServer, WrittenFile, column, keep_secret, parse_duration, parse_since, parse_size, redacted,
+    without_secrets,
 };
 pub use plan::{
     Output, Plan, PlanSummary, PlannedPartSummary, Receipt, ReceiptOptions, ReceiptOutput, ReceiptSource,

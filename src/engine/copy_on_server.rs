@@ -65,6 +65,7 @@ async fn write_text(context: &Context, merge: &ServerMerge, sink: &mut Sink) -> 
             (TextOnServer::Copied { part, range }, _) => {
                 sink.copy_part(*part, range.clone()).await?;
                 rows = None;
+                context.progress.leave_rows_uncounted();
             }
             (TextOnServer::Ours(bytes), _) => sink.write(vec![bytes.clone()]).await?,
             (TextOnServer::Read { .. }, Some((bytes, more))) => {

@@ -70,7 +70,7 @@ pub use options::{
 };
 pub use output_exists::{ExistsWhy, OutputExists};
 pub use place_problem::PlaceProblem;
-pub use progress::{Event, WrittenFile};
+pub use progress::{Event, Phase, WrittenFile};
 pub(crate) use progress::{Progress, attend, stopped};
 pub use query::Query;
 pub use redacted::{keep_secret, redacted, without_secrets};

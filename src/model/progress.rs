@@ -3,28 +3,53 @@
 use super::error::Result;
 use serde::Serialize;
 use std::future::Future;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
-/// What happens while a plan is run or a sample is written.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What happens while a plan is run, an output is verified or a sample is written.
+///
+/// Every phase is told by [`Event::Began`], in the order of [`Phase`], and in each of them [`Event::Progress`] tells how far
+/// it is, for the last time when all is done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Event {
-    /// How far the run is, ten times a second.
+    /// A phase begins.
+    Began {
+        /// Which one.
+        phase: Phase,
+    },
+    /// How far the phase is, ten times a second.
     Progress {
-        /// Bytes of the parts that were read; of a sample those that were written, as text.
+        /// The phase.
+        phase: Phase,
+        /// Bytes of the parts that were read or copied; of a sample those that were written, as text.
         bytes: u64,
         /// Bytes of all parts; of a sample about.
         total_bytes: u64,
-        /// Rows that were read or made.
-        rows: u64,
+        /// Rows that were read, copied or made; `None` where the server copies CSV, whose rows nobody counts.
+        rows: Option<u64>,
     },
     /// A file can be seen under its final name.
     Published {
         /// The path or URL.
         path: String,
     },
+}
+
+/// What a run is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Phase {
+    /// Parts are read or copied, and the output is written where nobody sees it.
+    Writing,
+    /// The output is read and compared with the parts.
+    Verifying,
+    /// What was written is sent to its store, the parts are looked at once more, and the output comes into sight.
+    Publishing,
 }
 
 /// A file that was written.
@@ -46,6 +71,26 @@ pub(crate) struct Progress {
     rows: AtomicU64,
     /// Rows by part, where they are wanted.
     rows_of: Vec<AtomicU64>,
+    /// Some rows are copied by a server that does not count them.
+    has_uncounted: AtomicBool,
+    stages: Mutex<Stages>,
+    changed: Notify,
+}
+
+/// What was done and is done.
+#[derive(Debug, Default)]
+struct Stages {
+    now: Option<Stage>,
+    /// How phases ended and that others began, of which nobody was told yet.
+    untold: Vec<Event>,
+}
+
+#[derive(Debug, Clone)]
+struct Stage {
+    phase: Phase,
+    total_bytes: u64,
+    /// What it counts by itself.
+    own: Option<Arc<Progress>>,
 }
 
 impl Progress {
@@ -75,8 +120,40 @@ impl Progress {
         self.rows_of.get(part).map_or(0, |count| count.load(Ordering::Relaxed))
     }
 
+    /// Some rows are copied by a server that does not count them.
+    pub(crate) fn leave_rows_uncounted(&self) {
+        self.has_uncounted.store(true, Ordering::Relaxed);
+    }
+
+    /// Begins a phase that counts on.
+    pub(crate) fn begin(&self, phase: Phase, total_bytes: u64) {
+        self.stage(Stage { phase, total_bytes, own: None });
+    }
+
+    /// Begins a phase that counts anew; gives its counters.
+    pub(crate) fn begin_anew(&self, phase: Phase, total_bytes: u64) -> Arc<Progress> {
+        let own = Arc::new(Progress::default());
+        self.stage(Stage { phase, total_bytes, own: Some(Arc::clone(&own)) });
+        own
+    }
+
+    fn stage(&self, stage: Stage) {
+        let ended = self.event(true);
+        let mut stages = self.stages();
+        stages.untold.extend(ended);
+        stages.untold.push(Event::Began { phase: stage.phase });
+        stages.now = Some(stage);
+        drop(stages);
+        self.changed.notify_one();
+    }
+
+    fn stages(&self) -> MutexGuard<'_, Stages> {
+        self.stages.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// What was done counts for nothing: it is begun anew.
     pub(crate) fn reset(&self) {
+        self.has_uncounted.store(false, Ordering::Relaxed);
         for count in [&self.bytes, &self.rows].into_iter().chain(&self.rows_of) {
             count.store(0, Ordering::Relaxed);
         }
@@ -86,24 +163,35 @@ impl Progress {
         self.rows.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn event(&self, total_bytes: u64) -> Event {
-        Event::Progress {
-            bytes: self.bytes.load(Ordering::Relaxed).min(total_bytes),
+    /// How far the phase is that is going on, or that is done: then all bytes were dealt with, though of some kinds of part
+    /// not every byte is read.
+    fn event(&self, is_done: bool) -> Option<Event> {
+        let Stage { phase, total_bytes, own } = self.stages().now.clone()?;
+        let counts = own.as_deref().unwrap_or(self);
+        let is_counted = !counts.has_uncounted.load(Ordering::Relaxed);
+        Some(Event::Progress {
+            phase,
+            bytes: if is_done { total_bytes } else { counts.bytes.load(Ordering::Relaxed).min(total_bytes) },
             total_bytes,
-            rows: self.rows(),
-        }
+            rows: is_counted.then(|| counts.rows()),
+        })
+    }
+
+    /// Tells how phases ended and which began.
+    fn tell_phases(&self, mut on_event: impl FnMut(Event)) {
+        let untold = std::mem::take(&mut self.stages().untold);
+        untold.into_iter().for_each(&mut on_event);
     }
 }
 
 /// How often a run tells how far it is.
 const EVENT_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Sees work through to its end: tells how far it is, and passes on to it that it shall stop.
+/// Sees work through to its end: tells what it is about and how far it is, and passes on to it that it shall stop.
 pub(crate) async fn attend<T>(
     work: impl Future<Output = Result<T>>,
     stopper: watch::Sender<bool>,
     progress: &Progress,
-    total_bytes: u64,
     stop: impl Future<Output = ()>,
     mut on_event: impl FnMut(Event),
 ) -> Result<T> {
@@ -113,15 +201,19 @@ pub(crate) async fn attend<T>(
     let mut is_stopping = false;
     let result = loop {
         tokio::select! {
+            // A phase is told before what it counts.
+            biased;
+            () = progress.changed.notified() => progress.tell_phases(&mut on_event),
             result = &mut work => break result,
             () = &mut stop, if !is_stopping => {
                 is_stopping = true;
                 let _ = stopper.send(true);
             }
-            _ = ticks.tick() => on_event(progress.event(total_bytes)),
+            _ = ticks.tick() => progress.event(false).into_iter().for_each(&mut on_event),
         }
     };
-    on_event(progress.event(total_bytes));
+    progress.tell_phases(&mut on_event);
+    progress.event(result.is_ok()).into_iter().for_each(&mut on_event);
     result
 }
 
@@ -130,5 +222,43 @@ pub(crate) async fn stopped(mut stopped: watch::Receiver<bool>) {
     // The sender is gone only when the run is over, and then nobody waits here.
     if stopped.wait_for(|stop| *stop).await.is_err() {
         std::future::pending::<()>().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn every_phase_is_told_with_what_it_counted_however_short_it_is() {
+        let progress = Progress::default();
+        let (stopper, _stopped) = watch::channel(false);
+        progress.begin(Phase::Writing, 10);
+        let work = async {
+            progress.add_bytes(10);
+            progress.add_rows(3);
+            let own = progress.begin_anew(Phase::Verifying, 12);
+            own.add_bytes(12);
+            own.add_rows(2);
+            progress.begin(Phase::Publishing, 10);
+            progress.leave_rows_uncounted();
+            Ok(())
+        };
+        let mut events = Vec::new();
+        attend(work, stopper, &progress, std::future::pending(), |event| events.push(event))
+            .await
+            .expect("done");
+        let counted = |phase, bytes, rows| Event::Progress { phase, bytes, total_bytes: bytes, rows };
+        assert_eq!(
+            events,
+            [
+                Event::Began { phase: Phase::Writing },
+                counted(Phase::Writing, 10, Some(3)),
+                Event::Began { phase: Phase::Verifying },
+                counted(Phase::Verifying, 12, Some(2)),
+                Event::Began { phase: Phase::Publishing },
+                counted(Phase::Publishing, 10, None),
+            ]
+        );
     }
 }

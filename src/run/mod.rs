@@ -8,7 +8,9 @@ mod report;
 pub use report::Report;
 
 use crate::engine::{Context, Finished, abort, note_digest, write_all};
-use crate::model::{Error, Event, Progress, Result, Setting, Warning, attend, column_summaries, stopped};
+use crate::model::{
+    Error, Event, Phase, Progress, Result, Setting, Warning, attend, column_summaries, stopped,
+};
 use crate::plan::{Output, Plan, RunPlan, UpToDate, refuse_stale};
 use crate::sink::Publication;
 
@@ -65,7 +67,8 @@ pub async fn run_until(
     let total = plan.input.bytes();
     let progress = Arc::new(Progress::by_part(plan.input.parts.len()));
     let work = begin(plan, Arc::clone(&progress), stopped);
-    let report = attend(work, stopper, &progress, total, stop, &mut on_event).await?;
+    progress.begin(Phase::Writing, total);
+    let report = attend(work, stopper, &progress, stop, &mut on_event).await?;
     for file in &report.outputs {
         on_event(Event::Published { path: file.file.clone() });
     }
@@ -181,9 +184,13 @@ async fn prove(context: &Context, plan: &RunPlan, files: &mut [Finished]) -> Res
     }
     let proofs = async {
         let digest = match plan.options.verify {
-            true => Some(proof::reread(context, plan, files).await?),
+            true => {
+                let counts = context.progress.begin_anew(Phase::Verifying, plan.input.bytes());
+                Some(proof::reread(context, plan, files, counts).await?)
+            }
             false => None,
         };
+        context.progress.begin(Phase::Publishing, plan.input.bytes());
         for file in &mut *files {
             if let Some(digest) = &digest {
                 note_digest(context, plan, file, digest).await?;

@@ -2,7 +2,7 @@
 //! and, where it was asked for, that the output holds exactly their rows.
 
 use crate::engine::{Context, Finished};
-use crate::model::{DataErrorKind, Error, Remedy, Result};
+use crate::model::{DataErrorKind, Error, Progress, Remedy, Result};
 use crate::plan::RunPlan;
 use crate::source::Part;
 use crate::store::{Object, Store, changed, local_object};
@@ -67,7 +67,12 @@ async fn is_unchanged(plan: &RunPlan, page_starts: &[&str]) -> Result<()> {
 }
 
 /// Reads the finished files again and compares them with the parts; returns the digest of the rows.
-pub(crate) async fn reread(context: &Context, plan: &RunPlan, files: &[Finished]) -> Result<String> {
+pub(crate) async fn reread(
+    context: &Context,
+    plan: &RunPlan,
+    files: &[Finished],
+    counts: Arc<Progress>,
+) -> Result<String> {
     let mut parts = Vec::with_capacity(files.len());
     for file in files {
         let Some(path) = file.sink.written() else {
@@ -81,7 +86,7 @@ pub(crate) async fn reread(context: &Context, plan: &RunPlan, files: &[Finished]
     }
     let output = look_at_output(&Store::local(), export_of(parts), &context.input, &plan.options).await?;
     let (output, stopped) = (Arc::new(output), context.stopped.clone());
-    match compare(&context.input, &output, &plan.options, Arc::default(), stopped).await? {
+    match compare(&context.input, &output, &plan.options, counts, stopped).await? {
         Compared::Equal { digest, .. } => Ok(digest),
         Compared::Different { difference, .. } => Err(Error::Different(difference)),
     }

@@ -13,8 +13,8 @@ pub use options::{Frequency, Quantile, SampleOptions};
 
 use crate::engine::{abort, publish};
 use crate::model::{
-    ColumnSummary, Error, Event, ExistsWhy, Format, Kind, PartName, Pattern, Progress, Result, UsageError,
-    WrittenFile, attend, column_summaries,
+    ColumnSummary, Error, Event, ExistsWhy, Format, Kind, PartName, Pattern, Phase, Progress, Result,
+    UsageError, WrittenFile, attend, column_summaries,
 };
 use crate::store::{Location, listing};
 use files::{Parts, marker};
@@ -120,7 +120,8 @@ pub async fn sample_until(
     let targets = names.iter().map(|name| folder.child(name.as_str())).collect();
     let parts = Parts::new(layout, options, targets, Arc::clone(&progress), stopped)?;
     let work = write_and_publish(&parts, &markers);
-    let outputs = attend(work, stopper, &progress, parts.expected_bytes(), stop, &mut on_event).await?;
+    progress.begin(Phase::Writing, parts.expected_bytes());
+    let outputs = attend(work, stopper, &progress, stop, &mut on_event).await?;
     for file in &outputs {
         on_event(Event::Published { path: file.file.clone() });
     }

@@ -12,8 +12,8 @@ mod walk;
 use crate::codec::csv::CellType;
 use crate::engine::Context;
 use crate::model::{
-    ColumnSummary, DEFAULT_MEMORY, Difference, Error, Event, Format, Options, Progress, Result, RunChoice,
-    Selection, attend, column_summaries, stopped,
+    ColumnSummary, DEFAULT_MEMORY, Difference, Error, Event, Format, Options, Phase, Progress, Result,
+    RunChoice, Selection, attend, column_summaries, stopped,
 };
 use crate::source::{self, Export, Input, Part, export};
 use crate::store::{Location, Store};
@@ -112,8 +112,8 @@ pub async fn verify_until(
     let (stopper, stop_asked) = watch::channel(false);
     let progress = Arc::new(Progress::default());
     let work = compare(&input, &files, options, Arc::clone(&progress), stop_asked);
-    let total = input.bytes();
-    let compared = attend(work, stopper, &progress, total, stop, on_event).await?;
+    progress.begin(Phase::Verifying, input.bytes());
+    let compared = attend(work, stopper, &progress, stop, on_event).await?;
     let (digest, rows, difference) = match compared {
         Compared::Equal { digest, rows } => (Some(digest), rows, None),
         Compared::Different { difference, rows } => (None, rows, Some(*difference)),

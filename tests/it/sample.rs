@@ -509,7 +509,7 @@ async fn a_stopped_sample_leaves_nothing_behind() {
     };
     let result = sample_until(&location(folder.path()), &options, stop, |event| {
         // A part has begun.
-        if matches!(event, Event::Progress { rows, .. } if rows > 0)
+        if matches!(event, Event::Progress { rows, .. } if rows > Some(0))
             && let Some(sender) = sender.take()
         {
             let _ = sender.send(());

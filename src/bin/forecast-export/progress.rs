@@ -3,7 +3,7 @@
 
 use crate::args::{Global, When};
 use crate::output;
-use forecast_export::Event;
+use forecast_export::{Event, Phase};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
 
@@ -13,6 +13,7 @@ pub(crate) enum Progress {
     /// A log wants no control characters, and not ten lines a second: one for every tenth of the bytes.
     Lines {
         tenths: Option<u64>,
+        phase: Phase,
         /// The line for all bytes: rows may be counted after the last of them, so it waits for the end.
         last: Option<String>,
     },
@@ -25,25 +26,38 @@ impl Progress {
             When::Never => Progress::Hidden,
             When::Auto if global.quiet || !is_terminal => Progress::Hidden,
             When::Auto | When::Always if is_terminal => Progress::Bar(bar()),
-            When::Auto | When::Always => Progress::Lines { tenths: None, last: None },
+            When::Auto | When::Always => Progress::Lines { tenths: None, phase: Phase::Writing, last: None },
         }
     }
 
     pub(crate) fn show(&mut self, event: &Event) {
-        let Event::Progress { bytes, total_bytes, rows } = event else { return };
+        let Event::Progress { phase, bytes, total_bytes, rows } = event else { return };
+        // Nothing more is counted when all is written.
+        if *phase == Phase::Publishing {
+            return;
+        }
+        let told = match (rows, phase) {
+            (Some(rows), Phase::Verifying) => format!("{} verified", output::counted(*rows, "row")),
+            (Some(rows), _) => output::counted(*rows, "row"),
+            (None, _) => "copied by the server".to_owned(),
+        };
         match self {
             Progress::Hidden => {}
             Progress::Bar(bar) => {
                 bar.set_length(*total_bytes);
                 bar.set_position(*bytes);
-                bar.set_message(output::counted(*rows, "row"));
+                bar.set_message(told);
             }
-            Progress::Lines { tenths, last } => {
+            Progress::Lines { tenths, phase: known, last } => {
+                if known != phase {
+                    last.take().into_iter().for_each(|line| output::note(&line));
+                    (*known, *tenths) = (*phase, None);
+                }
                 let reached = u128::from(*bytes) * 10 / u128::from(*total_bytes).max(1);
                 let reached = u64::try_from(reached).unwrap_or(u64::MAX);
                 let line = || {
                     let (done, all) = (output::size(*bytes), output::size(*total_bytes));
-                    format!("{done} of {all}, {}", output::counted(*rows, "row"))
+                    format!("{done} of {all}, {told}")
                 };
                 if reached >= 10 {
                     *last = Some(line());
