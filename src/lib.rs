@@ -91,7 +91,7 @@ pub use plan::{
 pub use run::{Report, run, run_until};
 pub use sample::{Frequency, Quantile, SampleOptions, SampleReport, sample, sample_until};
 pub use source::{Export, Found, Part, find};
-pub use store::{Checksum, Encryption, Location, Object, ObjectOptions, StoreOptions};
+pub use store::{Checksum, Credentials, Encryption, Location, Object, ObjectOptions, StoreOptions};
 pub use verify::{VerifyReport, verify, verify_until};
 
 /// The examples of the README are run as tests.

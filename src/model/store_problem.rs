@@ -64,6 +64,16 @@ pub enum StoreProblem {
     },
     /// An external id is given, and no role.
     ExternalIdWithoutRole,
+    /// Credentials were handed over, and the place has none or those of another kind of store.
+    CredentialsElsewhere {
+        /// Where it is: `local files`, or the scheme of a URL.
+        place: String,
+    },
+    /// Credentials were handed over, and a setting says that there are others, or none.
+    CredentialsTwice {
+        /// The setting.
+        setting: Setting,
+    },
     /// Encryption, tags or a storage class are asked for, and the output is not on S3.
     ObjectOptionsElsewhere {
         /// Where it is: `local files`, or the scheme of a URL.
@@ -179,6 +189,14 @@ impl Named for StoreProblem {
             StoreProblem::ExternalIdWithoutRole => {
                 write!(f, "an external id belongs to a role; name it with {}", name(Setting::RoleArn))
             }
+            StoreProblem::CredentialsElsewhere { place } => {
+                write!(f, "the credentials that were handed over are not for {place}")
+            }
+            StoreProblem::CredentialsTwice { setting } => write!(
+                f,
+                "credentials were handed over, and {} is given, too; leave one of them away",
+                name(*setting)
+            ),
             StoreProblem::ObjectOptionsElsewhere { place } => {
                 write!(f, "encryption, tags and storage classes are for s3:// outputs, not for {place}")
             }
@@ -293,6 +311,14 @@ mod tests {
                 "arn:aws:s3:::b cannot stand for a bucket: it is not the ARN of an access point; write arn:aws:s3:REGION:ACCOUNT:accesspoint/NAME",
             ),
             (StoreProblem::ExternalIdWithoutRole, "an external id belongs to a role; name it with role_arn"),
+            (
+                StoreProblem::CredentialsElsewhere { place: text("gs://") },
+                "the credentials that were handed over are not for gs://",
+            ),
+            (
+                StoreProblem::CredentialsTwice { setting: Setting::Profile },
+                "credentials were handed over, and profile is given, too; leave one of them away",
+            ),
             (
                 StoreProblem::ObjectOptionsElsewhere { place: text("gs://") },
                 "encryption, tags and storage classes are for s3:// outputs, not for gs://",

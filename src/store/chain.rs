@@ -3,6 +3,7 @@
 //! renewed before they expire. Nothing is read or asked before the first use.
 
 use super::address::Ways;
+use super::credentials::{Credentials, OfProgram};
 use super::settings::{check_endpoint, check_region, credentials_problem};
 use super::trust::Trust;
 use crate::model::{Error, Limit, Origin, Remedy, Result, StoreProblem, keep_secret};
@@ -14,7 +15,7 @@ use aws_config::profile::{ProfileFileCredentialsProvider, ProfileFileRegionProvi
 use aws_config::provider_config::ProviderConfig;
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_credential_types::Credentials;
+use aws_credential_types::Credentials as SdkCredentials;
 use aws_credential_types::credential_feature::AwsCredentialFeature;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
@@ -49,6 +50,8 @@ pub(super) struct Identity {
     pub(super) region: Option<String>,
     pub(super) role_arn: Option<String>,
     pub(super) external_id: Option<String>,
+    /// What the program handed over.
+    pub(super) credentials: Option<Credentials>,
 }
 
 impl Identity {
@@ -86,7 +89,7 @@ struct Resolved {
 }
 
 struct Held {
-    credentials: Credentials,
+    credentials: SdkCredentials,
     renew_at: Option<SystemTime>,
 }
 
@@ -185,12 +188,12 @@ impl Chain {
     }
 
     /// As [`Self::credentials`], with an error of ours.
-    pub(super) async fn sound_credentials(&self) -> Result<Credentials> {
+    pub(super) async fn sound_credentials(&self) -> Result<SdkCredentials> {
         self.credentials().await.map_err(|error| self.denied(error))
     }
 
     /// Credentials that are good for a while.
-    async fn credentials(&self) -> Result<Credentials, CredentialsError> {
+    async fn credentials(&self) -> Result<SdkCredentials, CredentialsError> {
         let provider = &self.resolved().await.provider;
         let now = SystemTime::now();
         let mut held = self.held.lock().await;
@@ -201,9 +204,11 @@ impl Chain {
         }
         match provider.provide_credentials().await {
             Ok(credentials) => {
-                let renew_at = credentials
-                    .expiry()
-                    .map(|expiry| (expiry - RENEWED_BEFORE).max(expiry.min(now + LEAST_USE)));
+                let renew_at = match credentials.expiry() {
+                    Some(expiry) => Some((expiry - RENEWED_BEFORE).max(expiry.min(now + LEAST_USE))),
+                    // The program's provider does not say how long they are good, and keeps them itself.
+                    None => self.identity.credentials.as_ref().map(|_| now),
+                };
                 *held = Some(Held { credentials: credentials.clone(), renew_at });
                 Ok(credentials)
             }
@@ -237,6 +242,9 @@ impl Chain {
         {
             words.push(format!("profile {profile}"));
         }
+        if self.identity.credentials.is_some() {
+            words.insert(0, "the program".to_owned());
+        }
         if let Some(role) = &self.identity.role_arn {
             words.push(role.clone());
         }
@@ -254,6 +262,7 @@ impl Chain {
         }
         let object = match (&self.identity.profile, &self.identity.role_arn) {
             (_, Some(role)) => format!("credentials for {role}"),
+            (_, None) if self.identity.credentials.is_some() => "credentials of the program".to_owned(),
             (Some(profile), None) => format!("credentials of profile {profile}"),
             (None, None) => "AWS credentials".to_owned(),
         };
@@ -341,6 +350,9 @@ async fn resolve(identity: &Identity) -> Resolved {
             ProfileFileCredentialsProvider::builder().configure(&config).profile_name(profile).build();
         loader = loader.profile_name(profile).credentials_provider(provider);
     }
+    if let Some(given) = identity.credentials.as_ref().and_then(Credentials::for_aws) {
+        loader = loader.credentials_provider(OfProgram(Arc::clone(given)));
+    }
     let config = loader.load().await;
     let own = config.credentials_provider().unwrap_or_else(|| SharedCredentialsProvider::new(Nobody));
     let own = Sound::over(own, identity);
@@ -390,7 +402,7 @@ impl Sound {
         SharedCredentialsProvider::new(Sound { inner, profile: identity.profile_name() })
     }
 
-    async fn credentials(&self) -> Result<Credentials, CredentialsError> {
+    async fn credentials(&self) -> Result<SdkCredentials, CredentialsError> {
         let asked = AssertUnwindSafe(self.inner.provide_credentials()).catch_unwind();
         let credentials = match tokio::time::timeout(LONGEST, asked).await {
             Ok(Ok(answer)) => answer?,

@@ -1,5 +1,5 @@
 //! Where things lie: text (`path`, `s3://bucket/key`, a glob) becomes a [`Location`] in a [`Store`], which lists, reads,
-//! writes and copies. Credentials come by each store's usual chain. Fills in what object_store lacks. Never parses the
+//! writes and copies. Credentials come by each store's usual chain, or from the program. Fills in what object_store lacks. Never parses the
 //! names of parts.
 
 #[cfg(feature = "aws")]
@@ -18,6 +18,7 @@ mod copier;
 #[cfg(not(feature = "aws"))]
 #[path = "no_copier.rs"]
 mod copier;
+mod credentials;
 #[cfg(feature = "aws")]
 mod direct;
 #[cfg(not(feature = "aws"))]
@@ -68,6 +69,7 @@ mod xml;
 
 pub(crate) use checksum::Crc64Nvme;
 pub(crate) use copier::{COPYING, Copier};
+pub use credentials::Credentials;
 #[cfg(feature = "forecast")]
 pub(crate) use failure::one_line;
 pub(crate) use failure::store_error;

@@ -36,7 +36,8 @@ const STORAGE_CLASSES: [&str; 10] = [
 /// let mut objects = ObjectOptions::default();
 /// objects.encryption = Some("aws:kms".parse()?);
 /// objects.tags.push(("team".into(), "supply chain".into()));
-/// let options = StoreOptions::default().with_region("eu-west-1").with_objects(objects);
+/// let mut options = StoreOptions::default();
+/// options.objects = objects;
 /// # #[cfg(feature = "aws")]
 /// let target = Location::parse_with("s3://bucket/merged/sales.parquet", &options)?;
 /// # Ok::<(), forecast_export::Error>(())

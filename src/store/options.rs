@@ -1,7 +1,8 @@
 //! How stores are reached: endpoints, credentials and what written objects carry, as a caller may choose them.
 
+use super::credentials::Credentials;
 use super::objects::ObjectOptions;
-use crate::model::{Result, StoreProblem};
+use crate::model::{Result, Setting, StoreProblem};
 #[cfg(feature = "aws")]
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,10 +16,9 @@ use std::time::Duration;
 /// ```
 /// use forecast_export::StoreOptions;
 ///
-/// let options = StoreOptions::default()
-///     .with_profile("archive")
-///     .with_role_arn("arn:aws:iam::123456789012:role/reader", None);
-/// assert_eq!(options.profile.as_deref(), Some("archive"));
+/// let mut options = StoreOptions::default();
+/// options.profile = Some("archive".into());
+/// options.role_arn = Some("arn:aws:iam::123456789012:role/reader".into());
 /// ```
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
@@ -32,7 +32,10 @@ pub struct StoreOptions {
     pub no_sign_request: bool,
     /// The profile of the AWS configuration files; it goes before keys in the environment.
     pub profile: Option<String>,
-    /// A role to assume with the credentials that were found.
+    /// Credentials of the program's own, in place of all that the environment gives. They go with neither a profile nor
+    /// unsigned requests.
+    pub credentials: Option<Credentials>,
+    /// A role to assume with the credentials that were found or handed over.
     pub role_arn: Option<String>,
     /// What the role's owner asks for as proof that the request is meant.
     pub external_id: Option<String>,
@@ -49,55 +52,6 @@ pub struct StoreOptions {
 }
 
 impl StoreOptions {
-    /// Sends AWS requests to `url`, S3's by path style.
-    pub fn with_endpoint_url(mut self, url: impl Into<String>) -> Self {
-        self.endpoint_url = Some(url.into());
-        self
-    }
-
-    /// Sets the region of the bucket.
-    pub fn with_region(mut self, region: impl Into<String>) -> Self {
-        self.region = Some(region.into());
-        self
-    }
-
-    /// Sets how long a request is tried again.
-    pub fn with_retry_timeout(mut self, timeout: Duration) -> Self {
-        self.retry_timeout = Some(timeout);
-        self
-    }
-
-    /// Leaves requests unsigned.
-    pub fn with_no_sign_request(mut self, unsigned: bool) -> Self {
-        self.no_sign_request = unsigned;
-        self
-    }
-
-    /// Takes credentials, region and endpoints from a profile.
-    pub fn with_profile(mut self, profile: impl Into<String>) -> Self {
-        self.profile = Some(profile.into());
-        self
-    }
-
-    /// Assumes a role, with an external id where its owner asks for one.
-    pub fn with_role_arn(mut self, role: impl Into<String>, external_id: Option<String>) -> Self {
-        self.role_arn = Some(role.into());
-        self.external_id = external_id;
-        self
-    }
-
-    /// Pays for requests.
-    pub fn with_request_payer(mut self, pays: bool) -> Self {
-        self.request_payer = pays;
-        self
-    }
-
-    /// Sets how objects are written.
-    pub fn with_objects(mut self, objects: ObjectOptions) -> Self {
-        self.objects = objects;
-        self
-    }
-
     /// Where the AWS credentials come from, in words such as `environment variables` or `SSO, profile archive`; never
     /// what they are. Finds them where that has not happened yet.
     ///
@@ -115,6 +69,7 @@ impl StoreOptions {
             region: self.region.clone(),
             role_arn: self.role_arn.clone(),
             external_id: self.external_id.clone(),
+            credentials: self.credentials.clone(),
         })
     }
 
@@ -122,13 +77,14 @@ impl StoreOptions {
     #[cfg(feature = "forecast")]
     pub(crate) fn check_service(&self) -> Result<()> {
         self.check_values()?;
+        self.check_credentials("s3://")?;
         super::settings::check_environment("AWS_")
     }
 
     #[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
     fn check_values(&self) -> Result<()> {
         use super::settings::{check_endpoint, check_region, check_text};
-        use crate::model::{Origin, Setting};
+        use crate::model::Origin;
 
         let check = |setting, value: &Option<String>, check: fn(Origin, &str) -> Result<()>| {
             value.as_ref().map_or(Ok(()), |value| check(Origin::Setting(setting), value))
@@ -146,11 +102,26 @@ impl StoreOptions {
         Ok(())
     }
 
+    /// Checks that credentials which were handed over are those that are used.
+    fn check_credentials(&self, scheme: &str) -> Result<()> {
+        let Some(credentials) = &self.credentials else { return Ok(()) };
+        if !credentials.are_for(scheme) {
+            return Err(StoreProblem::CredentialsElsewhere { place: scheme.to_owned() }.into());
+        }
+        let others =
+            [(Setting::Profile, self.profile.is_some()), (Setting::NoSignRequest, self.no_sign_request)];
+        match others.into_iter().find(|(_, is_given)| *is_given) {
+            Some((setting, _)) => Err(StoreProblem::CredentialsTwice { setting }.into()),
+            None => Ok(()),
+        }
+    }
+
     pub(super) fn check(&self, scheme: &str) -> Result<()> {
         self.check_values()?;
         if self.external_id.is_some() && self.role_arn.is_none() {
             return Err(StoreProblem::ExternalIdWithoutRole.into());
         }
+        self.check_credentials(scheme)?;
         if !self.objects.is_default() && !is_s3(scheme) {
             return Err(StoreProblem::ObjectOptionsElsewhere { place: scheme.to_owned() }.into());
         }

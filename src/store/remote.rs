@@ -1,10 +1,12 @@
 //! Connects to an object store: scheme and bucket in, an [`object_store::ObjectStore`] out. Credentials come from each store's
-//! usual environment; nothing here is a secret.
+//! usual environment, or from the program; nothing here is a secret.
 
 #[cfg(any(feature = "gcp", feature = "azure"))]
 use super::client::{Unconnected, bad_store, bad_variable, client_options, retry, variables};
 #[cfg(feature = "aws")]
 use super::copier::Copier;
+#[cfg(any(feature = "gcp", feature = "azure"))]
+use super::credentials::Credentials;
 #[cfg(feature = "aws")]
 use super::direct::Direct;
 use super::handle::Connected;
@@ -110,6 +112,9 @@ fn gs(bucket: &str, options: &StoreOptions) -> Result<Connected> {
     if options.no_sign_request {
         builder = builder.with_skip_signature(true);
     }
+    if let Some(given) = options.credentials.as_ref().and_then(Credentials::for_gcp) {
+        builder = builder.with_credentials(Arc::clone(given));
+    }
     let store = builder.build().map_err(bad_store)?;
     Ok(Arc::new(store).into())
 }
@@ -149,6 +154,9 @@ fn az(container: &str, options: &StoreOptions) -> Result<Connected> {
     if options.no_sign_request {
         builder = builder.with_skip_signature(true);
     }
+    if let Some(given) = options.credentials.as_ref().and_then(Credentials::for_azure) {
+        builder = builder.with_credentials(Arc::clone(given));
+    }
     let store = builder.build().map_err(bad_store)?;
     Ok(Arc::new(store).into())
 }
@@ -156,4 +164,29 @@ fn az(container: &str, options: &StoreOptions) -> Result<Connected> {
 #[cfg(not(feature = "azure"))]
 fn az(_: &str, _: &StoreOptions) -> Result<Connected> {
     left_out("az", "azure")
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(feature = "aws")]
+    #[test]
+    fn stores_are_beside_each_other_where_one_provider_reaches_both() {
+        use super::{StoreOptions, connect};
+        use crate::store::{Credentials, Store};
+
+        let keys = || Credentials::aws_keys("id", "secret", None);
+        let store = |credentials: Option<&Credentials>| {
+            let mut options = StoreOptions::default();
+            options.credentials = credentials.cloned();
+            let connected = connect("s3", "bucket", &options).expect("options that fit");
+            // Uploads by their ids, which are noted and cleared away after a kill.
+            assert!(connected.uploads.is_some() && connected.copier.is_some());
+            Store::connected(connected, "s3://bucket/".into())
+        };
+        let (one, other) = (keys(), keys());
+        assert!(store(Some(&one)).copies_to(&store(Some(&one.clone()))));
+        assert!(!store(Some(&one)).copies_to(&store(Some(&other))));
+        assert!(!store(Some(&one)).copies_to(&store(None)));
+        assert!(store(None).copies_to(&store(None)));
+    }
 }

@@ -280,6 +280,7 @@ impl S3 {
             && a.role_arn == b.role_arn
             && a.external_id == b.external_id
             && a.no_sign_request == b.no_sign_request
+            && a.credentials == b.credentials
     }
 }
 

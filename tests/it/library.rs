@@ -43,7 +43,8 @@ async fn waiting_for_a_job_can_be_spawned() {
     let waiting = tokio::spawn(async move {
         let arn = "arn:aws:forecast:eu-west-1:123456789012:forecast-export-job/sales/nightly";
         let arn: JobArn = arn.parse()?;
-        let options = StoreOptions::default().with_endpoint_url("http://127.0.0.1:9");
+        let mut options = StoreOptions::default();
+        options.endpoint_url = Some("http://127.0.0.1:9".into());
         describe(&arn, &options).await?;
         wait_until(&arn, &options, &WaitOptions::default(), |_| ()).await
     });

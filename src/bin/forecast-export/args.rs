@@ -181,9 +181,9 @@ impl Global {
     pub(crate) fn store_options(&self) -> StoreOptions {
         let aws = &self.aws;
         let make = || {
-            let mut options = StoreOptions::default()
-                .with_no_sign_request(aws.no_sign_request)
-                .with_request_payer(aws.request_payer);
+            let mut options = StoreOptions::default();
+            options.no_sign_request = aws.no_sign_request;
+            options.request_payer = aws.request_payer;
             options.endpoint_url.clone_from(&aws.endpoint_url);
             options.region.clone_from(&aws.region);
             options.profile.clone_from(&aws.profile);
@@ -193,6 +193,13 @@ impl Global {
             options
         };
         aws.options.get_or_init(make).clone()
+    }
+
+    /// The same for what is written.
+    pub(crate) fn store_options_of(&self, objects: ObjectOptions) -> StoreOptions {
+        let mut options = self.store_options();
+        options.objects = objects;
+        options
     }
 }
 

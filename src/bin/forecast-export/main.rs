@@ -205,7 +205,7 @@ async fn merge(global: &Global, args: &Merge, stop: &Stop) -> Result<(), Failure
     }
     let objects = args.objects.options();
     let output = if !to_stdout {
-        Output::File(source::place(global, &args.output, &global.store_options().with_objects(objects))?)
+        Output::File(source::place(global, &args.output, &global.store_options_of(objects))?)
     } else if objects.is_default() {
         Output::Stdout
     } else {
@@ -225,7 +225,7 @@ async fn convert(global: &Global, args: &Convert, stop: &Stop) -> Result<(), Fai
     if args.output == "-" {
         return Err(Failure::Usage("convert writes part files into a folder; merge writes to -".into()));
     }
-    let options = global.store_options().with_objects(args.objects.options());
+    let options = global.store_options_of(args.objects.options());
     let output = Output::Folder(source::place(global, &args.output, &options)?);
     carry_out(global, &args.source, &output, args.options()?, args.shaping.dry_run, stop).await
 }
@@ -307,7 +307,7 @@ async fn verify(global: &Global, args: &Verify, stop: &Stop) -> Result<(), Failu
 }
 
 async fn sample(global: &Global, args: &SampleArgs, stop: &Stop) -> Result<(), Failure> {
-    let options = global.store_options().with_objects(args.objects.options());
+    let options = global.store_options_of(args.objects.options());
     let folder = source::place(global, &args.folder, &options)?;
     let mut progress = Progress::new(global);
     let written = sample_until(&folder, &args.options(), stop.asked(), |event| progress.show(&event)).await;
