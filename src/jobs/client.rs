@@ -13,6 +13,7 @@ use aws_sdk_forecast::primitives::DateTime;
 use aws_sdk_forecast::types::DataDestination;
 use serde::{Serialize, Serializer};
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How often the SDK sends a request that was throttled, lost or answered with 5xx, with back-off and jitter.
@@ -247,7 +248,7 @@ impl Describer {
             SdkError::DispatchFailure(_) if reason.contains("credentials") => Cause::Denied,
             _ => Cause::Passing,
         };
-        let (remedy, source) = (None, Some(Box::new(error) as _));
+        let (remedy, source) = (None, Some(Arc::new(error) as _));
         match cause {
             Cause::NoSuchJob => Failure::Lasting(Incomplete::NoSuchJob { arn: object, reason }.into()),
             Cause::BadArn => Failure::Lasting(Incomplete::JobRefused { arn: object, reason }.into()),

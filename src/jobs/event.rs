@@ -5,6 +5,7 @@ use super::client::JobStatus;
 use crate::model::{EventProblem, Result, UsageError};
 
 use serde::Deserialize;
+use std::sync::Arc;
 
 /// An event of one of the four kinds of export.
 ///
@@ -53,7 +54,7 @@ impl JobEvent {
     /// [`Error::Usage`](crate::Error::Usage) for anything that is no such event, and for events of other kinds.
     pub fn parse(json: &[u8]) -> Result<Self> {
         let event: Envelope = serde_json::from_slice(json)
-            .map_err(|error| UsageError::NotAnEvent { source: Box::new(error) })?;
+            .map_err(|error| UsageError::NotAnEvent { source: Arc::new(error) })?;
         let text = |value: Option<String>| value.unwrap_or_default();
         let (source, detail_type) = (text(event.source), text(event.detail_type));
         if source != "aws.forecast" {

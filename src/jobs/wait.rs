@@ -5,6 +5,7 @@ use super::client::{Describer, Failure, Job, JobStatus};
 use crate::model::{Error, Incomplete, LastAnswer, Result};
 use crate::store::StoreOptions;
 
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -92,7 +93,7 @@ pub async fn wait_until(
                 if failures >= FAILURES_IN_A_ROW {
                     return Err(error);
                 }
-                last = LastAnswer::Failure(Box::new(error));
+                last = LastAnswer::Failure(Arc::new(error));
             }
         }
         if within(deadline, tokio::time::sleep(jittered(delay))).await.is_none() {

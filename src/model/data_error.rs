@@ -4,12 +4,13 @@ use super::escaped::Escaped;
 use super::named::Named;
 use super::remedy::Remedy;
 use super::setting::{Setting, SettingName};
+use serde::Serialize;
 use std::fmt;
 
 /// Where and why the contents of a part are wrong.
 ///
 /// Shown as `FILE, line N, row N, column NAME: PROBLEM: "VALUE"; REMEDY`, leaving out what is not known.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct DataError {
     /// The part, as a path or URL.
@@ -31,7 +32,8 @@ pub struct DataError {
 }
 
 /// What is wrong with the contents of a part.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum DataErrorKind {
     /// A cell is not of its column's type.

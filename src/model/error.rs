@@ -18,9 +18,13 @@ use super::setting::{Setting, SettingName};
 use super::store_problem::StoreProblem;
 use super::usage::UsageError;
 
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
+use serde_json::{Value, json};
 use std::any::Any;
 use std::error::Error as StdError;
 use std::fmt;
+use std::sync::Arc;
 
 /// A [`Result`](std::result::Result) with this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -51,7 +55,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// # Ok::<(), forecast_export::Error>(())
 /// # }).unwrap();
 /// ```
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Error {
     /// The request itself makes no sense: an unknown preset, a bad pattern, options that exclude each other.
@@ -84,7 +88,7 @@ pub enum Error {
         /// What helps, where that is known.
         remedy: Option<Remedy>,
         /// The store's or the system's own error, where there is one.
-        source: Option<Box<dyn StdError + Send + Sync>>,
+        source: Option<Arc<dyn StdError + Send + Sync>>,
     },
 
     /// A store kept failing; a later try may help.
@@ -98,7 +102,7 @@ pub enum Error {
         /// What helps, where that is known.
         remedy: Option<Remedy>,
         /// The store's own error, where there is one.
-        source: Option<Box<dyn StdError + Send + Sync>>,
+        source: Option<Arc<dyn StdError + Send + Sync>>,
     },
 
     /// A local file operation failed.
@@ -108,7 +112,7 @@ pub enum Error {
         /// The file.
         object: String,
         /// The system's error.
-        source: std::io::Error,
+        source: Arc<std::io::Error>,
     },
 
     /// The run was told to stop; everything it had begun was cleared away.
@@ -136,18 +140,81 @@ impl Error {
         self.with_names(name)
     }
 
+    /// The exit code of the command line: 2 for a request that makes no sense, 3 where nothing was found, 4 for a run that
+    /// is not whole, 5 for data, 6 for a difference, 7 for an output that exists, 8 for a store; else 1.
+    pub fn code(&self) -> u8 {
+        match self {
+            Error::Usage(_) => 2,
+            Error::NotFound(_) => 3,
+            Error::Incomplete(_) => 4,
+            Error::Data(_) => 5,
+            Error::Different(_) => 6,
+            Error::OutputExists(_) => 7,
+            Error::Denied { .. } | Error::Store { .. } => 8,
+            Error::Io { .. } | Error::Stopped | Error::Internal(_) => 1,
+        }
+    }
+
+    /// The word for the variant, such as `not-found`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Error::Usage(_) => "usage",
+            Error::NotFound(_) => "not-found",
+            Error::Incomplete(_) => "incomplete",
+            Error::Data(_) => "data",
+            Error::Different(_) => "different",
+            Error::OutputExists(_) => "output-exists",
+            Error::Denied { .. } => "denied",
+            Error::Store { .. } => "store",
+            Error::Io { .. } => "io",
+            Error::Stopped => "stopped",
+            Error::Internal(_) => "internal",
+        }
+    }
+
+    /// The case within the variant, where it has several, and what is known of it.
+    fn case_and_fields(&self) -> serde_json::Result<(Option<String>, Value)> {
+        let found = match self {
+            Error::Usage(error) => serde_json::to_value(error)?,
+            Error::NotFound(error) => serde_json::to_value(error)?,
+            Error::Incomplete(error) => serde_json::to_value(error)?,
+            Error::Data(error) => return Ok((None, serde_json::to_value(error)?)),
+            Error::Different(difference) => return Ok((None, serde_json::to_value(difference)?)),
+            Error::OutputExists(error) => return Ok((None, serde_json::to_value(error)?)),
+            Error::Denied { doing, object, reason, remedy, .. }
+            | Error::Store { doing, object, reason, remedy, .. } => {
+                let fields = json!({"doing": doing, "object": object, "reason": reason, "remedy": remedy});
+                return Ok((None, fields));
+            }
+            Error::Io { doing, object, source } => {
+                let fields = json!({"doing": doing, "object": object, "reason": source.to_string()});
+                return Ok((None, fields));
+            }
+            Error::Stopped => return Ok((None, json!({}))),
+            Error::Internal(defect) => return Ok((None, json!({"defect": defect}))),
+        };
+        Ok(match found {
+            Value::String(case) => (Some(case), json!({})),
+            Value::Object(cases) => match cases.into_iter().next() {
+                Some((case, fields)) => (Some(case), fields),
+                None => (None, json!({})),
+            },
+            other => (None, other),
+        })
+    }
+
     pub(crate) fn io(doing: &'static str, object: impl Into<String>, source: std::io::Error) -> Self {
         let object = object.into();
         match source.kind() {
             std::io::ErrorKind::PermissionDenied => {
                 let reason = source.to_string();
-                Error::Denied { doing, object, reason, remedy: None, source: Some(Box::new(source)) }
+                Error::Denied { doing, object, reason, remedy: None, source: Some(Arc::new(source)) }
             }
             std::io::ErrorKind::NotFound => {
-                let (missing, source) = (Missing::FileOrFolder, Some(Box::new(source) as _));
+                let (missing, source) = (Missing::FileOrFolder, Some(Arc::new(source) as _));
                 Error::NotFound(NotFound::Object { doing, object, missing, source })
             }
-            _ => Error::Io { doing, object, source },
+            _ => Error::Io { doing, object, source: Arc::new(source) },
         }
     }
 
@@ -155,7 +222,8 @@ impl Error {
     pub fn from_panic(doing: &'static str, panic: &(dyn Any + Send)) -> Self {
         match Limit::of_panic(panic) {
             Some(limit) => {
-                Error::Io { doing, object: "the work".to_owned(), source: std::io::Error::other(limit) }
+                let source = Arc::new(std::io::Error::other(limit));
+                Error::Io { doing, object: "the work".to_owned(), source }
             }
             None => Error::Internal(format!("{doing} ended early: {}", panic_text(panic))),
         }
@@ -168,7 +236,8 @@ impl Error {
         error: &(dyn StdError + 'static),
     ) -> Option<Self> {
         let limit = Limit::behind(error)?;
-        Some(Error::Io { doing, object: object.to_owned(), source: std::io::Error::other(limit) })
+        let source = Arc::new(std::io::Error::other(limit));
+        Some(Error::Io { doing, object: object.to_owned(), source })
     }
 
     /// An error in the contents of `file`.
@@ -216,7 +285,7 @@ impl Named for Sentence<'_> {
             }
             Error::Io { doing, object, source } => {
                 write!(f, "{doing} {object}: {source}")?;
-                match Limit::behind(source) {
+                match Limit::behind(source.as_ref()) {
                     Some(limit) => write!(f, "; {}", limit.remedy()),
                     None => Ok(()),
                 }
@@ -250,9 +319,34 @@ impl StdError for Error {
             Error::Denied { source: Some(source), .. } | Error::Store { source: Some(source), .. } => {
                 Some(&**source)
             }
-            Error::Io { source, .. } => Some(source),
+            Error::Io { source, .. } => Some(source.as_ref()),
             _ => None,
         }
+    }
+}
+
+/// `code`, `kind` and `message`, which are [`Error::code`], [`Error::kind`] and the `Display`; `case` within the kind where it
+/// has several, as a word such as `no-such-column`; and `fields`, which are those of the case. Nothing secret is in it.
+impl Serialize for Error {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let (case, mut fields) = self.case_and_fields().map_err(serde::ser::Error::custom)?;
+        without_secrets_within(&mut fields);
+        let mut data = serializer.serialize_struct("Error", 5)?;
+        data.serialize_field("code", &self.code())?;
+        data.serialize_field("kind", self.kind())?;
+        data.serialize_field("case", &case)?;
+        data.serialize_field("fields", &fields)?;
+        data.serialize_field("message", &self.to_string())?;
+        data.end()
+    }
+}
+
+fn without_secrets_within(value: &mut Value) {
+    match value {
+        Value::String(text) => *text = redacted(text).into_owned(),
+        Value::Array(values) => values.iter_mut().for_each(without_secrets_within),
+        Value::Object(fields) => fields.values_mut().for_each(without_secrets_within),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 
@@ -289,6 +383,7 @@ impl From<DataError> for Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Gap;
 
     #[test]
     fn what_helps_follows_what_a_store_said() {
@@ -346,6 +441,76 @@ mod tests {
             full.ends_with("; raise the number of open files (ulimit -n), or use fewer threads"),
             "{full}"
         );
+    }
+
+    #[test]
+    fn an_error_is_data() {
+        let json = |error: &Error| serde_json::to_value(error).expect("JSON");
+        let gaps =
+            vec![Gap { from: 3, to: 5, after: Some("x_part2.csv".into()), before: "x_part6.csv".into() }];
+        let incomplete = Error::from(Incomplete::Gaps { run: "x".into(), gaps, parts: 7 });
+        assert_eq!(
+            json(&incomplete),
+            json!({
+                "code": 4,
+                "kind": "incomplete",
+                "case": "gaps",
+                "fields": {
+                    "run": "x",
+                    "gaps": [{"from": 3, "to": 5, "after": "x_part2.csv", "before": "x_part6.csv"}],
+                    "parts": 7,
+                },
+                "message": incomplete.to_string(),
+            })
+        );
+        let data = Error::data(DataErrorKind::BadCell, "x.csv", "no number").column("p50").value(b"a");
+        let data = Error::from(data.remedy(Remedy::ReadAsText { column: "p50".into() }));
+        let found = json(&data);
+        assert_eq!(
+            (&found["code"], &found["kind"], &found["case"]),
+            (&json!(5), &json!("data"), &json!(null))
+        );
+        assert_eq!(found["fields"]["kind"], "bad-cell");
+        assert_eq!(found["fields"]["remedy"], json!({"read-as-text": {"column": "p50"}}));
+        let usage = Error::from(UsageError::NoSuchColumn {
+            setting: Setting::Types,
+            column: "p10".into(),
+            known: vec!["p50".into()],
+        });
+        assert_eq!(json(&usage)["fields"], json!({"setting": "types", "column": "p10", "known": ["p50"]}));
+        assert_eq!(json(&UsageError::SplitOfMerge.into())["case"], "split-of-merge");
+        assert_eq!(json(&UsageError::SplitOfMerge.into())["fields"], json!({}));
+        let store = json(&StoreProblem::Unknown { scheme: "ftp".into() }.into());
+        assert_eq!(
+            (&store["case"], &store["fields"]),
+            (&json!("store"), &json!({"unknown": {"scheme": "ftp"}}))
+        );
+        let exists = json(&Error::exists("x.csv", ExistsWhy::OtherOptions(Setting::AllStrings)));
+        assert_eq!(exists["fields"], json!({"path": "x.csv", "why": {"other-options": "all_strings"}}));
+        let io = json(&Error::io("reading", "x.csv", std::io::ErrorKind::TimedOut.into()));
+        assert_eq!((&io["code"], &io["fields"]["object"]), (&json!(1), &json!("x.csv")));
+        assert_eq!(json(&Error::Stopped)["kind"], "stopped");
+    }
+
+    #[test]
+    fn an_error_as_data_holds_nothing_secret() {
+        let error = Error::Denied {
+            doing: "reading",
+            object: "https://bucket/x?X-Amz-Signature=abcdef".into(),
+            reason: "authorization: Bearer abcdef".into(),
+            remedy: None,
+            source: None,
+        };
+        let json = serde_json::to_string(&error).expect("JSON");
+        assert!(json.contains("X-Amz-Signature=***") && !json.contains("abcdef"), "{json}");
+    }
+
+    #[test]
+    fn an_error_can_be_kept_twice() {
+        let error = Error::io("reading", "x.csv", std::io::ErrorKind::TimedOut.into());
+        let copy = error.clone();
+        assert_eq!(copy.to_string(), error.to_string());
+        assert!(copy.source().is_some_and(|source| source.is::<std::io::Error>()));
     }
 
     #[test]

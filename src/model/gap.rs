@@ -1,8 +1,9 @@
 //! What is missing of a run.
 
 use serde::Serialize;
+use std::fmt;
 
-/// Part numbers that are missing between two neighbours.
+/// Part numbers that are missing between two neighbours. Its `Display` is those numbers, such as `3` or `3-5`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Gap {
     /// The first number missing.
@@ -13,4 +14,24 @@ pub struct Gap {
     pub after: Option<String>,
     /// The file behind the gap.
     pub before: String,
+}
+
+impl fmt::Display for Gap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.to <= self.from {
+            true => write!(f, "{}", self.from),
+            false => write!(f, "{}-{}", self.from, self.to),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gap_is_shown_as_its_numbers() {
+        let gap = |from, to| Gap { from, to, after: None, before: "x".into() }.to_string();
+        assert_eq!([gap(3, 3), gap(3, 5)], ["3", "3-5"]);
+    }
 }

@@ -7,12 +7,15 @@ use super::kind::Kind;
 use super::listed::listed;
 use super::named::Named;
 use super::setting::{Setting, SettingName};
+use serde::{Serialize, Serializer};
 use std::error::Error as StdError;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Why what was found is not one complete, unambiguous run.
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Incomplete {
     /// Numbers of parts are missing.
@@ -129,6 +132,7 @@ pub enum Incomplete {
         /// The job's ARN.
         arn: String,
         /// How long it was waited for.
+        #[serde(rename = "waited_seconds", serialize_with = "as_seconds")]
         waited: Duration,
         /// What was heard of it last.
         last: LastAnswer,
@@ -162,7 +166,8 @@ pub enum Incomplete {
 }
 
 /// What was heard last of a job that was waited for.
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum LastAnswer {
     /// Nothing.
@@ -170,7 +175,16 @@ pub enum LastAnswer {
     /// A status, as the service calls it.
     Status(String),
     /// An error.
-    Failure(Box<dyn StdError + Send + Sync>),
+    #[serde(serialize_with = "as_text")]
+    Failure(Arc<dyn StdError + Send + Sync>),
+}
+
+fn as_text<S: Serializer>(error: &Arc<dyn StdError + Send + Sync>, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(error)
+}
+
+fn as_seconds<S: Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_f64(time.as_secs_f64())
 }
 
 /// What the service says, where it says something.
@@ -188,9 +202,7 @@ fn write_gaps(
 ) -> fmt::Result {
     let is_one = |gap: &Gap| gap.to <= gap.from;
     let several = gaps.len() > 1 || !gaps.iter().all(is_one);
-    let number =
-        |gap: &Gap| if is_one(gap) { gap.from.to_string() } else { format!("{}-{}", gap.from, gap.to) };
-    let numbers: Vec<String> = gaps.iter().take(10).map(number).collect();
+    let numbers: Vec<String> = gaps.iter().take(10).map(Gap::to_string).collect();
     write!(
         f,
         "{} {}{} of {parts} {} missing",
@@ -418,7 +430,7 @@ mod tests {
                 Incomplete::JobLate {
                     arn: arn(),
                     waited: Duration::from_secs(60),
-                    last: LastAnswer::Failure("throttled".into()),
+                    last: LastAnswer::Failure(Box::<dyn StdError + Send + Sync>::from("throttled").into()),
                 },
                 "arn:x did not become ACTIVE within 60s: the last answer was an error: throttled",
             ),

@@ -1,10 +1,12 @@
 //! Why a text or an event names no export job.
 
 use super::escaped::Escaped;
+use serde::Serialize;
 use std::fmt;
 
 /// Why a text is not the ARN of an export job.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum ArnProblem {
     /// It is not of the form of one.
@@ -29,7 +31,8 @@ pub enum ArnProblem {
 }
 
 /// Why an event is not about an export job.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum EventProblem {
     /// It does not come from Forecast.

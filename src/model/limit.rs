@@ -1,13 +1,15 @@
 //! What the system grants no more of. A run that meets such a limit is not defective: the error says which one it is, and
 //! how it is raised. Some libraries answer a limit with a panic, which tells it in its text only.
 
+use serde::Serialize;
 use std::any::Any;
 use std::error::Error as StdError;
 use std::fmt;
 use std::io;
 
 /// A limit of the system that a run has met.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Limit {
     /// Files and connections that a process may have open.

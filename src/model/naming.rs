@@ -18,6 +18,7 @@ use serde::Serialize;
 use std::cmp::Ordering;
 use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 
 impl std::str::FromStr for Kind {
     type Err = Error;
@@ -470,7 +471,7 @@ impl Pattern {
     /// ```
     pub fn custom(text: &str) -> Result<Self> {
         let regex = Regex::new(&format!("^(?:{text})$"))
-            .map_err(|error| UsageError::PatternSyntax { source: Box::new(error) })?;
+            .map_err(|error| UsageError::PatternSyntax { source: Arc::new(error) })?;
         let has = |group: &str| regex.capture_names().flatten().any(|name| name == group);
         if !has("part") {
             return Err(UsageError::PatternWithoutPart { pattern: text.to_owned() }.into());

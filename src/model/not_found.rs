@@ -5,11 +5,14 @@ use super::kind::Kind;
 use super::listed::listed;
 use super::named::Named;
 use super::setting::{Setting, SettingName};
+use serde::Serialize;
 use std::error::Error as StdError;
 use std::fmt;
+use std::sync::Arc;
 
 /// What was not found, and where.
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum NotFound {
     /// Nothing lies at the source.
@@ -90,12 +93,14 @@ pub enum NotFound {
         /// What is missing.
         missing: Missing,
         /// What the store or system said, where it was one of them that said it.
-        source: Option<Box<dyn StdError + Send + Sync>>,
+        #[serde(skip)]
+        source: Option<Arc<dyn StdError + Send + Sync>>,
     },
 }
 
 /// What of a file or object is missing, as far as the store tells.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Missing {
     /// The local file, or a folder above it.

@@ -2,10 +2,11 @@
 
 use super::named::Named;
 use super::setting::{Setting, SettingName};
+use serde::Serialize;
 use std::fmt;
 
 /// An output that is there, and why it is neither replaced nor left as it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct OutputExists {
     /// The output as it was asked for; where one of its files is in the way, that file.
@@ -15,7 +16,8 @@ pub struct OutputExists {
 }
 
 /// Why an output that is there is not what a run would write, as far as its receipt tells.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum ExistsWhy {
     /// It is there, and nothing tells what it was made of.

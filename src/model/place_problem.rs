@@ -1,10 +1,12 @@
 //! Why a text names no place that can be read or written here.
 
 use super::escaped::Escaped;
+use serde::Serialize;
 use std::fmt;
 
 /// Why a text names no place that can be read or written here, or not in the way that was asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum PlaceProblem {
     /// It is a path of Windows.

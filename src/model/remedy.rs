@@ -2,10 +2,12 @@
 
 use super::named::Named;
 use super::setting::{Setting, SettingName};
+use serde::Serialize;
 use std::fmt;
 
 /// What helps. Its `Display` is a clause that calls settings by the library's names.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Remedy {
     /// Fetch the part again, or have the service export it again.
@@ -112,7 +114,7 @@ pub enum Remedy {
 }
 
 /// What a policy would have to allow.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Permission {
     /// What is to be allowed, such as `s3:GetObject`.
     pub actions: Vec<String>,

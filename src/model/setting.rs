@@ -1,6 +1,8 @@
 //! What a caller may choose, as far as a message names it. The library calls a setting by its own name, the field that
 //! holds it; a program may have other names, such as flags.
 
+use serde::{Serialize, Serializer};
+
 /// Something a caller may choose, and that a sentence may name.
 ///
 /// ```
@@ -97,6 +99,13 @@ pub enum Setting {
 
 /// How a program calls the settings: [`Setting::name`], or a function of its own.
 pub type SettingName = fn(Setting) -> &'static str;
+
+/// By its name.
+impl Serialize for Setting {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
 
 impl Setting {
     /// Every setting.

@@ -3,11 +3,14 @@
 use super::escaped::Escaped;
 use super::named::Named;
 use super::setting::{Setting, SettingName};
+use serde::Serialize;
 use std::error::Error as StdError;
 use std::fmt;
+use std::sync::Arc;
 
 /// Why a store cannot be reached as it was asked for, or would refuse what is written.
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum StoreProblem {
     /// There is no store of that scheme.
@@ -25,7 +28,8 @@ pub enum StoreProblem {
     /// A store cannot be set up with these options and this environment.
     Setup {
         /// Why, as `object_store` says.
-        source: Box<dyn StdError + Send + Sync>,
+        #[serde(skip)]
+        source: Arc<dyn StdError + Send + Sync>,
     },
     /// A setting, variable or value of a profile is none that a store can be reached with.
     BadValue {
@@ -60,7 +64,8 @@ pub enum StoreProblem {
         /// The object's URL.
         url: String,
         /// Why, as `object_store` says.
-        source: Box<dyn StdError + Send + Sync>,
+        #[serde(skip)]
+        source: Arc<dyn StdError + Send + Sync>,
     },
     /// An external id is given, and no role.
     ExternalIdWithoutRole,
@@ -98,7 +103,8 @@ pub enum StoreProblem {
 }
 
 /// Where a value comes from that a store is reached with.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Origin {
     /// A setting of ours.
@@ -125,7 +131,8 @@ impl Origin {
 }
 
 /// Why S3 would refuse a tag.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum TagProblem {
     /// Its key is too long.
@@ -260,7 +267,7 @@ mod tests {
     #[test]
     fn every_case_makes_a_whole_sentence() {
         let text = str::to_owned;
-        let source = || Box::new(fmt::Error) as Box<dyn StdError + Send + Sync>;
+        let source = || Arc::new(fmt::Error) as Arc<dyn StdError + Send + Sync>;
         let tag = |problem| StoreProblem::Tag { key: text("team"), problem };
         for (problem, sentence) in [
             (

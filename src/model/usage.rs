@@ -10,12 +10,15 @@ use super::setting::{Setting, SettingName};
 use super::store_problem::StoreProblem;
 use super::value_kind::ValueKind;
 use super::why::WhyNotOnServer;
+use serde::Serialize;
 use std::error::Error as StdError;
 use std::fmt;
+use std::sync::Arc;
 
 /// Why a request makes no sense: texts that cannot be read, options that exclude each other, places that cannot be
 /// written to.
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum UsageError {
     /// A word is not one of those that are known.
@@ -53,7 +56,8 @@ pub enum UsageError {
     /// A regex for file names does not compile.
     PatternSyntax {
         /// Why, as the `regex` crate says.
-        source: Box<dyn StdError + Send + Sync>,
+        #[serde(skip)]
+        source: Arc<dyn StdError + Send + Sync>,
     },
     /// A regex for file names has no group named `part`.
     PatternWithoutPart {
@@ -241,7 +245,8 @@ pub enum UsageError {
     /// A text is not one of EventBridge's events.
     NotAnEvent {
         /// Why, as `serde_json` says.
-        source: Box<dyn StdError + Send + Sync>,
+        #[serde(skip)]
+        source: Arc<dyn StdError + Send + Sync>,
     },
     /// An event is not about an export job.
     Event(EventProblem),
@@ -539,7 +544,7 @@ mod tests {
     fn every_case_makes_a_whole_sentence() {
         let text = str::to_owned;
         let parse = "x".parse::<u8>().map_err(Box::new);
-        let source = || parse.clone().expect_err("no number") as Box<dyn StdError + Send + Sync>;
+        let source = || Arc::new(parse.clone().expect_err("no number")) as Arc<dyn StdError + Send + Sync>;
         let out_of_range =
             |setting, number| UsageError::OutOfRange { setting, number, lowest: 1, highest: 5 };
         for (error, sentence) in [

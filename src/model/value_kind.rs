@@ -1,7 +1,10 @@
 //! What a text can be read as, with the noun for it and the form it is written in.
 
+use serde::Serialize;
+
 /// What a text was read as.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum ValueKind {
     /// A [`Kind`](crate::Kind).

@@ -3,6 +3,7 @@
 use super::format::Format;
 use super::named::Named;
 use super::setting::{Setting, SettingName};
+use serde::Serialize;
 use std::fmt;
 
 /// Why a strategy was chosen. Its `Display` is a clause that calls settings by the library's names.
@@ -83,7 +84,8 @@ impl fmt::Display for Why {
 }
 
 /// Why a merge is not left to the server. Its `Display` is a clause that calls settings by the library's names.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum WhyNotOnServer {
     /// Parts and output are not in buckets of the same S3, or requests are not signed.

@@ -18,7 +18,7 @@ use std::fmt;
 use std::sync::Arc;
 
 /// A plan as data: what `--dry-run --json` prints. Field names are stable.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct PlanSummary {
     /// Where parts are read.
@@ -66,7 +66,7 @@ pub struct PlanSummary {
 }
 
 /// A part in a [`PlanSummary`].
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct PlannedPartSummary {
     /// Its path or URL.

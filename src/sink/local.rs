@@ -296,9 +296,11 @@ impl Published {
 /// A folder that cannot be made is not a source that was not found.
 fn creation(shown: &str, error: std::io::Error) -> Error {
     match Error::io("writing", shown, error) {
-        Error::NotFound(_) => {
-            Error::Io { doing: "writing", object: shown.to_owned(), source: ErrorKind::NotFound.into() }
-        }
+        Error::NotFound(_) => Error::Io {
+            doing: "writing",
+            object: shown.to_owned(),
+            source: Arc::new(ErrorKind::NotFound.into()),
+        },
         other => other,
     }
 }

@@ -154,7 +154,7 @@ impl Sink {
                     pieces.iter().try_for_each(|bytes| file.write_all(bytes)).map_err(|source| Error::Io {
                         doing: "writing",
                         object: name,
-                        source,
+                        source: Arc::new(source),
                     })
                 })
                 .await

@@ -7,16 +7,23 @@ use crate::model::{
 };
 use crate::store::{Glob, Object};
 
+use serde::{Serialize, Serializer};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-/// One part of an export.
-#[derive(Debug, Clone)]
+/// One part of an export. In JSON it has the fields of its file and `number`.
+#[derive(Debug, Clone, Serialize)]
 pub struct Part {
     /// The file.
+    #[serde(flatten)]
     pub object: Object,
     /// Its name taken apart; `None` for a file of another name that was named by itself.
+    #[serde(rename = "number", serialize_with = "number_of")]
     pub name: Option<PartName>,
+}
+
+fn number_of<S: Serializer>(name: &Option<PartName>, to: S) -> Result<S::Ok, S::Error> {
+    name.as_ref().map(PartName::number).serialize(to)
 }
 
 impl From<Part> for Object {
@@ -32,7 +39,7 @@ impl From<&Part> for Object {
 }
 
 /// All parts of one run of one job in one folder.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Export {
     /// The folder's path or key.
     pub folder: String,
@@ -92,7 +99,7 @@ impl Export {
 }
 
 /// All exports at a location, and what else lies there.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct Found {
     /// By folder, kind, job and run, oldest run first.
     pub exports: Vec<Export>,
@@ -332,6 +339,18 @@ mod tests {
             )
         );
         assert!(chosen(&keys.each_ref().map(String::as_str), |s| s.allow_gaps = true).is_ok());
+    }
+
+    #[test]
+    fn parts_are_told_in_json_with_the_names_that_an_inventory_has() {
+        let keys = [format!("a_{RUN}_part7.csv")];
+        let found = found(&keys.each_ref().map(String::as_str));
+        let json = serde_json::to_value(&found.exports[0].parts).expect("JSON");
+        let part = &json[0];
+        assert_eq!(
+            (&part["file"], &part["bytes"], &part["number"]),
+            (&keys[0].as_str().into(), &1.into(), &7.into())
+        );
     }
 
     #[test]

@@ -273,7 +273,7 @@ impl Chain {
             ),
             other => (super::failure::one_line(other), None),
         };
-        Error::Denied { doing: "looking for", object, reason, remedy, source: Some(Box::new(error)) }
+        Error::Denied { doing: "looking for", object, reason, remedy, source: Some(Arc::new(error)) }
     }
 }
 

@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use object_store::client::{
     HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService,
 };
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long a host may take to answer at all.
@@ -70,7 +71,7 @@ pub(super) fn bad_store(error: object_store::Error) -> Error {
     if let Some(limit) = Error::of_limit("setting up", "the store", &error) {
         return limit;
     }
-    StoreProblem::Setup { source: Box::new(error) }.into()
+    StoreProblem::Setup { source: Arc::new(error) }.into()
 }
 
 /// The variables of a kind of store that object_store has a key for.

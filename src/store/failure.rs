@@ -3,6 +3,7 @@
 
 use super::permission::missing_permission;
 use crate::model::{DataErrorKind, Error, ExistsWhy, Missing, NotFound, Remedy, redacted};
+use std::sync::Arc;
 use std::sync::{Mutex, PoisonError};
 
 /// Gives a store's error the name of the object and of what was being done, and sorts it by what helps. The error itself
@@ -36,7 +37,7 @@ pub(crate) fn store_error(doing: &'static str, object: &str, error: object_store
         _ if says(&ELSEWHERE) => Sorted::Failed(Some(Remedy::LeaveRegionAway)),
         _ => Sorted::Failed(None),
     };
-    let (reason, source) = (text, Some(Box::new(error) as _));
+    let (reason, source) = (text, Some(Arc::new(error) as _));
     match sorted {
         Sorted::Missing(missing) => NotFound::Object { doing, object, missing, source }.into(),
         Sorted::Denied => {

@@ -393,7 +393,7 @@ impl Store {
     /// [`StoreProblem::BadKey`] for a key that object_store cannot hold: of S3 such can be listed and read all the same.
     pub(crate) fn path(&self, key: &str) -> Result<Path> {
         let bad = |why: Box<dyn std::error::Error + Send + Sync>| {
-            Error::from(StoreProblem::BadKey { url: self.url(key), source: why })
+            Error::from(StoreProblem::BadKey { url: self.url(key), source: why.into() })
         };
         let path = Path::parse(key).map_err(|error| bad(Box::new(error)))?;
         // It would take a slash away from either end, which gives the key of another object.

@@ -12,9 +12,11 @@ pub struct Object {
     /// The local path or the key in the bucket.
     #[serde(skip)]
     pub(crate) key: String,
-    /// What people are shown: the path, or the URL.
+    /// What people are shown: the path, or the URL; `file` in JSON.
+    #[serde(rename = "file")]
     pub url: String,
-    /// Bytes.
+    /// Bytes; so it is called in JSON.
+    #[serde(rename = "bytes")]
     pub size: u64,
     /// When it was last written.
     pub modified: Option<DateTime<Utc>>,

@@ -408,7 +408,7 @@ impl Bucket {
     async fn find_region(&self, endpoint: Option<&str>, client: &ClientOptions) -> Result<String> {
         let shown = format!("s3://{}", self.name);
         let failed =
-            |reason: String, source: Option<Box<dyn std::error::Error + Send + Sync>>| Error::Store {
+            |reason: String, source: Option<Arc<dyn std::error::Error + Send + Sync>>| Error::Store {
                 doing: "looking for the region of",
                 object: shown.clone(),
                 reason,
@@ -429,12 +429,12 @@ impl Bucket {
         *request.method_mut() = Method::HEAD;
         *request.uri_mut() = url
             .parse()
-            .map_err(|error| failed(format!("{url} is no URL: {error}"), Some(Box::new(error))))?;
+            .map_err(|error| failed(format!("{url} is no URL: {error}"), Some(Arc::new(error))))?;
         // Without what checks answers: a redirect is one of those that say where the bucket is.
         let trust = self.chain.trust().await?;
         let client = super::transport::client(client, &trust).map_err(super::client::bad_store)?;
         let answer =
-            client.execute(request).await.map_err(|error| failed(one_line(&error), Some(Box::new(error))))?;
+            client.execute(request).await.map_err(|error| failed(one_line(&error), Some(Arc::new(error))))?;
         match (region_of(&answer), endpoint) {
             (Some(region), _) => Ok(region.to_owned()),
             // A server of another kind.

@@ -17,17 +17,9 @@ impl Failure {
     /// The exit code; `signal` is the one that stopped the command, if one did.
     pub(crate) fn code(&self, signal: u8) -> u8 {
         match self {
-            Failure::Usage(_) | Failure::Library(Error::Usage(_)) => 2,
-            Failure::Library(error) => match error {
-                Error::NotFound(_) => 3,
-                Error::Incomplete(_) => 4,
-                Error::Data(_) => 5,
-                Error::Different(_) => 6,
-                Error::OutputExists(_) => 7,
-                Error::Denied { .. } | Error::Store { .. } => 8,
-                Error::Stopped => 128 + signal,
-                _ => 1,
-            },
+            Failure::Usage(_) => 2,
+            Failure::Library(Error::Stopped) => 128 + signal,
+            Failure::Library(error) => error.code(),
         }
     }
 

@@ -51,7 +51,7 @@ fn main() -> ExitCode {
             }
             Err(source) => {
                 let (doing, object) = ("starting", "the program".to_owned());
-                report(&Error::Io { doing, object, source }.into(), 0)
+                report(&Error::Io { doing, object, source: Arc::new(source) }.into(), 0)
             }
         }
     });
@@ -329,7 +329,8 @@ fn completions(shell: clap_complete::Shell) -> Result<(), Failure> {
 }
 
 fn man() -> Result<(), Failure> {
-    let failed = |source| Error::Io { doing: "writing", object: "the manual".into(), source };
+    let failed =
+        |source| Error::Io { doing: "writing", object: "the manual".into(), source: Arc::new(source) };
     let mut text = Vec::new();
     let mut command = Cli::command();
     command.build();

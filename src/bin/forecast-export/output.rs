@@ -8,12 +8,14 @@ use forecast_export::{
 };
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::sync::Arc;
 use unicode_width::UnicodeWidthStr;
 
 /// Prints text on standard output.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
-    let failed = |source| Error::Io { doing: "writing", object: "standard output".into(), source };
+    let failed =
+        |source| Error::Io { doing: "writing", object: "standard output".into(), source: Arc::new(source) };
     Ok(out.write_all(without_secrets(text).as_bytes()).and_then(|()| out.flush()).map_err(failed)?)
 }
 
@@ -190,15 +192,7 @@ fn state(state: PartState) -> &'static str {
 fn notes(export: &ExportSummary) -> String {
     let mut notes = Vec::new();
     if !export.gaps.is_empty() {
-        let gaps: Vec<String> =
-            export
-                .gaps
-                .iter()
-                .take(10)
-                .map(|gap| {
-                    if gap.from == gap.to { gap.from.to_string() } else { format!("{}-{}", gap.from, gap.to) }
-                })
-                .collect();
+        let gaps: Vec<String> = export.gaps.iter().take(10).map(ToString::to_string).collect();
         let more = if export.gaps.len() > 10 { " …" } else { "" };
         notes.push(format!("missing {}{more}", gaps.join(" ")));
     }

@@ -150,7 +150,11 @@ mod jobs {
     }
 
     fn read_event(file: &str) -> Result<Vec<u8>, Failure> {
-        let failed = |source| Error::Io { doing: "reading the event from", object: file.to_owned(), source };
+        let failed = |source| Error::Io {
+            doing: "reading the event from",
+            object: file.to_owned(),
+            source: std::sync::Arc::new(source),
+        };
         let mut event = Vec::new();
         let read = match file {
             "-" => std::io::stdin().lock().take(LARGEST_EVENT).read_to_end(&mut event),

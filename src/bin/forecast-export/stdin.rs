@@ -26,7 +26,7 @@ pub(crate) async fn as_file() -> Result<(), Failure> {
     match tokio::task::spawn_blocking(keep).await {
         Ok(kept) => kept.map_err(|source| {
             let folder = std::env::temp_dir().display().to_string();
-            Error::Io { doing: "copying standard input to", object: folder, source }.into()
+            Error::Io { doing: "copying standard input to", object: folder, source: source.into() }.into()
         }),
         Err(_) => Err(Error::Stopped.into()),
     }
