@@ -46,9 +46,6 @@ enum Given {
     Gcp(GcpCredentialProvider),
     #[cfg(feature = "azure")]
     Azure(AzureCredentialProvider),
-    /// Without stores over a network there are none.
-    #[cfg(not(any(feature = "aws", feature = "gcp", feature = "azure")))]
-    Nobody(std::convert::Infallible),
 }
 
 impl Credentials {
@@ -106,30 +103,30 @@ impl Credentials {
     }
 
     /// Whether a store of this scheme takes them.
+    #[cfg_attr(
+        not(any(feature = "aws", feature = "gcp", feature = "azure")),
+        expect(unused_variables, reason = "without stores over a network there are none")
+    )]
     pub(super) fn are_for(&self, scheme: &str) -> bool {
-        match &self.0 {
+        match self.0 {
             #[cfg(feature = "aws")]
             Given::Aws(_) => matches!(scheme, "s3://" | "s3a://" | "s3n://"),
             #[cfg(feature = "gcp")]
             Given::Gcp(_) => scheme == "gs://",
             #[cfg(feature = "azure")]
             Given::Azure(_) => matches!(scheme, "az://" | "azure://" | "abfs://" | "abfss://"),
-            #[cfg(not(any(feature = "aws", feature = "gcp", feature = "azure")))]
-            Given::Nobody(nobody) => match *nobody {},
         }
     }
 
     /// Which provider it is.
     fn address(&self) -> usize {
-        match &self.0 {
+        match self.0 {
             #[cfg(feature = "aws")]
-            Given::Aws(provider) => Arc::as_ptr(provider).addr(),
+            Given::Aws(ref provider) => Arc::as_ptr(provider).addr(),
             #[cfg(feature = "gcp")]
-            Given::Gcp(provider) => Arc::as_ptr(provider).addr(),
+            Given::Gcp(ref provider) => Arc::as_ptr(provider).addr(),
             #[cfg(feature = "azure")]
-            Given::Azure(provider) => Arc::as_ptr(provider).addr(),
-            #[cfg(not(any(feature = "aws", feature = "gcp", feature = "azure")))]
-            Given::Nobody(nobody) => match *nobody {},
+            Given::Azure(ref provider) => Arc::as_ptr(provider).addr(),
         }
     }
 }
