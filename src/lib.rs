@@ -16,8 +16,9 @@
 //! its receipt says, does nothing.
 //!
 //! Beside that, [`read`] gives the rows of an export as an ordered stream of Arrow record batches, [`query`] some of its
-//! columns and rows, [`inventory()`] lists
-//! what lies at a location, [`schema`] finds the columns, and [`Pattern`] takes file names apart.
+//! columns and rows, [`inventory()`] lists what lies at a location, [`schema`] finds the columns, and [`Pattern`] takes file
+//! names apart. [`Location::with_parts`] makes a source of parts that were found, and [`Credentials`] are those that a program
+//! has already.
 //!
 //! ```
 //! use forecast_export::{Location, Options, Output, plan, run};
@@ -33,10 +34,28 @@
 //! # }).unwrap();
 //! ```
 //!
+//! # In a program
+//!
+//! ```toml
+//! [dependencies]
+//! # Local disk, S3 and any other `object_store`; without the command line, Google's and Azure's stores.
+//! forecast-export = { version = "0.1", default-features = false, features = ["aws"] }
+//! # What polls streams of rows.
+//! futures = "0.3"
+//! tokio = { version = "1", features = ["macros", "rt-multi-thread"] }
+//! ```
+//!
+//! [`arrow`], [`parquet`] and [`object_store`] are the versions that this crate uses, so that a program has no others by
+//! mistake. The folder `examples` has five programs: `list_gaps`, `stream_and_filter`, `arrow_ipc`, `custom_store` and, as a
+//! crate of its own with a web server, `service`, which tells how far a merge is and gives it up when it is asked to.
+//!
+//! What can be chosen is a value with public fields and a `Default`: make one, set what differs. What happened is data:
+//! reports, inventories, events and errors are `Clone` and `Serialize`, with the names that the command line's `--json` has.
+//!
 //! # Features
 //!
 //! `cli` (the command and its dependencies), `aws`, `gcp` and `azure` (the stores) and `forecast` (the Forecast API as a
-//! client: the export of a job's ARN) are on by default; without them the
+//! client: the export of a job's ARN), and `brotli` (Parquet whose pages it compresses) are on by default; without them the
 //! library reads and writes local disk and any [`object_store::ObjectStore`] that is handed to
 //! [`Location::in_store`].
 //!
@@ -53,6 +72,8 @@
 //!
 //! Beside the flow: `inventory` lists what lies at a location, `sample` writes a synthetic export, and `jobs` finds the
 //! export of a job by Forecast's API.
+
+pub use {arrow, object_store, parquet};
 
 mod codec;
 mod engine;

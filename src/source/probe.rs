@@ -308,6 +308,11 @@ fn check_metadata(object: &Object, metadata: &ParquetMetaData) -> Result<()> {
             if column.file_path().is_some_and(|path| !path.is_empty()) {
                 return Err(wrong("lies in another file"));
             }
+            #[cfg(not(feature = "brotli"))]
+            if matches!(column.compression(), parquet::basic::Compression::BROTLI(_)) {
+                let problem = "pages are compressed by Brotli, which this build leaves out (feature brotli)";
+                return Err(Error::data(DataErrorKind::Unsupported, &object.url, problem).into());
+            }
             let count = |number: i64| u64::try_from(number).ok();
             let start = column.dictionary_page_offset().unwrap_or_else(|| column.data_page_offset());
             let size = count(column.compressed_size());
