@@ -100,10 +100,10 @@ pub use model::{
     Difference, DifferenceKind, Error, Escaped, Event, EventProblem, ExistsWhy, Filter, FilterColumn, Format,
     Gap, GapRule, HeaderMode, Incomplete, InventoryOptions, Kind, LastAnswer, Limit, Literal, Missing,
     NotFound, OnServer, Options, Origin, OutputExists, PartName, PartNumber, Pattern, Permission, Phase,
-    PlaceProblem, Preset, Query, Remedy, Result, RunChoice, RunStamp, SchemaMode, Selection, Setting,
-    SettingName, Split, StoreProblem, Strategy, TagProblem, UsageError, ValueKind, Warning, Why,
-    WhyNotOnServer, WrittenFile, column, keep_secret, parse_duration, parse_since, parse_size, redacted,
-    without_secrets,
+    PlaceProblem, PlannedRequests, Preset, Query, Remedy, Requests, Result, RunChoice, RunStamp, SchemaMode,
+    Selection, Setting, SettingName, Split, StoreProblem, Strategy, TagProblem, UsageError, ValueKind,
+    Warning, Why, WhyNotOnServer, WrittenFile, column, keep_secret, parse_duration, parse_since, parse_size,
+    redacted, without_secrets,
 };
 pub use plan::{
     Output, Plan, PlanSummary, PlannedPartSummary, Receipt, ReceiptOptions, ReceiptOutput, ReceiptSource,

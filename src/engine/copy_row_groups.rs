@@ -9,8 +9,8 @@ use super::row_groups::{RowGroupLimits, of_row_groups};
 use super::rows::encoder;
 use crate::codec::guard;
 use crate::codec::parquet::{
-    Assembler, ChunkClaims, MAGIC, PageProblem, PageWalker, StringDecoding, WalkedChunk, byte_ranges,
-    chunk_ranges, codec_of, decode_row_group,
+    Assembler, ChunkClaims, ChunkRead, MAGIC, PageProblem, PageWalker, StringDecoding, WalkedChunk,
+    byte_ranges, chunk_ranges, chunk_reads, codec_of, decode_row_group,
 };
 use crate::model::{DataErrorKind, Error, Remedy, Result, TRANSFER_BYTES};
 use crate::plan::{PlannedOutput, RowGroupPiece, RunPlan, row_group_pieces};
@@ -148,28 +148,25 @@ async fn copy(
     if context.input.store.is_local() && sink.copies_files() {
         return copy_locally(context, object, metadata, row_group, sink).await;
     }
-    // Column by column: chunks need not lie in order or without gaps.
-    let pieces: Vec<(usize, Range<u64>)> = chunk_ranges(metadata.row_group(row_group))
-        .enumerate()
-        .flat_map(|(column, Range { start, end })| {
-            (start..end)
-                .step_by(TRANSFER_BYTES)
-                .map(move |from| (column, from..end.min(from + TRANSFER_BYTES as u64)))
-        })
-        .collect();
+    let pieces = chunk_reads(metadata.row_group(row_group), TRANSFER_BYTES as u64);
     let ahead = (context.budget.prefetch / TRANSFER_BYTES).max(1);
     let mut reads = stream::iter(pieces)
-        .map(|(column, range)| async move {
-            Ok::<_, Error>((column, context.input.store.read(object, range).await?))
+        .map(|ChunkRead { range, columns }| async move {
+            Ok::<_, Error>((columns, context.input.store.read(object, range).await?))
         })
         .buffered(ahead);
     let group = metadata.row_group(row_group);
     let mut walkers: Vec<PageWalker> =
         (0..group.num_columns()).map(|column| PageWalker::new(ChunkClaims::of(group, column))).collect();
-    while let Some((column, bytes)) = reads.try_next().await? {
-        walkers[column]
-            .feed(&bytes)
-            .map_err(|problem| wrong_pages(object, metadata, row_group, column, problem))?;
+    while let Some((columns, bytes)) = reads.try_next().await? {
+        let mut at = 0;
+        for (column, length) in columns {
+            let of_column = at..at + length;
+            at = of_column.end;
+            walkers[column]
+                .feed(&bytes[of_column])
+                .map_err(|problem| wrong_pages(object, metadata, row_group, column, problem))?;
+        }
         context.progress.add_bytes(bytes.len() as u64);
         sink.write(vec![bytes]).await?;
     }

@@ -12,15 +12,11 @@ use crate::codec::csv::{Fields, whole_records};
 use crate::codec::parquet::FOOTER_BYTES;
 use crate::model::{Error, Result, Split, stopped};
 use crate::plan::{Extent, Resplit, RunPlan};
-use crate::sink::{SinkOptions, Target};
-use crate::store::ContentType;
+use crate::sink::Target;
 
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
 use std::future::Future;
-
-/// Bytes that are held of each file before its upload begins.
-const HELD_BYTES: usize = 64 * 1024;
 
 /// Spreads text over files.
 pub(super) async fn write_csv(
@@ -72,19 +68,8 @@ impl<'a> Files<'a> {
             Some(open) => open,
             None => {
                 let location = self.resplit.file(self.finished.len() as u64);
-                let overwrite = self.plan.overwrites(location.split().1);
+                let options = self.plan.sink_options_of_cut(self.resplit, &location);
                 let target = Target::File(location);
-                let options = SinkOptions {
-                    overwrite,
-                    expected_bytes: match self.resplit.split {
-                        Split::Bytes(bytes) => bytes,
-                        Split::Rows(_) => self.context.input.bytes(),
-                    },
-                    single_put_limit: HELD_BYTES,
-                    reread: self.plan.options.verify,
-                    content: ContentType::of(self.plan.to, self.plan.compression),
-                    run: Some(self.plan.identity),
-                };
                 OpenFile::create(&target, options).await?
             }
         };

@@ -4,10 +4,9 @@
 use super::context::Context;
 use super::open_file::{Finished, OpenFile, write_each};
 use super::{copy_bytes, copy_on_server, copy_row_groups, resplit, transcode};
-use crate::model::{Error, Format, Result, TRANSFER_BYTES, stopped};
+use crate::model::{Error, Format, Result, stopped};
 use crate::plan::{Outputs, PlannedOutput, Resplit, RunPlan, ServerMerge, Way};
 use crate::sink::{Sink, SinkOptions, Sources, Target};
-use crate::store::ContentType;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -59,7 +58,7 @@ async fn write_file(
     files: &[PlannedOutput],
     output: &PlannedOutput,
 ) -> Result<Finished> {
-    let options = sink_options(context, plan, files.len(), output);
+    let options = plan.sink_options(context.budget, files.len(), output);
     let created = create(context, output, plan.on_server(), options);
     let mut file = match &output.target {
         // A pipe opens when somebody reads it, which may be never; nothing of ours is left where the wait is given up.
@@ -95,17 +94,4 @@ async fn create(
         }
         (_, target) => OpenFile::create(target, options).await,
     }
-}
-
-fn sink_options(context: &Context, plan: &RunPlan, files: usize, output: &PlannedOutput) -> SinkOptions {
-    let parts = &context.input.parts[output.parts.clone()];
-    let bytes: u64 = parts.iter().map(|part| part.object.size).sum();
-    // Parquet unpacks to about four times its size as text.
-    let expected_bytes =
-        if plan.to == Format::Csv && context.input.format == Format::Parquet { bytes * 6 } else { bytes };
-    let single_put_limit = (context.budget.prefetch / files.max(1)).min(TRANSFER_BYTES);
-    let name = output.target.location().map_or("", |location| location.split().1);
-    let (overwrite, reread) = (plan.overwrites(name), plan.options.verify);
-    let content = ContentType::of(plan.to, plan.compression);
-    SinkOptions { overwrite, expected_bytes, single_put_limit, reread, content, run: Some(plan.identity) }
 }

@@ -442,6 +442,11 @@ impl Default for Pattern {
 /// The service's own limit for a job's name, in bytes.
 const MAX_JOB_NAME: usize = 63;
 
+/// How a run's timestamp begins, without its zone.
+const LOCAL_TIME: &str = "2026-01-02T03-04-05";
+/// Seconds of the zone `+9999`.
+const FARTHEST_ZONE: i64 = 99 * 3600 + 99 * 60;
+
 /// The groups that may hold a part number, the most significant first.
 const PART_GROUPS: [&str; 3] = ["part", "part2", "part3"];
 
@@ -493,6 +498,27 @@ impl Pattern {
     /// Which part numbers a run must have.
     pub fn gaps(&self) -> GapRule {
         self.gaps
+    }
+
+    /// Between which texts, in the order of bytes, the names of all parts of a run lie that are in one folder, however their
+    /// timestamp is written: behind the first, up to the second. `None` where names do not tell.
+    pub(crate) fn names_of_run(&self, name: &PartName) -> Option<(String, String)> {
+        // In the folders of a backtest a part of a job may have a prefix, and another may lack it.
+        if self.preset != Some(Preset::Forecast) || name.kind.backtest_folder().is_some() {
+            return None;
+        }
+        let stem = format!("{}_", name.job);
+        let instant = name.run.as_ref()?.instant?;
+        // The text is of a local time, which is as far from the instant as four digits of a zone can say.
+        let bound = |offset: i64| {
+            let local =
+                DateTime::from_timestamp(instant.checked_add(offset)?, 0)?.format("%Y-%m-%dT%H-%M-%S");
+            let local = local.to_string();
+            (local.len() == LOCAL_TIME.len() && name.text.starts_with(&stem))
+                .then(|| format!("{stem}{local}"))
+        };
+        // Behind every letter, digit and sign that may follow.
+        Some((bound(-FARTHEST_ZONE)?, format!("{}~", bound(FARTHEST_ZONE)?)))
     }
 
     /// Takes a file name apart; `None` where it is no part of this pattern.

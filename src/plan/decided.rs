@@ -1,13 +1,15 @@
 //! A plan once everything is decided: what a run does, or why there is nothing to do.
 
-use super::output::{Output, Outputs};
+use super::output::{Output, Outputs, PlannedOutput, Resplit};
 use super::receipt::{self, Receipt, ReceiptOptions, ReceiptParts};
 use super::server_merge::ServerMerge;
 use crate::model::{
-    Compression, Format, OnServer, Options, Strategy, Warning, Why, WrittenFile, column_summaries,
+    Budget, Compression, Format, OnServer, Options, PlannedRequests, Split, Strategy, TRANSFER_BYTES,
+    Warning, Why, WrittenFile, column_summaries,
 };
+use crate::sink::SinkOptions;
 use crate::source::{Export, Input};
-use crate::store::{COPYING, Location};
+use crate::store::{COPYING, ContentType, Location};
 use arrow::datatypes::SchemaRef;
 use std::collections::HashSet;
 use std::ops::Range;
@@ -38,6 +40,9 @@ pub struct RunPlan {
     pub(crate) replaces_receipt: bool,
     /// The names of files in the output's folder that an unended run over the same parts has published.
     pub(crate) unended: HashSet<String>,
+    /// Objects that lie in and below the output's folder.
+    pub(crate) found_in_folder: u64,
+    pub(crate) requests: PlannedRequests,
 }
 
 /// [`RunPlan::identity`].
@@ -65,7 +70,11 @@ pub struct UpToDate {
     pub(crate) receipt: Receipt,
     pub(crate) files: Vec<WrittenFile>,
     pub(crate) warnings: Vec<Warning>,
+    pub(crate) requests: PlannedRequests,
 }
+
+/// Bytes that are held, before its upload begins, of each file of an output that is cut anew.
+const HELD_BYTES: usize = 64 * 1024;
 
 impl Plan {
     /// Whether the output is there already, as its receipt says: a run does nothing.
@@ -176,6 +185,37 @@ impl RunPlan {
     /// Whether a file of this name may take the place of what is there.
     pub(crate) fn overwrites(&self, name: &str) -> bool {
         self.options.overwrite || self.unended.contains(name)
+    }
+
+    /// How one of so many files is written.
+    pub(crate) fn sink_options(&self, budget: Budget, files: usize, output: &PlannedOutput) -> SinkOptions {
+        let parts = &self.input.parts[output.parts.clone()];
+        let bytes: u64 = parts.iter().map(|part| part.object.size).sum();
+        // Parquet unpacks to about four times its size as text.
+        let unpacks = self.to == Format::Csv && self.input.format == Format::Parquet;
+        SinkOptions {
+            overwrite: self.overwrites(output.target.location().map_or("", |location| location.split().1)),
+            expected_bytes: if unpacks { bytes * 6 } else { bytes },
+            single_put_limit: (budget.prefetch / files.max(1)).min(TRANSFER_BYTES),
+            reread: self.options.verify,
+            content: ContentType::of(self.to, self.compression),
+            run: Some(self.identity),
+        }
+    }
+
+    /// How a file of an output that is cut anew is written.
+    pub(crate) fn sink_options_of_cut(&self, resplit: &Resplit, file: &Location) -> SinkOptions {
+        SinkOptions {
+            overwrite: self.overwrites(file.split().1),
+            expected_bytes: match resplit.split {
+                Split::Bytes(bytes) => bytes,
+                Split::Rows(_) => self.input.bytes(),
+            },
+            single_put_limit: HELD_BYTES,
+            reread: self.options.verify,
+            content: ContentType::of(self.to, self.compression),
+            run: Some(self.identity),
+        }
     }
 
     /// Where the receipt goes that is a file of its own; `None` where it is in the output itself, or there is none.

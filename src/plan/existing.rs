@@ -22,6 +22,16 @@ pub(crate) enum Existing {
     Unseen,
 }
 
+impl Existing {
+    /// How many objects there are in and below the output's folder.
+    pub(super) fn found_in_folder(&self) -> u64 {
+        match self {
+            Existing::Folder(objects) => objects.len() as u64,
+            Existing::Nothing | Existing::File(_) | Existing::Unseen => 0,
+        }
+    }
+}
+
 /// One look: a head for a file, a listing for a folder. An object that may be replaced is not looked at.
 pub(crate) async fn look(output: &Output, overwrite: bool) -> Result<Existing> {
     match look_at(output, overwrite).await {

@@ -8,6 +8,7 @@ mod on_server;
 mod output;
 pub(crate) mod receipt;
 mod refuse;
+mod requests;
 mod server_merge;
 mod strategy;
 mod summary;
@@ -25,7 +26,7 @@ pub(crate) use strategy::{RowGroupPiece, row_group_pieces};
 pub use summary::{PlanSummary, PlannedPartSummary};
 
 use crate::codec::csv::check_schema;
-use crate::model::{Format, Options, Result, Warning};
+use crate::model::{Format, Options, PlannedRequests, Result, Warning};
 use crate::source::{CsvCells, choose, look};
 use crate::store::Location;
 use existing::Told;
@@ -40,7 +41,8 @@ use std::sync::Arc;
 /// Every refusal there is: see [`Error`](crate::Error).
 pub async fn plan(source: &Location, output: &Output, options: &Options) -> Result<Plan> {
     let followed = existing::followed(output)?;
-    let output = followed.as_ref().map_or(output, |(file, _)| file);
+    // What is asked of the stores from here on is counted for this plan.
+    let (source, output) = (&source.counted(), &followed.as_ref().map_or(output, |(file, _)| file).counted());
     let asked = Asked::new(output, options)?;
     let (mut chosen, existing) =
         try_join(choose(source, options), existing::look(output, options.overwrite)).await?;
@@ -59,9 +61,11 @@ pub async fn plan(source: &Location, output: &Output, options: &Options) -> Resu
                 receipt.outputs.iter().map(|output| folder.child(&output.file)).collect();
             refuse::refuse_in_source(source, &chosen.exports, options, &files)?;
         }
+        let requests = requests::of_up_to_date(&source.store, output);
         let (source, exports, warnings, receipt) =
             (source.clone(), chosen.exports, chosen.warnings, *receipt);
-        return Ok(Plan::UpToDate(Box::new(UpToDate { source, exports, receipt, files, warnings })));
+        let done = UpToDate { source, exports, receipt, files, warnings, requests };
+        return Ok(Plan::UpToDate(Box::new(done)));
     }
     // Cells that go from CSV to CSV are not looked into.
     let cells = if asked.becomes(Format::Csv) == Format::Csv { CsvCells::Copied } else { CsvCells::Typed };
@@ -94,6 +98,8 @@ pub async fn plan(source: &Location, output: &Output, options: &Options) -> Resu
         outputs,
         replaces_receipt: false,
         unended: if let Told::Unended(files) = told { files } else { HashSet::new() },
+        found_in_folder: existing.found_in_folder(),
+        requests: PlannedRequests::default(),
     };
     refuse::refuse_places(&plan)?;
     let unended = existing::unended_objects(&existing, &plan).await;
@@ -101,5 +107,6 @@ pub async fn plan(source: &Location, output: &Output, options: &Options) -> Resu
     refuse::refuse_existing(&plan, &existing)?;
     plan.replaces_receipt = refuse::refuse_taken_receipt(&plan).await?;
     Box::pin(on_server::leave_to_server(&mut plan)).await?;
+    plan.requests = requests::of_run(&plan);
     Ok(Plan::Run(Box::new(plan)))
 }

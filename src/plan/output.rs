@@ -6,7 +6,7 @@ use crate::model::{
 };
 use crate::sink::{Target, longest_name};
 use crate::source::{Export, Input, Part, export};
-use crate::store::Location;
+use crate::store::{Location, Store};
 
 use std::collections::HashSet;
 use std::mem::discriminant;
@@ -56,6 +56,20 @@ impl Output {
         match self {
             Output::Stdout => None,
             Output::File(location) | Output::Folder(location) => Some(location),
+        }
+    }
+
+    /// The store that it goes to.
+    pub(crate) fn store(&self) -> Option<&Store> {
+        self.location().map(|location| &location.store)
+    }
+
+    /// The same place, whose requests are counted from here on.
+    pub(super) fn counted(&self) -> Output {
+        match self {
+            Output::File(location) => Output::File(location.counted()),
+            Output::Folder(location) => Output::Folder(location.counted()),
+            Output::Stdout => Output::Stdout,
         }
     }
 

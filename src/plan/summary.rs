@@ -1,15 +1,13 @@
 //! A plan as it is shown: plain data, and as text.
 
 use super::decided::{Plan, RunPlan, UpToDate};
-use super::output::{Output, Outputs, PlannedOutput};
+use super::output::Outputs;
 use super::receipt::runs;
-use super::server_merge::{ServerMerge, TextOnServer};
 use crate::model::{
-    ColumnSummary, Escaped, Format, Kind, Named, Setting, SettingName, Split, Strategy, TRANSFER_BYTES,
+    ColumnSummary, Escaped, Format, Kind, Named, PlannedRequests, Setting, SettingName, Split, Strategy,
     Warning, Why, column_summaries,
 };
-use crate::sink::Target;
-use crate::source::{Export, PlannedPart};
+use crate::source::Export;
 use crate::store::Object;
 
 use parquet::file::metadata::ParquetMetaData;
@@ -59,8 +57,8 @@ pub struct PlanSummary {
     pub bytes_sent: Option<u64>,
     /// What is not checked, as the server copies it unread.
     pub not_checked: Option<String>,
-    /// Requests to the stores, about.
-    pub requests: u64,
+    /// Requests to the stores, those that were made for this plan and those that its run will make.
+    pub requests: PlannedRequests,
     /// What is odd, but no error.
     pub warnings: Vec<String>,
 }
@@ -131,7 +129,7 @@ impl UpToDate {
             split_bytes: None,
             bytes_sent: None,
             not_checked: None,
-            requests: 0,
+            requests: self.requests.clone(),
             warnings: shown(&self.warnings, name),
         }
     }
@@ -175,59 +173,8 @@ impl RunPlan {
             split_bytes,
             bytes_sent: self.on_server().map(|merge| merge.totals.sent_bytes),
             not_checked: self.on_server().map(|merge| merge.not_checked(self.to).to_owned()),
-            requests: self.requests(),
+            requests: self.requests.clone(),
             warnings: shown(&self.input.warnings, name),
-        }
-    }
-
-    /// Ranged reads and writes of about 8 MiB; nothing on local disk.
-    fn requests(&self) -> u64 {
-        if let Some(merge) = self.on_server() {
-            return self.requests_on_server(merge);
-        }
-        self.reads() + self.writes() + self.receipt_requests()
-    }
-
-    fn requests_on_server(&self, merge: &ServerMerge) -> u64 {
-        let totals = merge.totals;
-        let reads = merge.text.iter().filter(|piece| match piece {
-            TextOnServer::Read { part } => !is_held(&self.input.parts[*part]),
-            _ => false,
-        });
-        let parts = totals.copies + totals.sent + totals.reads + reads.count();
-        // Create, the last listing, complete, which looks for what must not be replaced, and what follows.
-        parts as u64 + 3 + self.receipt_requests().max(1)
-    }
-
-    fn reads(&self) -> u64 {
-        if self.input.store.is_local() {
-            return 0;
-        }
-        let unread = self.input.parts.iter().filter(|part| !is_held(part));
-        let once: u64 = unread.map(|part| pieces(part.object.size).max(1)).sum();
-        // And the listing that sees whether the parts are still what they were.
-        once * if self.options.verify { 2 } else { 1 } + 1
-    }
-
-    fn writes(&self) -> u64 {
-        let Outputs::Files(files) = &self.outputs else { return 0 };
-        let is_remote = |output: &&PlannedOutput| matches!(&output.target, Target::File(l) if !l.is_local());
-        let requests = files.iter().filter(is_remote).map(|output| {
-            let bytes: u64 = self.input.parts[output.parts.clone()].iter().map(|part| part.object.size).sum();
-            // Create and complete, where there is more than one piece.
-            if pieces(bytes) > 1 { pieces(bytes) + 2 } else { 1 }
-        });
-        requests.sum()
-    }
-
-    fn receipt_requests(&self) -> u64 {
-        match &self.output {
-            _ if self.options.no_receipt => 0,
-            // A look at the receipt before, one at the output, and the receipt. Of a folder the look is a listing, which
-            // tells what the store calls the files, too.
-            Output::File(location) if !location.is_local() && self.to == Format::Csv => 3,
-            Output::Folder(folder) if !folder.is_local() => 3,
-            _ => 0,
         }
     }
 }
@@ -250,39 +197,42 @@ fn compression_shown(strategy: Strategy, to: Format, compression: &str) -> Strin
     if copies_row_groups { "as it is".into() } else { compression.to_owned() }
 }
 
-/// Requests that reading or writing so many bytes takes.
-fn pieces(bytes: u64) -> u64 {
-    bytes.div_ceil(TRANSFER_BYTES as u64)
-}
-
-/// A small part whose bytes came with its head, and need no other request.
-fn is_held(part: &PlannedPart) -> bool {
-    part.csv_head().is_some_and(|head| head.whole.is_some())
-}
-
 impl fmt::Debug for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Plan").field(&self.summary()).finish()
     }
 }
 
-/// The most parts and outputs a dry run shows, half at either end.
+/// The most parts and outputs a dry run shows, half at either end, unless all are asked for.
 const SHOWN: usize = 20;
+/// The same for runs, which stand in one line.
+const SHOWN_RUNS: usize = 6;
 
+/// As its [`PlanSummary`].
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.summary().fmt(f)
     }
 }
 
-/// The dry run.
+/// The dry run. Of long lists the first and the last are shown; `{:#}` shows all.
 impl fmt::Display for PlanSummary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let plan = self;
         let title = if plan.job.is_empty() { plan.source.as_str() } else { plan.job.as_str() };
         write!(f, "{}", Escaped(title))?;
-        if !plan.runs.is_empty() {
-            write!(f, ", run {}", Escaped(&plan.runs.join(", ")))?;
+        match plan.runs.len() {
+            0 => {}
+            1 => write!(f, ", run ")?,
+            runs => write!(f, ", {runs} runs: ")?,
+        }
+        let mut comma = "";
+        for shown in shortened(&plan.runs, SHOWN_RUNS, f.alternate()) {
+            match shown {
+                Shown::Item(run) => write!(f, "{comma}{}", Escaped(run))?,
+                Shown::More(more) => write!(f, "{comma}… {more} more …")?,
+            }
+            comma = ", ";
         }
         writeln!(f, " ({})", plan.kind)?;
         write!(f, "  {} -> {}, compression {}", plan.from, plan.to, plan.compression)?;
@@ -290,27 +240,34 @@ impl fmt::Display for PlanSummary {
         let counted =
             |number: u64, noun: &str| format!("{number} {noun}{}", if number == 1 { "" } else { "s" });
         let rows = plan.rows.map(|rows| format!(", {}", counted(rows, "row"))).unwrap_or_default();
-        writeln!(
-            f,
-            "  {}, {}{rows}; about {}",
-            counted(plan.parts.len() as u64, "part"),
-            counted(plan.bytes, "byte"),
-            counted(plan.requests, "request")
-        )?;
+        let (parts, bytes) = (counted(plan.parts.len() as u64, "part"), counted(plan.bytes, "byte"));
+        writeln!(f, "  {parts}, {bytes}{rows}")?;
+        write!(f, "{}", plan.requests)?;
         if let (Some(sent), Some(not_checked)) = (plan.bytes_sent, &plan.not_checked) {
             writeln!(f, "  {} pass through this machine; not checked: {not_checked}", counted(sent, "byte"))?;
         }
         writeln!(f, "parts")?;
-        shortened(f, &plan.parts, |f, part| {
-            let rows = part.rows.map(|rows| format!("  {}", counted(rows, "row"))).unwrap_or_default();
-            writeln!(f, "  {:>14}  {}{rows}", part.bytes, Escaped(&part.file))
-        })?;
+        for shown in shortened(&plan.parts, SHOWN, f.alternate()) {
+            match shown {
+                Shown::Item(part) => {
+                    let rows =
+                        part.rows.map(|rows| format!("  {}", counted(rows, "row"))).unwrap_or_default();
+                    writeln!(f, "  {:>14}  {}{rows}", part.bytes, Escaped(&part.file))?;
+                }
+                Shown::More(more) => writeln!(f, "  … {more} more …")?,
+            }
+        }
         writeln!(f, "columns")?;
         for column in &plan.columns {
             writeln!(f, "  {}: {}", Escaped(&column.name), column.data_type)?;
         }
         writeln!(f, "outputs")?;
-        shortened(f, &plan.outputs, |f, output| writeln!(f, "  {}", Escaped(output)))?;
+        for shown in shortened(&plan.outputs, SHOWN, f.alternate()) {
+            match shown {
+                Shown::Item(output) => writeln!(f, "  {}", Escaped(output))?,
+                Shown::More(more) => writeln!(f, "  … {more} more …")?,
+            }
+        }
         if let Some(rows) = plan.split_rows {
             writeln!(f, "  and so on, {rows} rows each")?;
         }
@@ -321,15 +278,18 @@ impl fmt::Display for PlanSummary {
     }
 }
 
-fn shortened<T>(
-    f: &mut fmt::Formatter<'_>,
-    list: &[T],
-    mut show: impl FnMut(&mut fmt::Formatter<'_>, &T) -> fmt::Result,
-) -> fmt::Result {
-    if list.len() <= SHOWN {
-        return list.iter().try_for_each(|item| show(f, item));
-    }
-    list[..SHOWN / 2].iter().try_for_each(|item| show(f, item))?;
-    writeln!(f, "  … {} more …", list.len() - SHOWN)?;
-    list[list.len() - SHOWN / 2..].iter().try_for_each(|item| show(f, item))
+/// Of a list that may be long.
+enum Shown<'a, T> {
+    Item(&'a T),
+    /// So many are left out here.
+    More(usize),
+}
+
+/// The items of a list, or where there are more than `most` the first and the last of them.
+fn shortened<T>(list: &[T], most: usize, is_whole: bool) -> impl Iterator<Item = Shown<'_, T>> {
+    let is_whole = is_whole || list.len() <= most;
+    let (first, last) =
+        if is_whole { (list, &[][..]) } else { (&list[..most / 2], &list[list.len() - most / 2..]) };
+    let more = (!is_whole).then(|| Shown::More(list.len() - first.len() - last.len()));
+    first.iter().map(Shown::Item).chain(more).chain(last.iter().map(Shown::Item))
 }

@@ -4,40 +4,30 @@
 use crate::engine::{Context, Finished};
 use crate::model::{DataErrorKind, Error, Progress, Remedy, Result};
 use crate::plan::RunPlan;
-use crate::source::Part;
+use crate::source::{Part, Relisting, find_again};
 use crate::store::{Object, Store, changed, local_object};
 use crate::verify::{Compared, compare, export_of, look_at_output};
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Parts that are taken to fill a page of a listing, of which S3 gives a thousand objects: some others may be among them.
-const PAGE: usize = 990;
-
-/// Lists the source again: every part must be what it was, and none may have come to the run.
+/// Lists the source again, or where one listing would take many requests what of it can hold parts of the run: every part
+/// must be what it was, and none may have come to the run.
 pub(crate) async fn unchanged(plan: &RunPlan) -> Result<()> {
-    if !plan.source.store.lists_in_order() || plan.input.parts.len() <= PAGE {
-        return is_unchanged(plan, &[]).await;
-    }
-    let mut keys: Vec<&str> = plan.input.parts.iter().map(|part| part.object.key.as_str()).collect();
-    keys.sort_unstable();
-    let page_starts: Vec<&str> = keys.chunks(PAGE).skip(1).map(|page| page[0]).collect();
-    // What pages that were asked for beside each other complain of must show in one listing, too: some server may have
-    // an order of its own.
-    match is_unchanged(plan, &page_starts).await {
-        Ok(()) => Ok(()),
-        Err(_) => is_unchanged(plan, &[]).await,
+    match is_unchanged(plan, &plan.input.relisting).await {
+        // What stretches of a listing complain of must show in the whole, too: some server may have an order of its own.
+        Err(_) if !plan.input.relisting.is_whole() => is_unchanged(plan, &Relisting::default()).await,
+        unchanged => unchanged,
     }
 }
 
-async fn is_unchanged(plan: &RunPlan, page_starts: &[&str]) -> Result<()> {
+async fn is_unchanged(plan: &RunPlan, relisting: &Relisting) -> Result<()> {
     let exports = &plan.input.exports;
-    let found =
-        match crate::source::find_between(&plan.source, &plan.options.select.pattern, page_starts).await {
-            Ok(found) => found.exports,
-            Err(Error::NotFound(_)) => Vec::new(),
-            Err(error) => return Err(error),
-        };
+    let found = match find_again(&plan.source, &plan.options.select.pattern, relisting).await {
+        Ok(found) => found.exports,
+        Err(Error::NotFound(_)) => Vec::new(),
+        Err(error) => return Err(error),
+    };
     let there = found.iter().filter(|export| {
         exports
             .iter()

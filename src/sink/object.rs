@@ -27,6 +27,31 @@ const PIECES_UNTIL_DOUBLED: usize = 1_000;
 /// The name of our mark in an object's metadata. A word without hyphens: Azure takes identifiers only.
 pub(super) const MARK: Attribute = Attribute::Metadata(std::borrow::Cow::Borrowed("uploadid"));
 
+impl SinkOptions {
+    /// Bytes of the first pieces of an upload.
+    fn first_piece(&self) -> usize {
+        let planned = usize::try_from(self.expected_bytes / PLANNED_PIECES).unwrap_or(usize::MAX);
+        planned.clamp(TRANSFER_BYTES, 512 * 1024 * 1024)
+    }
+
+    /// The pieces in which an object of so many bytes is uploaded; `None` where it is put by one request.
+    pub(crate) fn pieces_of(&self, bytes: u64) -> Option<u64> {
+        let mut piece = self.first_piece() as u64;
+        if bytes < piece && bytes <= self.single_put_limit as u64 {
+            return None;
+        }
+        let (mut left, mut count) = (bytes, 0);
+        while left >= piece {
+            left -= piece;
+            count += 1;
+            if count % PIECES_UNTIL_DOUBLED as u64 == 0 {
+                piece *= 2;
+            }
+        }
+        Some(count + u64::from(left > 0))
+    }
+}
+
 pub(crate) struct ObjectSink {
     store: Arc<dyn ObjectStore>,
     location: Location,
@@ -57,7 +82,7 @@ pub(crate) struct ObjectSink {
 impl ObjectSink {
     pub(crate) fn new(store: Arc<dyn ObjectStore>, location: Location, options: SinkOptions) -> Result<Self> {
         let path = location.store.path(&location.path)?;
-        let planned = usize::try_from(options.expected_bytes / PLANNED_PIECES).unwrap_or(usize::MAX);
+        let piece = options.first_piece();
         Ok(ObjectSink {
             store,
             location,
@@ -67,7 +92,7 @@ impl ObjectSink {
             held_bytes: 0,
             written: 0,
             mark: random_mark(options.run),
-            piece: planned.clamp(TRANSFER_BYTES, 512 * 1024 * 1024),
+            piece,
             beginning: None,
             upload: None,
             ticket: UploadTicket::new(!options.overwrite),
@@ -309,6 +334,7 @@ pub(super) async fn is_marked(store: &dyn ObjectStore, path: &Path, size: u64, m
 pub(crate) async fn run_of(location: &Location) -> Option<u64> {
     let store = location.store.object_store()?;
     let options = GetOptions { head: true, ..GetOptions::default() };
+    location.store.note_look();
     let found = store.get_opts(&location.store.path(&location.path).ok()?, options).await.ok()?;
     let mark = found.attributes.get(&MARK)?.as_ref();
     u64::from_str_radix(mark.get(RANDOM_DIGITS..)?, 16).ok()

@@ -266,20 +266,32 @@ struct Incoming {
     left: u64,
 }
 
+/// The ranges in which the text of a part is fetched from a store; none where all of it is held.
+pub(crate) fn fetched_ranges(
+    object: &Object,
+    head: &CsvHead,
+    budget: Budget,
+) -> impl Iterator<Item = Range<u64>> {
+    // Up to a multiple of that size: stores keep objects in pieces of 8 or 16 MiB mostly, and a range across two costs
+    // them both.
+    let piece = TRANSFER_BYTES.min(budget.prefetch) as u64;
+    let size = if head.whole.is_some() { 0 } else { object.size };
+    let mut at = if head.wrapping == Wrapping::Plain { head.body } else { 0 };
+    std::iter::from_fn(move || {
+        let end = size.min((at / piece + 1) * piece);
+        (at < size).then(|| std::mem::replace(&mut at, end)..end)
+    })
+}
+
 /// Begins to fetch all parts that are not held already, a bounded number of bytes ahead.
 fn prefetch(store: &Store, parts: &[TextPart], budget: Budget) -> Fetched {
-    let mut ranges = Vec::new();
-    for part in parts.iter().filter(|part| part.head.whole.is_none()) {
-        let mut at = if part.head.wrapping == Wrapping::Plain { part.head.body } else { 0 };
-        while at < part.object.size {
-            // Up to a multiple of that size: stores keep objects in pieces of 8 or 16 MiB mostly, and a range across two
-            // costs them both.
-            let piece = TRANSFER_BYTES.min(budget.prefetch) as u64;
-            let end = part.object.size.min((at / piece + 1) * piece);
-            ranges.push((part.object.clone(), at..end));
-            at = end;
-        }
-    }
+    let of_part = |part: &TextPart| {
+        let object = part.object.clone();
+        fetched_ranges(&part.object, &part.head, budget)
+            .map(move |range| (object.clone(), range))
+            .collect::<Vec<_>>()
+    };
+    let ranges: Vec<(Object, Range<u64>)> = parts.iter().flat_map(of_part).collect();
     let longest = ranges.iter().map(|(_, range)| range.end - range.start).max().unwrap_or(1);
     let concurrent = (budget.prefetch as u64 / longest).clamp(1, 64) as usize;
     let (sender, receiver) = mpsc::channel(1);

@@ -5,13 +5,15 @@ use super::csv_head::{CsvHead, CsvReading, LineEnd};
 use super::export::{Export, Found, Part};
 use super::parquet_columns::{Carried, Shape, of_parquet};
 use super::probe::{Probe, probe};
+use super::relisting::Relisting;
 use super::{export, header, schema};
 use crate::codec::csv::{CellType, Layout, Typing, write_header};
 use crate::model::{
-    DataErrorKind, Error, Format, HeaderMode, Incomplete, Kind, Options, Pattern, Remedy, Result,
-    SOURCE_COLUMNS, SchemaMode, Setting, UsageError, ValueKind, Warning,
+    DataErrorKind, Error, Format, HeaderMode, Incomplete, Kind, Options, Pattern, Remedy, Result, RunChoice,
+    RunStamp, SOURCE_COLUMNS, SchemaMode, Selection, Setting, UsageError, ValueKind, Warning,
 };
-use crate::store::{Location, Object, Store, listing};
+use crate::store::listing::{self, Listing};
+use crate::store::{Glob, Location, Object, Store};
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use futures::{StreamExt, TryStreamExt, stream};
@@ -72,6 +74,8 @@ impl PlannedPart {
 pub(crate) struct Input {
     pub(crate) store: Store,
     pub(crate) exports: Vec<Export>,
+    /// How it is seen that the parts are what they were.
+    pub(crate) relisting: Relisting,
     pub(crate) kind: Kind,
     pub(crate) parts: Vec<PlannedPart>,
     pub(crate) format: Format,
@@ -154,16 +158,15 @@ impl Input {
 /// [`Error::NotFound`] where the location does not exist, [`Error::Denied`] or [`Error::Store`] where it cannot be
 /// listed.
 pub async fn find(source: &Location, pattern: &Pattern) -> Result<Found> {
-    find_between(source, pattern, &[]).await
+    found(listing::list(source).await?, source, pattern)
 }
 
-/// As [`find`], with keys that later pages may start at, for the listing of a place that was listed before.
-pub(crate) async fn find_between(
-    source: &Location,
-    pattern: &Pattern,
-    page_starts: &[&str],
-) -> Result<Found> {
-    let listing = listing::list_between(source, page_starts).await?;
+/// As [`find`], where a listing of before tells what is to be listed again.
+pub(crate) async fn find_again(source: &Location, pattern: &Pattern, relisting: &Relisting) -> Result<Found> {
+    found(listing::list_spans(source, relisting.spans()).await?, source, pattern)
+}
+
+fn found(listing: Listing, source: &Location, pattern: &Pattern) -> Result<Found> {
     if listing.is_single_file {
         let exports = listing.objects.into_iter().map(|object| export::single(object, pattern)).collect();
         return Ok(Found { exports, ..Found::default() });
@@ -181,16 +184,22 @@ pub(crate) async fn find_between(
 pub(crate) struct Chosen {
     pub(crate) exports: Vec<Export>,
     pub(crate) warnings: Vec<Warning>,
+    pub(crate) relisting: Relisting,
 }
 
 /// Finds the parts and chooses among them.
 pub(crate) async fn choose(source: &Location, options: &Options) -> Result<Chosen> {
     let (selection, reading) = (&options.select, &CsvReading::new(options));
-    let mut found = find(source, &selection.pattern).await?;
+    let listing = listing::list(source).await?;
+    // Places that were named one by one are listed one by one.
+    let is_one_listing = !listing.is_single_file && source.named().is_empty() && !source.is_choice();
+    let lists_in_order = source.store.lists_in_order() && is_one_listing;
+    let (keys, listed) = (keys_of(&listing, lists_in_order), source.store.requests());
+    let mut found = found(listing, source, &selection.pattern)?;
     let has_check = found.markers.iter().any(|marker| marker.file_name() == "_CHECK");
     let has_success = found.markers.iter().any(|marker| marker.file_name() == "_SUCCESS");
     if selection.kind.is_some() {
-        settle_kinds(&source.store, &mut found.exports, reading).await?;
+        settle_kinds(&source.store, &mut found.exports, selection, reading).await?;
     }
     let closed = found.strays.iter().filter(|stray| stray.is_closed());
     let mut warnings: Vec<Warning> =
@@ -204,7 +213,19 @@ pub(crate) async fn choose(source: &Location, options: &Options) -> Result<Chose
     if has_check && !has_success {
         warnings.push(Warning::MayBeRunning { source: source.to_string() });
     }
-    Ok(Chosen { exports, warnings })
+    let relisting = match lists_in_order {
+        true => Relisting::of(&keys, &exports, &selection.pattern, listed),
+        false => Relisting::whole(listed),
+    };
+    Ok(Chosen { exports, warnings, relisting })
+}
+
+/// The keys of a listing, where they tell what of it is to be listed again.
+fn keys_of(listing: &Listing, lists_in_order: bool) -> Vec<String> {
+    match lists_in_order {
+        true => listing.objects.iter().map(|object| object.key.clone()).collect(),
+        false => Vec::new(),
+    }
 }
 
 /// Requests to bring parts back that are made at once.
@@ -278,7 +299,7 @@ async fn look_by(
     cells: CsvCells,
     reading: &CsvReading,
 ) -> Result<Input> {
-    let Chosen { exports, warnings } = chosen;
+    let Chosen { exports, warnings, relisting } = chosen;
     let parts: Vec<Part> = exports.iter().flat_map(|export| export.parts.iter().cloned()).collect();
     let objects: Vec<Object> = parts.iter().map(|part| part.object.clone()).collect();
     let probes = probe(store, &objects, reading).await?;
@@ -300,6 +321,7 @@ async fn look_by(
         part.constants = constants;
     }
     input.exports = exports;
+    input.relisting = relisting;
     input.warnings.splice(0..0, warnings);
     if let (Some(expected), Some(rows)) = (options.select.expect_rows, input.rows())
         && rows != expected
@@ -329,14 +351,35 @@ pub(crate) fn rows_missing(rows: u64, expected: u64) -> Error {
     Incomplete::Rows { found: rows, expected }.into()
 }
 
-/// Explainability and what-if exports are named like forecasts: their first header tells.
-async fn settle_kinds(store: &Store, exports: &mut [Export], reading: &CsvReading) -> Result<()> {
-    for export in exports.iter_mut().filter(|export| export.kind == Kind::Forecast) {
-        let Some(part) = export.parts.iter().find(|part| part.object.size > 0) else { continue };
-        let probes = probe(store, std::slice::from_ref(&part.object), reading).await?;
-        if let Some(probe) = probes.first() {
-            export.kind = crate::model::kind_of(&column_names(probe), export.kind);
-        }
+/// Explainability and what-if exports are named like forecasts: their first header tells. Those that are not chosen by
+/// their names need no look.
+async fn settle_kinds(
+    store: &Store,
+    exports: &mut [Export],
+    selection: &Selection,
+    reading: &CsvReading,
+) -> Result<()> {
+    let glob = selection.job.as_deref().map(Glob::new);
+    let wanted = match &selection.run {
+        RunChoice::At(text) => Some(RunStamp::new(text)),
+        _ => None,
+    };
+    let may_be_chosen = |export: &Export| {
+        glob.as_ref().is_none_or(|glob| glob.matches(&export.job))
+            && (wanted.is_none() || export.run == wanted)
+    };
+    let (places, firsts): (Vec<usize>, Vec<Object>) = exports
+        .iter()
+        .enumerate()
+        .filter(|(_, export)| export.kind == Kind::Forecast && may_be_chosen(export))
+        .filter_map(|(place, export)| {
+            let part = export.parts.iter().find(|part| part.object.size > 0)?;
+            Some((place, part.object.clone()))
+        })
+        .unzip();
+    for (place, probe) in places.into_iter().zip(probe(store, &firsts, reading).await?) {
+        let export = &mut exports[place];
+        export.kind = crate::model::kind_of(&column_names(&probe), export.kind);
     }
     Ok(())
 }
@@ -451,6 +494,7 @@ async fn csv_input(
     Ok(Input {
         store: store.clone(),
         exports: Vec::new(),
+        relisting: Relisting::default(),
         kind,
         parts: planned,
         format: Format::Csv,
@@ -539,6 +583,7 @@ fn parquet_input(
     Ok(Input {
         store: store.clone(),
         exports: Vec::new(),
+        relisting: Relisting::default(),
         kind: crate::model::kind_of(&names, kind),
         parts: planned,
         format: Format::Parquet,

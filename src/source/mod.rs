@@ -11,17 +11,19 @@ mod looks_like;
 mod narrow;
 mod parquet_columns;
 mod probe;
+mod relisting;
 pub(crate) mod schema;
 mod unwrap;
 
-pub(crate) use chunks::{Chunk, Text, TextPart};
+pub(crate) use chunks::{Chunk, Text, TextPart, fetched_ranges};
 pub(crate) use csv_head::{CsvHead, CsvReading, LineEnd};
 pub use export::{Export, Found, Part};
 pub(crate) use header::first_lines_are_headers;
 pub use input::find;
 pub(crate) use input::{
-    Chosen, Contents, CsvCells, Input, PlannedPart, choose, column_names, find_between, input, look,
+    Chosen, Contents, CsvCells, Input, PlannedPart, choose, column_names, find_again, input, look,
     look_at_output, rows_missing,
 };
 pub(crate) use probe::{Probe, probe, probe_as_answered};
+pub(crate) use relisting::Relisting;
 pub(crate) use unwrap::Wrapping;

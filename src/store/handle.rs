@@ -8,8 +8,9 @@ use super::direct::Direct;
 use super::failure::store_error;
 use super::object::{Object, blocking, changed, good_tag, local_object, open_local, read_local};
 use super::objects::{ContentType, ObjectOptions};
+use super::tally::Tally;
 use super::web::Web;
-use crate::model::{Error, Escaped, Missing, NotFound, Result, StoreProblem};
+use crate::model::{Error, Escaped, Missing, NotFound, Requests, Result, StoreProblem, pages_of};
 
 use bytes::Bytes;
 use futures::stream::{self, BoxStream};
@@ -30,6 +31,14 @@ pub(crate) struct Store {
     root: Arc<str>,
     /// How objects are written.
     objects: Arc<ObjectOptions>,
+    tally: Arc<Tally>,
+}
+
+/// A stretch of keys, in their order: those behind one key, and up to another.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct KeySpan {
+    pub(crate) after: Option<String>,
+    pub(crate) last: Option<String>,
 }
 
 /// A store, and what of it lies beyond the one trait of all stores.
@@ -89,7 +98,7 @@ impl KnownKeys {
 
 impl Store {
     pub(crate) fn local() -> Self {
-        Store { backend: Backend::Local, root: Arc::from(""), objects: Arc::default() }
+        Store { backend: Backend::Local, root: Arc::from(""), objects: Arc::default(), tally: Arc::default() }
     }
 
     pub(crate) fn remote(store: Arc<dyn ObjectStore>, root: String) -> Self {
@@ -97,11 +106,37 @@ impl Store {
     }
 
     pub(crate) fn connected(connected: Connected, root: String) -> Self {
-        Store { backend: Backend::Remote(connected), root: Arc::from(root), objects: Arc::default() }
+        let (root, objects, tally) = (Arc::from(root), Arc::default(), Arc::default());
+        Store { backend: Backend::Remote(connected), root, objects, tally }
     }
 
     pub(crate) fn with_objects(self, objects: &ObjectOptions) -> Self {
         Store { objects: Arc::new(objects.clone()), ..self }
+    }
+
+    /// The same store, whose requests are counted from here on, apart from those of others.
+    pub(crate) fn counted(&self) -> Self {
+        Store { tally: Arc::default(), ..self.clone() }
+    }
+
+    /// The same store, whose requests are counted with those of another.
+    pub(super) fn counting_for(&self, other: &Store) -> Self {
+        Store { tally: Arc::clone(&other.tally), ..self.clone() }
+    }
+
+    /// The requests by which it was looked at and read; what is written is not counted.
+    pub(crate) fn requests(&self) -> Requests {
+        self.tally.requests()
+    }
+
+    /// Counts a look that was not made by way of this.
+    pub(crate) fn note_look(&self) {
+        self.tally.looked();
+    }
+
+    /// Whether S3's prices hold for it.
+    pub(crate) fn is_s3(&self) -> bool {
+        matches!(self.root.split_once("://"), Some(("s3" | "s3a" | "s3n", _)))
     }
 
     pub(crate) fn objects(&self) -> &ObjectOptions {
@@ -189,32 +224,29 @@ impl Store {
         self.copier().is_some() && !self.root.ends_with("--x-s3/")
     }
 
-    /// All objects below a folder of an object store, unordered. `folder` is whole segments: `x` never lists `x2/`. What
-    /// lies between two of the ascending `page_starts` is asked for beside the rest: the store must list in that order.
+    /// All objects below a folder of an object store, unordered. `folder` is whole segments: `x` never lists `x2/`. Where
+    /// there are `spans`, the store lists in order, and only what lies in them is asked for, each beside the others.
     pub(crate) async fn list_remote(
         &self,
         store: &Arc<dyn ObjectStore>,
         folder: &str,
-        page_starts: &[&str],
+        spans: &[KeySpan],
     ) -> Result<Vec<Object>> {
-        let owned = || page_starts.iter().map(|&key| Some(key.to_owned()));
-        let starts = std::iter::once(None).chain(owned());
-        let spans: Vec<_> = starts.zip(owned().chain(std::iter::once(None))).collect();
+        let spans = if spans.is_empty() { vec![KeySpan::default()] } else { spans.to_vec() };
         let spans: Vec<_> = stream::iter(spans)
-            .map(|(after, last)| self.clone().list_span(Arc::clone(store), folder.to_owned(), after, last))
+            .map(|span| self.clone().list_span(Arc::clone(store), folder.to_owned(), span))
             .buffered(CONCURRENT_LISTINGS)
             .try_collect()
             .await?;
         Ok(spans.into_iter().flatten().collect())
     }
 
-    /// The objects below a folder after one key and up to another.
+    /// The objects below a folder that lie in a stretch of keys.
     async fn list_span(
         self,
         store: Arc<dyn ObjectStore>,
         folder: String,
-        after: Option<String>,
-        last: Option<String>,
+        KeySpan { after, last }: KeySpan,
     ) -> Result<Vec<Object>> {
         let shown = self.url(&folder);
         let mut listed = match self.direct() {
@@ -226,7 +258,11 @@ impl Store {
         };
         let mut objects = Vec::new();
         let mut known = KnownKeys::default();
+        let mut answered = 0;
+        self.tally.listed(pages_of(0));
         while let Some(object) = listed.try_next().await? {
+            answered += 1;
+            self.tally.listed(pages_of(answered) - pages_of(answered - 1));
             if let Some(reason) = known.problem(&objects, &object.key) {
                 let (doing, remedy) = ("listing", None);
                 return Err(Error::Store { doing, object: shown, reason, remedy, source: None });
@@ -272,6 +308,7 @@ impl Store {
             },
             Backend::Remote(Connected { store, direct, .. }) => {
                 let shown = self.url(key);
+                self.tally.looked();
                 let path = match (self.path(key), direct) {
                     (Err(_), Some(direct)) => return direct.head(key, &shown).await,
                     (path, _) => path?,
@@ -309,6 +346,7 @@ impl Store {
         };
         let shown = self.url(key);
         let failed = |error| store_error("reading", &shown, error);
+        self.tally.got();
         let result = match store.get(&self.path(key)?).await {
             Ok(result) if result.meta.size > most => return Ok(None),
             Ok(result) => result,
@@ -323,6 +361,7 @@ impl Store {
         let Some(store) = self.object_store() else { return Ok(Version::Unknown) };
         let shown = self.url(key);
         let failed = |error| store_error("reading", &shown, error);
+        self.tally.got();
         let result = match store.get(&self.path(key)?).await.map_err(failed) {
             Ok(result) => result,
             Err(Error::NotFound(NotFound::Object { missing: Missing::Object, .. })) => {
@@ -457,6 +496,7 @@ impl Store {
                 // object_store does not count the bytes of an answer: one that ends early unnoticed on its way is
                 // asked for again.
                 for _ in 0..READS_UNTIL_WHOLE {
+                    self.tally.got();
                     let (answered, bytes) = match direct {
                         Some(direct) => direct.read(object, range.clone()).await?,
                         None => self.get(store, &path, object, range.clone()).await?,

@@ -1,6 +1,7 @@
 //! What is there: takes a [`Location`], returns its objects sorted by key. Never parses names.
 
 use super::glob::Glob;
+use super::handle::KeySpan;
 use super::location::Location;
 use super::object::{NoFile, Object, differs, local_object, object_without_file};
 use super::place::Place;
@@ -22,17 +23,16 @@ pub(crate) struct Listing {
 
 /// Lists a folder with the folders below it, one file, or what a glob in the last segment matches.
 pub(crate) async fn list(location: &Location) -> Result<Listing> {
-    list_between(location, &[]).await
+    list_spans(location, &[]).await
 }
 
-/// As [`list`], where so many objects are known that their listing has several pages: what lies between two of the
-/// `page_starts`, which are keys in ascending order, is asked for beside the rest. For stores that list in that order.
-pub(crate) async fn list_between(location: &Location, page_starts: &[&str]) -> Result<Listing> {
+/// As [`list`], of nothing but what lies in stretches of keys, where there are some: for stores that list in order.
+pub(crate) async fn list_spans(location: &Location, spans: &[KeySpan]) -> Result<Listing> {
     if let Some(files) = &location.files {
         return look_again(location, files).await;
     }
     let mut listing = match location.named() {
-        [] => list_one(location.clone(), page_starts).await?,
+        [] => list_one(location.clone(), spans).await?,
         several => list_each(several).await?,
     };
     listing.objects.sort_by(|a, b| a.key.cmp(&b.key));
@@ -56,10 +56,10 @@ async fn list_each(several: &[Location]) -> Result<Listing> {
     Ok(Listing { objects: lists.into_iter().flat_map(|list| list.objects).collect(), is_single_file })
 }
 
-async fn list_one(location: Location, page_starts: &[&str]) -> Result<Listing> {
+async fn list_one(location: Location, spans: &[KeySpan]) -> Result<Listing> {
     match location.store.object_store() {
         None => super::object::blocking(move || list_local(&location)).await,
-        Some(_) => list_remote(&location, page_starts).await,
+        Some(_) => list_remote(&location, spans).await,
     }
 }
 
@@ -82,7 +82,7 @@ async fn look_again(location: &Location, files: &[Object]) -> Result<Listing> {
     Ok(Listing { is_single_file: objects.len() == 1, objects })
 }
 
-async fn list_remote(location: &Location, page_starts: &[&str]) -> Result<Listing> {
+async fn list_remote(location: &Location, spans: &[KeySpan]) -> Result<Listing> {
     let Some(store) = location.store.object_store() else {
         return Err(Error::Internal("no object store".into()));
     };
@@ -96,7 +96,7 @@ async fn list_remote(location: &Location, page_starts: &[&str]) -> Result<Listin
     let (folder, last) = location.split();
     let glob = Glob::new(last);
     if !glob.is_literal() {
-        let found = location.store.list_remote(store, folder, page_starts).await?;
+        let found = location.store.list_remote(store, folder, spans).await?;
         let skip = if folder.is_empty() { 0 } else { folder.len() + 1 };
         let objects = found
             .into_iter()
@@ -113,7 +113,7 @@ async fn list_remote(location: &Location, page_starts: &[&str]) -> Result<Listin
     if is_named_like_file && let Ok(Some(object)) = location.store.head(&location.path).await {
         return Ok(Listing { objects: vec![object], is_single_file: true });
     }
-    let listed = location.store.list_remote(store, &location.path, page_starts).await;
+    let listed = location.store.list_remote(store, &location.path, spans).await;
     let objects = match listed {
         Err(denied @ Error::Denied { .. }) if !location.is_folder => {
             return match location.store.head(&location.path).await {

@@ -255,6 +255,13 @@ impl Location {
         Location { is_folder: true, files: None, ..self.clone() }
     }
 
+    /// The same place, whose requests are counted from here on.
+    pub(crate) fn counted(&self) -> Location {
+        let store = self.store.counted();
+        let of_each = |one: &Location| Location { store: one.store.counting_for(&store), ..one.clone() };
+        Location { named: self.named.iter().map(of_each).collect(), store, ..self.clone() }
+    }
+
     /// Whether the location is on local disk.
     pub fn is_local(&self) -> bool {
         self.store.is_local()

@@ -51,6 +51,7 @@ mod sdk_client;
 mod settings;
 mod several;
 mod spelling;
+mod tally;
 #[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
 mod transport;
 #[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
@@ -74,7 +75,7 @@ pub use credentials::Credentials;
 pub(crate) use failure::one_line;
 pub(crate) use failure::store_error;
 pub(crate) use glob::Glob;
-pub(crate) use handle::{Store, Version, is_same_tag};
+pub(crate) use handle::{KeySpan, Store, Version, is_same_tag};
 pub use location::Location;
 pub(crate) use location::exists;
 pub use object::Object;

@@ -15,7 +15,7 @@ use crate::model::{
     ColumnSummary, DEFAULT_MEMORY, Difference, Error, Event, Format, Options, Phase, Progress, Result,
     RunChoice, Selection, attend, column_summaries, stopped,
 };
-use crate::source::{self, Export, Input, Part, export};
+use crate::source::{self, Export, Input, Part, Relisting, export};
 use crate::store::{Location, Store};
 use walk::Walked;
 
@@ -194,7 +194,7 @@ pub(crate) async fn look_at_output(
     // What means null in a source of text does so in a copy of it.
     let nulls = if source.format == Format::Csv { options.nulls.clone() } else { Vec::new() };
     let reading = Options { schema: options.schema, nulls, ..Options::default() };
-    let chosen = source::Chosen { exports, warnings: Vec::new() };
+    let chosen = source::Chosen { exports, warnings: Vec::new(), relisting: Relisting::default() };
     // Columns that have no names are written without a header.
     let names = || source.schema.fields().iter().map(|field| field.name().clone()).collect();
     let columns = (!source.has_names).then(names);

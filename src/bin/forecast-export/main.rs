@@ -256,11 +256,12 @@ async fn carry_out(
         return if global.json {
             output::json(&planned.summary_named(flag))
         } else {
-            output::print(&planned.named(flag).to_string())
+            let summary = planned.summary_named(flag);
+            output::print(&if global.verbose { format!("{summary:#}") } else { summary.to_string() })
         };
     }
     if global.verbose {
-        output::note(&planned.named(flag).to_string());
+        output::note(&format!("{:#}", planned.named(flag)));
     }
     let mut progress = Progress::new(global);
     let report = run_until(planned, while_running, |event| progress.show(&event)).await;

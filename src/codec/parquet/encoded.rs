@@ -82,3 +82,67 @@ impl EncodedRowGroup {
         self.bytes.iter().map(|bytes| bytes.len() as u64).sum()
     }
 }
+
+/// A read of column chunks, or pieces of some, that lie right behind each other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ChunkRead {
+    pub(crate) range: Range<u64>,
+    /// Of which column how many of the bytes are.
+    pub(crate) columns: Vec<(usize, usize)>,
+}
+
+/// The reads that a row group takes which is copied, column by column, as chunks need not lie in order or without gaps; each
+/// of so many bytes at most.
+pub(crate) fn chunk_reads(group: &RowGroupMetaData, most: u64) -> Vec<ChunkRead> {
+    reads_of(chunk_ranges(group), most)
+}
+
+fn reads_of(chunks: impl Iterator<Item = Range<u64>>, most: u64) -> Vec<ChunkRead> {
+    let mut reads: Vec<ChunkRead> = Vec::new();
+    for (column, Range { start, end }) in chunks.enumerate() {
+        let mut at = start;
+        while at < end {
+            let goes_on =
+                |last: &&mut ChunkRead| last.range.end == at && last.range.end - last.range.start < most;
+            let length = match reads.last_mut().filter(goes_on) {
+                Some(last) => {
+                    let length = (end - at).min(most - (last.range.end - last.range.start));
+                    last.range.end += length;
+                    last.columns.push((column, length as usize));
+                    length
+                }
+                None => {
+                    let length = (end - at).min(most);
+                    let columns = vec![(column, length as usize)];
+                    reads.push(ChunkRead { range: at..at + length, columns });
+                    length
+                }
+            };
+            at += length;
+        }
+    }
+    reads
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chunks_that_touch_are_read_together_up_to_a_length() {
+        let chunks = [4..10, 10..13, 20..45, 45..46, 0..4];
+        let reads = reads_of(chunks.into_iter(), 10);
+        let shown: Vec<_> = reads.into_iter().map(|read| (read.range, read.columns)).collect();
+        assert_eq!(
+            shown,
+            [
+                (4..13, vec![(0, 6), (1, 3)]),
+                (20..30, vec![(2, 10)]),
+                (30..40, vec![(2, 10)]),
+                (40..46, vec![(2, 5), (3, 1)]),
+                (0..4, vec![(4, 4)]),
+            ]
+        );
+        assert!(reads_of(std::iter::once(7..7), 10).is_empty());
+    }
+}

@@ -26,7 +26,9 @@ pub(crate) use assembler::Assembler;
 pub(crate) use chunk::EncodedRows;
 pub(crate) use decode::{RowGroupBatches, StringDecoding, align, decode_row_group};
 pub(crate) use encode::{Encoder, arrow_schema, arrow_schema_of, codec, codec_of};
-pub(crate) use encoded::{CREATED_BY, EncodedRowGroup, FOOTER_BYTES, MAGIC, byte_ranges, chunk_ranges};
+pub(crate) use encoded::{
+    CREATED_BY, ChunkRead, EncodedRowGroup, FOOTER_BYTES, MAGIC, byte_ranges, chunk_ranges, chunk_reads,
+};
 pub(crate) use footer::{FooterProblem, read_footer};
 pub(crate) use known::known;
 pub(crate) use narrow::narrowed;

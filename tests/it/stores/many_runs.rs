@@ -1,8 +1,10 @@
 //! Many runs under one prefix, on a server that is far away: what a listing, a plan and a merge of one of them ask for.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::support::buckets::{Bucket, bucket};
+use crate::support::fixtures;
+use crate::support::proxy::Fault;
 
 const LATENCY: Duration = Duration::from_millis(30);
 /// As in `probe`: heads that are read at once.
@@ -63,4 +65,68 @@ fn names_alone_take_the_requests_of_the_listing() {
     let one = bucket.succeed(&["ls", &bucket.at("in"), "--run", &run_stamp(7)]);
     assert_eq!(String::from_utf8_lossy(&one).lines().count(), 2);
     assert_eq!((bucket.proxy.count("GetObject"), bucket.proxy.total()), (20, 22));
+}
+
+#[test]
+fn a_merge_of_one_run_lists_the_rest_of_the_prefix_once() {
+    let bucket = bucket("one-of-many");
+    put_runs(&bucket, 200, 20);
+    let merge = |target: &str, run: &str| {
+        bucket.proxy.clear_log();
+        bucket.succeed(&["merge", &bucket.at("in"), "--run", run, "-o", &bucket.at(target)]);
+        bucket.proxy.count("ListObjectsV2")
+    };
+    // Four pages to find the run, and one to see that it is what it was.
+    assert_eq!(merge("one.csv", &run_stamp(100)), 5);
+    assert_eq!(merge("latest.csv", "latest"), 5);
+    // All of them are of the run.
+    assert_eq!(merge("all.csv", "all"), 4 + 5);
+    // A part that comes to the run meanwhile is seen, whatever lies between.
+    let run = run_stamp(100);
+    let plan_of = ["merge", &bucket.at("in"), "--run", &run, "-o", &bucket.at("late.csv")];
+    bucket.proxy.clear_log();
+    bucket.proxy.fail("ListObjectsV2", Fault::Stall(Duration::ZERO), 4);
+    bucket.proxy.fail("ListObjectsV2", Fault::Stall(Duration::from_millis(1_500)), 1);
+    let running = bucket.command(&plan_of).stderr(std::process::Stdio::piped()).spawn().expect("it starts");
+    bucket.wait_for_some("ListObjectsV2", 5);
+    bucket.put(&format!("in/sales_{run}_part20.csv"), PART);
+    let (code, said) = fixtures::failure(&running.wait_with_output().expect("it ends"));
+    assert_eq!(code, 5, "{said}");
+    assert!(said.contains("part20.csv") && said.contains("added while the run was read"), "{said}");
+    assert_eq!(bucket.get("late.csv"), None);
+}
+
+/// `cargo test --release --test it many_runs -- --ignored --nocapture` prints how long commands take over a thousand runs of
+/// twenty parts each on a server that is 30 ms away, with the requests that they make.
+#[test]
+#[ignore = "it measures, and proves nothing"]
+#[expect(clippy::print_stdout, reason = "what this is run for")]
+fn a_thousand_runs_are_timed() {
+    let bucket = bucket("thousand-runs");
+    put_runs(&bucket, 1_000, 20);
+    bucket.proxy.delay_all(LATENCY);
+    let (source, run) = (bucket.at("in"), run_stamp(500));
+    let target = bucket.at("out.csv");
+    let commands: [&[&str]; 6] = [
+        &["ls", &source],
+        &["ls", &source, "--names"],
+        &["ls", &source, "--run", &run],
+        &["merge", &source, "--run", &run, "-o", &target, "--dry-run"],
+        &["merge", &source, "--run", "all", "-o", &target, "--dry-run"],
+        &["merge", &source, "--run", &run, "-o", &target],
+    ];
+    for command in commands {
+        bucket.proxy.clear_log();
+        let began = Instant::now();
+        bucket.succeed(command);
+        let took = began.elapsed();
+        let count = |operation| bucket.proxy.count(operation);
+        let command = command.join(" ").replace(&bucket.url, "s3://bucket");
+        println!(
+            "{command}: {took:.1?}, {} requests, {} LIST, {} GET",
+            bucket.proxy.total(),
+            count("ListObjectsV2"),
+            count("GetObject")
+        );
+    }
 }

@@ -1,7 +1,8 @@
 //! How a store behaves: S3 and Azure on test servers, Google's client, and what the local disk permits. A test looks at
 //! the requests that were made as well as at the result.
 //!
-//! The behaviour that all stores share is in `s3`, copies within a server in `on_server`, headers and encryption in
+//! The behaviour that all stores share is in `s3`, how often a store is asked in `far_away`, `many_runs` and `foretold`,
+//! copies within a server in `on_server`, headers and encryption in
 //! `sse`, who asks in `credentials`, and in `handed_over` where the program gives the credentials. Servers that mean harm are
 //! in `hostile`, values that no client can use in `settings`, that nothing secret is shown in `secrets`. Odd keys, few
 //! permissions and servers that know less than S3 are in `rules`, certificates and proxies in `tls`, files of web servers in
@@ -11,6 +12,7 @@
 mod access;
 mod credentials;
 mod far_away;
+mod foretold;
 mod handed_over;
 mod hostile;
 mod keys;

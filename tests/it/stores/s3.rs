@@ -480,7 +480,10 @@ fn a_dry_run_writes_nothing_and_foretells_the_requests() {
         bucket.proxy.clear_log();
         bucket.succeed(&arguments);
         let real = (bucket.proxy.total() - planning) as u64;
-        let foretold = plan["requests"].as_u64().expect("a number");
-        assert!(foretold.abs_diff(real) <= 2, "{}: {foretold} foretold, {real} made", bucket.server);
+        let running = plan["requests"]["running"].as_object().expect("numbers by kind");
+        let foretold: u64 = running.values().filter_map(|count| count.as_u64()).sum();
+        // Others begin and end an upload with fewer.
+        let most = if bucket.is_s3() { 0 } else { 2 };
+        assert!(foretold.abs_diff(real) <= most, "{}: {foretold} foretold, {real} made", bucket.server);
     }
 }
