@@ -16,6 +16,7 @@ use chrono::DateTime;
 use futures::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 /// Everything at a location.
 #[derive(Debug, Clone, Serialize)]
@@ -85,18 +86,18 @@ pub struct PartSummary {
     pub receipt: Option<ReceiptSummary>,
     /// The file, as the listing has it.
     #[serde(skip)]
-    pub object: Object,
+    pub object: Arc<Object>,
 }
 
 impl From<PartSummary> for Object {
     fn from(part: PartSummary) -> Self {
-        part.object
+        Arc::unwrap_or_clone(part.object)
     }
 }
 
 impl From<&PartSummary> for Object {
     fn from(part: &PartSummary) -> Self {
-        part.object.clone()
+        Object::clone(&part.object)
     }
 }
 
@@ -245,11 +246,11 @@ impl Seen {
             Ok(Probe::Empty) => Seen::Empty,
             // The contents of small parts are not wanted here.
             Ok(Probe::Csv(head)) => Seen::Csv(CsvHead { whole: None, ..head }),
-            Ok(Probe::Parquet(metadata)) => Seen::Parquet {
-                rows: u64::try_from(metadata.file_metadata().num_rows()).unwrap_or(0),
-                receipt: receipt::in_metadata(&metadata)
+            Ok(Probe::Parquet(footer)) => Seen::Parquet {
+                rows: footer.rows(),
+                receipt: receipt::in_metadata(&footer.metadata())
                     .map(|receipt| ReceiptSummary::new(&part.object.url, receipt)),
-                columns: column_names(&Probe::Parquet(metadata)),
+                columns: column_names(&Probe::Parquet(footer)),
             },
         }
     }
@@ -277,7 +278,7 @@ async fn look_at(store: &Store, exports: Vec<Export>, reading: &CsvReading) -> R
     let mut objects = Vec::new();
     for export in &exports {
         firsts.push(objects.len());
-        objects.extend(export.parts.iter().map(|part| part.object.clone()));
+        objects.extend(export.parts.iter().map(|part| Arc::clone(&part.object)));
     }
     let mut summaries: Vec<Option<ExportSummary>> = exports.iter().map(|_| None).collect();
     let mut waiting: Vec<Option<Export>> = exports.into_iter().map(Some).collect();
@@ -426,7 +427,7 @@ pub struct SchemaSummary {
 async fn receipt_of(store: &Store, part: &PlannedPart, is_alone: bool) -> Result<Option<ReceiptSummary>> {
     let url = &part.object.url;
     if let Some(metadata) = part.parquet() {
-        return Ok(receipt::in_metadata(metadata).map(|receipt| ReceiptSummary::new(url, receipt)));
+        return Ok(receipt::in_metadata(&metadata).map(|receipt| ReceiptSummary::new(url, receipt)));
     }
     if !is_alone {
         return Ok(None);

@@ -9,7 +9,9 @@
 
 #![expect(clippy::print_stdout, reason = "the peaks are worth seeing: --nocapture")]
 
-use forecast_export::{Format, Location, Options, Output, SampleOptions, plan, run, sample};
+use forecast_export::{
+    Format, InventoryOptions, Location, Options, Output, SampleOptions, inventory, plan, run, sample,
+};
 use peak_alloc::PeakAlloc;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -149,25 +151,66 @@ fn small_row_groups_become_full_ones_in_memory_that_the_input_does_not_raise() {
     memory_is_bounded(Format::Parquet, Format::Parquet, SMALL_PART);
 }
 
-#[test]
-fn a_plan_holds_no_more_of_a_part_than_it_needs() {
+/// What is held of each part of an export, and what it takes at most beside it while it is looked at.
+const BOUND_OF_A_PART: usize = 1_000;
+
+/// Parts of two exports. What is held of each is told by their difference: of either some is held that does not grow.
+const PARTS: [usize; 2] = [4_000, 12_000];
+
+/// What is held of a part, and what was taken of it at the peak, by work over exports of many small parts.
+fn bytes_of_a_part<T>(format: Format, work: impl Fn(&Runtime, &Location, usize) -> T) -> (usize, usize) {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
-    // Parts of 97 kB, which are too large to be kept whole.
-    let input = Input::make(&runtime, Format::Csv, 10, 1);
-    let parts = 200;
-    for number in 1..parts {
-        let part = |number| input.folder.path().join(format!("sample_2026-01-02T03-04-05Z_part{number}.csv"));
-        std::fs::hard_link(part(0), part(number)).expect("a link");
+    // Parts of some kilobytes: those that are kept whole fill the room that there is for them.
+    let input = Input::make(&runtime, format, 1, 1);
+    let part = |number| {
+        let name = format!("sample_2026-01-02T03-04-05Z_part{number}.{}", format.name());
+        input.folder.path().join(name)
+    };
+    let mut there = 1;
+    let taken = PARTS.map(|parts| {
+        (there..parts).for_each(|number| std::fs::hard_link(part(0), part(number)).expect("a link"));
+        there = parts;
+        let before = HEAP.current_usage();
+        HEAP.reset_peak_usage();
+        let done = work(&runtime, &location(input.folder.path()), parts);
+        let (held, peak) = (HEAP.current_usage() - before, HEAP.peak_usage() - before);
+        drop(done);
+        (held, peak)
+    });
+    let per_part = |small: usize, large: usize| large.saturating_sub(small) / (PARTS[1] - PARTS[0]);
+    (per_part(taken[0].0, taken[1].0), per_part(taken[0].1, taken[1].1))
+}
+
+fn a_part_is_held_in_little(format: Format) {
+    let planned = bytes_of_a_part(format, |runtime, source, parts| {
+        let output = Output::file("/dev/null").expect("a path");
+        let mut options = Options::default();
+        options.to = Some(format);
+        let planned = runtime.block_on(plan(source, &output, &options)).expect("a plan");
+        assert_eq!(planned.bytes() / parts as u64, planned.summary().parts[0].bytes);
+        planned
+    });
+    let listed = bytes_of_a_part(format, |runtime, source, parts| {
+        let found = runtime.block_on(inventory(source, &InventoryOptions::default())).expect("listed");
+        assert_eq!(found.exports[0].parts.len(), parts);
+        found
+    });
+    for (what, (held, peak)) in [("a plan", planned), ("a listing", listed)] {
+        println!("{what} of {} parts: {held} bytes of each, {peak} at the peak", format.name());
+        assert!(held <= BOUND_OF_A_PART, "{what} holds {held} bytes of each part");
+        assert!(peak <= 2 * BOUND_OF_A_PART, "{what} takes {peak} bytes of each part");
     }
-    let output = Output::file("/dev/null").expect("a path");
-    let mut options = Options::default();
-    options.to = Some(Format::Csv);
-    let before = HEAP.current_usage();
-    let planned = runtime.block_on(plan(&location(input.folder.path()), &output, &options)).expect("a plan");
-    let held = HEAP.current_usage() - before;
-    assert_eq!(planned.summary().parts.len(), parts);
-    assert!(held < parts * 4_000, "a plan of {parts} parts holds {held} bytes");
+}
+
+#[test]
+fn a_part_of_text_is_held_in_little() {
+    a_part_is_held_in_little(Format::Csv);
+}
+
+#[test]
+fn a_part_of_parquet_is_held_in_little() {
+    a_part_is_held_in_little(Format::Parquet);
 }
 
 #[test]

@@ -82,7 +82,7 @@ pub(super) async fn reencode(
     sink: &mut Sink,
 ) -> Result<u64> {
     let codec =
-        groups.first().and_then(|(part, _)| context.input.parts[*part].parquet()).map(|m| codec_of(m));
+        groups.first().and_then(|(part, _)| context.input.parts[*part].parquet()).map(|m| codec_of(&m));
     let encoder = encoder(&context.input, codec.unwrap_or(parquet::basic::Compression::SNAPPY))?;
     let mut groups = of_row_groups(context, groups, RowGroupLimits::USUAL, &encoder);
     let mut rows = 0;
@@ -107,7 +107,7 @@ pub(super) async fn with_page_index(context: &Context, part: usize) -> Result<Ar
         .flat_map(|group| group.columns())
         .any(|c| c.offset_index_range().is_some());
     if !has_index {
-        return Ok(Arc::clone(metadata));
+        return Ok(metadata);
     }
     let size = planned.object.size;
     let decoder = guard(|| {
@@ -116,7 +116,7 @@ pub(super) async fn with_page_index(context: &Context, part: usize) -> Result<Ar
                 .with_page_index_policy(PageIndexPolicy::Optional),
         )
     });
-    let Ok(mut decoder) = decoder else { return Ok(Arc::clone(metadata)) };
+    let Ok(mut decoder) = decoder else { return Ok(metadata) };
     loop {
         match guard(|| decoder.try_decode()) {
             Ok(DecodeResult::Data(complete)) => return Ok(Arc::new(complete)),
@@ -124,15 +124,15 @@ pub(super) async fn with_page_index(context: &Context, part: usize) -> Result<Ar
                 let mut fetched = Vec::with_capacity(ranges.len());
                 for range in &ranges {
                     if range.end > size || range.start >= range.end {
-                        return Ok(Arc::clone(metadata));
+                        return Ok(metadata);
                     }
                     fetched.push(context.input.store.read(&planned.object, range.clone()).await?);
                 }
                 if guard(|| decoder.push_ranges(ranges, fetched)).is_err() {
-                    return Ok(Arc::clone(metadata));
+                    return Ok(metadata);
                 }
             }
-            _ => return Ok(Arc::clone(metadata)),
+            _ => return Ok(metadata),
         }
     }
 }
@@ -207,12 +207,12 @@ async fn check_rows(
     if walked.iter().any(|chunk| chunk.rows_are_known) {
         return Ok(());
     }
-    let PlannedPart { object, contents: Contents::Parquet { metadata: footer, shape }, .. } =
+    let PlannedPart { object, contents: Contents::Parquet { footer, shape }, .. } =
         &context.input.parts[part]
     else {
         return Err(Error::Internal("row groups of a part that is no Parquet".into()));
     };
-    let (input, footer, view) = (Arc::clone(&context.input), Arc::clone(footer), Arc::clone(&shape.carried));
+    let (input, footer, view) = (Arc::clone(&context.input), footer.metadata(), Arc::clone(&shape.carried));
     let (budget, runtime) = (context.budget, tokio::runtime::Handle::current());
     let count = move || {
         let object = &input.parts[part].object;

@@ -59,11 +59,13 @@ where
     T: Send + 'static,
     W: FnMut(RecordBatch, &str) -> Result<T> + Send + 'static,
 {
-    let size = |(part, group): &(usize, usize)| {
-        let metadata = context.input.parts[*part].parquet()?;
-        usize::try_from(metadata.row_group(*group).compressed_size()).ok()
-    };
-    let bytes = groups.iter().filter_map(size).fold(0, usize::saturating_add);
+    let bytes = groups.chunk_by(|(one, _), (other, _)| one == other).fold(0, |bytes: usize, of_part| {
+        let metadata = of_part.first().and_then(|(part, _)| context.input.parts[*part].parquet());
+        let sizes = metadata.iter().flat_map(|metadata| {
+            of_part.iter().map(move |(_, group)| metadata.row_group(*group).compressed_size())
+        });
+        sizes.filter_map(|size| usize::try_from(size).ok()).fold(bytes, usize::saturating_add)
+    });
     let threads = groups.len().min(context.budget.threads).min(1 + bytes / BYTES_OF_A_THREAD);
     let ahead = (context.budget.decoded / context.budget.batch).max(threads);
     let runtime = Handle::current();
@@ -132,7 +134,8 @@ impl RowGroup {
     ) -> Result<Self> {
         let planned = &context.input.parts[part];
         let misfit = || Error::Internal("row groups of a part that is not Parquet".into());
-        let Contents::Parquet { metadata, shape } = &planned.contents else { return Err(misfit()) };
+        let Contents::Parquet { footer, shape } = &planned.contents else { return Err(misfit()) };
+        let metadata = footer.metadata();
         let found = metadata.row_group(group);
         let selected = match predicate {
             Some(predicate) => selected(context, (part, group), predicate, runtime)?,
@@ -163,7 +166,7 @@ impl RowGroup {
         let url = &planned.object.url;
         let views = (view, strings);
         let batches =
-            decode_row_group(url, bytes, metadata, group, views, converts, selected.as_ref(), batch_rows)
+            decode_row_group(url, bytes, &metadata, group, views, converts, selected.as_ref(), batch_rows)
                 .map_err(|error| failure.behind(error))?;
         let mut fields: Vec<FieldRef> = schema.fields().to_vec();
         for (column, read) in batches.schema().fields().iter().enumerate() {
@@ -236,7 +239,7 @@ fn selected(
     });
     let indexes =
         runtime.block_on(stream::iter(reads).buffered(CONCURRENT_INDEXES).try_collect::<Vec<_>>())?;
-    let Some(paged) = Paged::new(metadata, group, &indexes) else { return Ok(None) };
+    let Some(paged) = Paged::new(&metadata, group, &indexes) else { return Ok(None) };
     Ok(paged.selected(|row| {
         predicate.may_be_true(&|column| {
             let of_page = context.input.leaf(part, column);

@@ -61,7 +61,7 @@ impl RowGroupReader {
     /// Opens what lies in these ranges, which are in ascending order.
     pub(crate) fn open(
         store: &Store,
-        object: &Object,
+        object: &Arc<Object>,
         ranges: Vec<Range<u64>>,
         budget: Budget,
         runtime: &Handle,
@@ -78,7 +78,7 @@ impl RowGroupReader {
         } else {
             Source::Remote(store.clone(), runtime.clone())
         };
-        Ok(RowGroupReader { object: Arc::new(object.clone()), source, failure: ReadFailure::default() })
+        Ok(RowGroupReader { object: Arc::clone(object), source, failure: ReadFailure::default() })
     }
 
     pub(crate) fn failure(&self) -> ReadFailure {

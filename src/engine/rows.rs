@@ -43,7 +43,7 @@ fn rows_for(
 pub(crate) fn encoder(input: &Input, codec: Codec) -> Result<Encoder> {
     let Some(carried) = &input.carried else { return Encoder::new(&input.schema, codec) };
     if let Some(column) = &carried.not_encoded {
-        let file = input.parts.iter().find(|part| part.parquet().is_some());
+        let file = input.parts.iter().find(|part| part.footer().is_some());
         let file = file.map_or("", |part| part.object.url.as_str());
         let problem = "the nested type is one that can be copied, but not encoded anew";
         let error = Error::data(DataErrorKind::Unsupported, file, problem);
@@ -59,8 +59,8 @@ pub(crate) fn text_parts(input: &Input, parts: impl IntoIterator<Item = usize>) 
         .filter_map(|index| match &input.parts[index].contents {
             Contents::Csv { head, .. } if !head.is_header_only => Some(TextPart {
                 index,
-                object: input.parts[index].object.clone(),
-                head: head.as_ref().clone(),
+                object: Arc::clone(&input.parts[index].object),
+                head: Arc::clone(head),
             }),
             _ => None,
         })

@@ -17,7 +17,6 @@ use regex::Regex;
 use serde::Serialize;
 use std::cmp::Ordering;
 use std::fmt;
-use std::ops::Range;
 use std::sync::Arc;
 
 impl std::str::FromStr for Kind {
@@ -193,13 +192,14 @@ impl fmt::Display for PartNumber {
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PartName {
-    text: String,
+    text: Box<str>,
     kind: Kind,
-    job: String,
-    run: Option<RunStamp>,
+    /// Shared, as the run is: there may be a name for each of many thousand parts.
+    job: Arc<str>,
+    run: Option<Arc<RunStamp>>,
     number: PartNumber,
-    /// Where the numbers stand in `text`.
-    spans: Vec<Range<usize>>,
+    /// Where the numbers stand in `text`, of each the start and the end.
+    spans: [(u32, u32); 3],
 }
 
 impl PartName {
@@ -209,13 +209,13 @@ impl PartName {
         let mut text = format!("{prefix}{job}_{run}_part");
         let start = text.len();
         text.push_str(&number.to_string());
-        let spans = std::iter::once(start..text.len()).collect();
+        let spans = [(start as u32, text.len() as u32), (0, 0), (0, 0)];
         if !extension.is_empty() {
             text.push('.');
             text.push_str(extension);
         }
-        let (job, run, number) = (job.to_owned(), Some(run.clone()), PartNumber::new(number));
-        PartName { text, kind, job, run, number, spans }
+        let (text, job, run) = (text.into(), job.into(), Some(Arc::new(run.clone())));
+        PartName { text, kind, job, run, number: PartNumber::new(number), spans }
     }
 
     /// The file name itself.
@@ -235,12 +235,24 @@ impl PartName {
 
     /// The run's timestamp; `None` where the pattern has none.
     pub fn run(&self) -> Option<&RunStamp> {
-        self.run.as_ref()
+        self.run.as_deref()
     }
 
     /// What orders this part among its siblings.
     pub fn number(&self) -> PartNumber {
         self.number
+    }
+
+    /// Holds what another name has, too, in the same place.
+    pub(crate) fn share_with(&mut self, other: &PartName) {
+        if self.job == other.job {
+            self.job = Arc::clone(&other.job);
+        }
+        if let (Some(run), Some(others)) = (&mut self.run, &other.run)
+            && run.text == others.text
+        {
+            *run = Arc::clone(others);
+        }
     }
 
     /// The same name with another extension (`csv.gz`, `parquet`).
@@ -250,14 +262,16 @@ impl PartName {
 
     /// The same name with `number` in place of the part's own number, padded as it was.
     pub fn renumbered(&self, number: u64, extension: &str) -> String {
-        let mut text = self.text.clone();
+        let mut text = self.text.to_string();
+        let spans = &self.spans[..self.number.as_slice().len()];
         // From the right, so that earlier spans stay where they are. The last number counts, the others are zero.
-        for (i, span) in self.spans.iter().enumerate().rev() {
+        for (i, &(start, end)) in spans.iter().enumerate().rev() {
+            let span = start as usize..end as usize;
             let old = &self.text[span.clone()];
-            let padded = old.len() > 1 && old.starts_with('0') || self.spans.len() > 1;
+            let padded = old.len() > 1 && old.starts_with('0') || spans.len() > 1;
             let width = if padded { old.len() } else { 0 };
-            let value = if i + 1 == self.spans.len() { number } else { 0 };
-            text.replace_range(span.clone(), &format!("{value:0width$}"));
+            let value = if i + 1 == spans.len() { number } else { 0 };
+            text.replace_range(span, &format!("{value:0width$}"));
         }
         format!("{}.{extension}", strip_extension(&text))
     }
@@ -528,11 +542,12 @@ impl Pattern {
     pub fn parse(&self, folder: &str, file_name: &str) -> Option<PartName> {
         let found = self.regex.captures(file_name)?;
         let mut numbers = Vec::with_capacity(3);
-        let mut spans = Vec::with_capacity(3);
+        let mut spans = [(0, 0); 3];
         for group in PART_GROUPS {
             if let Some(matched) = found.name(group) {
+                spans[numbers.len()] =
+                    (u32::try_from(matched.start()).ok()?, u32::try_from(matched.end()).ok()?);
                 numbers.push(matched.as_str().parse::<u64>().ok()?);
-                spans.push(matched.range());
             }
         }
         let text_of = |group| found.name(group).map(|matched| matched.as_str());
@@ -556,10 +571,10 @@ impl Pattern {
             }
         }
         Some(PartName {
-            text: file_name.to_owned(),
+            text: file_name.into(),
             kind,
-            job: job.to_owned(),
-            run,
+            job: job.into(),
+            run: run.map(Arc::new),
             number: PartNumber::from_slice(&numbers),
             spans,
         })

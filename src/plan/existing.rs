@@ -11,6 +11,7 @@ use crate::store::{Location, Object, listing};
 
 use futures::{StreamExt, stream};
 use std::collections::HashSet;
+use std::sync::Arc;
 
 /// What a look at the output's place found.
 pub(crate) enum Existing {
@@ -163,8 +164,11 @@ struct Found {
 async fn of_file(object: &Object, location: &Location, format: Format) -> Result<Option<Found>> {
     let receipt = match format {
         Format::Parquet => match footer(object, location).await.as_deref() {
-            Ok([Probe::Parquet(metadata)]) => receipt::in_metadata(metadata)
-                .map(|receipt| (receipt::is_as_written(&receipt, object, metadata), receipt)),
+            Ok([Probe::Parquet(footer)]) => {
+                let metadata = footer.metadata();
+                receipt::in_metadata(&metadata)
+                    .map(|receipt| (receipt::is_as_written(&receipt, object, &metadata), receipt))
+            }
             // What cannot be read is some other file.
             _ => None,
         },
@@ -216,7 +220,7 @@ pub(super) async fn unended_objects(existing: &Existing, plan: &RunPlan) -> Hash
 const LOOKS_AT_ONCE: usize = 32;
 
 async fn footer(object: &Object, location: &Location) -> Result<Vec<Probe>> {
-    probe(&location.store, std::slice::from_ref(object), &CsvReading::of_output(None)).await
+    probe(&location.store, &[Arc::new(object.clone())], &CsvReading::of_output(None)).await
 }
 
 async fn of_folder(there: &[Object], folder: &Location, exports: &[Export]) -> Result<Option<Found>> {

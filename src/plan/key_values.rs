@@ -7,11 +7,11 @@ use super::receipt;
 use crate::codec::guard;
 use crate::codec::parquet::{arrow_schema, arrow_schema_of};
 use crate::model::Warning;
-use crate::source::{Input, PlannedPart};
+use crate::source::{Footer, Input, PlannedPart};
 
 use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, TimeUnit};
 use parquet::arrow::{ARROW_SCHEMA_META_KEY, parquet_to_arrow_schema};
-use parquet::file::metadata::{KeyValue, ParquetMetaData};
+use parquet::file::metadata::KeyValue;
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
 use std::ops::Range;
@@ -42,19 +42,15 @@ pub(crate) fn key_values(
     if input.carried.is_none() {
         return (vec![arrow_schema(&input.schema)], Vec::new());
     }
-    let footers = |parts: Range<usize>| -> Vec<&Arc<ParquetMetaData>> {
-        input.parts[parts].iter().filter_map(PlannedPart::parquet).collect()
-    };
-    let mut found = footers(parts);
+    let footers = |parts: Range<usize>| input.parts[parts].iter().filter_map(PlannedPart::footer);
+    let rows = footers(parts.clone()).map(Footer::rows).reduce(|one, other| one + other);
     // A file made of parts without a byte has the columns of the others, so it has their Arrow schema too.
-    let is_empty = found.is_empty();
-    if is_empty {
-        found = footers(0..input.parts.len());
-    }
-    let rows = if is_empty { 0 } else { found.iter().map(|footer| footer.file_metadata().num_rows()).sum() };
+    let is_empty = rows.is_none();
+    let parts = if is_empty { 0..input.parts.len() } else { parts };
+    let rows = i64::try_from(rows.unwrap_or(0)).unwrap_or(i64::MAX);
     let mut made = Made {
         input,
-        said: Said::of(&found),
+        said: Said::of(footers(parts)),
         rows: (extent == Extent::Whole).then_some(rows),
         changed: Vec::new(),
         warnings: Vec::new(),
@@ -74,10 +70,11 @@ struct Said {
 }
 
 impl Said {
-    fn of(footers: &[&Arc<ParquetMetaData>]) -> Self {
+    fn of<'a>(footers: impl Iterator<Item = &'a Footer>) -> Self {
         let mut said = Said { keys: Vec::new(), values: HashMap::new() };
-        for (part, footer) in footers.iter().enumerate() {
-            let pairs = footer.file_metadata().key_value_metadata().map_or(&[][..], Vec::as_slice);
+        for (part, footer) in footers.enumerate() {
+            let metadata = footer.metadata();
+            let pairs = metadata.file_metadata().key_value_metadata().map_or(&[][..], Vec::as_slice);
             let mut own: HashMap<&str, Option<&str>> = HashMap::new();
             for pair in pairs.iter().filter(|pair| pair.key != receipt::KEY) {
                 own.entry(&pair.key).or_insert(Some(pair.value.as_deref().unwrap_or_default()));

@@ -244,9 +244,8 @@ fn row_group_spans(input: &Input, pieces: Vec<RowGroupPiece>, magic: Option<usiz
     let length = MAGIC.len() as u64;
     let mut spans = vec![magic.map_or(Span::Ours(length), |part| Span::Source(part, 0..length))];
     let mut chunks = 0;
-    let group = |part: usize, row_group: usize| match &input.parts[part].contents {
-        Contents::Parquet { metadata, .. } => Some(metadata.row_group(row_group).clone()),
-        _ => None,
+    let group = |part: usize, row_group: usize| {
+        input.parts[part].parquet().map(|metadata| metadata.row_group(row_group).clone())
     };
     for piece in pieces {
         match piece {

@@ -28,7 +28,7 @@ pub(super) fn refuse_in_source(
         let (above, name) = file.split();
         let place = folder.child(name);
         let path = file.to_string();
-        let mut parts = exports.iter().flat_map(|export| &export.parts).map(|part| &part.object);
+        let mut parts = exports.iter().flat_map(|export| &export.parts).map(|part| &*part.object);
         let lies_at = |part: &Object| {
             let there = || Place::of_folder(&source.at(&part.key).folder());
             match part.file_name() == name {

@@ -144,8 +144,8 @@ fn rows(input: &Input, budget: Budget) -> Estimate {
         Contents::Csv { head, .. } => {
             Estimate::exactly(fetched_ranges(&part.object, head, budget).count() as u64)
         }
-        Contents::Parquet { metadata, .. } => {
-            metadata.row_groups().iter().map(|group| row_group(group, budget)).sum()
+        Contents::Parquet { footer, .. } => {
+            footer.metadata().row_groups().iter().map(|group| row_group(group, budget)).sum()
         }
     };
     input.parts.iter().map(of_part).sum()
@@ -178,7 +178,7 @@ fn copied_row_groups(input: &Input, parts: Range<usize>, budget: Budget) -> Esti
         RowGroupPiece::Copy { part, row_group } => {
             let Some(metadata) = input.parts[*part].parquet() else { return Estimate::exactly(0) };
             let is_new = opened.replace(*part) != Some(*part);
-            let index = u64::from(is_new && has_index(metadata));
+            let index = u64::from(is_new && has_index(&metadata));
             let reads = chunk_reads(metadata.row_group(*row_group), TRANSFER_BYTES as u64);
             Estimate::exactly(index + reads.len() as u64)
         }
@@ -188,9 +188,11 @@ fn copied_row_groups(input: &Input, parts: Range<usize>, budget: Budget) -> Esti
 }
 
 fn reencoded(input: &Input, groups: &[(usize, usize)], budget: Budget) -> Estimate {
-    let groups =
-        groups.iter().filter_map(|(part, group)| Some(input.parts[*part].parquet()?.row_group(*group)));
-    groups.map(|group| row_group(group, budget)).sum()
+    let of_group = |(part, group): &(usize, usize)| match input.parts[*part].parquet() {
+        Some(metadata) => row_group(metadata.row_group(*group), budget),
+        None => Estimate::exactly(0),
+    };
+    groups.iter().map(of_group).sum()
 }
 
 /// Whether there are page indexes, which are read by themselves.
@@ -214,7 +216,7 @@ fn reads_on_server(plan: &RunPlan, merge: &ServerMerge, budget: Budget) -> Estim
     let mut of_piece = |piece: &RowGroupPiece| match piece {
         RowGroupPiece::Copy { part, .. } => {
             let is_new = opened.replace(*part) != Some(*part);
-            let index = is_new && input.parts[*part].parquet().is_some_and(|metadata| has_index(metadata));
+            let index = is_new && input.parts[*part].parquet().is_some_and(|metadata| has_index(&metadata));
             Estimate::exactly(u64::from(index))
         }
         RowGroupPiece::Reencode(groups) => reencoded(input, groups, budget),

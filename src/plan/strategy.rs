@@ -41,9 +41,12 @@ pub(super) fn strategy(input: &Input, to: Format, options: &Options) -> (Way, Wh
 fn is_compressed_so(input: &Input, asked: Compression) -> bool {
     let has_level = matches!(asked, Compression::Zstd(Some(_)) | Compression::Gzip(Some(_)));
     let Ok(wanted) = codec(asked) else { return false };
-    let footers = input.parts.iter().filter_map(PlannedPart::parquet);
-    let mut chunks = footers.flat_map(|footer| footer.row_groups()).flat_map(RowGroupMetaData::columns);
-    !has_level && chunks.all(|chunk| discriminant(&chunk.compression()) == discriminant(&wanted))
+    let mut footers = input.parts.iter().filter_map(PlannedPart::parquet);
+    !has_level
+        && footers.all(|footer| {
+            let mut chunks = footer.row_groups().iter().flat_map(RowGroupMetaData::columns);
+            chunks.all(|chunk| discriminant(&chunk.compression()) == discriminant(&wanted))
+        })
 }
 
 fn why_not_copied(input: &Input, options: &Options) -> Option<Why> {
@@ -64,8 +67,7 @@ fn why_not_copied(input: &Input, options: &Options) -> Option<Why> {
     let first = footers.next()?;
     let schema = first.file_metadata().schema_descr();
     let differs = footers.any(|other| {
-        let other = other.file_metadata().schema_descr();
-        other.root_schema().get_fields() != schema.root_schema().get_fields()
+        other.file_metadata().schema_descr().root_schema().get_fields() != schema.root_schema().get_fields()
     });
     differs.then_some(Why::SchemasDiffer)
 }
@@ -137,5 +139,5 @@ fn is_small(group: &RowGroupMetaData) -> bool {
 /// Whether an encoder declares what the parts do. INT96 is copied, but nobody should write it any more.
 fn can_reencode(input: &Input) -> bool {
     let first = input.parts.iter().find_map(PlannedPart::parquet);
-    first.zip(input.carried.as_ref()).is_some_and(|(first, carried)| carried.keeps_types_of(first))
+    first.zip(input.carried.as_ref()).is_some_and(|(first, carried)| carried.keeps_types_of(&first))
 }

@@ -7,13 +7,11 @@ use crate::model::{
     ColumnSummary, Escaped, Format, Kind, Named, PlannedRequests, Setting, SettingName, Split, Strategy,
     Warning, Why, column_summaries,
 };
-use crate::source::Export;
+use crate::source::{Export, Footer};
 use crate::store::Object;
 
-use parquet::file::metadata::ParquetMetaData;
 use serde::Serialize;
 use std::fmt;
-use std::sync::Arc;
 
 /// A plan as data: what `--dry-run --json` prints. Field names are stable.
 #[derive(Debug, Clone, Serialize)]
@@ -138,11 +136,8 @@ impl UpToDate {
 impl RunPlan {
     /// The plan as data.
     pub(crate) fn summary(&self, name: SettingName) -> PlanSummary {
-        let parts = self.input.parts.iter().map(|part| {
-            let rows =
-                |metadata: &Arc<ParquetMetaData>| u64::try_from(metadata.file_metadata().num_rows()).ok();
-            summary_of(&part.object, part.parquet().and_then(rows))
-        });
+        let parts =
+            self.input.parts.iter().map(|part| summary_of(&part.object, part.footer().map(Footer::rows)));
         let (outputs, split) = match &self.outputs {
             Outputs::Files(files) => (files.iter().map(|file| file.target.to_string()).collect(), None),
             Outputs::Resplit(resplit) => (vec![resplit.file(0).to_string()], Some(resplit.split)),

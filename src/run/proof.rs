@@ -33,8 +33,10 @@ async fn is_unchanged(plan: &RunPlan, relisting: &Relisting) -> Result<()> {
             .iter()
             .any(|read| (&read.folder, &read.job, &read.run) == (&export.folder, &export.job, &export.run))
     });
-    let mut there: HashMap<&str, &Object> =
-        there.flat_map(|export| &export.parts).map(|part| (part.object.key.as_str(), &part.object)).collect();
+    let mut there: HashMap<&str, &Object> = there
+        .flat_map(|export| &export.parts)
+        .map(|part| (part.object.key.as_str(), &*part.object))
+        .collect();
     for part in &plan.input.parts {
         match there.remove(part.object.key.as_str()) {
             None => {
@@ -72,7 +74,7 @@ pub(crate) async fn reread(
         let meta = std::fs::metadata(&path).map_err(|error| Error::io("reading", &path, error))?;
         // It is read under its temporary name, and spoken of by its final one.
         let object = Object { url: file.file.file.clone(), ..local_object(&path, &meta) };
-        parts.push(Part { object, name: None });
+        parts.push(Part { object: Arc::new(object), name: None });
     }
     let output = look_at_output(&Store::local(), export_of(parts), &context.input, &plan.options).await?;
     let (output, stopped) = (Arc::new(output), context.stopped.clone());

@@ -30,7 +30,7 @@ pub(crate) async fn look_for_aggregates(
         .enumerate()
         .filter_map(|(index, (part, head))| {
             let head = head.as_ref().filter(|head| head.whole.is_none())?;
-            Some(TextPart { index, object: part.object.clone(), head: head.clone() })
+            Some(TextPart { index, object: Arc::clone(&part.object), head: Arc::new(head.clone()) })
         })
         .collect();
     if unseen.is_empty() {

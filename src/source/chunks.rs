@@ -21,8 +21,8 @@ use tokio::sync::mpsc;
 pub(crate) struct TextPart {
     /// Its place among all parts of the plan.
     pub(crate) index: usize,
-    pub(crate) object: Object,
-    pub(crate) head: CsvHead,
+    pub(crate) object: Arc<Object>,
+    pub(crate) head: Arc<CsvHead>,
 }
 
 /// Whole records of one part within a chunk.
@@ -286,12 +286,12 @@ pub(crate) fn fetched_ranges(
 /// Begins to fetch all parts that are not held already, a bounded number of bytes ahead.
 fn prefetch(store: &Store, parts: &[TextPart], budget: Budget) -> Fetched {
     let of_part = |part: &TextPart| {
-        let object = part.object.clone();
+        let object = Arc::clone(&part.object);
         fetched_ranges(&part.object, &part.head, budget)
             .map(move |range| (object.clone(), range))
             .collect::<Vec<_>>()
     };
-    let ranges: Vec<(Object, Range<u64>)> = parts.iter().flat_map(of_part).collect();
+    let ranges: Vec<(Arc<Object>, Range<u64>)> = parts.iter().flat_map(of_part).collect();
     let longest = ranges.iter().map(|(_, range)| range.end - range.start).max().unwrap_or(1);
     let concurrent = (budget.prefetch as u64 / longest).clamp(1, 64) as usize;
     let (sender, receiver) = mpsc::channel(1);

@@ -10,16 +10,21 @@ use crate::store::{Glob, Object};
 use serde::{Serialize, Serializer};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 /// One part of an export. In JSON it has the fields of its file and `number`.
 #[derive(Debug, Clone, Serialize)]
 pub struct Part {
-    /// The file.
-    #[serde(flatten)]
-    pub object: Object,
+    /// The file; what is made of parts shares it.
+    #[serde(flatten, serialize_with = "file_of")]
+    pub object: Arc<Object>,
     /// Its name taken apart; `None` for a file of another name that was named by itself.
     #[serde(rename = "number", serialize_with = "number_of")]
     pub name: Option<PartName>,
+}
+
+fn file_of<S: Serializer>(object: &Arc<Object>, to: S) -> Result<S::Ok, S::Error> {
+    object.as_ref().serialize(to)
 }
 
 fn number_of<S: Serializer>(name: &Option<PartName>, to: S) -> Result<S::Ok, S::Error> {
@@ -28,13 +33,13 @@ fn number_of<S: Serializer>(name: &Option<PartName>, to: S) -> Result<S::Ok, S::
 
 impl From<Part> for Object {
     fn from(part: Part) -> Self {
-        part.object
+        Arc::unwrap_or_clone(part.object)
     }
 }
 
 impl From<&Part> for Object {
     fn from(part: &Part) -> Self {
-        part.object.clone()
+        Object::clone(&part.object)
     }
 }
 
@@ -81,7 +86,7 @@ impl Export {
     fn check(&self, selection: &Selection) -> Result<()> {
         // What is archived may be asked for: whoever chooses sees to it.
         let here = self.parts.iter().filter(|part| part.object.archive().is_none());
-        here.map(|part| &part.object).try_for_each(Object::must_be_file)?;
+        here.map(|part| &*part.object).try_for_each(Object::must_be_file)?;
         let number = |part: &Part| part.name.as_ref().map(PartName::number);
         let claim_the_same =
             |[one, other]: &&[Part; 2]| number(one).is_some() && number(one) == number(other);
@@ -124,9 +129,13 @@ pub(crate) fn group(objects: Vec<Object>, pattern: &Pattern) -> Found {
         }
         let folder = object.folder();
         match pattern.parse(folder, object.file_name()) {
-            Some(name) if !object.is_endless() => {
+            Some(mut name) if !object.is_endless() => {
                 let key = (folder.to_owned(), name.kind(), name.job().to_owned(), name.run().cloned());
-                groups.entry(key).or_default().push(Part { object, name: Some(name) });
+                let parts = groups.entry(key).or_default();
+                if let Some(Part { name: Some(first), .. }) = parts.first() {
+                    name.share_with(first);
+                }
+                parts.push(Part { object: Arc::new(object), name: Some(name) });
             }
             None if is_marker(object.file_name()) => found.markers.push(object),
             _ => found.strays.push(object),
@@ -137,6 +146,7 @@ pub(crate) fn group(objects: Vec<Object>, pattern: &Pattern) -> Found {
         .map(|((folder, kind, job, run), mut parts)| {
             // The rest of their names is what they have in common.
             parts.sort_by(|a, b| place(a).cmp(&place(b)));
+            parts.shrink_to_fit();
             let (gaps, duplicates) = inspect(&parts, pattern.gaps());
             Export { folder, kind, job, run, parts, gaps, duplicates }
         })
@@ -156,7 +166,7 @@ pub(crate) fn single(object: Object, pattern: &Pattern) -> Export {
         Some(name) => (name.kind(), name.job().to_owned(), name.run().cloned()),
         None => (Kind::Forecast, strip_extension(object.file_name()).to_owned(), None),
     };
-    let folder = object.folder().to_owned();
+    let (folder, object) = (object.folder().to_owned(), Arc::new(object));
     Export {
         folder,
         kind,

@@ -3,6 +3,7 @@
 
 use super::csv_head::{CsvHead, CsvReading, LineEnd};
 use super::export::{Export, Found, Part};
+use super::footer::Footer;
 use super::parquet_columns::{Carried, Shape, of_parquet};
 use super::probe::{Probe, probe};
 use super::relisting::Relisting;
@@ -24,7 +25,7 @@ use std::sync::Arc;
 /// One part, with all that reading it needs.
 #[derive(Debug)]
 pub(crate) struct PlannedPart {
-    pub(crate) object: Object,
+    pub(crate) object: Arc<Object>,
     pub(crate) contents: Contents,
     /// The cells of the source columns, where they are wanted.
     pub(crate) constants: Vec<Option<String>>,
@@ -35,11 +36,11 @@ pub(crate) enum Contents {
     /// No rows, not even a header.
     Empty,
     Csv {
-        head: Box<CsvHead>,
-        layout: Layout,
+        head: Arc<CsvHead>,
+        layout: Arc<Layout>,
     },
     Parquet {
-        metadata: Arc<ParquetMetaData>,
+        footer: Footer,
         shape: Arc<Shape>,
     },
 }
@@ -51,7 +52,7 @@ impl PlannedPart {
             Contents::Empty => Some(0),
             Contents::Csv { head, .. } if head.is_header_only => Some(0),
             Contents::Csv { .. } => None,
-            Contents::Parquet { metadata, .. } => u64::try_from(metadata.file_metadata().num_rows()).ok(),
+            Contents::Parquet { footer, .. } => Some(footer.rows()),
         }
     }
 
@@ -62,9 +63,18 @@ impl PlannedPart {
         }
     }
 
-    pub(crate) fn parquet(&self) -> Option<&Arc<ParquetMetaData>> {
+    /// Whether it is Parquet.
+    pub(crate) fn footer(&self) -> Option<&Footer> {
         match &self.contents {
-            Contents::Parquet { metadata, .. } => Some(metadata),
+            Contents::Parquet { footer, .. } => Some(footer),
+            _ => None,
+        }
+    }
+
+    /// What its footer says, where it is Parquet. It may have to be taken apart for it.
+    pub(crate) fn parquet(&self) -> Option<Arc<ParquetMetaData>> {
+        match &self.contents {
+            Contents::Parquet { footer, .. } => Some(footer.metadata()),
             _ => None,
         }
     }
@@ -233,7 +243,7 @@ const CONCURRENT_RESTORES: usize = 16;
 
 /// Refuses parts that S3 keeps in an archive, and has them brought back for so many days where that is wanted.
 async fn see_to_archived(source: &Location, exports: &[Export], restore: Option<u32>) -> Result<()> {
-    let objects = exports.iter().flat_map(|export| export.parts.iter().map(|part| &part.object));
+    let objects = exports.iter().flat_map(|export| export.parts.iter().map(|part| &*part.object));
     let archived: Vec<&Object> = objects.filter(|object| object.archive().is_some()).collect();
     let Some(first) = archived.first() else { return Ok(()) };
     let Some(days) = restore else { return first.must_be_file() };
@@ -301,7 +311,7 @@ async fn look_by(
 ) -> Result<Input> {
     let Chosen { exports, warnings, relisting } = chosen;
     let parts: Vec<Part> = exports.iter().flat_map(|export| export.parts.iter().cloned()).collect();
-    let objects: Vec<Object> = parts.iter().map(|part| part.object.clone()).collect();
+    let objects: Vec<Arc<Object>> = parts.iter().map(|part| Arc::clone(&part.object)).collect();
     let probes = probe(store, &objects, reading).await?;
     let format = one_format(&parts, &probes, reading)?;
     let kind = exports.first().map_or(Kind::Forecast, |export| export.kind);
@@ -368,13 +378,13 @@ async fn settle_kinds(
         glob.as_ref().is_none_or(|glob| glob.matches(&export.job))
             && (wanted.is_none() || export.run == wanted)
     };
-    let (places, firsts): (Vec<usize>, Vec<Object>) = exports
+    let (places, firsts): (Vec<usize>, Vec<Arc<Object>>) = exports
         .iter()
         .enumerate()
         .filter(|(_, export)| export.kind == Kind::Forecast && may_be_chosen(export))
         .filter_map(|(place, export)| {
             let part = export.parts.iter().find(|part| part.object.size > 0)?;
-            Some((place, part.object.clone()))
+            Some((place, Arc::clone(&part.object)))
         })
         .unzip();
     for (place, probe) in places.into_iter().zip(probe(store, &firsts, reading).await?) {
@@ -389,7 +399,8 @@ pub(crate) fn column_names(probe: &Probe) -> Vec<String> {
     match probe {
         Probe::Empty => Vec::new(),
         Probe::Csv(head) => head.header.to_vec(),
-        Probe::Parquet(metadata) => {
+        Probe::Parquet(footer) => {
+            let metadata = footer.metadata();
             let root = metadata.file_metadata().schema();
             root.get_fields().iter().map(|field| field.name().to_owned()).collect()
         }
@@ -483,7 +494,11 @@ async fn csv_input(
         .map(|((part, head), layout)| PlannedPart {
             object: part.object,
             contents: match (head, layout) {
-                (Some(head), Some(layout)) => Contents::Csv { head: Box::new(head), layout },
+                (Some(head), Some(layout)) => {
+                    // What was looked for to agree on the columns has been found.
+                    let head = CsvHead { seen: Vec::new(), values: Vec::new(), ..head };
+                    Contents::Csv { head: Arc::new(head), layout }
+                }
                 _ => Contents::Empty,
             },
             constants: Vec::new(),
@@ -549,11 +564,11 @@ fn parquet_input(
     kind: Kind,
     options: &Options,
 ) -> Result<Input> {
-    let known: Vec<(&Part, Arc<ParquetMetaData>)> = parts
+    let known: Vec<(&Part, &Footer)> = parts
         .iter()
         .zip(&probes)
         .filter_map(|(part, probe)| match probe {
-            Probe::Parquet(metadata) => Some((part, Arc::clone(metadata))),
+            Probe::Parquet(footer) => Some((part, footer)),
             _ => None,
         })
         .collect();
@@ -567,8 +582,8 @@ fn parquet_input(
         .map(|(part, probe)| {
             let contents = match probe {
                 // There is a shape for each part that has a footer.
-                Probe::Parquet(metadata) => {
-                    shapes.next().map_or(Contents::Empty, |shape| Contents::Parquet { metadata, shape })
+                Probe::Parquet(footer) => {
+                    shapes.next().map_or(Contents::Empty, |shape| Contents::Parquet { footer, shape })
                 }
                 _ => Contents::Empty,
             };

@@ -5,6 +5,7 @@ mod aggregates;
 mod chunks;
 mod csv_head;
 pub(crate) mod export;
+mod footer;
 mod header;
 mod input;
 mod looks_like;
@@ -18,6 +19,7 @@ mod unwrap;
 pub(crate) use chunks::{Chunk, Text, TextPart, fetched_ranges};
 pub(crate) use csv_head::{CsvHead, CsvReading, LineEnd};
 pub use export::{Export, Found, Part};
+pub(crate) use footer::Footer;
 pub(crate) use header::first_lines_are_headers;
 pub use input::find;
 pub(crate) use input::{

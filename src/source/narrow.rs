@@ -1,5 +1,6 @@
 //! A share of an input: some of its columns, of some of its parts.
 
+use super::footer::Footer;
 use super::input::{Contents, Input, PlannedPart};
 use super::parquet_columns::Shape;
 use crate::codec::csv::{Layout, Typing};
@@ -63,8 +64,12 @@ impl Input {
         }
         match (&part.contents, group) {
             (Contents::Csv { layout, .. }, _) if layout.fields[column].is_none() => Known::NULLS,
-            (Contents::Parquet { metadata, shape }, Some(group)) => match self.leaf(index, column) {
-                Some((leaf, data_type)) => known(metadata, group, leaf, data_type),
+            (Contents::Parquet { footer, shape }, Some(group)) => match self.leaf(index, column) {
+                // What is not at hand is not worth taking it apart: then the rows tell.
+                Some((leaf, data_type)) => match footer.at_hand() {
+                    Some(metadata) => known(metadata, group, leaf, data_type),
+                    None => Known::NOTHING,
+                },
                 None if shape.columns[column].is_none() => Known::NULLS,
                 None => Known::NOTHING,
             },
@@ -83,16 +88,14 @@ impl PlannedPart {
         match &mut self.contents {
             Contents::Empty => {}
             Contents::Csv { layout, .. } => {
-                *layout = Layout {
-                    fields: columns.iter().map(|column| layout.fields[*column]).collect(),
-                    ..layout.clone()
-                };
+                let fields = columns.iter().map(|column| layout.fields[*column]).collect();
+                *layout = Arc::new(Layout { fields, ..Layout::clone(layout) });
             }
-            Contents::Parquet { metadata, shape } => {
+            Contents::Parquet { footer, shape } => {
                 let mut stored: Vec<usize> =
                     columns.iter().filter_map(|column| shape.columns[*column]).collect();
                 stored.sort_unstable();
-                *metadata = Arc::new(narrowed(metadata, &stored).map_err(damaged)?);
+                *footer = Footer::new(narrowed(&footer.metadata(), &stored).map_err(damaged)?);
                 let known = shapes.iter().rfind(|(wide, _)| Arc::ptr_eq(wide, shape));
                 *shape = match known {
                     Some((_, narrow)) => Arc::clone(narrow),

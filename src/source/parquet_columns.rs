@@ -2,6 +2,7 @@
 //! column keeps the Parquet type of its parts: what an output declares is their type, and not what Arrow makes of it.
 
 use super::export::Part;
+use super::footer::Footer;
 use super::schema::{
     check_type_names, chosen_types, output_type, refuse_difference, refuse_duplicates, without_line,
 };
@@ -83,18 +84,16 @@ struct Agreed {
 }
 
 /// Agrees on the columns of all Parquet parts.
-pub(crate) fn of_parquet(
-    parts: &[(&Part, Arc<ParquetMetaData>)],
-    options: &Options,
-) -> Result<ParquetColumns> {
+pub(crate) fn of_parquet(parts: &[(&Part, &Footer)], options: &Options) -> Result<ParquetColumns> {
     let mut known: Vec<Known> = Vec::new();
     let mut places: Vec<usize> = Vec::with_capacity(parts.len());
     let asked = Asked { options, types: chosen_types(options) };
     let mut columns = Agreement { options, asked: &asked, parts, agreed: Vec::new(), places: HashMap::new() };
-    for (index, (part, metadata)) in parts.iter().enumerate() {
+    for (index, (part, footer)) in parts.iter().enumerate() {
+        let metadata = footer.metadata();
         let descriptor = metadata.file_metadata().schema_descr_ptr();
         let fields = descriptor.root_schema().get_fields();
-        let arrow = arrow_text(metadata);
+        let arrow = arrow_text(&metadata);
         // Parts of one schema say nothing new.
         let seen = known.iter().rposition(|known| {
             known.descriptor.root_schema().get_fields() == fields
@@ -119,7 +118,7 @@ pub(crate) fn of_parquet(
 struct Agreement<'a> {
     options: &'a Options,
     asked: &'a Asked<'a>,
-    parts: &'a [(&'a Part, Arc<ParquetMetaData>)],
+    parts: &'a [(&'a Part, &'a Footer)],
     agreed: Vec<Agreed>,
     places: HashMap<String, usize>,
 }

@@ -2,6 +2,7 @@
 //! gives a [`Probe`] each, with one request for a part of the usual kind. Never decodes rows.
 
 use super::csv_head::{CsvHead, CsvReading, HEAD_BYTES, parse_head};
+use super::footer::{Footer, Footers};
 use super::looks_like::looks_like;
 use super::unwrap::Wrapping;
 use crate::codec::parquet::{FooterProblem, MAGIC, read_footer};
@@ -13,7 +14,7 @@ use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt, stream};
 use parquet::file::metadata::ParquetMetaData;
 use std::io::Read;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Bytes read of the start or the end of a longer one.
 const NEAR_BYTES: u64 = 32 * 1024;
@@ -37,7 +38,7 @@ pub(crate) enum Probe {
     /// No bytes, or nothing but a byte order mark and line ends: no header, no rows.
     Empty,
     Csv(CsvHead),
-    Parquet(Arc<ParquetMetaData>),
+    Parquet(Footer),
 }
 
 impl Probe {
@@ -51,36 +52,73 @@ impl Probe {
 }
 
 /// Probes all parts; the answer is in their order.
-pub(crate) async fn probe(store: &Store, objects: &[Object], reading: &CsvReading) -> Result<Vec<Probe>> {
+pub(crate) async fn probe(
+    store: &Store,
+    objects: &[Arc<Object>],
+    reading: &CsvReading,
+) -> Result<Vec<Probe>> {
     probe_each(store, objects, reading).await?.into_iter().collect()
 }
 
 /// As [`probe`], with an answer for each part even where one cannot be read.
 pub(crate) async fn probe_each(
     store: &Store,
-    objects: &[Object],
+    objects: &[Arc<Object>],
     reading: &CsvReading,
 ) -> Result<Vec<Result<Probe>>> {
-    let mut probes: Vec<(usize, Result<Probe>)> =
-        probe_as_answered(store, objects.to_vec(), reading).try_collect().await?;
+    let keeps = kept_whole(objects);
+    let mut probes: Vec<(usize, Result<Probe>)> = Vec::with_capacity(objects.len());
+    let mut common = Common::default();
+    let mut answers = probe_as_answered(store, objects.to_vec(), reading);
+    while let Some((index, mut probe)) = answers.try_next().await? {
+        if let Ok(Probe::Csv(head)) = &mut probe {
+            common.share(head);
+            // A copy: what came over the wire is a piece of a larger buffer.
+            head.whole =
+                head.whole.take().filter(|_| index < keeps).map(|whole| Bytes::copy_from_slice(&whole));
+        }
+        probes.push((index, probe));
+    }
     probes.sort_by_key(|(index, _)| *index);
+    Ok(probes.into_iter().map(|(_, probe)| probe).collect())
+}
+
+/// How many of the first parts are kept whole, where they are small.
+fn kept_whole(objects: &[Arc<Object>]) -> usize {
     let mut kept = 0;
-    for (_, probe) in &mut probes {
-        if let Ok(Probe::Csv(CsvHead { whole: whole @ Some(_), .. })) = probe {
-            kept += whole.as_ref().map_or(0, |bytes| bytes.len() as u64);
-            if kept > KEPT_BYTES {
-                *whole = None;
-            }
+    let is_too_much = |object: &Arc<Object>| {
+        kept += if object.size <= HEAD_BYTES { object.size } else { 0 };
+        kept > KEPT_BYTES
+    };
+    objects.iter().position(is_too_much).unwrap_or(objects.len())
+}
+
+/// What parts have in common is held once.
+#[derive(Default)]
+struct Common {
+    header: Option<Arc<[String]>>,
+    first_line: Bytes,
+}
+
+impl Common {
+    fn share(&mut self, head: &mut CsvHead) {
+        match &self.header {
+            Some(known) if *known == head.header => head.header = Arc::clone(known),
+            _ => self.header = Some(Arc::clone(&head.header)),
+        }
+        if self.first_line == head.first_line {
+            head.first_line = self.first_line.clone();
+        } else {
+            self.first_line = head.first_line.clone();
         }
     }
-    Ok(probes.into_iter().map(|(_, probe)| probe).collect())
 }
 
 /// Probes parts, many at once, and tells of each as it is answered, with its place among them: a slow one keeps no other
 /// from being asked for, and whoever takes the answers decides how much of them is held.
 pub(crate) fn probe_as_answered(
     store: &Store,
-    objects: Vec<Object>,
+    objects: Vec<Arc<Object>>,
     reading: &CsvReading,
 ) -> BoxStream<'static, Result<(usize, Result<Probe>)>> {
     let reader = Arc::new(Reader::new(store, &tokio::runtime::Handle::current(), reading));
@@ -107,13 +145,13 @@ pub(crate) fn probe_as_answered(
             .boxed();
     }
     let shares = std::iter::from_fn(move || {
-        let share: Vec<(usize, Object)> = objects.by_ref().take(LOCAL_HEADS).collect();
+        let share: Vec<(usize, Arc<Object>)> = objects.by_ref().take(LOCAL_HEADS).collect();
         (!share.is_empty()).then_some(share)
     });
     stream::iter(shares)
         .map(move |share| {
             let reader = Arc::clone(&reader);
-            let probe = move |(index, object): (usize, Object)| {
+            let probe = move |(index, object): (usize, Arc<Object>)| {
                 let first = reader.read(&object, reader.first_range(&object));
                 Ok((index, first.and_then(|first| reader.probe(&object, first))))
             };
@@ -137,13 +175,20 @@ pub(crate) struct Reader {
     reading: CsvReading,
     /// Bytes read of the start or the end of a long part.
     near: u64,
+    footers: Mutex<Footers>,
 }
 
 impl Reader {
     fn new(store: &Store, runtime: &tokio::runtime::Handle, reading: &CsvReading) -> Self {
         // What the first line is shows in the rows below it.
         let near = if reading.header == HeaderMode::Auto { HEAD_BYTES } else { NEAR_BYTES };
-        Reader { store: store.clone(), runtime: runtime.clone(), reading: reading.clone(), near }
+        Reader {
+            store: store.clone(),
+            runtime: runtime.clone(),
+            reading: reading.clone(),
+            near,
+            footers: Mutex::default(),
+        }
     }
 
     /// What is read of a part before anything is known of it.
@@ -207,14 +252,16 @@ impl Reader {
         let start = end.checked_sub(length).filter(|start| *start >= MAGIC.len() as u64);
         let start = start.ok_or_else(|| damaged("it points outside the file".into()))?;
         let tail_start = object.size - tail.len() as u64;
-        let footer = match start.checked_sub(tail_start) {
+        let text = match start.checked_sub(tail_start) {
             Some(from) => tail.slice(from as usize..tail.len() - FOOTER_ENDING as usize),
             None => self.read(object, start..end)?,
         };
-        match read_footer(&footer) {
+        match read_footer(&text) {
             Ok(metadata) => {
                 check_metadata(object, &metadata)?;
-                Ok(Probe::Parquet(Arc::new(metadata)))
+                let mut footer = Footer::new(metadata);
+                self.footers.lock().unwrap_or_else(PoisonError::into_inner).keep(&mut footer, &text);
+                Ok(Probe::Parquet(footer))
             }
             Err(FooterProblem::Encrypted(column)) => {
                 Err(encrypted(object, "the column is encrypted").column(column).into())

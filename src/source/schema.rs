@@ -29,7 +29,7 @@ pub(crate) struct Column {
 pub(crate) struct CsvSchema {
     pub(crate) columns: Vec<Column>,
     /// One for each part that has a header.
-    pub(crate) layouts: Vec<Option<Layout>>,
+    pub(crate) layouts: Vec<Option<Arc<Layout>>>,
 }
 
 /// Agrees on the columns of all parts that have a header.
@@ -47,10 +47,12 @@ pub(crate) fn of_csv(
     let mut names: Vec<String> = options.columns.clone();
     let mut place: HashMap<String, usize> = names.iter().cloned().zip(0..).collect();
     let mut seen = vec![Seen::default(); names.len()];
-    let mut layouts = Vec::with_capacity(parts.len());
+    // Parts of one header have one layout, given here by its place.
+    let mut layouts: Vec<Layout> = Vec::new();
+    let mut places = Vec::with_capacity(parts.len());
     for (part, head) in parts {
         let Some(head) = head else {
-            layouts.push(None);
+            places.push(None);
             continue;
         };
         refuse_duplicates(part, &head.header)?;
@@ -71,11 +73,16 @@ pub(crate) fn of_csv(
             all.zone = all.zone.or(one.zone);
         }
         let (header, has_header) = (Arc::clone(&head.header), head.has_header);
-        layouts.push(Some(Layout { header, has_header, quotes: options.select.pattern.quotes(), fields }));
+        if !layouts.last().is_some_and(|last| last.header == header && last.has_header == has_header) {
+            layouts.push(Layout { header, has_header, quotes: options.select.pattern.quotes(), fields });
+        }
+        places.push(Some(layouts.len() - 1));
     }
-    for layout in layouts.iter_mut().flatten() {
+    for layout in &mut layouts {
         layout.fields.resize(names.len(), None);
     }
+    let layouts: Vec<Arc<Layout>> = layouts.into_iter().map(Arc::new).collect();
+    let layouts = places.into_iter().map(|place| Some(Arc::clone(&layouts[place?]))).collect();
     check_type_names(&names, options)?;
     let kind = kind_of(&names, kind);
     let chosen = chosen_types(options);

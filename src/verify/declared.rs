@@ -18,7 +18,7 @@ pub(super) fn difference(source: &Input, output: &Input) -> Option<Difference> {
     types(source, output).or_else(|| metadata(source, output))
 }
 
-fn footers(input: &Input) -> impl Iterator<Item = (usize, &str, &Arc<ParquetMetaData>)> {
+fn footers(input: &Input) -> impl Iterator<Item = (usize, &str, Arc<ParquetMetaData>)> {
     let parts = input.parts.iter().enumerate();
     parts.filter_map(|(i, part)| Some((i, part.object.url.as_str(), part.parquet()?)))
 }
@@ -33,9 +33,9 @@ fn types(source: &Input, output: &Input) -> Option<Difference> {
     let (_, part, first) = footers(source).next()?;
     let wanted = carried.descriptor.root_schema().get_fields();
     // By name, as columns may have been put in another order.
-    let own: HashMap<&str, &TypePtr> = columns(first).iter().map(|column| (column.name(), column)).collect();
+    let own: HashMap<&str, &TypePtr> = columns(&first).iter().map(|column| (column.name(), column)).collect();
     for (_, file, metadata) in footers(output) {
-        for (wanted, found) in wanted.iter().zip(columns(metadata)) {
+        for (wanted, found) in wanted.iter().zip(columns(&metadata)) {
             // Copied, INT96 is what it was.
             let is_copied =
                 || own.get(wanted.name()).is_some_and(|own| has_int96(own) && is_alike(own, found));

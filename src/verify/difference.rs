@@ -4,7 +4,7 @@ use super::digest::Form;
 use super::walk::Parting;
 use crate::engine::{Context, rows};
 use crate::model::{Difference, DifferenceKind, Result};
-use crate::source::{Input, PlannedPart};
+use crate::source::{Footer, Input, PlannedPart};
 
 use futures::TryStreamExt;
 
@@ -88,7 +88,7 @@ async fn place(context: &Context, row: u64) -> Result<Option<(String, u64)>> {
 
 /// The rows of a part, where its footer tells.
 fn known_rows(part: &PlannedPart) -> Option<u64> {
-    part.parquet().and_then(|metadata| u64::try_from(metadata.file_metadata().num_rows()).ok())
+    part.footer().map(Footer::rows)
 }
 
 #[cfg(test)]

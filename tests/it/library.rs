@@ -351,7 +351,7 @@ async fn parts_that_were_found_are_checked_as_a_folder_is() {
         async move { read(&source, &options).await.expect_err("no run") }
     };
     let of = |objects: Vec<Object>| folder.with_parts(objects).expect("files of the folder");
-    let object = |number: usize| parts[number].object.clone();
+    let object = |number: usize| Object::clone(&parts[number].object);
     let gap = refused(of(vec![object(0), object(2)])).await;
     assert!(matches!(gap, Error::Incomplete(Incomplete::Gaps { .. })), "{gap:?}");
     let twice = refused(of(vec![object(0), object(1), object(1)])).await;
