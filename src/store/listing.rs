@@ -193,11 +193,9 @@ fn list_local_glob(location: &Location) -> Result<Listing> {
     Ok(Listing { objects, is_single_file: false })
 }
 
-/// What a listing of a location finds, however places are spelled.
-pub(crate) struct Coverage(Vec<Covered>);
-
-/// What is found at one place that was named.
-struct Covered {
+/// What a listing of a location finds, however places are spelled. Where several files of a folder were named it is the
+/// folder: a glob of the shell may match one more the next time.
+pub(crate) struct Coverage {
     /// The location as a folder, and as the file of this name in the folder above.
     folder: Place,
     above: Place,
@@ -208,23 +206,10 @@ struct Covered {
 
 impl Coverage {
     pub(crate) fn of(source: &Location) -> Self {
-        match source.named() {
-            [] => Coverage(vec![Covered::by(source)]),
-            several => Coverage(several.iter().map(Covered::by).collect()),
-        }
-    }
-
-    /// Whether the listing holds what lies at a place.
-    pub(crate) fn holds(&self, place: &Place) -> bool {
-        self.0.iter().any(|covered| covered.holds(place))
-    }
-}
-
-impl Covered {
-    fn by(source: &Location) -> Self {
+        let source = if source.named().is_empty() { source } else { &source.folder() };
         let glob = Glob::new(source.split().1);
         let is_there = source.is_local() && std::fs::metadata(&source.path).is_ok();
-        Covered {
+        Coverage {
             folder: Place::of_folder(source),
             above: Place::of_folder(&source.folder()),
             name: source.split().1.to_owned(),
@@ -232,7 +217,8 @@ impl Covered {
         }
     }
 
-    fn holds(&self, place: &Place) -> bool {
+    /// Whether the listing holds what lies at a place.
+    pub(crate) fn holds(&self, place: &Place) -> bool {
         let matches = |(folder, glob): &(Place, Glob)| {
             let name = place.within(folder).and_then(|below| below.split('/').next());
             name.is_some_and(|name| glob.matches(name))

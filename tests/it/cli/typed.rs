@@ -126,6 +126,9 @@ fn what_does_not_lie_together_or_is_not_there_or_has_a_gap_is_no_source() {
     // The output would be a part of the next such run.
     let said = scratch.fails(&format!("merge {} {} -o {}", part(0), part(1), part(1)), 2);
     assert!(said.contains("is one of the parts"), "{said}");
+    let said = scratch.fails(&format!("merge {} {} -o in/sales_{RUN}_part9.csv", part(0), part(1)), 2);
+    assert!(said.contains("would read it as a part"), "{said}");
+    scratch.succeeds(&format!("merge {} {} -o in/all.csv", part(0), part(1)));
 }
 
 #[test]

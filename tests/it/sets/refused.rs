@@ -296,7 +296,8 @@ fn a_name_too_long_for_the_receipt_is_refused_before_anything_is_written() {
     let message = scratch.fails(&format!("merge in -o {name}"), 2);
     assert!(
         message.ends_with(
-            "has 257 bytes, more than the 255 that a name can have; give the output a shorter one"
+            "would have a name of 257 bytes, more than the 255 there can be; give the output a shorter name, or leave \
+             the receipt out with --no-receipt"
         ),
         "{message}"
     );

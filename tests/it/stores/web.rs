@@ -245,6 +245,9 @@ fn parquet_is_read_by_its_footer_and_its_column_chunks() {
 fn a_server_that_knows_no_ranges_gives_small_files_and_is_told_for_others() {
     let server = Server::new(|request, _| match request.path.as_str() {
         "/small.csv" => answer(200, "item_id,p50\na,1.5\n").with("etag", "\"s\""),
+        "/small.parquet" => {
+            answer(200, parquet_file(&rows(0, 20), WriterProperties::builder().build())).with("etag", "\"p\"")
+        }
         "/empty.csv" => answer(200, "").with("etag", "\"e\""),
         "/endless.csv" => answer(200, "4\r\na,b\n\r\n0\r\n\r\n").with("transfer-encoding", "chunked"),
         _ => answer(200, part(0)).with("etag", "\"l\""),
@@ -253,6 +256,8 @@ fn a_server_that_knows_no_ranges_gives_small_files_and_is_told_for_others() {
     succeeds(&scratch, &["merge", &server.at("small.csv"), "-o", "small.csv"]);
     assert_eq!(scratch.text("small.csv"), "item_id,p50\na,1.5\n");
     std::fs::remove_file(scratch.path("small.csv")).expect("removed");
+    // Of Parquet the end is wanted first.
+    fails(&scratch, &["merge", &server.at("small.parquet"), "-o", "o.parquet"], 8);
     let said = fails(&scratch, &["merge", &server.at("large.csv"), "-o", "o.csv"], 8);
     assert!(said.contains("whole files only") && said.contains("pipe it to SOURCE -"), "{said}");
     let said = fails(&scratch, &["merge", &server.at("endless.csv"), "-o", "o.csv"], 8);
