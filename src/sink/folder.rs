@@ -100,12 +100,12 @@ impl Drop for Folder {
 }
 
 /// Removes a folder that is empty. FUSE and NFS keep a file that was removed under another name until they have closed it,
-/// which may be a moment later.
+/// which may be a moment later; not all of them say that this is why.
 fn is_removed(folder: &Path) -> bool {
     for _ in 0..MOMENTS {
         match std::fs::remove_dir(folder) {
             Ok(()) => return true,
-            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty && is_closing(folder) => {
+            Err(error) if error.kind() != io::ErrorKind::NotFound && is_closing(folder) => {
                 std::thread::sleep(MOMENT);
             }
             Err(_) => return false,
