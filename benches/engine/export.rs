@@ -62,7 +62,9 @@ impl Export {
     /// The parts, in order.
     pub(crate) fn parts(&self) -> Vec<PathBuf> {
         let source = self.source();
-        let inventory = self.runtime.block_on(forecast_export::inventory(&source, &Options::default()));
+        let inventory = self
+            .runtime
+            .block_on(forecast_export::inventory(&source, &forecast_export::InventoryOptions::default()));
         let exports = inventory.expect("a sample can be listed").exports;
         exports[0].parts.iter().map(|part| PathBuf::from(&part.file)).collect()
     }
