@@ -3,7 +3,8 @@
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
 use forecast_export::{
-    Error, Format, Location, Options, Output, SampleOptions, Strategy, plan, read, run, sample,
+    Error, Format, InventoryOptions, Location, Options, Output, SampleOptions, Strategy, plan, read, run,
+    sample,
 };
 use futures::TryStreamExt;
 use std::path::{Path, PathBuf};
@@ -62,9 +63,8 @@ impl Export {
     /// The parts, in order.
     pub(crate) fn parts(&self) -> Vec<PathBuf> {
         let source = self.source();
-        let inventory = self
-            .runtime
-            .block_on(forecast_export::inventory(&source, &forecast_export::InventoryOptions::default()));
+        let inventory =
+            self.runtime.block_on(forecast_export::inventory(&source, &InventoryOptions::default()));
         let exports = inventory.expect("a sample can be listed").exports;
         exports[0].parts.iter().map(|part| PathBuf::from(&part.file)).collect()
     }

@@ -9,7 +9,7 @@ use super::row_groups::{RowGroupLimits, of_row_groups};
 use super::rows::encoder;
 use crate::codec::guard;
 use crate::codec::parquet::{
-    Assembler, ChunkClaims, ChunkRead, MAGIC, PageProblem, PageWalker, StringDecoding, WalkedChunk,
+    Assembler, ChunkClaims, ChunkRead, Decoding, MAGIC, PageProblem, PageWalker, StringDecoding, WalkedChunk,
     byte_ranges, chunk_ranges, chunk_reads, codec_of, decode_row_group,
 };
 use crate::model::{DataErrorKind, Error, Remedy, Result, TRANSFER_BYTES};
@@ -219,17 +219,9 @@ async fn check_rows(
         let group = footer.row_group(row_group);
         let bytes = RowGroupReader::open(&input.store, object, byte_ranges(group), budget, &runtime)?;
         let failure = bytes.failure();
-        let decoding = (&view, StringDecoding::Plain);
-        let batches = decode_row_group(
-            &object.url,
-            bytes,
-            &footer,
-            row_group,
-            decoding,
-            |_| false,
-            None,
-            ROWS_COUNTED_AT_ONCE,
-        );
+        let strings = StringDecoding::Plain;
+        let decoding = Decoding { strings, selected: None, batch_rows: ROWS_COUNTED_AT_ONCE };
+        let batches = decode_row_group(&object.url, bytes, &footer, row_group, &view, |_| false, decoding);
         let counted = batches.and_then(|batches| {
             batches.map(|batch| batch.map(|batch| batch.num_rows() as i64)).sum::<Result<i64>>()
         });

@@ -6,8 +6,8 @@ use super::row_group_reader::{ReadFailure, RowGroupReader};
 use super::workers::{Bounds, ItemSource, Opening, Worker, in_order};
 use crate::codec::filter::Predicate;
 use crate::codec::parquet::{
-    IndexRanges, Paged, RowGroupBatches, Selected, StringDecoding, align, byte_ranges, decode_row_group,
-    index_ranges,
+    Decoding, IndexRanges, Paged, RowGroupBatches, Selected, StringDecoding, align, byte_ranges,
+    decode_row_group, index_ranges,
 };
 use crate::model::{BATCH_ROWS, DataErrorKind, Error, Remedy, Result};
 use crate::source::Contents;
@@ -164,10 +164,9 @@ impl RowGroup {
                 .is_none_or(|i| schema.field(i).data_type() != view.schema.field(column).data_type())
         };
         let url = &planned.object.url;
-        let views = (view, strings);
-        let batches =
-            decode_row_group(url, bytes, &metadata, group, views, converts, selected.as_ref(), batch_rows)
-                .map_err(|error| failure.behind(error))?;
+        let decoding = Decoding { strings, selected: selected.as_ref(), batch_rows };
+        let batches = decode_row_group(url, bytes, &metadata, group, view, converts, decoding)
+            .map_err(|error| failure.behind(error))?;
         let mut fields: Vec<FieldRef> = schema.fields().to_vec();
         for (column, read) in batches.schema().fields().iter().enumerate() {
             if matches!(read.data_type(), DataType::Dictionary(..))

@@ -53,7 +53,7 @@ impl<'a> BucketName<'a> {
             "s3" if region.is_empty() => Err(bad(
                 "a multi-Region access point needs signatures for several regions; name the access point of one region",
             )),
-            "s3" if is_word(name) && is_word(account) && super::settings::is_region(region) => {
+            "s3" if is_word(name) && is_word(account) && is_word(region) => {
                 Ok(BucketName::AccessPoint { name, account, region })
             }
             "s3" => Err(bad("it lacks a name, an account or a region")),
@@ -160,6 +160,8 @@ mod tests {
     #[test]
     fn a_bucket_is_reached_as_the_aws_cli_reaches_it() {
         let usual = Ways::default();
+        let express = ["reports", "usw2-az1", "x-s3"].join("--");
+        let at_express = format!("https://{express}.s3express-usw2-az1.us-west-2.amazonaws.com");
         for (bucket, region, ways, expected) in [
             ("reports", "eu-west-1", usual, "https://reports.s3.eu-west-1.amazonaws.com"),
             ("my.reports", "eu-west-1", usual, "https://s3.eu-west-1.amazonaws.com/my.reports"),
@@ -184,12 +186,7 @@ mod tests {
                 Ways { accelerate: true, ..usual },
                 "https://reports.s3-accelerate.amazonaws.com",
             ),
-            (
-                "reports--usw2-az1--x-s3",
-                "us-west-2",
-                usual,
-                "https://reports--usw2-az1--x-s3.s3express-usw2-az1.us-west-2.amazonaws.com",
-            ),
+            (express.as_str(), "us-west-2", usual, at_express.as_str()),
             (
                 "arn:aws:s3:us-west-2:123456789012:accesspoint/exports",
                 "us-west-2",

@@ -44,7 +44,8 @@ impl Crc64Nvme {
     }
 }
 
-#[cfg(all(test, feature = "remote"))]
+#[cfg(feature = "remote")]
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -50,6 +50,16 @@ pub(crate) enum StringDecoding {
     Dictionary,
 }
 
+/// How a row group is decoded.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Decoding<'a> {
+    pub(crate) strings: StringDecoding,
+    /// The rows that are read, where not all are.
+    pub(crate) selected: Option<&'a Selected>,
+    /// Rows of a batch.
+    pub(crate) batch_rows: usize,
+}
+
 /// A column of text with fewer bytes for a row than this is stored as keys.
 const BYTES_OF_KEY: i64 = 6;
 
@@ -85,18 +95,17 @@ fn with_keys(schema: &SchemaRef, keyed: &[bool]) -> SchemaRef {
 
 /// Begins to decode one row group.
 ///
-/// A column that `converts` says is given another type afterwards, and is not read as keys. Of all rows those are read
-/// that were selected.
+/// A column that `converts` says is given another type afterwards, and is not read as keys.
 pub(crate) fn decode_row_group(
     url: &str,
     bytes: impl ChunkReader + Clone + 'static,
     metadata: &ParquetMetaData,
     group: usize,
-    (view, strings): (&Arc<View>, StringDecoding),
+    view: &Arc<View>,
     converts: impl Fn(usize) -> bool,
-    selected: Option<&Selected>,
-    batch_rows: usize,
+    decoding: Decoding<'_>,
 ) -> Result<RowGroupBatches> {
+    let Decoding { strings, selected, batch_rows } = decoding;
     let found = metadata.row_group(group);
     let mut keys = match strings {
         StringDecoding::Plain => vec![false; view.read.fields().len()],

@@ -24,7 +24,7 @@ mod weight;
 
 pub(crate) use assembler::Assembler;
 pub(crate) use chunk::EncodedRows;
-pub(crate) use decode::{RowGroupBatches, StringDecoding, align, decode_row_group};
+pub(crate) use decode::{Decoding, RowGroupBatches, StringDecoding, align, decode_row_group};
 pub(crate) use encode::{Encoder, arrow_schema, arrow_schema_of, codec, codec_of};
 pub(crate) use encoded::{
     CREATED_BY, ChunkRead, EncodedRowGroup, FOOTER_BYTES, MAGIC, byte_ranges, chunk_ranges, chunk_reads,

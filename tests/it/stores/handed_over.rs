@@ -55,7 +55,7 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
     runtime.expect("a runtime").block_on(future)
 }
 
-fn signed_by<'a>(request: &'a LoggedRequest) -> &'a str {
+fn signed_by(request: &LoggedRequest) -> &str {
     let header = request.headers.get("authorization").and_then(|value| value.to_str().ok());
     header.and_then(|header| header.split_once("Credential=")?.1.split('/').next()).unwrap_or_default()
 }
