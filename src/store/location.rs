@@ -1,6 +1,7 @@
 //! Where things are: takes text (`exports/`, `s3://bucket/exports`, a glob in the last segment) and gives a store,
 //! a folder in it and a filter on names. Never lists.
 
+use super::bucket_url::split_bucket;
 use super::handle::Store;
 use super::object::Object;
 use super::options::StoreOptions;
@@ -268,18 +269,6 @@ impl Location {
     }
 }
 
-/// The bucket of a URL behind its scheme, and the key: an access point's ARN holds a slash itself.
-pub(super) fn split_bucket(rest: &str) -> (&str, &str) {
-    let begin = match rest.find("accesspoint/") {
-        Some(at) if rest.starts_with("arn:") => at + "accesspoint/".len(),
-        _ => 0,
-    };
-    match rest[begin..].find('/') {
-        Some(at) => (&rest[..begin + at], &rest[begin + at + 1..]),
-        None => (rest, ""),
-    }
-}
-
 /// A path as listings have it.
 fn bare_of_dot(path: &str) -> &str {
     path.strip_prefix("./").unwrap_or(path)
@@ -332,14 +321,6 @@ mod tests {
         assert_eq!(local("out/").child("x.csv").to_string(), "out/x.csv");
         assert_eq!(local("out").child("x.csv").to_string(), "out/x.csv");
         assert_eq!(local("/").child("x.csv").path, "/x.csv");
-    }
-
-    #[test]
-    fn an_access_point_is_one_bucket() {
-        let arn = "arn:aws:s3:us-west-2:123456789012:accesspoint/exports";
-        assert_eq!(split_bucket(&format!("{arn}/x/y")), (arn, "x/y"));
-        assert_eq!(split_bucket(arn), (arn, ""));
-        assert_eq!(split_bucket("b/accesspoint/x"), ("b", "accesspoint/x"));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 mod address;
 #[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
 mod bounded;
+mod bucket_url;
 #[cfg(feature = "aws")]
 mod chain;
 mod checksum;

@@ -1,6 +1,7 @@
 //! What a refusal of S3 asks for: takes what was being done to which object, and what S3 said; gives the statement of a
 //! policy that would grant it.
 
+use super::bucket_url::split_bucket;
 use crate::model::{Permission, Remedy};
 
 /// Refusals that no policy helps against: the credentials themselves are not taken.
@@ -25,7 +26,7 @@ pub(super) fn missing_permission(doing: &str, object: &str, said: &str) -> Optio
     if let Some((action, resource)) = named(said) {
         return Some(grant(&[action], resource.to_owned()));
     }
-    let (bucket, key) = super::location::split_bucket(rest);
+    let (bucket, key) = split_bucket(rest);
     let (bucket, of_objects) = match bucket.starts_with("arn:") {
         true => (bucket.to_owned(), "/object/"),
         false => (format!("arn:aws:s3:::{bucket}"), "/"),

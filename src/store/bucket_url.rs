@@ -1,0 +1,26 @@
+//! What a URL calls a bucket.
+
+/// The bucket of a URL behind its scheme, and the key: an access point's ARN holds a slash itself.
+pub(super) fn split_bucket(rest: &str) -> (&str, &str) {
+    let begin = match rest.find("accesspoint/") {
+        Some(at) if rest.starts_with("arn:") => at + "accesspoint/".len(),
+        _ => 0,
+    };
+    match rest[begin..].find('/') {
+        Some(at) => (&rest[..begin + at], &rest[begin + at + 1..]),
+        None => (rest, ""),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_access_point_is_one_bucket() {
+        let arn = "arn:aws:s3:us-west-2:123456789012:accesspoint/exports";
+        assert_eq!(split_bucket(&format!("{arn}/x/y")), (arn, "x/y"));
+        assert_eq!(split_bucket(arn), (arn, ""));
+        assert_eq!(split_bucket("b/accesspoint/x"), ("b", "accesspoint/x"));
+    }
+}
