@@ -8,6 +8,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
+/// How long a host may take to answer at all.
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a connection may be silent, and how long an answer may take however slowly it comes. A piece of an upload
 /// counts as silence until the answer to it begins, so this is also the time that the slowest line may take for 8 MiB,
 /// four pieces at a time.

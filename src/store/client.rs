@@ -1,7 +1,7 @@
 //! How HTTP clients of all object stores are set up: timeouts, retries, and the environment's settings.
 
 #[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
-use super::bounded::SILENCE;
+use super::bounded::{CONNECT_TIMEOUT, SILENCE};
 use super::options::StoreOptions;
 use crate::model::{Error, Origin, Result, StoreProblem};
 #[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
@@ -12,9 +12,6 @@ use object_store::client::{
 };
 use std::sync::Arc;
 use std::time::Duration;
-
-/// How long a host may take to answer at all.
-pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// By default object_store ends a whole request, its body included, after 30 s, however well it goes; here only a
 /// silent connection is given up. What the environment says by object_store's own names, such as `AWS_READ_TIMEOUT`

@@ -1,8 +1,7 @@
 //! The HTTP client under Amazon's SDK, which gives credentials and describes jobs: the one that it has by default, with
 //! answers that end. It follows no redirect by itself.
 
-use super::bounded::{Bounded, Endless, LONGEST_DESCRIPTION, SILENCE};
-use super::client::CONNECT_TIMEOUT;
+use super::bounded::{Bounded, CONNECT_TIMEOUT, Endless, LONGEST_DESCRIPTION, SILENCE};
 use super::trust::Trust;
 
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
