@@ -26,7 +26,7 @@ pub(super) fn shown(location: &Location) -> String {
 }
 
 #[derive(Debug, Clone)]
-#[expect(clippy::large_enum_variant, reason = "where there are many, all of them are files")]
+#[allow(clippy::large_enum_variant, reason = "where there are many, all of them are files")]
 pub(crate) enum Target {
     Stdout,
     /// A device or pipe: written straight, nothing to publish.

@@ -33,7 +33,7 @@ impl Crc64Nvme {
 
 #[cfg(not(feature = "remote"))]
 #[derive(Default)]
-pub(crate) struct Crc64Nvme;
+pub(crate) struct Crc64Nvme {}
 
 #[cfg(not(feature = "remote"))]
 impl Crc64Nvme {
