@@ -134,7 +134,7 @@ pub struct FileSummary {
 ///
 /// # Errors
 /// [`Error::NotFound`] where there is nothing, [`Error::Usage`] where a kind is asked for that only columns tell and no file
-/// is to be opened, and errors of the store. A damaged part is no error here, and no export that is chosen none either.
+/// is to be opened, and errors of the store. A damaged part is no error here.
 ///
 /// ```
 /// use forecast_export::{InventoryOptions, Location, inventory};
@@ -162,7 +162,7 @@ pub async fn inventory(source: &Location, options: &InventoryOptions) -> Result<
     {
         return Err(NotFound::Empty { place: source.to_string() }.into());
     }
-    let (chosen, undated) = choose(found.exports, options);
+    let (chosen, undated) = choose(found.exports, options, &source.to_string())?;
     let files = |objects: Vec<Object>| {
         objects.into_iter().map(|object| FileSummary { file: object.url, bytes: object.size }).collect()
     };
@@ -187,16 +187,33 @@ pub async fn inventory(source: &Location, options: &InventoryOptions) -> Result<
 }
 
 /// The exports that are shown, as far as names tell, and how many were left out that may be.
-fn choose(mut exports: Vec<Export>, options: &InventoryOptions) -> (Vec<Export>, u64) {
+///
+/// # Errors
+/// [`NotFound::Job`] and [`NotFound::Run`] where there are exports, and none of that name: whoever names one means it.
+fn choose(
+    mut exports: Vec<Export>,
+    options: &InventoryOptions,
+    place: &str,
+) -> Result<(Vec<Export>, u64), NotFound> {
     let select = &options.select;
-    let glob = select.job.as_deref().map(Glob::new);
-    exports.retain(|export| glob.as_ref().is_none_or(|glob| glob.matches(&export.job)));
+    if let Some(job) = &select.job {
+        let glob = Glob::new(job);
+        let found: Vec<String> = exports.iter().map(|export| export.job.clone()).collect();
+        exports.retain(|export| glob.matches(&export.job));
+        if exports.is_empty() && !found.is_empty() {
+            return Err(NotFound::Job { place: place.to_owned(), job: job.clone(), found });
+        }
+    }
     exports.retain(|export| select.format.is_none_or(|format| export.may_be(format)));
     match &select.run {
         RunChoice::Only | RunChoice::All => {}
         RunChoice::At(text) => {
             let wanted = RunStamp::new(text);
+            let found: Vec<String> = exports.iter().map(Export::title).collect();
             exports.retain(|export| export.run.as_ref() == Some(&wanted));
+            if exports.is_empty() && !found.is_empty() {
+                return Err(NotFound::Run { place: place.to_owned(), run: text.clone(), found });
+            }
         }
         RunChoice::Latest => {
             let mut latest: BTreeMap<&str, &Option<RunStamp>> = BTreeMap::new();
@@ -210,11 +227,11 @@ fn choose(mut exports: Vec<Export>, options: &InventoryOptions) -> (Vec<Export>,
             exports.retain(|_| is_latest.next().unwrap_or(false));
         }
     }
-    let Some(since) = options.since else { return (exports, 0) };
+    let Some(since) = options.since else { return Ok((exports, 0)) };
     let time = |export: &Export| DateTime::from_timestamp(export.run.as_ref()?.instant()?, 0);
     let undated = exports.iter().filter(|export| time(export).is_none()).count() as u64;
     exports.retain(|export| time(export).is_some_and(|time| time >= since));
-    (exports, undated)
+    Ok((exports, undated))
 }
 
 /// Receipts that are read at once.

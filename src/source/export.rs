@@ -75,7 +75,7 @@ impl Export {
     }
 
     /// `job, run RUN`, as messages have it.
-    fn title(&self) -> String {
+    pub(crate) fn title(&self) -> String {
         let mut text = if self.job.is_empty() { "(no job name)".to_owned() } else { self.job.clone() };
         if let Some(run) = &self.run {
             let _ = write!(text, " {run}");
