@@ -59,7 +59,7 @@ pub(crate) fn connect_web(
 }
 
 /// An environment variable that is set to something.
-#[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
+#[cfg(any(feature = "gcp", feature = "azure"))]
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }

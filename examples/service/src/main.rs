@@ -129,7 +129,10 @@ async fn show(State(service): State<Service>, Path(number): Path<u64>) -> Respon
 async fn stop(State(service): State<Service>, Path(number): Path<u64>) -> StatusCode {
     let is_running = |service: &Service| {
         service.merges().get_mut(&number).map(|merge| {
-            merge.stop.take().into_iter().for_each(|stop| drop(stop.send(())));
+            if let Some(stop) = merge.stop.take() {
+                // Where nobody listens any more it has ended.
+                let _ = stop.send(());
+            }
             merge.state == "running"
         })
     };
