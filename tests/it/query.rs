@@ -721,3 +721,30 @@ async fn parts_of_other_runs_and_numbers_are_not_fetched() {
     assert_eq!((found.len(), found[0].as_slice()), (40_000, &["\"1\"".to_owned()][..]));
     assert_eq!(store.asked(file.len() as u64), [], "no column of the file was wanted");
 }
+
+#[tokio::test]
+async fn of_a_large_row_group_only_the_pages_that_may_hold_wanted_rows_are_fetched() {
+    let rows: Vec<Row> = (0..200_000)
+        .map(|n: i64| Row {
+            text: Some(format!("{:020}", n * 7_919 % 200_003)),
+            whole: Some(n),
+            ..Row::default()
+        })
+        .collect();
+    let properties = WriterProperties::builder().set_max_row_group_row_count(Some(200_000)).build();
+    let file = parquet(&batch(&rows), properties);
+    let size = file.len() as u64;
+    let store = Arc::new(Noting::default());
+    let path = Path::from(format!("e/sales_{RUN}_part0.parquet"));
+    store.inner.put(&path, file.into()).await.expect("put");
+    let source = Location::in_store(Arc::clone(&store) as _, "memory://paged/", "e/");
+    let some = wanted(Some(&["text"]), Some(column("whole").between(150_000, 150_002)));
+    let found = queried(&source, &Options::default(), &some).await.expect("rows");
+    let expected: Vec<Vec<String>> = (150_000..=150_002)
+        .map(|n| vec![format!("{:?}", rows[n].text.as_deref().expect("a text"))])
+        .collect();
+    assert_eq!(found, expected);
+    let fetched: u64 = store.asked(size).iter().map(|(_, range)| range.end - range.start).sum();
+    // With the dictionaries, which lie before the pages.
+    assert!(fetched > 0 && fetched < size / 2, "{fetched} of {size}");
+}
