@@ -59,7 +59,11 @@ fn runs_are_chosen_as_a_merge_chooses_them_and_without_a_choice_all_are_shown() 
         assert_eq!(runs("--run 2026-01-03T03:04:05Z"), [all[2]], "as people type it");
         assert_eq!(runs("--run 2026-01-01T00-00-00Z"), [all[3]]);
         assert_eq!(runs("--run 2025-12-31T16-00-00-0800"), [all[3]], "the same moment");
-        assert_eq!(runs("--run 2026-01-03T03-04-06Z"), [] as [&str; 0]);
+        let said = scratch.fails(&format!("ls in --run 2026-01-03T03-04-06Z {names}"), 3);
+        assert!(
+            said.contains("no run \"2026-01-03T03-04-06Z\"") && said.contains("stock 2026-01-02"),
+            "{said}"
+        );
     }
 }
 
