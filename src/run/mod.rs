@@ -42,6 +42,7 @@ use tokio::sync::watch;
 /// println!("{plan}");
 /// let report = run(plan, |_event| ()).await?;
 /// assert_eq!(report.rows, Some(36));
+/// assert_eq!(report.to_string(), format!("36 rows from 12 parts -> {target} (transcode)"));
 /// # Ok::<(), forecast_export::Error>(())
 /// # }).unwrap();
 /// ```

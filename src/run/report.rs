@@ -3,8 +3,9 @@
 use crate::model::{ColumnSummary, Format, Kind, Strategy, Warning, WrittenFile};
 use crate::plan::Receipt;
 use serde::Serialize;
+use std::fmt;
 
-/// What was done.
+/// What was done. Its `Display` is a line such as `36 rows from 12 parts -> sales.parquet (transcode)`.
 #[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct Report {
@@ -41,4 +42,21 @@ pub struct Report {
     pub warnings: Vec<Warning>,
     /// Seconds from start to end.
     pub seconds: f64,
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let counted =
+            |number: u64, word: &str| format!("{number} {word}{}", if number == 1 { "" } else { "s" });
+        let rows =
+            self.rows.map_or_else(|| "rows that nobody counted".to_owned(), |rows| counted(rows, "row"));
+        let output = match self.outputs.as_slice() {
+            [one] => one.file.clone(),
+            files => counted(files.len() as u64, "file"),
+        };
+        match self.up_to_date {
+            true => write!(f, "up to date: {output}, {rows}"),
+            false => write!(f, "{rows} from {} -> {output} ({})", counted(self.parts, "part"), self.strategy),
+        }
+    }
 }
