@@ -12,6 +12,7 @@
 
 use super::bounded::{Bounded, Endless, LONGEST_COMPLAINT, LONGEST_DOCUMENT, SILENCE};
 use super::conditions::Conditions;
+use super::odd_names::with_good_names;
 use super::trust::Trust;
 use super::uploads::{Ticketed, Uploads, ended_by};
 use super::xml::{element, is_whole};
@@ -38,27 +39,35 @@ pub(super) struct CheckedConnector {
     named: NamedRegion,
     trust: Trust,
     conditions: Conditions,
+    keeps_names: bool,
 }
 
 impl CheckedConnector {
     /// Notes the region that refusals name, and whether the server knows conditions.
     #[cfg(feature = "aws")]
     pub(super) fn noting(named: &NamedRegion, conditions: &Conditions, trust: &Trust) -> Self {
-        CheckedConnector { named: named.clone(), conditions: conditions.clone(), trust: trust.clone() }
+        let (named, conditions, trust) = (named.clone(), conditions.clone(), trust.clone());
+        CheckedConnector { named, conditions, trust, keeps_names: true }
     }
 }
 
 impl HttpConnector for CheckedConnector {
     fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
         let inner = super::transport::client(options, &self.trust)?;
-        Ok(checked(inner, &self.named, &self.conditions))
+        Ok(checked(inner, &self.named, &self.conditions, self.keeps_names))
     }
 }
 
 /// A client that checks what another one is answered.
-pub(super) fn checked(inner: HttpClient, named: &NamedRegion, conditions: &Conditions) -> HttpClient {
+pub(super) fn checked(
+    inner: HttpClient,
+    named: &NamedRegion,
+    conditions: &Conditions,
+    keeps_names: bool,
+) -> HttpClient {
     let (uploads, named, conditions) = (Uploads::default(), named.clone(), conditions.clone());
-    HttpClient::new(Checked { inner, uploads, named, conditions, empty_pages: AtomicUsize::new(0) })
+    let empty_pages = AtomicUsize::new(0);
+    HttpClient::new(Checked { inner, uploads, named, conditions, keeps_names, empty_pages })
 }
 
 /// The region in which a bucket is, as S3 says where it was asked in another one.
@@ -91,6 +100,8 @@ struct Checked {
     uploads: Uploads,
     named: NamedRegion,
     conditions: Conditions,
+    /// Names of objects stay as they are: whoever reads the listing takes any.
+    keeps_names: bool,
     /// Pages without an object since the last one with any.
     empty_pages: AtomicUsize,
 }
@@ -259,6 +270,8 @@ struct Listing {
     root: &'static str,
     /// The element of an object in it.
     object: &'static str,
+    /// The element of an object's name.
+    name: &'static str,
     /// The element with the token of the next page.
     next: &'static str,
     /// The token of this page, unless it is the first.
@@ -268,16 +281,16 @@ struct Listing {
 impl Listing {
     /// The listing that a query asks for: S3 and Google Cloud Storage speak of `list-type`, Azure of `comp`.
     fn asked_for(query: &str) -> Option<Listing> {
-        let (root, object, next, token) = query.split('&').find_map(|pair| match pair {
+        let (root, object, name, next, token) = query.split('&').find_map(|pair| match pair {
             "list-type=2" => {
-                Some(("ListBucketResult", "Contents", "NextContinuationToken", "continuation-token"))
+                Some(("ListBucketResult", "Contents", "Key", "NextContinuationToken", "continuation-token"))
             }
-            "comp=list" => Some(("EnumerationResults", "Blob", "NextMarker", "marker")),
+            "comp=list" => Some(("EnumerationResults", "Blob", "Name", "NextMarker", "marker")),
             _ => None,
         })?;
         let mut pairs = form_urlencoded::parse(query.as_bytes());
         let token = pairs.find_map(|(name, value)| (name == token).then(|| value.into_owned()));
-        Some(Listing { root, object, next, token: token.filter(|token| !token.is_empty()) })
+        Some(Listing { root, object, name, next, token: token.filter(|token| !token.is_empty()) })
     }
 }
 
@@ -346,7 +359,10 @@ impl Checked {
                 return Err(lasting(Refused::EmptyPages));
             }
         }
-        Ok(answer)
+        if self.keeps_names {
+            return Ok(answer);
+        }
+        Ok(answer.map(|_| with_good_names(document, listing.name).into()))
     }
 }
 

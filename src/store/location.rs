@@ -44,7 +44,7 @@ impl Location {
     /// Reads a path or URL with the stores' usual credentials from the environment.
     ///
     /// # Errors
-    /// [`Error::Usage`](crate::Error::Usage) for a URL of an unknown or left-out store, or one without a bucket.
+    /// [`Error::Usage`] for a URL of an unknown or left-out store, or one without a bucket.
     pub fn parse(text: &str) -> Result<Self> {
         Self::parse_with(text, &StoreOptions::default())
     }

@@ -40,6 +40,8 @@ pub(crate) mod listing;
 mod location;
 mod object;
 mod objects;
+#[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
+mod odd_names;
 mod options;
 mod permission;
 mod place;

@@ -302,7 +302,8 @@ impl Place<'_> {
         if !key.split('/').any(is_dots) {
             return self.client;
         }
-        let connect = || super::http::checked(super::exact::client(self.trust), self.named, self.conditions);
+        let connect =
+            || super::http::checked(super::exact::client(self.trust), self.named, self.conditions, true);
         self.exact.get_or_init(connect)
     }
 }

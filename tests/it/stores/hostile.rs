@@ -105,6 +105,36 @@ fn google_and_azure_follow_no_redirect_either() {
     }
 }
 
+#[test]
+fn a_name_that_no_path_can_have_ends_no_listing_of_google_or_azure() {
+    let times = "<Last-Modified>Fri, 02 Jan 2026 03:04:05 GMT</Last-Modified><Content-Length>1</Content-Length>\
+         <Content-Type>text/plain</Content-Type>";
+    let blob = |name: &str| format!("<Blob><Name>{name}</Name><Properties>{times}</Properties></Blob>");
+    let blobs = format!(
+        "<EnumerationResults><Blobs>{}{}</Blobs><NextMarker/></EnumerationResults>",
+        blob("e//odd.txt"),
+        blob("e/other.txt")
+    );
+    let objects = page(&(entry("e//odd.txt", 1) + &entry("e/other.txt", 1)), None);
+    for (source, endpoint, listing) in [
+        ("gs://b/e/", "GOOGLE_BASE_URL", objects),
+        ("az://b/e/", "AZURE_STORAGE_ENDPOINT", Answer::ok(blobs)),
+    ] {
+        let service = FakeService::start(move |_, _| listing.clone());
+        let mut command = binary();
+        command
+            .args(["ls", source, "--no-sign-request", "--json"])
+            .env(endpoint, &service.endpoint)
+            .env("AZURE_STORAGE_ACCOUNT_NAME", "account")
+            .env("NO_PROXY", "*");
+        let output = command.output().expect("the binary starts");
+        let (code, said) = failure(&output);
+        assert_eq!(code, 0, "{source}: {said}");
+        let out = String::from_utf8_lossy(&output.stdout);
+        assert!(out.contains("e/%2F/odd.txt") && out.contains("e/other.txt"), "{source}: {out}");
+    }
+}
+
 /// Answers as S3 does where the signature is for another region than the bucket's.
 fn in_region(region: &'static str, refusal: impl Fn() -> Answer + Send + Sync + 'static) -> FakeService {
     FakeService::start(move |asked: &Asked, _| {
