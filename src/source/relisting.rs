@@ -96,6 +96,10 @@ mod tests {
     use crate::store::Object;
 
     fn exports(keys: &[String]) -> Vec<Export> {
+        exports_by(keys, &Pattern::default())
+    }
+
+    fn exports_by(keys: &[String], pattern: &Pattern) -> Vec<Export> {
         let object = |key: &String| Object {
             key: key.clone(),
             url: key.clone(),
@@ -104,7 +108,7 @@ mod tests {
             e_tag: None,
             no_file: None,
         };
-        group(keys.iter().map(object).collect(), &Pattern::default()).exports
+        group(keys.iter().map(object).collect(), pattern).exports
     }
 
     const ALL: Requests = Requests {
@@ -178,15 +182,7 @@ mod tests {
     fn names_that_do_not_tell_where_a_run_lies_are_listed_as_a_whole() {
         let keys: Vec<String> = (0..2_000).map(|n| format!("in/x-{n:04}.csv")).collect();
         let pattern = Pattern::custom("(?P<job>x)-(?P<part>[0-9]+)[.]csv").expect("a pattern");
-        let objects = keys.iter().map(|key| Object {
-            key: key.clone(),
-            url: key.clone(),
-            size: 1,
-            modified: None,
-            e_tag: None,
-            no_file: None,
-        });
-        let found = group(objects.collect(), &pattern).exports;
+        let found = exports_by(&keys, &pattern);
         assert_eq!(Relisting::of(&keys, &found, &pattern, ALL).requests().list, 3);
         let few = nightly(2);
         let whole = Relisting::of(&few, &exports(&few)[..1], &Pattern::default(), ALL);

@@ -83,8 +83,8 @@ struct Resolved {
     config: SdkConfig,
     /// The region, where one was given.
     region: Option<String>,
-    /// The path of a bundle of certificates, and where it is named.
-    bundle: Option<(Origin, String)>,
+    /// Whom connections trust, or why the bundle of certificates that is named cannot be read.
+    trust: Result<Trust>,
     provider: SharedCredentialsProvider,
 }
 
@@ -120,7 +120,7 @@ impl Chain {
 
     /// Whom connections trust.
     pub(super) async fn trust(&self) -> Result<Trust> {
-        read_bundle(self.resolved().await.bundle.as_ref())
+        self.resolved().await.trust.clone()
     }
 
     /// The endpoint that environment or profile give for a service, or for all.
@@ -305,10 +305,6 @@ fn is_true(text: &str) -> bool {
     matches!(text.to_ascii_lowercase().as_str(), "1" | "true" | "on" | "yes" | "y")
 }
 
-fn read_bundle(bundle: Option<&(Origin, String)>) -> Result<Trust> {
-    bundle.map_or_else(|| Ok(Trust::default()), |(origin, path)| Trust::read(origin.clone(), path))
-}
-
 /// The bundle of certificates that environment or profile name.
 async fn find_bundle(identity: &Identity) -> Option<(Origin, String)> {
     const VARIABLE: &str = "AWS_CA_BUNDLE";
@@ -337,9 +333,12 @@ async fn resolve(identity: &Identity) -> Resolved {
         .region()
         .await;
     let some_region = region.clone().unwrap_or_else(|| Region::new(FALLBACK_REGION));
-    let bundle = find_bundle(identity).await;
+    let trust = match find_bundle(identity).await {
+        Some((origin, path)) => Trust::read(origin, &path),
+        None => Ok(Trust::default()),
+    };
     // One that cannot be read is told before anything is asked.
-    let client = super::sdk_client::client(&read_bundle(bundle.as_ref()).unwrap_or_default());
+    let client = super::sdk_client::client(&trust.clone().unwrap_or_default());
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .region(some_region.clone())
         .http_client(client.clone());
@@ -366,7 +365,7 @@ async fn resolve(identity: &Identity) -> Resolved {
             Sound::over(builder.build_from_provider(own).await, identity)
         }
     };
-    Resolved { config, region: region.map(|region| region.to_string()), bundle, provider }
+    Resolved { config, region: region.map(|region| region.to_string()), trust, provider }
 }
 
 /// Gives credentials that can be used: those of another provider, which is not trusted to answer, to give words that

@@ -1,6 +1,7 @@
 //! One object by requests of ours: where object_store cannot hold its key, and to bring it back from an archive.
 
 use super::direct::{Answer, Asked, Direct};
+use super::http::content_range;
 use super::object::{Object, archive, good_tag};
 use crate::model::{Error, Result};
 
@@ -52,7 +53,7 @@ impl Direct {
         if !answer.is_success() {
             return Err(self.refused("reading", &object.url, &answer).await);
         }
-        let Some((first, size)) = answer.header("content-range").and_then(place_in) else {
+        let Some((Some(got), size)) = answer.header("content-range").and_then(content_range) else {
             return Err(Error::Store {
                 doing: "reading",
                 object: object.url.clone(),
@@ -61,7 +62,7 @@ impl Direct {
                 source: None,
             });
         };
-        let bytes = if first == range.start { answer.body.clone() } else { Bytes::new() };
+        let bytes = if got.start == range.start { answer.body.clone() } else { Bytes::new() };
         Ok((described(&answer, &object.key, &object.url, size), bytes))
     }
 }
@@ -77,24 +78,5 @@ fn described(answer: &Answer, key: &str, url: &str, size: u64) -> Object {
         modified: modified.map(|time| time.with_timezone(&Utc)),
         e_tag: good_tag(answer.header("etag").map(str::to_owned)),
         no_file: archive(answer.header("x-amz-storage-class")).filter(|_| !is_back),
-    }
-}
-
-/// The first byte and the size of the whole, of `bytes 0-9/100`.
-fn place_in(content_range: &str) -> Option<(u64, u64)> {
-    let (range, size) = content_range.strip_prefix("bytes ")?.split_once('/')?;
-    Some((range.split_once('-')?.0.parse().ok()?, size.parse().ok()?))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_range_says_where_it_begins_and_how_long_the_whole_is() {
-        assert_eq!(place_in("bytes 5-9/100"), Some((5, 100)));
-        for bad in ["bytes 5-9/*", "bytes */100", "5-9/100", ""] {
-            assert_eq!(place_in(bad), None, "{bad}");
-        }
     }
 }

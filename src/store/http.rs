@@ -27,6 +27,7 @@ use object_store::client::{
     HttpService,
 };
 use reqwest::Url;
+use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -366,6 +367,18 @@ impl Checked {
     }
 }
 
+/// What the header `content-range` says: `bytes 0-9/100`, or `bytes */100` if there is no such range. The range and the size.
+pub(super) fn content_range(text: &str) -> Option<(Option<Range<u64>>, u64)> {
+    let (range, size) = text.trim().strip_prefix("bytes ")?.split_once('/')?;
+    let size = size.parse().ok()?;
+    if range == "*" {
+        return Some((None, size));
+    }
+    let (first, last) = range.split_once('-')?;
+    let (first, last): (u64, u64) = (first.parse().ok()?, last.parse().ok()?);
+    (first <= last && last < size).then_some((Some(first..last + 1), size))
+}
+
 /// The status that an answer of this content should have had. What is not known to last is worth another try.
 pub(super) fn status_of(document: &Bytes) -> u16 {
     let text = String::from_utf8_lossy(document);
@@ -428,6 +441,15 @@ mod tests {
         assert_eq!(most("bytes=7-"), None);
         assert_eq!(most("bytes=9-0"), None);
         assert_eq!(most("bytes=0-18446744073709551615"), None);
+    }
+
+    #[test]
+    fn a_range_says_where_it_lies_and_how_long_the_whole_is() {
+        assert_eq!(content_range("bytes 5-9/100"), Some((Some(5..10), 100)));
+        assert_eq!(content_range("bytes */100"), Some((None, 100)));
+        for bad in ["bytes 5-9/*", "5-9/100", "", "bytes 9-5/100", "bytes 5-100/100"] {
+            assert_eq!(content_range(bad), None, "{bad}");
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@
 
 use super::client::{plain_client_options, retry, wait_before};
 use super::failure::one_line;
-use super::http::CheckedConnector;
+use super::http::{CheckedConnector, content_range};
 use super::options::StoreOptions;
 use super::xml::element;
 use crate::model::{PlaceProblem, Result, UsageError};
@@ -263,18 +263,6 @@ impl Failed {
     fn of(is_passing: bool, error: Error) -> Self {
         if is_passing { Failed::Passing(error) } else { Failed::Lasting(error) }
     }
-}
-
-/// `bytes 0-9/100`, or `bytes */100` where there is no such range: the range and the size.
-fn content_range(text: &str) -> Option<(Option<Range<u64>>, u64)> {
-    let (range, size) = text.trim().strip_prefix("bytes ")?.split_once('/')?;
-    let size = size.parse().ok()?;
-    if range == "*" {
-        return Some((None, size));
-    }
-    let (first, last) = range.split_once('-')?;
-    let (first, last): (u64, u64) = (first.parse().ok()?, last.parse().ok()?);
-    (first <= last && last < size).then_some((Some(first..last + 1), size))
 }
 
 #[async_trait]

@@ -79,6 +79,20 @@ fn merges(tls: &Tls, set: &dyn Fn(&mut Command)) {
     }
 }
 
+/// Merges with a role that STS gives; S3, STS and the Forecast API are reached over TLS.
+fn merges_through_all([s3, sts, forecast]: [&Tls; 3], source: &str, set: &dyn Fn(&mut Command)) {
+    let mut merge = command(&["merge", source, "-o", "-", "--role-arn", ROLE]);
+    merge
+        .env("AWS_CA_BUNDLE", bundle())
+        .env("AWS_ENDPOINT_URL_S3", &s3.endpoint)
+        .env("AWS_ENDPOINT_URL_STS", &sts.endpoint)
+        .env("AWS_ENDPOINT_URL_FORECAST", &forecast.endpoint);
+    set(&mut merge);
+    let (code, out, said) = run(merge);
+    assert_eq!(code, 0, "{said}");
+    assert_eq!(out, CSV);
+}
+
 #[test]
 fn a_certificate_that_nobody_vouches_for_is_refused() {
     let server = s3();
@@ -112,15 +126,7 @@ fn every_service_is_reached_with_the_bundle() {
     let (server, sts, forecast) = (s3(), sts(), forecast());
     let (s3, sts_tls) = (Tls::start(server.endpoint()), Tls::start(&sts.endpoint));
     let api = Tls::start(&forecast.endpoint);
-    let mut merge = command(&["merge", JOB, "-o", "-", "--role-arn", ROLE]);
-    merge
-        .env("AWS_CA_BUNDLE", bundle())
-        .env("AWS_ENDPOINT_URL_S3", &s3.endpoint)
-        .env("AWS_ENDPOINT_URL_STS", &sts_tls.endpoint)
-        .env("AWS_ENDPOINT_URL_FORECAST", &api.endpoint);
-    let (code, out, said) = run(merge);
-    assert_eq!(code, 0, "{said}");
-    assert_eq!(out, CSV);
+    merges_through_all([&s3, &sts_tls, &api], JOB, &|_| ());
     assert_eq!((sts.asked().len(), !forecast.asked().is_empty()), (1, true));
 }
 
@@ -143,17 +149,9 @@ fn every_service_is_reached_through_the_proxy_unless_its_host_is_left_out() {
     let api = Tls::start(&forecast.endpoint);
     let proxy = ConnectProxy::start();
     let merge = |no_proxy: &str, source: &str| {
-        let mut merge = command(&["merge", source, "-o", "-", "--role-arn", ROLE]);
-        merge
-            .env("HTTPS_PROXY", &proxy.address)
-            .env("NO_PROXY", no_proxy)
-            .env("AWS_CA_BUNDLE", bundle())
-            .env("AWS_ENDPOINT_URL_S3", &s3.endpoint)
-            .env("AWS_ENDPOINT_URL_STS", &sts_tls.endpoint)
-            .env("AWS_ENDPOINT_URL_FORECAST", &api.endpoint);
-        let (code, out, said) = run(merge);
-        assert_eq!(code, 0, "{said}");
-        assert_eq!(out, CSV);
+        merges_through_all([&s3, &sts_tls, &api], source, &|command| {
+            command.env("HTTPS_PROXY", &proxy.address).env("NO_PROXY", no_proxy);
+        });
     };
     merge("example.com", JOB);
     merge("example.com", "s3://b/f/");
