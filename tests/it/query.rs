@@ -1,6 +1,7 @@
 //! Some columns and rows of an export, as a program asks for them: what is given is what a program would have got that reads
 //! everything and throws away the rest, and what is fetched for it is no more than that takes.
 
+use crate::support::scale::cases;
 use crate::support::scratch::RUN;
 use arrow::array::{
     Array, ArrayRef, BooleanArray, Date32Array, Float64Array, Int64Array, RecordBatch, StringArray,
@@ -354,7 +355,7 @@ fn check(rows: &[Row], parts: &[Vec<u8>], extension: &str, filter: &Filter, colu
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(96))]
+    #![proptest_config(cases(96))]
 
     #[test]
     fn a_filter_loses_no_row_of_parquet_and_adds_none(

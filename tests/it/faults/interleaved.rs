@@ -26,6 +26,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use crate::support::fixtures::failure;
+use crate::support::scale::full_or_sample;
 use crate::support::scratch::{RUN, Scratch};
 
 /// Calls by which files come, go and are looked at, with how often a run makes each at most in one thread.
@@ -96,7 +97,8 @@ pub(super) fn has_strace() -> bool {
 
 /// Does something for each call that is to be tried, several at a time: most of it is waiting.
 fn at_each_call(try_one: impl Fn(&Way, &str, usize) + Sync) {
-    let step = if std::env::var_os("FORECAST_EXPORT_INTERLEAVINGS").is_some() { 1 } else { 5 };
+    let is_every = std::env::var_os("FORECAST_EXPORT_INTERLEAVINGS").is_some();
+    let step = if is_every { 1 } else { full_or_sample(5, 23) };
     let ways = WAYS.iter().enumerate();
     let all: Vec<(&Way, &str, usize)> = ways
         .flat_map(|(shift, way)| {

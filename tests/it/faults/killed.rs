@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use super::operations::parquet_parts;
 use crate::support::buckets::{Bucket, beside_each_other, csv_parts, part_name};
 use crate::support::fixtures::{self, failure};
+use crate::support::scale::full_or_sample;
 use crate::support::scratch::{RUN, Scratch};
 
 /// One way through the program: its parts, and what is written after the source.
@@ -67,7 +68,8 @@ fn ways_on_server() -> Vec<Way> {
 }
 
 fn kills() -> usize {
-    std::env::var("FORECAST_EXPORT_KILLS").map_or(10, |text| text.parse().expect("a number"))
+    let asked = std::env::var("FORECAST_EXPORT_KILLS");
+    asked.map_or(full_or_sample(10, 2), |text| text.parse().expect("a number"))
 }
 
 fn random(below: Duration) -> Duration {

@@ -14,6 +14,7 @@ use parquet::file::properties::WriterProperties;
 
 use super::failing_store::{FailingStore, Failure, Operation};
 use crate::support::buckets::{csv_parts, part_name};
+use crate::support::scale::{full_or_sample, sampled};
 use crate::support::scratch::parquet_file;
 
 /// One way through the program.
@@ -193,7 +194,7 @@ fn whichever_request_fails_there_is_no_output_or_the_whole_one() {
         eprintln!("{}: {done} experiments over {counts:?}", scenario.name);
     }
     eprintln!("{total} experiments in all");
-    assert!(total > 300, "{total}");
+    assert!(total > full_or_sample(300, 60), "{total}");
 }
 
 async fn every_fault(scenario: &Scenario) -> (usize, BTreeMap<Operation, usize>) {
@@ -227,7 +228,8 @@ async fn every_fault(scenario: &Scenario) -> (usize, BTreeMap<Operation, usize>)
             }
         }
     }
-    let carried_out = futures::stream::iter(&experiments).map(Experiment::carry_out).buffer_unordered(4);
+    let carried_out =
+        futures::stream::iter(sampled(&experiments, 5)).map(Experiment::carry_out).buffer_unordered(4);
     let done = carried_out.filter(|fired| std::future::ready(*fired)).count().await;
     (done, counts)
 }

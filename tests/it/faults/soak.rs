@@ -1,13 +1,13 @@
-//! Two hundred runs over changing sources in one process: memory and file descriptors stay as they are after the first.
+//! Two hundred runs (a sample: sixty) over changing sources in one process: memory and file descriptors stay as they are after the first.
 
 use std::process::Command;
 
 use forecast_export::{Format, Location, Options, Output, plan, run};
 
 use crate::support::buckets::csv_parts;
+use crate::support::scale::full_or_sample;
 use crate::support::scratch::Scratch;
 
-const RUNS: usize = 200;
 const THIS: &str = "faults::soak::memory_and_file_descriptors_stay_flat_over_two_hundred_runs";
 
 /// Kilobytes of memory that the process has.
@@ -24,6 +24,7 @@ fn file_descriptors() -> usize {
 #[test]
 #[expect(clippy::print_stderr, reason = "what was measured is a result")]
 fn memory_and_file_descriptors_stay_flat_over_two_hundred_runs() {
+    let runs = full_or_sample(200, 60);
     // In a process of its own: other tests would be measured too.
     if std::env::var_os("FORECAST_EXPORT_SOAK").is_none() {
         let mut command = Command::new(std::env::current_exe().expect("this binary"));
@@ -31,13 +32,13 @@ fn memory_and_file_descriptors_stay_flat_over_two_hundred_runs() {
         let child = child.expect("started");
         let said = String::from_utf8_lossy(&child.stderr);
         assert!(child.status.success(), "{said}");
-        assert!(said.contains("after 200 runs"), "{said}");
+        assert!(said.contains(&format!("after {runs} runs")), "{said}");
         eprint!("{said}");
         return;
     }
     let runtime = tokio::runtime::Runtime::new().expect("threads");
     let mut after_some = None;
-    for number in 0..RUNS {
+    for number in 0..runs {
         let mut parts = csv_parts(1 + number % 4, 100 + 10 * number);
         let is_bad = number % 10 == 9;
         if is_bad {
@@ -61,16 +62,16 @@ fn memory_and_file_descriptors_stay_flat_over_two_hundred_runs() {
             let planned = plan(&source, &output, &options).await.expect("a plan");
             assert_eq!(run(planned, |_| ()).await.is_err(), is_bad, "run {number}");
         });
-        if number == RUNS / 4 {
+        if number == runs / 4 {
             after_some = Some((memory(), file_descriptors()));
         }
     }
     let (memory_then, files_then) = after_some.expect("there were that many");
     let (memory_now, files_now) = (memory(), file_descriptors());
     eprintln!(
-        "memory {memory_then} kB, {files_then} files; after {RUNS} runs {memory_now} kB, {files_now} files"
+        "memory {memory_then} kB, {files_then} files; after {runs} runs {memory_now} kB, {files_now} files"
     );
-    // What each run leaked would be there 150 times; a thread that is about to end may hold a file a moment longer.
+    // What each run leaks would have piled up over three quarters of the runs; a thread that is about to end may hold a file a moment longer.
     assert!(files_now < files_then + 5, "{files_then} files grew to {files_now}");
     assert!(memory_now < memory_then + 32 * 1024, "{memory_then} kB grew to {memory_now} kB");
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::support::buckets::{Bucket, beside_each_other, csv_parts, merged};
 use crate::support::fixtures::failure;
 use crate::support::proxy::Fault;
+use crate::support::scale::sampled;
 
 const FOREVER: usize = usize::MAX;
 
@@ -130,16 +131,18 @@ fn every_fault(operations: &[(&'static str, usize)], parts: &[Vec<u8>]) -> (usiz
     let done = beside_each_other("wire", |bucket| {
         bucket.put_parts("in/", "csv", parts);
         let mut experiments = Experiments { bucket, expected: merged(parts), count: 0, recovered: 0 };
+        let mut all = Vec::new();
         for &(operation, requests) in operations {
             for fault in faults().into_iter().filter(|fault| applies(operation, *fault)) {
                 // Waiting for the end of all tries depends on us, not on the server.
                 let often = if bucket.server == "s3s-fs" { &[1, 2, FOREVER][..] } else { &[1, 2] };
-                for (before, &times) in
-                    (0..requests).flat_map(|before| often.iter().map(move |times| (before, times)))
-                {
-                    experiments.try_one(operation, fault, before, times);
+                for before in 0..requests {
+                    all.extend(often.iter().map(|&times| (operation, fault, before, times)));
                 }
             }
+        }
+        for (operation, fault, before, times) in sampled(all, 7) {
+            experiments.try_one(operation, fault, before, times);
         }
         (experiments.count, experiments.recovered)
     });
@@ -215,10 +218,10 @@ fn an_upload_whose_abort_fails_is_aborted_by_the_next_run() {
         let expected = merged(&parts);
         beside_each_other("abort", |bucket| {
             bucket.put_parts("in/", "csv", &parts);
-            for fault in faults().into_iter().filter(|fault| applies("AbortMultipartUpload", *fault)) {
-                for times in [1, FOREVER] {
-                    fail_to_abort(bucket, failing, fault, times, &expected);
-                }
+            let faults = faults().into_iter().filter(|fault| applies("AbortMultipartUpload", *fault));
+            let all = faults.flat_map(|fault| [1, FOREVER].map(|times| (fault, times)));
+            for (fault, times) in sampled(all, 5) {
+                fail_to_abort(bucket, failing, fault, times, &expected);
             }
         });
     }

@@ -1,6 +1,7 @@
 //! Whether the first line of CSV parts is a header: who says so, what is inferred, and that without one no row is lost.
 
 use crate::support::fixtures::testdata;
+use crate::support::scale::cases;
 use crate::support::scratch::{RUN, Scratch, columns, doubles, some, texts};
 use forecast_export::{HeaderMode, Options};
 use proptest::prelude::*;
@@ -362,7 +363,7 @@ fn rows(width: usize) -> impl Strategy<Value = Vec<String>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(150))]
 
     #[test]
     fn all_rows_of_parts_without_a_header_come_out_in_order(parts in prop::collection::vec(rows(2), 1..4), named: bool) {

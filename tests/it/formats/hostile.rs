@@ -2,6 +2,7 @@
 //! an error there is no output and no temporary. In this process, so that a panic is seen.
 
 use crate::support::checksums::with_checksums;
+use crate::support::scale::cases;
 use crate::support::scratch::{Scratch, parquet_file, rows};
 use arrow::array::RecordBatch;
 use forecast_export::{Error, Options};
@@ -137,7 +138,7 @@ fn footer_start(file: &[u8]) -> usize {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(300))]
 
     #[test]
     fn csv_of_any_bytes_ends_in_rows_or_an_error(parts in prop::collection::vec(hostile_csv(), 1..4)) {

@@ -1,6 +1,7 @@
 //! What holds for every table, however it is cut into parts, in whichever format, under whatever options: rows come
 //! out as they went in, in order, once each.
 
+use crate::support::scale::cases;
 use crate::support::tables::{Cell, Cut, PartFile, Table, cut, long_table, table};
 use arrow::array::cast::AsArray;
 use arrow::array::{Array, RecordBatch};
@@ -27,11 +28,6 @@ use tokio::runtime::Runtime;
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime")
 });
-
-fn cases(cases: u32) -> ProptestConfig {
-    // A failure is printed with its smallest input; no file is left beside the tests.
-    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
-}
 
 /// A place for exports and outputs: an object store in memory, or a folder.
 enum Place {

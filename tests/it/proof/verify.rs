@@ -3,6 +3,7 @@
 use crate::support::buckets::{Bucket, bucket, csv_parts, merged, part_name};
 use crate::support::fixtures::{failure, testdata};
 use crate::support::proxy::Fault;
+use crate::support::scale::cases;
 use crate::support::scratch::{RUN, Scratch};
 use crate::support::tables::{Cell, PartFile, Table, cut, table};
 use arrow::array::cast::AsArray;
@@ -127,10 +128,6 @@ fn verified(source: &[PartFile], output: &[PartFile]) -> Result<VerifyReport, Er
 
 fn formats() -> impl Strategy<Value = Format> {
     prop::sample::select(vec![Format::Csv, Format::Parquet])
-}
-
-fn cases(cases: u32) -> ProptestConfig {
-    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
 }
 
 proptest! {

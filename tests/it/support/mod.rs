@@ -9,6 +9,7 @@ pub(crate) mod fake_service;
 pub(crate) mod fixtures;
 pub(crate) mod proxy;
 pub(crate) mod ruled_s3;
+pub(crate) mod scale;
 pub(crate) mod scratch;
 pub(crate) mod servers;
 pub(crate) mod tables;

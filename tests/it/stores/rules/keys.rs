@@ -2,6 +2,7 @@
 
 use super::{HEADER, both, part, row, two_parts};
 use crate::support::ruled_s3::{RuledS3, Rules};
+use crate::support::scale::cases;
 use crate::support::scratch::Scratch;
 use proptest::prelude::*;
 
@@ -76,7 +77,7 @@ fn an_output_of_such_a_key_is_refused_before_anything_is_written() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(cases(24))]
 
     #[test]
     fn any_key_that_s3_allows_is_survived_and_read(
