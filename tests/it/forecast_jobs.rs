@@ -718,15 +718,18 @@ fn the_examples_function_answers_each_event_with_the_report_or_the_error() {
         }
     });
 
-    let program = std::path::Path::new(env!("CARGO_BIN_EXE_forecast-export"));
-    let script = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/lambda/bootstrap");
+    // A folder as Lambda unpacks it, with the program that is given away: `.ci/run`.
+    let unpacked = std::env::var_os("FORECAST_EXPORT_LAMBDA").map(std::path::PathBuf::from);
+    let program = std::path::Path::new(env!("CARGO_BIN_EXE_forecast-export")).parent();
+    let root = unpacked.as_deref().or(program).expect("a folder");
+    let example = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/lambda");
+    let script = unpacked.as_ref().unwrap_or(&example).join("bootstrap");
     let environment = bucket.command::<&str>(&[]);
-    let output = Command::new("sh")
-        .arg(script)
+    let output = Command::new(script)
         .envs(environment.get_envs().filter_map(|(name, value)| Some((name, value?))))
         .env("AWS_ENDPOINT_URL_FORECAST", &forecast.endpoint)
         .env("AWS_LAMBDA_RUNTIME_API", lambda.endpoint.trim_start_matches("http://"))
-        .env("LAMBDA_TASK_ROOT", program.parent().expect("a folder"))
+        .env("LAMBDA_TASK_ROOT", root)
         .env("NO_PROXY", "127.0.0.1")
         .env("OUTPUT", bucket.at("merged"))
         .env("FLAGS", "--to csv")
