@@ -29,7 +29,7 @@ pub struct Report {
     pub rows: Option<u64>,
     /// The columns of the output.
     pub columns: Vec<ColumnSummary>,
-    /// The digest of the rows, where the output was read again: BLAKE3 in hexadecimal digits, as `docs/DIGEST.md`
+    /// The digest of the rows, where the output was read again: BLAKE3 in hexadecimal digits, as `docs/digest.md`
     /// defines it.
     pub digest: Option<String>,
     /// The files written, in order.

@@ -1,5 +1,5 @@
 //! The digest of a table: one value for its columns and all of its rows in order, the same whatever files hold them.
-//! Takes batches, gives canonical bytes and their BLAKE3; `docs/DIGEST.md` is the definition, for others to recompute.
+//! Takes batches, gives canonical bytes and their BLAKE3; `docs/digest.md` is the definition, for others to recompute.
 
 use crate::codec::csv::{CellType, to_text};
 use crate::codec::value::Zone;

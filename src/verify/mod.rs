@@ -39,7 +39,7 @@ pub struct VerifyReport {
     pub equal: bool,
     /// Where they differ first.
     pub difference: Option<Difference>,
-    /// The digest of the rows, where they are equal: BLAKE3 in hexadecimal digits, as `docs/DIGEST.md` defines it.
+    /// The digest of the rows, where they are equal: BLAKE3 in hexadecimal digits, as `docs/digest.md` defines it.
     pub digest: Option<String>,
     /// Rows that were found equal.
     pub rows: u64,

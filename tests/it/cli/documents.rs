@@ -1,4 +1,6 @@
-//! The README and the pages of `docs/`: what they show is what is printed, and the tests that they name exist.
+//! The README and the pages of `docs/`: what they show is what is printed, the tests that they name exist, their links lead
+//! somewhere, and their pictures are up to date. `TRYCMD=overwrite`, which writes the golden files, writes what commands
+//! print into these as well.
 
 use super::utf8;
 use crate::support::fixtures::{binary, testdata};
@@ -6,8 +8,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
-/// Commands that a test run cannot run itself.
-const NOT_RUN: [&str; 3] = ["cargo test", "cargo install --path .", ".ci/run"];
+/// What a test run cannot run itself.
+const NOT_RUN: [&str; 1] = ["cargo test"];
 
 /// The README and the pages of `docs/`, in order: their names and texts.
 fn documents() -> Vec<(String, String)> {
@@ -44,25 +46,48 @@ fn commands(text: &str) -> Vec<(String, String)> {
     commands
 }
 
+/// Whether what is printed is written into the documents, rather than compared with them.
+fn overwrites() -> bool {
+    std::env::var("TRYCMD").is_ok_and(|mode| mode == "overwrite")
+}
+
 /// Runs every `console` and `sh` block of the README and of each page of `docs/`, in order, in a folder that has the
 /// test data.
 #[test]
 fn every_command_of_the_readme_prints_what_the_readme_says() {
+    let mut run = 0;
     for (name, text) in documents() {
         let commands = commands(&text);
         if name == "README.md" {
-            assert!(commands.len() >= 8, "{commands:?}");
+            assert!(commands.len() >= 7, "{commands:?}");
         }
+        run += commands.len();
         let folder = tempfile::tempdir().expect("a folder");
         std::os::unix::fs::symlink(testdata(""), folder.path().join("testdata")).expect("a link");
-        commands.iter().for_each(|(command, expected)| check(folder.path(), command, expected));
+        let mut shown = text.clone();
+        for (command, expected) in &commands {
+            let found = printed(folder.path(), command).filter(|_| expected != "*");
+            let Some(found) = found else { continue };
+            if overwrites() && untimed(&found).trim_end() != untimed(expected).trim_end() {
+                let blank = &expected[expected.trim_end().len()..];
+                let new = format!("$ {command}\n{}{blank}", found.trim_end());
+                shown = shown.replacen(&format!("$ {command}\n{expected}"), &new, 1);
+            } else {
+                assert_eq!(untimed(&found).trim_end(), untimed(expected).trim_end(), "{name}: $ {command}");
+            }
+        }
+        if shown != text {
+            std::fs::write(Path::new(env!("CARGO_MANIFEST_DIR")).join(name), shown).expect("a document");
+        }
     }
+    assert!(run >= 20, "{run} commands");
 }
 
-/// Runs a command in a folder; it must print what is expected.
-fn check(folder: &Path, command: &str, expected: &str) {
+/// Runs a command in a folder and returns what it printed; it must fail if that has an error in it, and only then. `None`
+/// for a command that a test run cannot run.
+fn printed(folder: &Path, command: &str) -> Option<String> {
     if NOT_RUN.contains(&command) {
-        return;
+        return None;
     }
     let bin = Path::new(env!("CARGO_BIN_EXE_forecast-export")).parent().expect("a folder");
     let path = format!("{}:{}", bin.display(), std::env::var("PATH").expect("a PATH"));
@@ -71,13 +96,10 @@ fn check(folder: &Path, command: &str, expected: &str) {
     let mut shell = Command::new("sh");
     shell.args(["-c", &format!("exec 2>&1; {typed}")]).current_dir(folder).env("PATH", path);
     let output = shell.output().expect("a shell");
-    let code = output.status.code().expect("no signal");
-    let mut found = if code == 0 { String::new() } else { format!("? {code}\n") };
-    found += utf8(&output.stdout);
-    if expected != "*" {
-        assert_eq!(untimed(&found).trim_end(), untimed(expected).trim_end(), "$ {command}");
-    }
-    assert!(code == 0 || expected.starts_with("? "), "$ {command}\n{found}");
+    let found = utf8(&output.stdout);
+    let fails = found.lines().any(|line| line.starts_with("error: "));
+    assert_eq!(!output.status.success(), fails, "$ {command}: {}\n{found}", output.status);
+    Some(found.to_owned())
 }
 
 /// Text without what differs from run to run: seconds.
@@ -116,5 +138,90 @@ fn every_test_that_the_readme_names_exists() {
             None => line.strip_suffix(": test") == Some(name),
         };
         assert!(utf8(&tests.stdout).lines().any(has_test), "README.md or docs/ names {name}");
+    }
+}
+
+/// What is longer, nobody reads to its end: the rest belongs into `docs/`.
+#[test]
+fn the_readme_is_short() {
+    let lines = include_str!("../../../README.md").lines().count();
+    assert!(lines <= 150, "README.md has {lines} lines");
+}
+
+/// The lines of a text that are in no block of code.
+fn prose(text: &str) -> impl Iterator<Item = &str> {
+    let mut code = false;
+    text.lines().filter(move |line| {
+        let fence = line.trim_start().starts_with("```");
+        code ^= fence;
+        !code && !fence
+    })
+}
+
+/// The anchors of a page's headings, as GitHub makes them.
+fn anchors(text: &str) -> BTreeSet<String> {
+    let heading = |line: &str| -> Option<String> {
+        let title = line.strip_prefix('#')?.trim_start_matches('#').strip_prefix(' ')?;
+        let kept = title.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+        Some(kept.collect::<String>().to_lowercase().replace(' ', "-"))
+    };
+    prose(text).filter_map(heading).collect()
+}
+
+#[test]
+fn every_link_between_documents_leads_somewhere() {
+    let clone = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let link = regex::Regex::new(r"\]\(([^)\s]+)\)").expect("a pattern");
+    let read = |name: &str| std::fs::read_to_string(clone.join(name)).expect("a text");
+    let others = ["CHANGELOG.md", "testdata/README.md"].map(|name| (name.to_owned(), read(name)));
+    let mut checked = 0;
+    for (name, text) in documents().into_iter().chain(others) {
+        let folder = clone.join(&name);
+        let folder = folder.parent().expect("a folder");
+        for found in prose(&text).flat_map(|line| link.captures_iter(line)) {
+            let target = found.extract::<1>().1[0];
+            if target.contains("://") {
+                continue;
+            }
+            let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
+            let path = if file.is_empty() { clone.join(&name) } else { folder.join(file) };
+            assert!(path.exists(), "{name} leads to {target}, which is not there");
+            let has_anchor = || anchors(&std::fs::read_to_string(&path).expect("a page")).contains(anchor);
+            assert!(anchor.is_empty() || has_anchor(), "{name} leads to {target}, which has no such heading");
+            checked += 1;
+        }
+    }
+    assert!(checked > 20, "{checked} links");
+}
+
+/// Files that are named in backquotes, by their paths in the clone.
+#[test]
+fn every_file_that_a_document_names_exists() {
+    let clone = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let named = regex::Regex::new(r"`((?:src|tests|testdata|docs|examples|benches|fuzz|\.ci)/[\w./-]*)[ `]");
+    let named = named.expect("a pattern");
+    for (name, text) in documents() {
+        for found in prose(&text).flat_map(|line| named.captures_iter(line)) {
+            let path = found.extract::<1>().1[0];
+            assert!(clone.join(path).exists(), "{name} names {path}, which is not there");
+        }
+    }
+}
+
+/// Redraws the pictures and compares; seconds may differ. Needs Python, as CI has.
+#[test]
+#[expect(clippy::print_stdout, reason = "a test that checked nothing says so")]
+fn the_pictures_of_the_readme_show_what_the_program_prints() {
+    let mut draw = Command::new("python3");
+    draw.arg("docs/pictures/draw").current_dir(env!("CARGO_MANIFEST_DIR"));
+    if !overwrites() {
+        draw.arg("--check");
+    }
+    match draw.env("FORECAST_EXPORT_BIN", env!("CARGO_BIN_EXE_forecast-export")).output() {
+        Ok(output) => assert!(output.status.success(), "{}", utf8(&output.stderr)),
+        Err(error) => {
+            assert!(std::env::var_os("CI").is_none(), "python3: {error}");
+            println!("python3 is missing: the pictures were not checked");
+        }
     }
 }

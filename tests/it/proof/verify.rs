@@ -184,7 +184,7 @@ proptest! {
     }
 }
 
-/// The digest by its definition in `docs/DIGEST.md`, from rows that the parquet crate read.
+/// The digest by its definition in `docs/digest.md`, from rows that the parquet crate read.
 fn digest_by_the_book(batch: &RecordBatch) -> String {
     let text = |bytes: &[u8]| [&(bytes.len() as u32).to_le_bytes(), bytes].concat();
     let mut all = blake3::Hasher::new();
