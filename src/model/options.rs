@@ -35,7 +35,7 @@ pub struct Options {
     pub to: Option<Format>,
     /// How output is compressed: Parquet is Snappy by default, CSV follows the extension.
     pub compression: Option<Compression>,
-    /// Rows in a row group of the output; by default 262,144, fewer where rows are long.
+    /// Rows in a row group of the output; by default 122,880, fewer if rows are long.
     pub row_group_rows: Option<u64>,
     /// Columns that get a Bloom filter in each row group of Parquet, by which readers pass over row groups that do not hold
     /// a value. It says of one value in a hundred that is not there that it may be, and more often where a row group holds
