@@ -1,27 +1,27 @@
-//! How far a run is, on standard error: a bar on a terminal, now and then a line where `--progress always` asks for it
-//! and there is none.
+//! A run's progress on standard error: a bar on a terminal; elsewhere, with `--progress always`, a line now and then.
 
 use crate::args::{Global, When};
 use crate::output;
 use forecast_export::{Event, Phase};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::io::IsTerminal;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle, TermLike};
+use std::fmt;
+use std::io::{self, IsTerminal, Write};
 
 pub(crate) enum Progress {
     Hidden,
     Bar(ProgressBar),
-    /// A log wants no control characters, and not ten lines a second: one for every tenth of the bytes.
+    /// For logs, which want neither control characters nor ten lines a second: one line for each tenth of the bytes.
     Lines {
         tenths: Option<u64>,
         phase: Phase,
-        /// The line for all bytes: rows may be counted after the last of them, so it waits for the end.
+        /// The line for 100 %. Rows may still be counted after the last byte, so it waits for the end.
         last: Option<String>,
     },
 }
 
 impl Progress {
     pub(crate) fn new(global: &Global) -> Self {
-        let is_terminal = std::io::stderr().is_terminal();
+        let is_terminal = io::stderr().is_terminal();
         match global.progress {
             When::Never => Progress::Hidden,
             When::Auto if global.quiet || !is_terminal => Progress::Hidden,
@@ -32,7 +32,7 @@ impl Progress {
 
     pub(crate) fn show(&mut self, event: &Event) {
         let Event::Progress { phase, bytes, total_bytes, rows } = event else { return };
-        // Nothing more is counted when all is written.
+        // Once everything is written, nothing more is counted.
         if *phase == Phase::Publishing {
             return;
         }
@@ -69,7 +69,7 @@ impl Progress {
         }
     }
 
-    /// Takes the bar away, or writes the last line.
+    /// Removes the bar, or writes the last line.
     pub(crate) fn finish(self) {
         match self {
             Progress::Bar(bar) => bar.finish_and_clear(),
@@ -79,7 +79,7 @@ impl Progress {
     }
 }
 
-/// What becomes of a job that is waited for.
+/// The status of a job that is waited for.
 #[cfg(feature = "forecast")]
 pub(crate) enum Waiting {
     Hidden,
@@ -92,9 +92,9 @@ pub(crate) enum Waiting {
 
 #[cfg(feature = "forecast")]
 impl Waiting {
-    /// `tells`: whether changes are told where there is no terminal.
+    /// `tells`: whether to report changes if there is no terminal.
     pub(crate) fn new(global: &Global, tells: bool) -> Self {
-        let is_terminal = std::io::stderr().is_terminal();
+        let is_terminal = io::stderr().is_terminal();
         match global.progress {
             When::Never => Waiting::Hidden,
             When::Auto if global.quiet => Waiting::Hidden,
@@ -117,7 +117,7 @@ impl Waiting {
         }
     }
 
-    /// Takes the spinner away.
+    /// Removes the spinner.
     pub(crate) fn finish(self) {
         if let Waiting::Spinner(spinner) = self {
             spinner.finish_and_clear();
@@ -127,7 +127,7 @@ impl Waiting {
 
 #[cfg(feature = "forecast")]
 fn spinner() -> ProgressBar {
-    let spinner = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10));
+    let spinner = ProgressBar::with_draw_target(None, on_one_line());
     if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed} {msg}") {
         spinner.set_style(style);
     }
@@ -136,11 +136,81 @@ fn spinner() -> ProgressBar {
 }
 
 fn bar() -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr_with_hz(10));
-    let template =
-        "{bytes:>10} of {total_bytes} [{bar:30}] {percent:>3} %  {binary_bytes_per_sec}  {msg}  {eta} left";
+    let bar = ProgressBar::with_draw_target(Some(0), on_one_line());
+    let template = "{done:>8} of {all} [{bar:30}] {percent:>3} %  {speed}  {msg}  {eta} left";
     if let Ok(style) = ProgressStyle::with_template(template) {
+        let style = style
+            .with_key("done", |state: &ProgressState, out: &mut dyn fmt::Write| {
+                let _ = out.write_str(&output::size(state.pos()));
+            })
+            .with_key("all", |state: &ProgressState, out: &mut dyn fmt::Write| {
+                let _ = out.write_str(&output::size(state.len().unwrap_or_default()));
+            })
+            .with_key("speed", |state: &ProgressState, out: &mut dyn fmt::Write| {
+                let _ = write!(out, "{}/s", output::size(state.per_sec() as u64));
+            });
         bar.set_style(style.progress_chars("=> "));
     }
     bar
+}
+
+fn on_one_line() -> ProgressDrawTarget {
+    ProgressDrawTarget::term_like_with_hz(Box::new(OneLine), 10)
+}
+
+/// A terminal on standard error of which one line is used, with the cursor at its beginning.
+///
+/// indicatif's own terminal leaves the cursor at the right edge. There the `^C` that a terminal shows for an interrupt
+/// wraps to the next line, which is then cleared in place of the bar's.
+#[derive(Debug)]
+struct OneLine;
+
+impl OneLine {
+    fn write(text: &str) -> io::Result<()> {
+        io::stderr().write_all(text.as_bytes())
+    }
+}
+
+impl TermLike for OneLine {
+    /// So wide that indicatif never counts more than one line; the terminal cuts off what does not fit.
+    fn width(&self) -> u16 {
+        u16::MAX
+    }
+
+    fn move_cursor_up(&self, _: usize) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn move_cursor_down(&self, _: usize) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn move_cursor_right(&self, _: usize) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn move_cursor_left(&self, _: usize) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn write_line(&self, text: &str) -> io::Result<()> {
+        self.write_str(text)
+    }
+
+    fn write_str(&self, text: &str) -> io::Result<()> {
+        // Blanks only fill the line up, which is clear already.
+        match text.trim().is_empty() {
+            true => Ok(()),
+            // Without wrapping, so that it stays on one line of a narrow terminal too.
+            false => OneLine::write(&format!("\x1b[?7l{text}\x1b[?7h\r")),
+        }
+    }
+
+    fn clear_line(&self) -> io::Result<()> {
+        OneLine::write("\r\x1b[2K")
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        io::stderr().flush()
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::{PATIENCE, files, make_pipe};
 use crate::support::fixtures::binary;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -133,4 +133,74 @@ fn a_reader_that_has_seen_enough_is_no_error() {
         binary().args(["man"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
     drop(child.stdout.take());
     assert_eq!(wait(&mut child).code(), Some(0));
+}
+
+/// What a terminal of 80 columns shows in the end of what was written to it.
+fn screen(written: &str) -> Vec<String> {
+    const WIDTH: usize = 80;
+    let (mut lines, mut row, mut column, mut wraps) = (vec![Vec::new()], 0, 0, true);
+    let mut characters = written.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            '\r' => column = 0,
+            '\n' => row += 1,
+            '\x1b' => {
+                assert_eq!(characters.next(), Some('['));
+                let mut sequence = String::new();
+                while !sequence.ends_with(|last: char| last.is_ascii_alphabetic()) {
+                    sequence.push(characters.next().expect("a whole sequence"));
+                }
+                match sequence.as_str() {
+                    "2K" => lines[row] = Vec::new(),
+                    "?7l" => wraps = false,
+                    "?7h" => wraps = true,
+                    other => panic!("the sequence {other:?}"),
+                }
+            }
+            shown => {
+                if column == WIDTH {
+                    (row, column) = if wraps { (row + 1, 0) } else { (row, WIDTH - 1) };
+                }
+                lines.resize_with(lines.len().max(row + 1), Vec::new);
+                let line: &mut Vec<char> = &mut lines[row];
+                line.resize(line.len().max(column + 1), ' ');
+                line[column] = shown;
+                column += 1;
+            }
+        }
+        lines.resize_with(lines.len().max(row + 1), Vec::new);
+    }
+    lines.into_iter().map(|line| line.into_iter().collect::<String>().trim_end().to_owned()).collect()
+}
+
+#[test]
+fn an_interrupt_takes_the_progress_bar_away() {
+    let folder = tempfile::tempdir().expect("a folder");
+    long_export(folder.path());
+    // The terminal shows an interrupt as `^C`, where the cursor is.
+    let merge = format!(
+        "stty cols 80 rows 24; exec {} merge long -o out/x.parquet --threads 1",
+        env!("CARGO_BIN_EXE_forecast-export")
+    );
+    let mut command = Command::new("script");
+    command.args(["-qfec", &merge, "/dev/null"]).current_dir(folder.path());
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("script");
+    let mut terminal = child.stdout.take().expect("piped");
+    let (mut written, mut buffer) = (Vec::new(), [0; 4096]);
+    let is_drawn = |written: &[u8]| {
+        let shown = screen(&String::from_utf8_lossy(written));
+        shown.last().is_some_and(|line| line.contains("MB of 69.8 MB ["))
+    };
+    while !is_drawn(&written) {
+        let length = terminal.read(&mut buffer).expect("output");
+        assert!(length > 0, "{}", String::from_utf8_lossy(&written));
+        written.extend_from_slice(&buffer[..length]);
+    }
+    let mut keyboard = child.stdin.take().expect("piped");
+    keyboard.write_all(b"\x03").expect("typed");
+    terminal.read_to_end(&mut written).expect("output");
+    assert_eq!(wait(&mut child).code(), Some(130));
+    let after = screen(&String::from_utf8_lossy(&written));
+    assert_eq!(after, ["error: stopped", ""], "{}", String::from_utf8_lossy(&written).escape_debug());
+    assert!(files(&folder.path().join("out")).is_empty());
 }
