@@ -7,6 +7,8 @@ use crate::sink::{Sink, SinkOptions, Target, publish_all};
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::{StreamExt, stream};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A file that is written to the end and waits to be published.
@@ -126,4 +128,10 @@ pub(crate) async fn abort(files: &mut [Finished]) {
 /// Publishes files, in order, or none of them.
 pub(crate) async fn publish(files: &mut [Finished]) -> Result<()> {
     publish_all(files.iter_mut().map(|file| &mut file.sink).collect()).await
+}
+
+/// The folders on local disk that were created for files, each once, the outermost first.
+pub(crate) fn made_folders(files: &[Finished]) -> Vec<String> {
+    let folders: BTreeSet<&PathBuf> = files.iter().flat_map(|file| file.sink.made_folders()).collect();
+    folders.into_iter().map(|folder| format!("{}/", folder.display())).collect()
 }

@@ -7,7 +7,7 @@ mod report;
 
 pub use report::Report;
 
-use crate::engine::{Context, Finished, abort, note_digest, write_all};
+use crate::engine::{Context, Finished, abort, made_folders, note_digest, write_all};
 use crate::model::{
     Error, Event, Phase, Progress, Result, Setting, Warning, attend, column_summaries, stopped,
 };
@@ -138,6 +138,7 @@ async fn write_and_publish(
         warnings,
         columns: column_summaries(&plan.input.schema),
         digest,
+        created_folders: made_folders(&files),
         outputs: files.into_iter().map(|file| file.file).collect(),
         up_to_date: false,
         receipt,
@@ -162,6 +163,7 @@ fn nothing_done(done: UpToDate) -> Report {
         columns: summary.columns,
         digest: done.receipt.digest.clone(),
         outputs: done.files,
+        created_folders: Vec::new(),
         up_to_date: true,
         receipt: done.receipt,
         seconds: 0.0,

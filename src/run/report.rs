@@ -34,6 +34,8 @@ pub struct Report {
     pub digest: Option<String>,
     /// The files written, in order.
     pub outputs: Vec<WrittenFile>,
+    /// The local folders that did not exist and were created for the output, the outermost first.
+    pub created_folders: Vec<String>,
     /// Whether the output was there already, as a run would write it, so that nothing was done.
     pub up_to_date: bool,
     /// What the output was made of, and how.

@@ -11,7 +11,7 @@ mod series;
 
 pub use options::{Frequency, Quantile, SampleOptions};
 
-use crate::engine::{abort, publish};
+use crate::engine::{abort, made_folders, publish};
 use crate::model::{
     ColumnSummary, Error, Event, ExistsWhy, Format, Kind, PartName, Pattern, Phase, Progress, Result,
     UsageError, WrittenFile, attend, column_summaries,
@@ -52,6 +52,8 @@ pub struct SampleReport {
     pub columns: Vec<ColumnSummary>,
     /// The parts, in order.
     pub outputs: Vec<WrittenFile>,
+    /// The local folders that did not exist and were created for the sample, the outermost first.
+    pub created_folders: Vec<String>,
     /// Seconds from start to end.
     pub seconds: f64,
 }
@@ -121,7 +123,7 @@ pub async fn sample_until(
     let parts = Parts::new(layout, options, targets, Arc::clone(&progress), stopped)?;
     let work = write_and_publish(&parts, &markers);
     progress.begin(Phase::Writing, parts.expected_bytes());
-    let outputs = attend(work, stopper, &progress, stop, &mut on_event).await?;
+    let (outputs, created_folders) = attend(work, stopper, &progress, stop, &mut on_event).await?;
     for file in &outputs {
         on_event(Event::Published { path: file.file.clone() });
     }
@@ -135,12 +137,14 @@ pub async fn sample_until(
         bytes: outputs.iter().map(|file| file.bytes).sum(),
         columns,
         outputs,
+        created_folders,
         seconds: began.elapsed().as_secs_f64(),
     })
 }
 
-/// Writes parts and markers, and brings them into sight in the order in which the service does.
-async fn write_and_publish(parts: &Parts, markers: &[Location]) -> Result<Vec<WrittenFile>> {
+/// Writes parts and markers, and publishes them in the order in which the service does. Returns the parts, and the
+/// folders that were created.
+async fn write_and_publish(parts: &Parts, markers: &[Location]) -> Result<(Vec<WrittenFile>, Vec<String>)> {
     let mut files = parts.write().await?;
     for target in markers {
         match marker(target).await {
@@ -154,7 +158,8 @@ async fn write_and_publish(parts: &Parts, markers: &[Location]) -> Result<Vec<Wr
     }
     publish(&mut files).await?;
     let is_marker = |file: &WrittenFile| markers.iter().any(|marker| marker.to_string() == file.file);
-    Ok(files.into_iter().map(|file| file.file).filter(|file| !is_marker(file)).collect())
+    let folders = made_folders(&files);
+    Ok((files.into_iter().map(|file| file.file).filter(|file| !is_marker(file)).collect(), folders))
 }
 
 /// Refuses parts that exist, and such as would stay beside the new ones; returns the markers that are still to be made.

@@ -22,7 +22,6 @@ pub(super) const SUFFIX: &str = ".forecast-export.tmp";
 #[derive(Debug)]
 pub(super) struct Folder {
     path: PathBuf,
-    /// Those that did not exist before, the outermost first.
     made: Vec<PathBuf>,
     /// Locked, where the file system can do that.
     _lock: Option<File>,
@@ -50,6 +49,11 @@ impl Folder {
         open.retain(|_, folder| folder.strong_count() > 0);
         open.insert(name, Arc::downgrade(&folder));
         Ok(folder)
+    }
+
+    /// The folders that did not exist before, the outermost first.
+    pub(super) fn made(&self) -> &[PathBuf] {
+        &self.made
     }
 
     /// Brings names to rest: those in the folder, and its own where it was made. Not every file system can do that, and

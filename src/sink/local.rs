@@ -244,6 +244,11 @@ impl LocalSink {
         again.find(|file| file.temporary().is_some_and(is_in_other_case)).map(|file| file.shown.clone())
     }
 
+    /// The folders that were created for this file, the outermost first.
+    pub(crate) fn made_folders(&self) -> &[PathBuf] {
+        self.folder.as_ref().map_or(&[], |folder| folder.made())
+    }
+
     pub(crate) fn abort(&mut self) {
         self.file = None;
         self.temporary = None;

@@ -31,7 +31,7 @@ use chrono::{DateTime, Utc};
 use std::fs::File;
 use std::io::Write;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// What is there of a file that is being written.
@@ -226,6 +226,14 @@ impl Sink {
     /// better than a look before a rename.
     pub(crate) fn came_after_a_look(&self) -> bool {
         matches!(self, Sink::Local(sink) if sink.came_after_a_look())
+    }
+
+    /// The folders on local disk that were created for the file, the outermost first.
+    pub(crate) fn made_folders(&self) -> &[PathBuf] {
+        match self {
+            Sink::Local(sink) => sink.made_folders(),
+            Sink::Object(_) | Sink::Staged(_) | Sink::Server(_) | Sink::Stream(_) => &[],
+        }
     }
 
     /// Whether it ends up on local disk.

@@ -271,6 +271,7 @@ async fn carry_out(
         for warning in &report.warnings {
             output::note(&format!("warning: {}", warning.named(flag)));
         }
+        output::created(&report.created_folders);
     }
     if global.json {
         return output::json(&report);
@@ -314,6 +315,9 @@ async fn sample(global: &Global, args: &SampleArgs, stop: &Stop) -> Result<(), F
     let written = sample_until(&folder, &args.options(), stop.asked(), |event| progress.show(&event)).await;
     progress.finish();
     let report = written?;
+    if !global.quiet {
+        output::created(&report.created_folders);
+    }
     if global.json {
         return output::json(&report);
     }

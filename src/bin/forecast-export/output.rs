@@ -31,6 +31,16 @@ pub(crate) fn note(text: &str) {
     let _ = writeln!(std::io::stderr(), "{}", multiline_safe(&without_secrets(text.trim_end())));
 }
 
+/// Says which folders were created, by the innermost of each: one of them may be a typing error.
+pub(crate) fn created(folders: &[String]) {
+    for folder in folders {
+        let is_above = |other: &String| other != folder && other.starts_with(folder.as_str());
+        if !folders.iter().any(is_above) {
+            note(&format!("note: created the folder {folder}"));
+        }
+    }
+}
+
 /// Escapes control characters, line ends excepted.
 pub(crate) fn multiline_safe(text: &str) -> String {
     text.split('\n').map(|line| Escaped(line).to_string()).collect::<Vec<_>>().join("\n")

@@ -17,7 +17,8 @@ fn missing_folders_are_made_and_modes_follow_the_umask() {
         [("022", 0o644, 0o755), ("027", 0o640, 0o750), ("002", 0o664, 0o775)]
     {
         let script = format!(
-            "umask {umask}; \"$0\" merge \"$1\" -q -o {umask}/a/b/sales.csv && \"$0\" convert \"$1\" -q -o {umask}/c/d/"
+            "umask {umask}; \"$0\" merge \"$1\" -q -o {umask}/a/b/sales.csv && \"$0\" convert \"$1\" -q -o \
+             {umask}/c/d/"
         );
         let bin = env!("CARGO_BIN_EXE_forecast-export");
         let mut shell = Command::new("sh");
@@ -33,6 +34,44 @@ fn missing_folders_are_made_and_modes_follow_the_umask() {
         assert_eq!(mode(&made.join("a/b/sales.csv.receipt.json")), file_mode);
         assert_eq!(std::fs::read_dir(made.join("a/b")).expect("a folder").count(), 2);
     }
+}
+
+#[test]
+fn folders_that_were_created_are_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let run = |arguments: &str| {
+        let mut command = binary();
+        command.args(arguments.split(' ')).current_dir(folder.path()).output().expect("it starts")
+    };
+    let said = |arguments: &str| {
+        let output = run(arguments);
+        assert!(output.status.success(), "{arguments}: {output:?}");
+        utf8(&output.stderr).to_owned()
+    };
+    let created = |name: &str| format!("note: created the folder {name}\n");
+    std::fs::create_dir(folder.path().join("there")).expect("a folder");
+    for (command, name) in [
+        ("sample in --items 2 --steps 2 --parts 2", "in/"),
+        ("sample tested --kind backtest-accuracy --items 2 --parts 2", "tested/accuracy-metrics-values/"),
+        ("merge in -o there/exports/2026/x.csv", "there/exports/2026/"),
+        ("merge in -o typo/x.parquet", "typo/"),
+        ("convert in -o there/parts/", "there/parts/"),
+    ] {
+        let first = said(command);
+        assert_eq!(first.matches(&created(name)).count(), 1, "{command}: {first}");
+        assert_eq!(first.matches("created the folder").count(), 1, "{command}: {first}");
+        let again = said(&format!("{command} --overwrite"));
+        assert!(!again.contains("created the folder"), "{command}: {again}");
+    }
+    assert_eq!(said("merge in -o quiet/a/x.csv -q"), "");
+    let json = run("merge in -o json/a/x.csv --json");
+    let report: serde_json::Value = serde_json::from_slice(&json.stdout).expect("a document");
+    assert_eq!(report["created_folders"], serde_json::json!(["json/", "json/a/"]));
+    assert!(!said("merge in -o there/x.csv").contains("created the folder"));
+    // What was created for a run that fails is removed, so there is nothing to name.
+    let failed = run("merge in -o failed/a/x.parquet --type p50=date");
+    assert_eq!(failed.status.code(), Some(5), "{failed:?}");
+    assert!(!utf8(&failed.stderr).contains("created the folder") && !folder.path().join("failed").exists());
 }
 
 #[test]
