@@ -35,7 +35,7 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Writes the rows; gives how many there were.
+/// Writes the rows; returns how many there were.
 async fn write(place: &str, columns: Option<Vec<String>>) -> Result<u64, Box<dyn std::error::Error>> {
     let mut wanted = Query::default();
     wanted.columns = columns;

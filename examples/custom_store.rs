@@ -87,7 +87,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let store = Arc::new(Counting::default());
     for entry in std::fs::read_dir(&folder)? {
         let entry = entry?;
-        let name = entry.file_name().into_string().map_err(|name| format!("{name:?} is no text"))?;
+        let name = entry.file_name().into_string().map_err(|name| format!("{name:?} is not text"))?;
         store.put(&Path::from(format!("exports/{name}")), std::fs::read(entry.path())?.into()).await?;
     }
 

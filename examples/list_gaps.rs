@@ -27,7 +27,7 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Prints every run; gives the number of parts that are missing.
+/// Prints every run; returns the number of missing parts.
 async fn list(place: &str) -> Result<u64> {
     let mut options = InventoryOptions::default();
     options.names_only = true;

@@ -22,7 +22,7 @@ async fn main() -> ExitCode {
         return ExitCode::from(2);
     };
     let Ok(least) = least.parse() else {
-        eprintln!("error: {least} is no number");
+        eprintln!("error: {least} is not a number");
         return ExitCode::from(2);
     };
     match sums(place, quantile, least).await {

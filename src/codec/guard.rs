@@ -13,7 +13,7 @@ pub(crate) fn guard<T, E: Display>(work: impl FnOnce() -> Result<T, E>) -> Resul
     match catch_unwind(AssertUnwindSafe(work)) {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(error.to_string()),
-        Err(panic) => Err(format!("the decoder gave up: {}", panic_text(&*panic))),
+        Err(panic) => Err(format!("the decoder failed: {}", panic_text(&*panic))),
     }
 }
 

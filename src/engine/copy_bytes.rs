@@ -90,7 +90,7 @@ impl<T: Send + 'static, F: FnMut(&Chunk, u64) -> Result<T> + Send + 'static> Wor
         let mut lines = Vec::with_capacity(chunk.segments.len());
         for segment in &chunk.segments {
             let Contents::Csv { layout, .. } = &self.input.parts[segment.part].contents else {
-                return Err(Error::Internal("text of a part that is no CSV".into()));
+                return Err(Error::Internal("text of a part that is not CSV".into()));
             };
             let text = &chunk.bytes()[segment.range.clone()];
             match count_rows(text, layout, &mut self.ends) {

@@ -82,7 +82,7 @@ async fn write_text(context: &Context, merge: &ServerMerge, sink: &mut Sink) -> 
 async fn read_small(context: &Context, part: usize) -> Result<(Vec<Bytes>, u64)> {
     let planned = &context.input.parts[part];
     let Contents::Csv { head, layout } = &planned.contents else {
-        return Err(Error::Internal("text of a part that is no CSV".into()));
+        return Err(Error::Internal("text of a part that is not CSV".into()));
     };
     let text = match &head.whole {
         Some(whole) => whole.slice(head.body as usize..),

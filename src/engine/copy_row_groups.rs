@@ -99,7 +99,7 @@ pub(super) async fn reencode(
 pub(super) async fn with_page_index(context: &Context, part: usize) -> Result<Arc<ParquetMetaData>> {
     let planned: &PlannedPart = &context.input.parts[part];
     let Some(metadata) = planned.parquet() else {
-        return Err(Error::Internal("row groups of a part that is no Parquet".into()));
+        return Err(Error::Internal("row groups of a part that is not Parquet".into()));
     };
     let has_index = metadata
         .row_groups()
@@ -210,7 +210,7 @@ async fn check_rows(
     let PlannedPart { object, contents: Contents::Parquet { footer, shape }, .. } =
         &context.input.parts[part]
     else {
-        return Err(Error::Internal("row groups of a part that is no Parquet".into()));
+        return Err(Error::Internal("row groups of a part that is not Parquet".into()));
     };
     let (input, footer, view) = (Arc::clone(&context.input), footer.metadata(), Arc::clone(&shape.carried));
     let (budget, runtime) = (context.budget, tokio::runtime::Handle::current());

@@ -19,7 +19,7 @@ const WINDOW_BYTES: u64 = 1024 * 1024;
 
 /// The error of a page that has so many bytes before compression.
 pub(super) fn too_large(object: &Object, size: u64) -> DataError {
-    let problem = format!("a page of {size} bytes: at most 256 MiB are read at once");
+    let problem = format!("a page has {size} bytes, and the limit is 256 MiB");
     Error::data(DataErrorKind::TooLarge, &object.url, problem).remedy(Remedy::SmallerPages)
 }
 

@@ -45,7 +45,7 @@ pub(crate) fn encoder(input: &Input, codec: Codec) -> Result<Encoder> {
     if let Some(column) = &carried.not_encoded {
         let file = input.parts.iter().find(|part| part.footer().is_some());
         let file = file.map_or("", |part| part.object.url.as_str());
-        let problem = "the nested type is one that can be copied, but not encoded anew";
+        let problem = "this nested type can be copied but not re-encoded";
         let error = Error::data(DataErrorKind::Unsupported, file, problem);
         return Err(error.column(column).remedy(Remedy::CopyUnchanged).into());
     }
@@ -197,7 +197,7 @@ impl<T: Send + 'static, F: FnMut(&mut Decoder) -> Result<T> + Send + 'static> Wo
         for segment in &chunk.segments {
             let part = &self.input.parts[segment.part];
             let Contents::Csv { layout, .. } = &part.contents else {
-                return Err(Error::Internal("text of a part that is no CSV".into()));
+                return Err(Error::Internal("text of a part that is not CSV".into()));
             };
             let text = &chunk.bytes()[segment.range.clone()];
             let before = self.decoder.rows();

@@ -1,4 +1,4 @@
-//! The names of export jobs: takes an ARN apart and says which kind of job it names.
+//! ARNs of export jobs: parses an ARN and determines which kind of job it names.
 
 use crate::model::{ArnProblem, Error, Result, UsageError};
 
@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;
 
-/// The longest ARN that Forecast takes.
+/// The longest ARN that Forecast accepts.
 const LONGEST: usize = 256;
 
 /// The four jobs that export something.
@@ -64,17 +64,17 @@ pub struct JobArn {
 }
 
 impl JobArn {
-    /// Whether a text is meant to be an ARN. A file of such a name can be written `./arn:...`.
+    /// Whether a text is meant as an ARN. A file of such a name can be written as `./arn:...`.
     pub fn looks_like(text: &str) -> bool {
         text.starts_with("arn:")
     }
 
-    /// The region of the job, where it is described.
+    /// The region of the job, where it can be described.
     pub fn region(&self) -> &str {
         &self.region
     }
 
-    /// The last segment: the job's name, as far as the ARN tells it.
+    /// The last segment: the job's name, as far as the ARN tells.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -157,13 +157,13 @@ mod tests {
         let long = format!("arn:aws:forecast:r:1:forecast-export-job/{}", "x".repeat(250));
         for (text, says) in [
             ("arn:aws:s3:::bucket", "of s3, not of forecast"),
-            ("arn:aws:forecast:us-east-1:1:forecast/x", "names a forecast, which exports nothing"),
-            ("arn:aws:forecast:us-east-1:1:forecast-export-job", "is no ARN"),
-            ("arn:aws:forecast:us-east-1:1:forecast-export-job/a/", "is no ARN"),
-            ("arn:aws:forecast:evil.example/:1:forecast-export-job/a/b", "is no ARN"),
-            ("arn:aws:forecast::1:forecast-export-job/a/b", "is no ARN"),
-            ("arn:aws:forecast:us-east-1:1:forecast-export-job/a/b\n", "is no ARN"),
-            ("arn:", "is no ARN"),
+            ("arn:aws:forecast:us-east-1:1:forecast/x", "names a forecast, which does not export anything"),
+            ("arn:aws:forecast:us-east-1:1:forecast-export-job", "is not the ARN"),
+            ("arn:aws:forecast:us-east-1:1:forecast-export-job/a/", "is not the ARN"),
+            ("arn:aws:forecast:evil.example/:1:forecast-export-job/a/b", "is not the ARN"),
+            ("arn:aws:forecast::1:forecast-export-job/a/b", "is not the ARN"),
+            ("arn:aws:forecast:us-east-1:1:forecast-export-job/a/b\n", "is not the ARN"),
+            ("arn:", "is not the ARN"),
             (&long, "longer than"),
         ] {
             match text.parse::<JobArn>() {

@@ -1,5 +1,5 @@
-//! Columns by name and type: which names Forecast gives to times, quantiles, metrics and scores, what kind of export a
-//! header belongs to, and how a type is written in summaries and receipts.
+//! Rules on columns by name and type: which names Forecast uses for times, quantiles, metrics and scores, which kind of
+//! export a header belongs to, and how summaries and receipts write a type.
 
 use super::kind::Kind;
 use arrow::datatypes::{DataType, Field, Schema};
@@ -35,7 +35,7 @@ pub(crate) fn is_metric(name: &str) -> bool {
         || (bare.starts_with("wQL[") && bare.ends_with(']'))
 }
 
-/// What the columns say an export holds, where names and folders cannot tell.
+/// The kind of export according to its columns, for when names and folders cannot tell.
 pub(crate) fn kind_of(header: &[String], named: Kind) -> Kind {
     if named != Kind::Forecast {
         return named;
@@ -54,7 +54,7 @@ pub(crate) fn kind_of(header: &[String], named: Kind) -> Kind {
     }
 }
 
-/// The key under which a field says what its Arrow type does not: that it is a [`UUID`], for example.
+/// The metadata key under which a field says what its Arrow type does not, such as that it is a [`UUID`].
 pub(crate) const MEANING_KEY: &str = "PARQUET:logical_type";
 pub(crate) const UUID: &str = "UUID";
 
@@ -88,7 +88,7 @@ pub(crate) fn column_summaries(schema: &Schema) -> Vec<ColumnSummary> {
         .collect()
 }
 
-/// A type in the words of `--type` where it has them, else in Arrow's.
+/// A type by its name in `--type` if it has one, else by Arrow's name.
 pub(crate) fn type_name(field: &Field) -> String {
     use arrow::datatypes::{IntervalUnit, TimeUnit};
     let unit = |unit: &TimeUnit| match unit {

@@ -1,4 +1,4 @@
-//! In which ways the text of CSV may be written.
+//! The ways in which CSV may be written.
 
 use super::error::{Error, Result};
 use super::usage::UsageError;
@@ -11,8 +11,8 @@ use std::str::FromStr;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum HeaderMode {
-    /// Where the parts themselves tell: the first line holds nothing but names, and parts share it or a column below it holds
-    /// nothing but numbers, dates or booleans. Else it is an error.
+    /// Decide from the parts: there is a header if the first line holds only names and either other parts share it or a
+    /// column below it holds only numbers, dates or booleans. Otherwise it is an error.
     Auto,
     /// The first line of each part names the columns.
     Yes,
@@ -37,12 +37,12 @@ impl FromStr for HeaderMode {
     }
 }
 
-/// How a quote stands within a quoted cell of CSV.
+/// How a quote is written within a quoted cell of CSV.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Quotes {
-    /// Twice, and a backslash is a character like any other.
+    /// Doubled; a backslash is an ordinary character.
     Doubled,
-    /// Twice or behind a backslash: the writer's settings decide, and they are not known. So a cell in which it makes a
-    /// difference is refused.
+    /// Doubled or after a backslash, depending on the writer's settings, which are not known. So a cell in which it
+    /// makes a difference is refused.
     MayBeEscaped,
 }

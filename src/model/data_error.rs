@@ -1,4 +1,4 @@
-//! Where and why the contents of a part are wrong.
+//! An error in the contents of a part: where it is, and what is wrong.
 
 use super::escaped::Escaped;
 use super::named::Named;
@@ -7,7 +7,7 @@ use super::setting::{Setting, SettingName};
 use serde::Serialize;
 use std::fmt;
 
-/// Where and why the contents of a part are wrong.
+/// An error in the contents of a part: where it is, and what is wrong.
 ///
 /// Shown as `FILE, line N, row N, column NAME: PROBLEM: "VALUE"; REMEDY`, leaving out what is not known.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -23,7 +23,7 @@ pub struct DataError {
     pub column: Option<String>,
     /// The cell's text, cut to 80 characters.
     pub value: Option<String>,
-    /// What is wrong, to be told apart.
+    /// What is wrong, as a case to match on.
     pub kind: DataErrorKind,
     /// What is wrong, in words.
     pub problem: String,
@@ -48,27 +48,27 @@ pub enum DataErrorKind {
     Damaged,
     /// A Parquet file is encrypted.
     Encrypted,
-    /// A record or a page is larger than is read at once.
+    /// A record or a page is larger than the limit.
     TooLarge,
-    /// No part has a header, so the columns are unknown; or what stands in its place is none.
+    /// No part has a header, so the columns are unknown; or the first line is not one.
     NoHeader,
     /// Two columns of a part have the same name.
     DuplicateColumn,
-    /// Parts have other columns, another order of columns, or other types.
+    /// Parts differ in their columns, in the order of these, or in types.
     SchemasDiffer,
     /// Parts end their lines differently.
     LineEndsDiffer,
     /// The file is not of the format that its name promises.
     NotTheFormat,
-    /// The text parts its cells, or writes quotes within them, in a way that is not read.
+    /// The text separates its cells, or quotes within them, in a way that is not supported.
     OtherDialect,
     /// The part was changed, removed or added while the run was read.
     Changed,
     /// The output cannot hold the type or the value, or the type cannot be compared.
     Unsupported,
-    /// A value would change where it is given the asked type.
+    /// A value would change if it were given the requested type.
     ValueLost,
-    /// A point in time lies outside the range that the output or the comparison has.
+    /// A point in time is outside the range of the output or the comparison.
     OutOfRange,
 }
 
@@ -162,7 +162,8 @@ mod tests {
             .remedy(Remedy::KeepAsText { column: "p50".into() });
         assert_eq!(
             error.to_string(),
-            "x_part0.csv, line 7, column p50: not a number: \"abc\\u{1b}[31m\"; types p50=string keeps every value"
+            "x_part0.csv, line 7, column p50: not a number: \"abc\\u{1b}[31m\"; use types p50=string to \
+             keep every value"
         );
     }
 

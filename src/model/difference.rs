@@ -4,7 +4,7 @@ use super::escaped::Escaped;
 use serde::Serialize;
 use std::fmt;
 
-/// The first place where an output and its source differ. Its `Display` is what people are told.
+/// The first place where an output and its source differ. Its `Display` is the sentence for people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Difference {
@@ -14,7 +14,7 @@ pub struct Difference {
     pub row: Option<u64>,
     /// The part of the source; `None` where the source has ended.
     pub part: Option<String>,
-    /// The row within the part, from 1; a header is no row.
+    /// The row within the part, from 1; a header does not count.
     pub part_row: Option<u64>,
     /// The file of the output; `None` where the output has ended.
     pub file: Option<String>,
@@ -49,7 +49,7 @@ pub enum DifferenceKind {
     Metadata,
 }
 
-/// A cell for people: cut, escaped, in quotes; null without.
+/// A cell for people: cut, escaped and in quotes; null has no quotes.
 struct Shown<'a>(&'a Option<String>);
 
 impl fmt::Display for Shown<'_> {
@@ -75,12 +75,12 @@ impl fmt::Display for Difference {
             DifferenceKind::Columns => {
                 let column_of = |value: &Option<String>| match value {
                     Some(text) => Escaped(text).to_string(),
-                    None => "no column".to_owned(),
+                    None => "missing".to_owned(),
                 };
                 write!(
                     f,
-                    "column {column}: {} in {part} and {} in {file}; read the source with the options the output \
-                     was written with",
+                    "column {column}: {} in {part} and {} in {file}; read the source with the options the \
+                     output was written with",
                     column_of(&self.source_value),
                     column_of(&self.output_value)
                 )
@@ -100,8 +100,8 @@ impl fmt::Display for Difference {
             ),
             DifferenceKind::Metadata => write!(
                 f,
-                "all rows are equal, but of the metadata under the key \"{}\" parts such as {part} make {} and {file} \
-                 has {}",
+                "all rows are equal, but for the metadata key \"{}\" parts such as {part} ask for {} and \
+                 {file} has {}",
                 name(&self.key),
                 Shown(&self.source_value),
                 Shown(&self.output_value)
@@ -114,7 +114,7 @@ impl fmt::Display for Difference {
             }
             DifferenceKind::RowExtra => write!(
                 f,
-                "row {row} is too many: it is in {file}, row {}, and the source ends before it",
+                "row {row} is extra: it is in {file}, row {}, and the source ends before it",
                 self.file_row.unwrap_or(0)
             ),
         }

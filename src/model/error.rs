@@ -1,9 +1,9 @@
 //! The one error type of the library.
 //!
-//! Variants are cut by what the user must do about them, which is also how the command line chooses its exit
-//! code. What went wrong is data down to the last field: sentences are made of it in one place for each variant, with
-//! the names that whoever shows them has for settings. Text that came out of a file or a store is escaped before it is
-//! shown, so that a cell cannot drive a terminal.
+//! Variants are divided by what the user must do about them, which is also how the command line chooses its exit code.
+//! What went wrong is data down to the last field. Each variant makes its sentence in one place, with the caller's
+//! names for settings. Text from a file or a store is escaped before it is shown, so that a cell cannot control a
+//! terminal.
 
 use super::data_error::{DataError, DataErrorKind};
 use super::difference::Difference;
@@ -31,8 +31,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// What went wrong, by what the user must do about it.
 ///
-/// Its `Display` is a sentence that calls settings by the names they have in this library; [`Error::named`] shows it
-/// with other names. [`source`](StdError::source) is what a store or the system said.
+/// Its `Display` is a sentence that uses this library's names for settings; [`Error::named`] shows it with other names.
+/// [`source`](StdError::source) is what a store or the system said.
 ///
 /// ```
 /// use forecast_export::{Error, ExistsWhy, Location, Options, Output, Setting, plan, run};
@@ -64,8 +64,8 @@ pub enum Error {
     /// There is nothing at the source: no such bucket, folder, job or run, or no part files in it.
     NotFound(NotFound),
 
-    /// The parts that were found are not one complete, unambiguous run: gaps, duplicates, several runs or jobs; or the
-    /// export job is not done.
+    /// The parts found are not one complete, unambiguous run (gaps, duplicates, several runs or jobs), or the export
+    /// job is not done.
     Incomplete(Incomplete),
 
     /// The contents of a part are wrong, or parts disagree.
@@ -74,7 +74,7 @@ pub enum Error {
     /// The output does not hold exactly the source's rows.
     Different(Box<Difference>),
 
-    /// The output is already there, and is not to be replaced.
+    /// The output already exists and must not be replaced.
     OutputExists(Box<OutputExists>),
 
     /// Access was refused, by a store or by the file system.
@@ -85,9 +85,9 @@ pub enum Error {
         object: String,
         /// What the store or system said.
         reason: String,
-        /// What helps, where that is known.
+        /// What helps, if that is known.
         remedy: Option<Remedy>,
-        /// The store's or the system's own error, where there is one.
+        /// The store's or the system's own error, if there is one.
         source: Option<Arc<dyn StdError + Send + Sync>>,
     },
 
@@ -99,9 +99,9 @@ pub enum Error {
         object: String,
         /// What the store said.
         reason: String,
-        /// What helps, where that is known.
+        /// What helps, if that is known.
         remedy: Option<Remedy>,
-        /// The store's own error, where there is one.
+        /// The store's own error, if there is one.
         source: Option<Arc<dyn StdError + Send + Sync>>,
     },
 
@@ -115,7 +115,7 @@ pub enum Error {
         source: Arc<std::io::Error>,
     },
 
-    /// The run was told to stop; everything it had begun was cleared away.
+    /// The run was told to stop; everything it had begun was cleaned up.
     Stopped,
 
     /// A defect of this program: please report it.
@@ -140,8 +140,8 @@ impl Error {
         self.with_names(name)
     }
 
-    /// The exit code of the command line: 2 for a request that makes no sense, 3 where nothing was found, 4 for a run that
-    /// is not whole, 5 for data, 6 for a difference, 7 for an output that exists, 8 for a store; else 1.
+    /// The exit code of the command line: 2 for a request that makes no sense, 3 if nothing was found, 4 for an
+    /// incomplete run, 5 for bad data, 6 for a difference, 7 for an output that exists, 8 for a store; otherwise 1.
     pub fn code(&self) -> u8 {
         match self {
             Error::Usage(_) => 2,
@@ -172,7 +172,7 @@ impl Error {
         }
     }
 
-    /// The case within the variant, where it has several, and what is known of it.
+    /// The case within the variant, if it has several, and what is known about it.
     fn case_and_fields(&self) -> serde_json::Result<(Option<String>, Value)> {
         let found = match self {
             Error::Usage(error) => serde_json::to_value(error)?,
@@ -218,18 +218,18 @@ impl Error {
         }
     }
 
-    /// What ended in a panic: a limit of the system that a library does not take for an error, else a defect.
+    /// Turns a panic into an error: either a system limit at which some library panics, or a defect.
     pub fn from_panic(doing: &'static str, panic: &(dyn Any + Send)) -> Self {
         match Limit::of_panic(panic) {
             Some(limit) => {
                 let source = Arc::new(std::io::Error::other(limit));
                 Error::Io { doing, object: "the work".to_owned(), source }
             }
-            None => Error::Internal(format!("{doing} ended early: {}", panic_text(panic))),
+            None => Error::Internal(format!("{doing} stopped unexpectedly: {}", panic_text(panic))),
         }
     }
 
-    /// A limit of the system, where that is behind the failure of something else.
+    /// An error about a system limit, if one caused the given failure.
     pub(crate) fn of_limit(
         doing: &'static str,
         object: &str,
@@ -249,21 +249,21 @@ impl Error {
         DataError::new(kind, file, problem)
     }
 
-    /// An output that is there already.
+    /// The error for an output that already exists.
     pub(crate) fn exists(path: impl Into<String>, why: ExistsWhy) -> Self {
         Error::OutputExists(Box::new(OutputExists::new(path, why)))
     }
 }
 
 impl Named for Error {
-    /// Nothing secret is in it: much of it is what servers said and users handed over.
+    /// Without secrets: much of the text comes from servers and users.
     fn write(&self, f: &mut fmt::Formatter<'_>, name: SettingName) -> fmt::Result {
         let sentence = Sentence(self).with_names(name).to_string();
         f.write_str(&redacted(&sentence))
     }
 }
 
-/// An error's sentence as it is.
+/// An error's sentence with any secrets still in it.
 struct Sentence<'a>(&'a Error);
 
 impl Named for Sentence<'_> {
@@ -312,7 +312,7 @@ impl fmt::Display for Error {
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         match self {
-            // Their sentences are the error's own.
+            // Their sentences are already the error's own.
             Error::Usage(error) => error.source(),
             Error::NotFound(error) => error.source(),
             Error::Incomplete(error) => error.source(),
@@ -325,8 +325,9 @@ impl StdError for Error {
     }
 }
 
-/// `code`, `kind` and `message`, which are [`Error::code`], [`Error::kind`] and the `Display`; `case` within the kind where it
-/// has several, as a word such as `no-such-column`; and `fields`, which are those of the case. Nothing secret is in it.
+/// `code`, `kind` and `message`, which are [`Error::code`], [`Error::kind`] and the `Display`; `case` within the kind
+/// if it has several, as a word such as `no-such-column`; and `fields`, which are those of the case. It contains no
+/// secrets.
 impl Serialize for Error {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let (case, mut fields) = self.case_and_fields().map_err(serde::ser::Error::custom)?;
@@ -396,7 +397,7 @@ mod tests {
         };
         let said = "looking for the region of s3://b: the service failed: S3 answered with status 500";
         assert_eq!(error(None).to_string(), said);
-        assert_eq!(error(Some(Remedy::NameRegion)).to_string(), format!("{said}; region names it"));
+        assert_eq!(error(Some(Remedy::NameRegion)).to_string(), format!("{said}; name it with region"));
         let denied = Error::Denied {
             doing: "looking for",
             object: "AWS credentials".into(),
@@ -406,8 +407,8 @@ mod tests {
         };
         assert_eq!(
             denied.to_string(),
-            "looking for AWS credentials: access denied: there are none; profile names a profile, no_sign_request \
-             reads public buckets"
+            "looking for AWS credentials: access denied: there are none; use profile to name a profile, or \
+             no_sign_request for public buckets"
         );
     }
 
@@ -430,15 +431,16 @@ mod tests {
         let panicked = |text: &str| Error::from_panic("running", &text.to_owned()).to_string();
         assert_eq!(
             panicked("OS can't spawn worker thread: x"),
-            "running the work: no more threads can be started; raise the number of processes (ulimit -u), or end others"
+            "running the work: no more threads can be started; raise the limit on processes (ulimit -u), or \
+             stop other processes"
         );
         assert_eq!(
             panicked("index out of bounds"),
-            "internal error: running ended early: index out of bounds; please report it"
+            "internal error: running stopped unexpectedly: index out of bounds; please report it"
         );
         let full = Error::io("reading", "x.csv", std::io::Error::from_raw_os_error(24)).to_string();
         assert!(
-            full.ends_with("; raise the number of open files (ulimit -n), or use fewer threads"),
+            full.ends_with("; raise the limit on open files (ulimit -n), or use fewer threads"),
             "{full}"
         );
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Bidirectional overrides can make a name read as another one: as bad as an escape sequence.
+/// Bidirectional overrides can make one name look like another, which is as bad as an escape sequence.
 pub(crate) fn is_override(c: char) -> bool {
     matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

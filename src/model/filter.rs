@@ -1,4 +1,4 @@
-//! Which rows are wanted: a condition on columns, as plain data.
+//! A condition that selects rows by their columns, as plain data.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use std::fmt;
@@ -6,8 +6,8 @@ use std::ops::Not;
 
 /// A condition on the columns of a row.
 ///
-/// Conditions have the three values of SQL: a comparison with a null is neither true nor false, and only rows of which the
-/// condition is true are read. Each is built from [`column()`](crate::column()):
+/// Conditions have SQL's three values: a comparison with null is neither true nor false, and only rows for which the
+/// condition is true are read. Build one from [`column()`](crate::column()):
 ///
 /// ```
 /// use forecast_export::column;
@@ -19,7 +19,7 @@ use std::ops::Not;
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Filter {
-    /// The value is so compared with another.
+    /// The value compares like this with another.
     Compare {
         /// The column's name.
         column: String,
@@ -32,7 +32,7 @@ pub enum Filter {
     In {
         /// The column's name.
         column: String,
-        /// The values; where there are none the condition is false, of nulls too.
+        /// The values. If there are none, the condition is false, for nulls too.
         values: Vec<Literal>,
     },
     /// The value is neither less than the one nor greater than the other.
@@ -44,12 +44,12 @@ pub enum Filter {
         /// The greatest value.
         highest: Literal,
     },
-    /// There is no value. Never null itself.
+    /// The value is null. This condition itself is never null.
     IsNull {
         /// The column's name.
         column: String,
     },
-    /// Every one of these is true; so it is where there are none.
+    /// All of these are true; also true if there are none.
     All(Vec<Filter>),
     /// One of these is true.
     Any(Vec<Filter>),
@@ -59,9 +59,9 @@ pub enum Filter {
 
 /// How two values are compared.
 ///
-/// Text by its bytes, which is by code points; numbers by what they are, whether whole or doubles, without rounding; dates
-/// and points in time by the calendar; `false` before `true`. Both zeros are equal. NaN is neither less, nor greater, nor
-/// equal to anything, itself included.
+/// Text compares by its bytes, which is by code points; numbers by their exact value, whether whole or doubles, without
+/// rounding; dates and points in time by the calendar; `false` before `true`. Both zeros are equal. NaN is neither
+/// less, nor greater, nor equal to anything, itself included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Comparison {
     /// `=`
@@ -78,8 +78,8 @@ pub enum Comparison {
     GreaterOrEqual,
 }
 
-/// A value that a column is compared with: text with text; whole numbers and doubles with numbers; dates with dates and
-/// points in time; points in time with such; booleans with booleans.
+/// A value to compare a column with: text with text; whole numbers and doubles with numbers; dates with dates and
+/// points in time; points in time with points in time; booleans with booleans.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Literal {
@@ -89,15 +89,15 @@ pub enum Literal {
     Integer(i64),
     /// A double.
     Double(f64),
-    /// A date; beside points in time its midnight.
+    /// A date; compared with points in time, its midnight.
     Date(NaiveDate),
-    /// A point in time. Of a column without zone it is compared with what its clock shows, as if that were UTC.
+    /// A point in time. In a column without a zone, the clock time is compared as if it were UTC.
     Timestamp(DateTime<Utc>),
     /// A boolean.
     Boolean(bool),
 }
 
-/// A column that conditions are made of.
+/// A column to build conditions from.
 ///
 /// Made by [`column()`](crate::column()).
 #[derive(Debug, Clone)]
@@ -190,7 +190,7 @@ impl Filter {
         }
     }
 
-    /// The names of the columns that it looks at, each once.
+    /// The names of the columns that it reads, each once.
     pub fn columns(&self) -> Vec<&str> {
         fn gather<'a>(filter: &'a Filter, found: &mut Vec<&'a str>) {
             match filter {

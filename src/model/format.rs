@@ -1,4 +1,4 @@
-//! What files hold, and how they are compressed.
+//! The formats of files, and their compression.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -31,7 +31,7 @@ impl Format {
         }
     }
 
-    /// What a file name's ending says, with the compression of a CSV.
+    /// The format according to a file name's ending, with the compression of a CSV.
     pub fn of_name(name: &str) -> Option<(Format, Option<Compression>)> {
         let name = name.to_ascii_lowercase();
         let ends = |endings: &[&str]| endings.iter().any(|ending| name.ends_with(ending));
@@ -63,7 +63,7 @@ pub(crate) const ZSTD_LEVELS: RangeInclusive<i32> = 1..=22;
 /// The levels of Gzip.
 pub(crate) const GZIP_LEVELS: RangeInclusive<i32> = 0..=9;
 
-/// How output is compressed, with the level where one was given.
+/// How output is compressed, with the level if one was given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Compression {
@@ -79,7 +79,7 @@ pub enum Compression {
     Lz4,
 }
 
-/// As its `Display` has it.
+/// As in its `Display`.
 impl Serialize for Compression {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)

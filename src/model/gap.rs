@@ -1,18 +1,18 @@
-//! What is missing of a run.
+//! A gap in the part numbers of a run.
 
 use serde::Serialize;
 use std::fmt;
 
-/// Part numbers that are missing between two neighbours. Its `Display` is those numbers, such as `3` or `3-5`.
+/// Part numbers missing between two neighbours. Its `Display` shows those numbers, such as `3` or `3-5`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Gap {
     /// The first number missing.
     pub from: u64,
     /// The last number missing.
     pub to: u64,
-    /// The file before the gap; `None` where the first part is missing.
+    /// The file before the gap; `None` if the first part is missing.
     pub after: Option<String>,
-    /// The file behind the gap.
+    /// The file after the gap.
     pub before: String,
 }
 

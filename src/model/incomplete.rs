@@ -1,4 +1,4 @@
-//! Why what was found is not one whole run.
+//! Why the files found are not one complete run.
 
 use super::escaped::Escaped;
 use super::format::Format;
@@ -13,21 +13,21 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Why what was found is not one complete, unambiguous run.
+/// Why the files found are not one complete, unambiguous run.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Incomplete {
-    /// Numbers of parts are missing.
+    /// Part numbers are missing.
     Gaps {
         /// The job and run.
         run: String,
         /// What is missing.
         gaps: Vec<Gap>,
-        /// How many parts there must be at least, by the highest number.
+        /// The least number of parts that there must be, judging by the highest number.
         parts: u64,
     },
-    /// A part is a link that leads nowhere.
+    /// A part is a broken link.
     LinkToNothing {
         /// The part's path.
         part: String,
@@ -59,14 +59,14 @@ pub enum Incomplete {
         place: String,
         /// The job.
         job: String,
-        /// Their timestamps; `None` where names have none.
+        /// Their timestamps; `None` if the names have none.
         runs: Vec<Option<String>>,
     },
-    /// One run lies in two folders.
+    /// One run is in two folders.
     TwoFolders {
         /// The job and run.
         run: String,
-        /// The folders; the topmost one is empty.
+        /// The folders; the top-level one is empty.
         folders: [String; 2],
     },
     /// A run has parts of both formats.
@@ -76,7 +76,7 @@ pub enum Incomplete {
         /// The names of a part of each.
         files: [String; 2],
     },
-    /// The source has another number of parts than was expected.
+    /// The source does not have the expected number of parts.
     Parts {
         /// The source.
         place: String,
@@ -85,7 +85,7 @@ pub enum Incomplete {
         /// Parts there must be.
         expected: u64,
     },
-    /// The parts have another number of rows than was expected.
+    /// The parts do not have the expected number of rows.
     Rows {
         /// Rows there are.
         found: u64,
@@ -97,7 +97,7 @@ pub enum Incomplete {
         /// The name.
         name: String,
     },
-    /// Two files of a conversion have names that differ in case only, and the file system does not tell such names apart.
+    /// Two files of a conversion have names that differ only in case, which the file system does not distinguish.
     SameNameHere {
         /// One of the files.
         name: String,
@@ -127,14 +127,14 @@ pub enum Incomplete {
         /// What the service says about it.
         message: Option<String>,
     },
-    /// An export job was not done before the deadline.
+    /// An export job did not finish before the deadline.
     JobLate {
         /// The job's ARN.
         arn: String,
         /// How long it was waited for.
         #[serde(rename = "waited_seconds", serialize_with = "as_seconds")]
         waited: Duration,
-        /// What was heard of it last.
+        /// The last answer about it.
         last: LastAnswer,
     },
     /// There is no such export job.
@@ -144,14 +144,14 @@ pub enum Incomplete {
         /// What the service says.
         reason: String,
     },
-    /// The service does not describe the export job: it takes the ARN for malformed.
+    /// The service does not describe the export job, because it considers the ARN malformed.
     JobRefused {
         /// The job's ARN.
         arn: String,
         /// What the service says.
         reason: String,
     },
-    /// An export job writes to no place in S3.
+    /// An export job has no destination in S3.
     JobWithoutDestination {
         /// The job's ARN.
         arn: String,
@@ -165,7 +165,7 @@ pub enum Incomplete {
     },
 }
 
-/// What was heard last of a job that was waited for.
+/// The last answer about a job that was waited for.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -187,7 +187,7 @@ fn as_seconds<S: Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Error> 
     to.serialize_f64(time.as_secs_f64())
 }
 
-/// What the service says, where it says something.
+/// What the service says, if anything.
 fn said(message: Option<&String>) -> String {
     let message = message.filter(|message| !message.is_empty());
     message.map_or(String::new(), |message| format!(": {}", Escaped(message)))
@@ -226,7 +226,7 @@ impl Named for Incomplete {
             Incomplete::Gaps { run, gaps, parts } => write_gaps(f, run, gaps, *parts, name),
             Incomplete::LinkToNothing { part } => write!(
                 f,
-                "{} is a link to nothing; bring back what it leads to, or remove the link",
+                "{} is a broken link; restore the file it points to, or remove the link",
                 Escaped(part)
             ),
             Incomplete::Duplicate { run, files: [one, other] } => {
@@ -234,31 +234,31 @@ impl Named for Incomplete {
             }
             Incomplete::SeveralJobs { place, jobs } => write!(
                 f,
-                "{place} holds {} jobs: {}; {} NAME chooses one",
+                "{place} holds {} jobs: {}; choose one with {} NAME",
                 jobs.len(),
                 listed(jobs),
                 name(Setting::Job)
             ),
             Incomplete::SeveralKinds { place, kinds } => write!(
                 f,
-                "{place} holds {} kinds of export: {}; {} KIND chooses one",
+                "{place} holds {} kinds of export: {}; choose one with {} KIND",
                 kinds.len(),
                 listed(kinds),
                 name(Setting::Kind)
             ),
             Incomplete::SeveralRuns { place, job, runs } => write!(
                 f,
-                "{place} holds {} runs of {job}: {}; {run} latest, {run} all or {run} TIMESTAMP chooses",
+                "{place} holds {} runs of {job}: {}; choose with {run} latest, {run} all or {run} TIMESTAMP",
                 runs.len(),
                 listed(runs.iter().flatten()),
                 run = name(Setting::Run)
             ),
             Incomplete::TwoFolders { run, folders } => {
                 let [one, other] = folders.each_ref().map(|folder| match folder.as_str() {
-                    "" => "the top folder".to_owned(),
+                    "" => "the top-level folder".to_owned(),
                     folder => format!("{folder}/"),
                 });
-                write!(f, "{run} lies in two folders, {one} and {other}; name one of them as the source")
+                write!(f, "{run} is in two folders, {one} and {other}; name one of them as the source")
             }
             Incomplete::MixedFormats { formats, files } => write!(
                 f,
@@ -266,10 +266,10 @@ impl Named for Incomplete {
                 formats[0], formats[1], files[0], files[1]
             ),
             Incomplete::Parts { place, found, expected } => {
-                write!(f, "{place} holds {found} parts, not the {expected} of {}", name(Setting::ExpectParts))
+                write!(f, "{place} holds {found} parts, but {} is {expected}", name(Setting::ExpectParts))
             }
             Incomplete::Rows { found, expected } => {
-                write!(f, "the parts hold {found} rows, not the {expected} of {}", name(Setting::ExpectRows))
+                write!(f, "the parts hold {found} rows, but {} is {expected}", name(Setting::ExpectRows))
             }
             Incomplete::SameName { name: shared } => write!(
                 f,
@@ -278,14 +278,14 @@ impl Named for Incomplete {
             ),
             Incomplete::SameNameHere { name: shared } => write!(
                 f,
-                "two parts would both become {}, as the file system does not tell capitals from small letters; convert the \
-                 runs one by one with {}, or write to another file system",
+                "two parts would both become {}, because the file system does not distinguish upper and \
+                 lower case; convert the runs one by one with {}, or write to another file system",
                 Escaped(shared),
                 name(Setting::Run)
             ),
             Incomplete::JobUnfinished { arn, status, message } => write!(
                 f,
-                "{arn} is {}{}; {} waits until it is ACTIVE",
+                "{arn} is {}{}; use {} to wait until it is ACTIVE",
                 Escaped(status),
                 said(message.as_ref()),
                 name(Setting::Wait)
@@ -350,8 +350,8 @@ mod tests {
         );
         assert_eq!(
             said((0..11).map(|n| gap(2 * n, 2 * n, None)).collect(), 22),
-            "parts 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, … of 22 are missing from x 2026; allow_gaps merges without \
-             them"
+            "parts 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, … of 22 are missing from x 2026; allow_gaps merges \
+             without them"
         );
     }
 
@@ -362,7 +362,7 @@ mod tests {
         for (error, sentence) in [
             (
                 Incomplete::LinkToNothing { part: "x".into() },
-                "x is a link to nothing; bring back what it leads to, or remove the link",
+                "x is a broken link; restore the file it points to, or remove the link",
             ),
             (
                 Incomplete::Duplicate { run: "x 2026".into(), files: pair("a", "b") },
@@ -370,11 +370,11 @@ mod tests {
             ),
             (
                 Incomplete::SeveralJobs { place: place(), jobs: pair("b", "a").to_vec() },
-                "exports holds 2 jobs: a, b; job NAME chooses one",
+                "exports holds 2 jobs: a, b; choose one with job NAME",
             ),
             (
                 Incomplete::SeveralKinds { place: place(), kinds: vec![Kind::WhatIf, Kind::Forecast] },
-                "exports holds 2 kinds of export: forecast, what-if; kind KIND chooses one",
+                "exports holds 2 kinds of export: forecast, what-if; choose one with kind KIND",
             ),
             (
                 Incomplete::SeveralRuns {
@@ -382,11 +382,11 @@ mod tests {
                     job: "x".into(),
                     runs: vec![None, Some("2026".into())],
                 },
-                "exports holds 2 runs of x: 2026; run latest, run all or run TIMESTAMP chooses",
+                "exports holds 2 runs of x: 2026; choose with run latest, run all or run TIMESTAMP",
             ),
             (
                 Incomplete::TwoFolders { run: "x 2026".into(), folders: pair("", "copy") },
-                "x 2026 lies in two folders, the top folder and copy/; name one of them as the source",
+                "x 2026 is in two folders, the top-level folder and copy/; name one of them as the source",
             ),
             (
                 Incomplete::MixedFormats { formats: [Format::Csv, Format::Parquet], files: pair("a", "b") },
@@ -394,21 +394,21 @@ mod tests {
             ),
             (
                 Incomplete::Parts { place: place(), found: 2, expected: 3 },
-                "exports holds 2 parts, not the 3 of expect_parts",
+                "exports holds 2 parts, but expect_parts is 3",
             ),
-            (Incomplete::Rows { found: 2, expected: 3 }, "the parts hold 2 rows, not the 3 of expect_rows"),
+            (Incomplete::Rows { found: 2, expected: 3 }, "the parts hold 2 rows, but expect_rows is 3"),
             (
                 Incomplete::SameName { name: "a".into() },
                 "two parts would both become a; convert the runs one by one with run",
             ),
             (
                 Incomplete::SameNameHere { name: "o/A.csv".into() },
-                "two parts would both become o/A.csv, as the file system does not tell capitals from small letters; \
-                 convert the runs one by one with run, or write to another file system",
+                "two parts would both become o/A.csv, because the file system does not distinguish upper \
+                 and lower case; convert the runs one by one with run, or write to another file system",
             ),
             (
                 Incomplete::JobUnfinished { arn: arn(), status: "CREATE_PENDING".into(), message: None },
-                "arn:x is CREATE_PENDING; wait_until waits until it is ACTIVE",
+                "arn:x is CREATE_PENDING; use wait_until to wait until it is ACTIVE",
             ),
             (
                 Incomplete::JobFailed { arn: arn(), message: Some("no access".into()) },

@@ -1,4 +1,4 @@
-//! Why a text or an event names no export job.
+//! Why a text or an event does not name an export job.
 
 use super::escaped::Escaped;
 use serde::Serialize;
@@ -9,7 +9,7 @@ use std::fmt;
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum ArnProblem {
-    /// It is not of the form of one.
+    /// It does not have the form of one.
     Malformed,
     /// It is longer than an ARN can be.
     TooLong {
@@ -47,7 +47,7 @@ pub enum EventProblem {
     },
     /// It has no ARN or no status.
     NoDetail,
-    /// It speaks of one kind of export, and names a job of another.
+    /// Its type is that of one kind of export, but it names a job of another.
     OtherJob {
         /// What it is about.
         detail_type: String,
@@ -57,11 +57,11 @@ pub enum EventProblem {
 }
 
 impl ArnProblem {
-    /// Writes what a sentence says about the text.
+    /// Writes the end of a sentence about the text.
     pub(super) fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ArnProblem::Malformed => f.write_str(
-                "is no ARN of an export job, such as \
+                "is not the ARN of an export job, such as \
                  arn:aws:forecast:REGION:ACCOUNT:forecast-export-job/FORECAST/JOB",
             ),
             ArnProblem::TooLong { most } => write!(f, "is longer than the {most} characters of an ARN"),
@@ -70,7 +70,7 @@ impl ArnProblem {
             }
             ArnProblem::ExportsNothing { resource, known } => write!(
                 f,
-                "names a {}, which exports nothing; known are {}",
+                "names a {}, which does not export anything; use the ARN of one of these: {}",
                 Escaped(resource),
                 known.join(", ")
             ),
@@ -79,14 +79,14 @@ impl ArnProblem {
 }
 
 impl EventProblem {
-    /// Writes what a sentence says about the event.
+    /// Writes the end of a sentence about the event.
     pub(super) fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             EventProblem::OtherSource { source } => {
                 write!(f, "its source is \"{}\", not aws.forecast", Escaped(source))
             }
             EventProblem::OtherDetailType { detail_type } => {
-                write!(f, "its detail-type is \"{}\", which is about no export", Escaped(detail_type))
+                write!(f, "its detail-type is \"{}\", which is not about an export", Escaped(detail_type))
             }
             EventProblem::NoDetail => f.write_str("its detail has no Arn or no Status"),
             EventProblem::OtherJob { detail_type, arn } => {

@@ -1,4 +1,4 @@
-//! The kinds of export there are.
+//! The kinds of export.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -14,9 +14,9 @@ pub enum Kind {
     BacktestForecasts,
     /// `CreatePredictorBacktestExportJob`, folder `accuracy-metrics-values`.
     BacktestAccuracy,
-    /// `CreateExplainabilityExport`; known by its columns, its names are those of a forecast.
+    /// `CreateExplainabilityExport`; known by its columns, as its names are those of a forecast.
     Explainability,
-    /// `CreateWhatIfForecastExport`; known by its columns, its names are those of a forecast.
+    /// `CreateWhatIfForecastExport`; known by its columns, as its names are those of a forecast.
     WhatIf,
 }
 

@@ -1,5 +1,5 @@
-//! What the system grants no more of. A run that meets such a limit is not defective: the error says which one it is, and
-//! how it is raised. Some libraries answer a limit with a panic, which tells it in its text only.
+//! System limits that a run may reach. Reaching one is not a defect: the error says which limit it is and how to raise
+//! it. Some libraries panic at a limit, and then only the panic's text tells.
 
 use serde::Serialize;
 use std::any::Any;
@@ -7,7 +7,7 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::io;
 
-/// A limit of the system that a run has met.
+/// A system limit that a run has reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -18,7 +18,7 @@ pub enum Limit {
     Threads,
     /// Memory.
     Memory,
-    /// Space on the disk, or of it for a user.
+    /// Space on the disk, or a user's quota of it.
     Disk,
 }
 
@@ -37,7 +37,7 @@ impl Limit {
             if let Some(limit) = system.and_then(Limit::of) {
                 return Some(limit);
             }
-            // An error that was wrapped into one of the system is no cause of it, by its own account.
+            // An error wrapped in an `io::Error` is not listed among its causes.
             cause = match system.and_then(io::Error::get_ref) {
                 Some(inner) => Some(inner),
                 None => error.source(),
@@ -51,7 +51,7 @@ impl Limit {
             io::ErrorKind::OutOfMemory => Some(Limit::Memory),
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Some(Limit::Disk),
             _ => {
-                // An error with a path around it has lost the number, but for its text.
+                // An error that was wrapped with a path keeps the number only in its text.
                 let says = |code: i32| match error.raw_os_error() {
                     Some(raw) => raw == code,
                     None => error.to_string().contains(&format!("(os error {code})")),
@@ -61,7 +61,7 @@ impl Limit {
         }
     }
 
-    /// The limit that a panic speaks of.
+    /// The limit that a panic's text mentions.
     pub(crate) fn of_panic(panic: &(dyn Any + Send)) -> Option<Limit> {
         let text = panic_text(panic);
         let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
@@ -76,13 +76,13 @@ impl Limit {
         }
     }
 
-    /// How it is raised.
+    /// How to raise it.
     pub(crate) fn remedy(self) -> &'static str {
         match self {
-            Limit::OpenFiles => "raise the number of open files (ulimit -n), or use fewer threads",
-            Limit::Threads => "raise the number of processes (ulimit -u), or end others",
-            Limit::Memory => "raise the limit on memory, or ask for less of it",
-            Limit::Disk => "make room on the disk, or choose another one",
+            Limit::OpenFiles => "raise the limit on open files (ulimit -n), or use fewer threads",
+            Limit::Threads => "raise the limit on processes (ulimit -u), or stop other processes",
+            Limit::Memory => "raise the memory limit, or allow this program less memory",
+            Limit::Disk => "free up space on the disk, or use another disk",
         }
     }
 }
@@ -98,8 +98,8 @@ impl fmt::Display for Limit {
         f.write_str(match self {
             Limit::OpenFiles => "no more files can be opened",
             Limit::Threads => "no more threads can be started",
-            Limit::Memory => "there is no more memory",
-            Limit::Disk => "there is no more space",
+            Limit::Memory => "there is not enough memory",
+            Limit::Disk => "there is no space left",
         })
     }
 }

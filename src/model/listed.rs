@@ -1,8 +1,8 @@
-//! Words in a row, as messages have them.
+//! Lists of words in messages.
 
 use std::fmt::Write as _;
 
-/// The distinct words of a list in their order, ten at most.
+/// The distinct words of a list, sorted, at most ten.
 pub(crate) fn listed<T: ToString>(words: impl IntoIterator<Item = T>) -> String {
     let mut words: Vec<String> = words.into_iter().map(|word| word.to_string()).collect();
     words.sort();

@@ -1,5 +1,5 @@
-//! The words that every other room uses: errors as data, options, names of parts, rules on column names, progress, bounds on
-//! memory. Plain data, no input or output.
+//! The vocabulary of all other rooms: errors as data, options, names of parts, rules on column names, progress, bounds
+//! on memory. Plain data, no input or output.
 
 mod budget;
 mod columns;

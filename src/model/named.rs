@@ -1,4 +1,4 @@
-//! Sentences that name settings: each is written once, and shown with the names that whoever shows it has for them.
+//! Sentences that name settings. Each is written once and shown with the caller's names for them.
 
 use super::setting::SettingName;
 use std::fmt;

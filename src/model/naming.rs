@@ -1,10 +1,10 @@
-//! File names and what they say: takes a folder and a file name, returns a [`PartName`] and back. Never touches a
-//! store.
+//! Parses and makes the file names of parts: takes a folder and a file name, returns a [`PartName`] and back. Never
+//! touches a store.
 //!
-//! Amazon Forecast documents `<JobName>_<Timestamp>_<PartNumber>`; real names are
-//! `<JobName>_2020-04-25T22-30-23Z_part0.csv`, the number not padded. A job name cannot hold `-`, so a name can be
-//! read from the right without doubt. A pattern is data, a regex with named groups, so other exporters' names are
-//! rows in [`Preset::ALL`] and a user's own pattern works the same way.
+//! Amazon Forecast documents `<JobName>_<Timestamp>_<PartNumber>`; real names look like
+//! `<JobName>_2020-04-25T22-30-23Z_part0.csv`, with no padding of the number. A job name cannot contain `-`, so reading
+//! a name from the right is unambiguous. A pattern is data, a regex with named groups: other exporters' names are rows
+//! in [`Preset::ALL`], and a user's own pattern works the same way.
 
 use super::csv_text::{HeaderMode, Quotes};
 use super::error::{Error, Result};
@@ -32,23 +32,23 @@ impl std::str::FromStr for Kind {
 
 /// The timestamp that all parts of one run share, ordered by the instant it names.
 ///
-/// A real export prints `2020-04-25T22-30-23Z`; Java's own `Z` would print `+0000` or `-0800`, so offsets are read
-/// too. A pattern of the user's may hold any text there: such runs are ordered by that text.
+/// A real export prints `2020-04-25T22-30-23Z`. Java's own `Z` would print `+0000` or `-0800`, so offsets are read too.
+/// A user's pattern may match any text there; such runs are ordered by that text.
 #[derive(Debug, Clone, Serialize)]
 #[serde(into = "String")]
 pub struct RunStamp {
     text: String,
-    /// Seconds since the epoch, where the text is a timestamp.
+    /// Seconds since the epoch, if the text is a timestamp.
     instant: Option<i64>,
 }
 
 impl RunStamp {
-    /// Reads a stamp as file names have it, `-` in the time; `:` is accepted, as people type it.
+    /// Reads a timestamp as in file names, with `-` in the time; `:` is accepted too, as people type it.
     pub fn new(text: &str) -> Self {
         RunStamp { text: text.to_owned(), instant: parse_instant(text) }
     }
 
-    /// The stamp of the given instant, in seconds since the epoch, as an export prints it.
+    /// The timestamp of an instant, in seconds since the epoch, as an export prints it.
     ///
     /// Returns `None` outside the years 0 to 9999.
     pub fn from_instant(seconds: i64) -> Option<Self> {
@@ -62,12 +62,12 @@ impl RunStamp {
         &self.text
     }
 
-    /// Seconds since the epoch, where the text is a timestamp.
+    /// Seconds since the epoch, if the text is a timestamp.
     pub fn instant(&self) -> Option<i64> {
         self.instant
     }
 
-    /// What orders and identifies a run: the instant, or else the text.
+    /// What orders and identifies a run: the instant if it is known, else the text.
     fn key(&self) -> (Option<i64>, &str) {
         (self.instant, if self.instant.is_some() { "" } else { &self.text })
     }
@@ -127,7 +127,7 @@ fn parse_instant(text: &str) -> Option<i64> {
     (!time.ends_with("60")).then_some(local.and_utc().timestamp() - offset)
 }
 
-/// One to three numbers that order the parts of a run.
+/// The numbers, one to three, that order the parts of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PartNumber {
     numbers: [u64; 3],
@@ -178,7 +178,7 @@ impl fmt::Display for PartNumber {
     }
 }
 
-/// The file name of a part, taken apart.
+/// The parsed file name of a part.
 ///
 /// ```
 /// use forecast_export::{Kind, Pattern, Preset};
@@ -194,11 +194,11 @@ impl fmt::Display for PartNumber {
 pub struct PartName {
     text: Box<str>,
     kind: Kind,
-    /// Shared, as the run is: there may be a name for each of many thousand parts.
+    /// Shared, like the run: there may be many thousands of parts, each with a name.
     job: Arc<str>,
     run: Option<Arc<RunStamp>>,
     number: PartNumber,
-    /// Where the numbers stand in `text`, of each the start and the end.
+    /// The start and end of each number in `text`.
     spans: [(u32, u32); 3],
 }
 
@@ -223,17 +223,17 @@ impl PartName {
         &self.text
     }
 
-    /// What the folder and the name say the part holds; columns may refine it.
+    /// The kind of export according to the folder and the name; columns may refine it.
     pub fn kind(&self) -> Kind {
         self.kind
     }
 
-    /// The job's name; empty where the pattern has none.
+    /// The job's name; empty if the pattern has none.
     pub fn job(&self) -> &str {
         &self.job
     }
 
-    /// The run's timestamp; `None` where the pattern has none.
+    /// The run's timestamp; `None` if the pattern has none.
     pub fn run(&self) -> Option<&RunStamp> {
         self.run.as_deref()
     }
@@ -243,7 +243,7 @@ impl PartName {
         self.number
     }
 
-    /// Holds what another name has, too, in the same place.
+    /// Shares the memory of what another name has in common with this one.
     pub(crate) fn share_with(&mut self, other: &PartName) {
         if self.job == other.job {
             self.job = Arc::clone(&other.job);
@@ -264,7 +264,7 @@ impl PartName {
     pub fn renumbered(&self, number: u64, extension: &str) -> String {
         let mut text = self.text.to_string();
         let spans = &self.spans[..self.number.as_slice().len()];
-        // From the right, so that earlier spans stay where they are. The last number counts, the others are zero.
+        // From the right, so that earlier spans keep their places. The last number counts up; the others become zero.
         for (i, &(start, end)) in spans.iter().enumerate().rev() {
             let span = start as usize..end as usize;
             let old = &self.text[span.clone()];
@@ -290,7 +290,7 @@ impl PartialOrd for PartName {
 }
 
 impl Ord for PartName {
-    /// By kind, job, instant and number; the text decides between names that say the same.
+    /// By kind, job, instant and number; the text decides between names that are equal in these.
     fn cmp(&self, other: &Self) -> Ordering {
         let key = |name: &Self| (name.kind, name.number);
         (self.kind, &self.job, &self.run, key(self).1, &self.text).cmp(&(
@@ -303,7 +303,7 @@ impl Ord for PartName {
     }
 }
 
-/// Endings that are no part of a name's stem, longest first.
+/// Extensions that do not belong to a name's stem, longest first.
 const EXTENSIONS: [&str; 15] = [
     ".lz4raw.parquet",
     ".snappy.parquet",
@@ -336,9 +336,9 @@ pub enum GapRule {
     FromZero,
     /// All from the lowest found on.
     FromLowest,
-    /// For equal leading numbers, the last one from 0 on; leading numbers may be missing.
+    /// Among equal leading numbers, the last one must run from 0 on; leading numbers may be missing.
     LastFromZero,
-    /// Any: the exporter leaves numbers out by itself.
+    /// Any: the exporter itself skips numbers.
     Any,
 }
 
@@ -368,7 +368,7 @@ struct PresetRow {
     header: HeaderMode,
 }
 
-/// The extension of a part, or none.
+/// An optional extension of a part.
 const EXTENSION: &str = r"(?i:\.csv(?:\.gz|\.zst)?|(?:\.snappy|\.gz|\.zstd|\.lz4raw|\.lz4|\.lzo|\.br)?\.(?:parquet|parq|pqt)|\.gz|\.zst)?";
 
 const PRESETS: [PresetRow; 5] = [
@@ -390,7 +390,7 @@ const PRESETS: [PresetRow; 5] = [
     PresetRow {
         preset: Preset::Redshift,
         name: "redshift",
-        // A slice without rows writes no file, but the files of one slice are counted up.
+        // A slice without rows writes no file, but the files of one slice are numbered consecutively.
         regex: r"(?P<job>.*)(?P<part>[0-9]{4})_part_(?P<part2>[0-9]{2,})",
         gaps: GapRule::LastFromZero,
         header: HeaderMode::Auto,
@@ -417,7 +417,7 @@ impl Preset {
         [Preset::Forecast, Preset::Spark, Preset::Redshift, Preset::Snowflake, Preset::BigQuery];
 
     fn row(self) -> &'static PresetRow {
-        // PRESETS lists them in the order of the enum, which a test holds.
+        // PRESETS lists them in the order of the enum, which a test checks.
         &PRESETS[self as usize]
     }
 
@@ -438,7 +438,7 @@ impl std::str::FromStr for Preset {
     }
 }
 
-/// How file names are read: a preset, or a regex of the user's.
+/// How to read file names: by a preset or by the user's regex.
 #[derive(Debug, Clone)]
 pub struct Pattern {
     regex: Regex,
@@ -458,7 +458,7 @@ const MAX_JOB_NAME: usize = 63;
 
 /// How a run's timestamp begins, without its zone.
 const LOCAL_TIME: &str = "2026-01-02T03-04-05";
-/// Seconds of the zone `+9999`.
+/// Seconds in the offset `+9999`.
 const FARTHEST_ZONE: i64 = 99 * 3600 + 99 * 60;
 
 /// The groups that may hold a part number, the most significant first.
@@ -473,13 +473,13 @@ impl Pattern {
         Pattern { regex, gaps: row.gaps, preset: Some(preset) }
     }
 
-    /// A pattern of the user's, in the syntax of the regex crate, matched against the whole file name.
+    /// A user's pattern, in the syntax of the regex crate, matched against the whole file name.
     ///
-    /// Named groups: `part` (needed) and `part2`, `part3`, numbers that order the parts; `job` and `timestamp`,
-    /// which tell runs apart.
+    /// Named groups: `part` (needed) and `part2`, `part3`, numbers that order the parts; `job` and `timestamp`, which
+    /// distinguish runs.
     ///
     /// # Errors
-    /// [`Error::Usage`] where the regex does not compile or has no group `part`.
+    /// [`Error::Usage`] if the regex does not compile or has no group `part`.
     ///
     /// ```
     /// use forecast_export::Pattern;
@@ -499,12 +499,12 @@ impl Pattern {
         Ok(Pattern { regex, gaps, preset: None })
     }
 
-    /// Whether CSV parts of such names begin with a header. Of names that only a regex knows their text must tell.
+    /// Whether CSV parts with such names begin with a header. For names that match a user's regex, the text must tell.
     pub(crate) fn header(&self) -> HeaderMode {
         self.preset.map_or(HeaderMode::Auto, |preset| preset.row().header)
     }
 
-    /// How the CSV of such names has quotes within quoted cells.
+    /// How the CSV with such names writes quotes within quoted cells.
     pub(crate) fn quotes(&self) -> Quotes {
         if self.preset == Some(Preset::Spark) { Quotes::MayBeEscaped } else { Quotes::Doubled }
     }
@@ -514,16 +514,16 @@ impl Pattern {
         self.gaps
     }
 
-    /// Between which texts, in the order of bytes, the names of all parts of a run lie that are in one folder, however their
-    /// timestamp is written: behind the first, up to the second. `None` where names do not tell.
+    /// The range of names, in byte order, that contains all parts of a run in one folder, however their timestamp is
+    /// written: after the first text, up to the second. `None` if names do not tell.
     pub(crate) fn names_of_run(&self, name: &PartName) -> Option<(String, String)> {
-        // In the folders of a backtest a part of a job may have a prefix, and another may lack it.
+        // In a backtest's folders, some parts of a job may have a prefix and others may not.
         if self.preset != Some(Preset::Forecast) || name.kind.backtest_folder().is_some() {
             return None;
         }
         let stem = format!("{}_", name.job);
         let instant = name.run.as_ref()?.instant?;
-        // The text is of a local time, which is as far from the instant as four digits of a zone can say.
+        // The text may be a local time, which differs from the instant by at most what a four-digit offset can express.
         let bound = |offset: i64| {
             let local =
                 DateTime::from_timestamp(instant.checked_add(offset)?, 0)?.format("%Y-%m-%dT%H-%M-%S");
@@ -531,14 +531,14 @@ impl Pattern {
             (local.len() == LOCAL_TIME.len() && name.text.starts_with(&stem))
                 .then(|| format!("{stem}{local}"))
         };
-        // Behind every letter, digit and sign that may follow.
+        // After every letter, digit and sign that may follow.
         Some((bound(-FARTHEST_ZONE)?, format!("{}~", bound(FARTHEST_ZONE)?)))
     }
 
-    /// Takes a file name apart; `None` where it is no part of this pattern.
+    /// Parses a file name; `None` if it is not that of a part by this pattern.
     ///
-    /// `folder` decides what the prefixes `Accuracy_` and `Forecasts_` mean: they are legal starts of a job's name
-    /// everywhere but in the two folders of a backtest export.
+    /// `folder` decides what the prefixes `Accuracy_` and `Forecasts_` mean: outside the two folders of a backtest
+    /// export, a job's name may begin with them.
     pub fn parse(&self, folder: &str, file_name: &str) -> Option<PartName> {
         let found = self.regex.captures(file_name)?;
         let mut numbers = Vec::with_capacity(3);
@@ -555,7 +555,7 @@ impl Pattern {
         let run = text_of("timestamp").map(RunStamp::new);
         let mut kind = Kind::Forecast;
         if self.preset == Some(Preset::Forecast) {
-            // A stamp that is no date (month 13) was not written by the service.
+            // The service never writes a timestamp that is not a date (month 13).
             run.as_ref()?.instant?;
             let last = folder.rsplit('/').next().unwrap_or_default();
             for candidate in [Kind::BacktestForecasts, Kind::BacktestAccuracy] {
@@ -581,7 +581,7 @@ impl Pattern {
     }
 }
 
-/// How the name of a receipt's file ends.
+/// The end of a receipt's file name.
 pub(crate) const RECEIPT_ENDING: &str = ".receipt.json";
 
 /// Whether a file is a receipt, by its name.
@@ -734,7 +734,7 @@ mod tests {
         #[test]
         fn format_then_parse_is_the_identity(name in names()) {
             let folder = name.kind().backtest_folder().map_or("any", |(folder, _)| folder);
-            // A backtest job may itself be called Accuracy_..: the prefix the service adds is the one taken off.
+            // A backtest job may itself be called Accuracy_..; only the prefix added by the service is removed.
             prop_assert_eq!(Pattern::default().parse(folder, name.as_str()), Some(name));
         }
 

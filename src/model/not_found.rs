@@ -1,4 +1,4 @@
-//! What was not found.
+//! Errors about things that were not found.
 
 use super::format::Format;
 use super::kind::Kind;
@@ -15,21 +15,21 @@ use std::sync::Arc;
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum NotFound {
-    /// Nothing lies at the source.
+    /// There is nothing at the source.
     Empty {
         /// The source.
         place: String,
     },
-    /// Files lie at the source, and none is named like a part.
+    /// There are files at the source, but none is named like a part.
     NoParts {
         /// The source.
         place: String,
-        /// How many files lie there.
+        /// The number of files there.
         files: usize,
         /// The name of one of them.
         example: String,
     },
-    /// No export is of the kind that was asked for.
+    /// No export is of the requested kind.
     Kind {
         /// The source.
         place: String,
@@ -38,7 +38,7 @@ pub enum NotFound {
         /// What there is.
         found: Vec<Kind>,
     },
-    /// No export is of the job that was asked for.
+    /// No export is of the requested job.
     Job {
         /// The source.
         place: String,
@@ -47,14 +47,14 @@ pub enum NotFound {
         /// The jobs there are.
         found: Vec<String>,
     },
-    /// No export is of the format that was asked for.
+    /// No export is of the requested format.
     Format {
         /// The source.
         place: String,
         /// What was asked for.
         format: Format,
     },
-    /// No export is of the run that was asked for.
+    /// No export is of the requested run.
     Run {
         /// The source.
         place: String,
@@ -63,7 +63,7 @@ pub enum NotFound {
         /// The jobs and runs there are.
         found: Vec<String>,
     },
-    /// No part has a number that was asked for.
+    /// No part has a requested number.
     Parts {
         /// The source.
         place: String,
@@ -79,7 +79,7 @@ pub enum NotFound {
         /// The path.
         path: String,
     },
-    /// A folder was named, and there is a file.
+    /// A folder was named, but there is a file.
     NotAFolder {
         /// The path.
         path: String,
@@ -92,13 +92,13 @@ pub enum NotFound {
         object: String,
         /// What is missing.
         missing: Missing,
-        /// What the store or system said, where it was one of them that said it.
+        /// What the store or system said, if one of them reported it.
         #[serde(skip)]
         source: Option<Arc<dyn StdError + Send + Sync>>,
     },
 }
 
-/// What of a file or object is missing, as far as the store tells.
+/// What is missing: the object, its bucket or a folder, as far as the store tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -107,7 +107,7 @@ pub enum Missing {
     FileOrFolder,
     /// The bucket.
     Bucket,
-    /// The object; some stores say the same where the bucket is missing.
+    /// The object; some stores say the same if the bucket is missing.
     Object,
     /// The bucket or the object: the store did not say which.
     BucketOrObject,
@@ -122,13 +122,13 @@ impl Named for NotFound {
             NotFound::NoParts { place, files, example } => {
                 write!(f, "no export was found at {place}: ")?;
                 match files {
-                    1 => f.write_str("1 file lies")?,
-                    files => write!(f, "{files} files lie")?,
+                    1 => f.write_str("1 file is")?,
+                    files => write!(f, "{files} files are")?,
                 }
                 write!(
                     f,
-                    " there, such as {example}, but none is named like a part; {} or {} reads other names, or name \
-                     one file as the source",
+                    " there, such as {example}, but none is named like a part; use {} or {} for other \
+                     names, or name one file as the source",
                     name(Setting::Preset),
                     name(Setting::Pattern)
                 )
@@ -137,14 +137,14 @@ impl Named for NotFound {
                 write!(f, "{place} holds no {kind} export, only {}", listed(found))
             }
             NotFound::Job { place, job, found } => {
-                write!(f, "{place} holds no job \"{job}\"; there are {}", listed(found))
+                write!(f, "{place} holds no job \"{job}\"; it holds {}", listed(found))
             }
             NotFound::Format { place, format } => write!(f, "{place} holds no {format} export of the job"),
             NotFound::Run { place, run, found } => {
-                write!(f, "{place} holds no run \"{run}\"; there are {}", listed(found))
+                write!(f, "{place} holds no run \"{run}\"; it holds {}", listed(found))
             }
             NotFound::Parts { place, from, to, found } => {
-                write!(f, "{place} holds no part {from} to {to}; the number of its parts is {found}")
+                write!(f, "{place} holds no parts numbered {from} to {to}; it holds {found} in all")
             }
             NotFound::Path { path } => write!(f, "there is no file or folder {path}"),
             NotFound::NotAFolder { path } => write!(f, "{path} is a file, not a folder"),
@@ -190,13 +190,13 @@ mod tests {
             (NotFound::Empty { place: place() }, "exports is empty: no export was found"),
             (
                 NotFound::NoParts { place: place(), files: 1, example: "notes.txt".into() },
-                "no export was found at exports: 1 file lies there, such as notes.txt, but none is named like a \
-                 part; preset or pattern reads other names, or name one file as the source",
+                "no export was found at exports: 1 file is there, such as notes.txt, but none is named like \
+                 a part; use preset or pattern for other names, or name one file as the source",
             ),
             (
                 NotFound::NoParts { place: place(), files: 2, example: "notes.txt".into() },
-                "no export was found at exports: 2 files lie there, such as notes.txt, but none is named like a \
-                 part; preset or pattern reads other names, or name one file as the source",
+                "no export was found at exports: 2 files are there, such as notes.txt, but none is named \
+                 like a part; use preset or pattern for other names, or name one file as the source",
             ),
             (
                 NotFound::Kind { place: place(), kind: Kind::WhatIf, found: vec![Kind::Forecast; 2] },
@@ -204,7 +204,7 @@ mod tests {
             ),
             (
                 NotFound::Job { place: place(), job: "b".into(), found: vec!["a".into()] },
-                "exports holds no job \"b\"; there are a",
+                "exports holds no job \"b\"; it holds a",
             ),
             (
                 NotFound::Format { place: place(), format: Format::Parquet },
@@ -212,11 +212,11 @@ mod tests {
             ),
             (
                 NotFound::Run { place: place(), run: "2027".into(), found: vec!["a 2026".into()] },
-                "exports holds no run \"2027\"; there are a 2026",
+                "exports holds no run \"2027\"; it holds a 2026",
             ),
             (
                 NotFound::Parts { place: place(), from: 12, to: 14, found: 12 },
-                "exports holds no part 12 to 14; the number of its parts is 12",
+                "exports holds no parts numbered 12 to 14; it holds 12 in all",
             ),
             (NotFound::Path { path: place() }, "there is no file or folder exports"),
             (NotFound::NotAFolder { path: place() }, "exports is a file, not a folder"),

@@ -1,4 +1,4 @@
-//! What the user may choose: plain data with defaults, shared by the library and the command line.
+//! The user's options: plain data with defaults, shared by the library and the command line.
 
 use super::csv_text::HeaderMode;
 use super::error::{Error, Result};
@@ -15,7 +15,7 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// Everything that can be chosen about reading, shaping and writing.
+/// All options for reading, shaping and writing.
 ///
 /// ```
 /// use forecast_export::{Options, RunChoice};
@@ -28,84 +28,84 @@ use std::time::Duration;
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Options {
-    /// Which run is read, and what makes it complete.
+    /// Which run to read, and what makes it complete.
     pub select: Selection,
     /// The output's format; by default the output's extension decides for a merge, and a conversion goes to the
     /// other format.
     pub to: Option<Format>,
-    /// How output is compressed: Parquet is Snappy by default, CSV follows the extension.
+    /// How to compress the output; by default Parquet with Snappy, and CSV as its extension says.
     pub compression: Option<Compression>,
-    /// Rows in a row group of the output; by default 122,880, fewer if rows are long.
+    /// Rows per row group of the output; by default 122,880, or fewer if rows are long.
     pub row_group_rows: Option<u64>,
-    /// Columns that get a Bloom filter in each row group of Parquet, by which readers pass over row groups that do not hold
-    /// a value. It says of one value in a hundred that is not there that it may be, and more often where a row group holds
-    /// more than 1,048,576 distinct values. Columns of booleans get none.
+    /// Columns that get a Bloom filter in each row group of Parquet, which lets readers skip row groups without a given
+    /// value. The rate of false positives is 1 %, and higher if a row group has more than 1,048,576 distinct values.
+    /// Boolean columns get none.
     pub bloom_filters: Vec<String>,
-    /// Cuts the output of a conversion anew instead of part by part.
+    /// Splits the output of a conversion by size instead of part by part.
     pub split: Option<Split>,
-    /// What happens where parts differ.
+    /// What to do if parts differ.
     pub schema: SchemaMode,
-    /// Types of columns by name, over what the name and the values say.
+    /// Types of columns by name; they take precedence over what names and values say.
     pub types: Vec<(String, ColumnType)>,
     /// Reads every column as text.
     pub all_strings: bool,
-    /// Writes the bytes of binary columns, which are no text, as text; by default Parquet keeps them, and CSV cannot.
+    /// How to write binary columns as text; by default Parquet keeps the bytes, and CSV is an error.
     pub binary: Option<BinaryText>,
-    /// Texts that mean null in every column, besides the empty cell.
+    /// Texts that mean null in every column, besides an empty cell.
     pub nulls: Vec<String>,
-    /// Whether CSV parts begin with a header; by default the preset decides, and of files with other names what they look
-    /// like.
+    /// Whether CSV parts begin with a header; by default the preset decides, or for files with other names, their
+    /// contents.
     pub header: Option<HeaderMode>,
-    /// The names of the columns of CSV parts that have no header: each part's first line is a row.
+    /// Column names for CSV parts without a header: the first line of each part is a row.
     pub columns: Vec<String>,
     /// Adds `_job`, `_run` and `_part`, which say where a row came from.
     pub source_columns: bool,
-    /// Replaces an output that exists.
+    /// Replaces an existing output.
     pub overwrite: bool,
-    /// Reads the output again, before it is published, and compares it with the source. What goes to an object store
-    /// is first written to a local temporary file, compared, and then uploaded.
+    /// Reads the output back and compares it with the source before publishing it. Output for an object store is first
+    /// written to a local temporary file, compared, and then uploaded.
     pub verify: bool,
-    /// Writes no receipt, neither into the metadata of Parquet nor as a file beside the output.
+    /// Writes no receipt, neither in the metadata of Parquet nor as a file next to the output.
     pub no_receipt: bool,
-    /// The time that a receipt gives as that of the output, and a local file gets, in place of the time of writing: then the
-    /// same parts give the same bytes whenever and wherever that is. A local part or output is then known by its size and
-    /// its time only.
+    /// The time to record in the receipt and in the local file, in place of the time of writing. The same parts then
+    /// produce the same bytes at any time and place. A local part or output is then identified only by its size and
+    /// time.
     pub written: Option<DateTime<Utc>>,
-    /// Whether a merge may be left to the server where parts and output lie; by default where no option needs the
+    /// Whether the server that has the parts and the output may do the merge; by default it does if no option needs the
     /// rows.
     pub on_server: OnServer,
-    /// Bytes that buffers may take; 256 MB by default.
+    /// Bytes for buffers; 256 MB by default.
     pub memory: Option<u64>,
     /// Threads that decode and encode; by default as many as the machine runs at once.
     pub threads: Option<usize>,
 }
 
-/// Which run is read, and what makes it complete.
+/// Which run to read, and what makes it complete.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Selection {
     /// Only the job of this name; a glob is allowed.
     pub job: Option<String>,
-    /// Which run, where there are several.
+    /// Which run, if there are several.
     pub run: RunChoice,
     /// Only exports of this kind.
     pub kind: Option<Kind>,
-    /// Only exports of this format, as far as the names of their files tell it.
+    /// Only exports of this format, as far as file names tell.
     pub format: Option<Format>,
-    /// How file names are read.
+    /// How to read file names.
     pub pattern: Pattern,
-    /// Goes on although part numbers are missing.
+    /// Continues even if part numbers are missing.
     pub allow_gaps: bool,
     /// The number of parts there must be.
     pub expect_parts: Option<u64>,
     /// The number of rows there must be.
     pub expect_rows: Option<u64>,
-    /// Asks S3 to bring archived parts back for so many days. That takes minutes to days, so the run still fails; a later one
-    /// finds them.
+    /// Asks S3 to restore archived parts for this many days. That takes minutes to days, so this run still fails; a
+    /// later one finds them.
     pub restore: Option<u32>,
 }
 
-/// What an inventory shows, and how closely it looks.
+/// What an inventory shows, and how closely it examines files.
 ///
 /// ```
 /// use forecast_export::{InventoryOptions, RunChoice};
@@ -118,14 +118,13 @@ pub struct Selection {
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct InventoryOptions {
-    /// Which exports are shown, by default all. [`RunChoice::Latest`] shows the newest run of each job. What makes a run
-    /// complete has no effect: an inventory tells of gaps, and refuses none.
+    /// Which exports are shown, by default all. [`RunChoice::Latest`] shows the newest run of each job. What makes a
+    /// run complete has no effect: an inventory reports gaps and never fails because of them.
     pub select: Selection,
-    /// Shows only runs of this time or later. Runs whose names have no timestamp are left out then, and counted.
+    /// Shows only runs from this time on. Runs whose names have no timestamp are then left out and counted.
     pub since: Option<DateTime<Utc>>,
-    /// Opens no file: everything is taken from the listing and from names. What only a file's first or last bytes tell
-    /// stays open: whether it can be read, its rows, its receipt, and of a forecast whether it is an explainability or
-    /// what-if export.
+    /// Opens no file: everything comes from the listing and from names. What only a file's contents tell stays unknown:
+    /// whether it can be read, its rows, its receipt, and whether a forecast is an explainability or what-if export.
     pub names_only: bool,
     /// Whether CSV parts begin with a header, as in [`Options::header`].
     pub header: Option<HeaderMode>,
@@ -134,7 +133,7 @@ pub struct InventoryOptions {
 }
 
 impl InventoryOptions {
-    /// How the parts are looked at.
+    /// How to examine the parts.
     pub(crate) fn reading(&self) -> Options {
         Options {
             select: self.select.clone(),
@@ -154,29 +153,29 @@ impl From<Options> for InventoryOptions {
 }
 
 impl Options {
-    /// Whether CSV parts begin with a header, as it takes effect.
+    /// The header mode that takes effect: the option, or the pattern's default.
     pub(crate) fn header_mode(&self) -> HeaderMode {
         let unnamed = || self.header.unwrap_or(self.select.pattern.header());
         if self.columns.is_empty() { unnamed() } else { HeaderMode::No }
     }
 }
 
-/// Threads that the machine runs at once; one where it does not tell.
+/// Threads that the machine runs at once; one if it does not tell.
 pub(crate) fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// Which run, where there are several.
+/// Which run, if there are several.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum RunChoice {
-    /// There must be one only.
+    /// There must be only one.
     #[default]
     Only,
     /// The newest.
     Latest,
     /// Every run, oldest first.
     All,
-    /// The run of this timestamp, as file names have it.
+    /// The run with this timestamp, as in file names.
     At(String),
 }
 
@@ -241,23 +240,23 @@ impl FromStr for Compression {
     }
 }
 
-/// Where the output of a conversion is cut.
+/// Where to split the output of a conversion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Split {
-    /// After so many rows.
+    /// After this many rows.
     Rows(u64),
-    /// Before a file would pass so many bytes, a single row or row group excepted.
+    /// Before a file would exceed this many bytes, unless a single row or row group does.
     Bytes(u64),
 }
 
-/// What happens where parts differ.
+/// What to do if parts differ.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SchemaMode {
-    /// It is an error: other columns, another order, other types, other line ends.
+    /// Fail if columns, their order, types or line ends differ.
     #[default]
     Strict,
-    /// Columns are aligned by name, with nulls for what a part lacks.
+    /// Align columns by name, with nulls for what a part lacks.
     ByName,
 }
 
@@ -273,17 +272,17 @@ impl FromStr for SchemaMode {
     }
 }
 
-/// Whether S3 puts a merge together out of the parts it has, so that their bytes do not pass through this machine.
+/// Whether S3 merges the parts that it has, so that their bytes do not pass through this machine.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnServer {
-    /// Where parts and output are reached in the same way, no option needs the rows, and most bytes can stay there.
-    /// Where the server refuses to copy, the merge is done here.
+    /// If parts and output are reached in the same way, no option needs the rows, and most bytes can stay there. If the
+    /// server refuses to copy, the merge is done here.
     #[default]
     Auto,
-    /// It is an error where that cannot be.
+    /// Always; an error if that is not possible.
     Always,
-    /// Every byte is read and checked here.
+    /// Never: every byte is read and checked here.
     Never,
 }
 
@@ -300,13 +299,13 @@ impl FromStr for OnServer {
     }
 }
 
-/// How bytes that are no text become text.
+/// How binary values become text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum BinaryText {
     /// Two digits for each byte, `0` to `9` and `a` to `f`.
     Hex,
-    /// Base64 of RFC 4648, section 4, with padding.
+    /// Base64 as in RFC 4648, section 4, with padding.
     Base64,
 }
 
@@ -322,22 +321,22 @@ impl FromStr for BinaryText {
     }
 }
 
-/// The type a column of text is read as.
+/// The type to read a text column as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum ColumnType {
-    /// Text as it stands.
+    /// The text as it is.
     String,
     /// A double, correctly rounded.
     Double,
-    /// A whole number of 64 bits.
+    /// A 64-bit whole number.
     Int64,
     /// `true` or `false`.
     Boolean,
     /// `yyyy-MM-dd`.
     Date,
-    /// `yyyy-MM-ddTHH:mm:ss` in microseconds; UTC where the text has a zone. Digits beyond that must be zeros.
+    /// `yyyy-MM-ddTHH:mm:ss` in microseconds; UTC if the text has a zone. Further digits must be zeros.
     Timestamp,
     /// The same in nanoseconds, from 1677 to 2262.
     TimestampNs,
@@ -408,7 +407,7 @@ pub fn parse_size(text: &str) -> Result<u64> {
     number.checked_mul(factor).ok_or_else(bad)
 }
 
-/// Reads a length of time such as `30s`, `30m`, `1h30m`, `1.5h`, `500ms`, `2 days` or `1 week`.
+/// Reads a duration such as `30s`, `30m`, `1h30m`, `1.5h`, `500ms`, `2 days` or `1 week`.
 ///
 /// ```
 /// use std::time::Duration;
@@ -424,7 +423,7 @@ pub fn parse_duration(text: &str) -> Result<Duration> {
     let bad = || Error::from(UsageError::Malformed { what: ValueKind::Duration, text: text.to_owned() });
     // `30M` would be thirty months, where minutes are meant.
     let is_too_long = |unit: &str| unit == "M" || unit.starts_with("mon") || unit.starts_with('y');
-    // humantime 2.4 panics at the end of 64 bits of seconds, and so does whoever multiplies such a time.
+    // humantime 2.4 panics near 2^64 seconds, and so does code that multiplies such a time.
     let is_in_bounds = text.len() <= 40 && text.split(|c: char| !c.is_ascii_digit()).all(|d| d.len() <= 12);
     if !is_in_bounds || text.split(|c: char| !c.is_alphabetic()).any(is_too_long) {
         return Err(bad());
@@ -432,9 +431,9 @@ pub fn parse_duration(text: &str) -> Result<Duration> {
     humantime::parse_duration(text).map_err(|_| bad())
 }
 
-/// Reads a point in time: a run's timestamp as file names have it, such as `2026-01-02T03-04-05Z`; one of RFC 3339, such as
-/// `2026-01-02T03:04:05+02:00`; a day, which begins at midnight in UTC; or how long before `now` it was, such as `7d` or
-/// `12h`.
+/// Reads a point in time: a run's timestamp as in file names, such as `2026-01-02T03-04-05Z`; one of RFC 3339, such as
+/// `2026-01-02T03:04:05+02:00`; a day, which begins at midnight in UTC; or how long before `now` it was, such as `7d`
+/// or `12h`.
 ///
 /// ```
 /// use chrono::{DateTime, Utc};
@@ -507,7 +506,7 @@ mod tests {
             "latest",
         ] {
             let error = parse_since(text, now).expect_err(text).to_string();
-            assert!(error.contains("is no point in time"), "{text}: {error}");
+            assert!(error.contains("is not a valid point in time"), "{text}: {error}");
         }
     }
 

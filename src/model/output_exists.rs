@@ -1,60 +1,60 @@
-//! Why an output that is there is not written.
+//! Why an existing output is not replaced.
 
 use super::named::Named;
 use super::setting::{Setting, SettingName};
 use serde::Serialize;
 use std::fmt;
 
-/// An output that is there, and why it is neither replaced nor left as it is.
+/// An output that already exists, and why it is neither replaced nor up to date.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct OutputExists {
-    /// The output as it was asked for; where one of its files is in the way, that file.
+    /// The output as the caller named it; if one of its files is in the way, that file.
     pub path: String,
-    /// Why it is not what a run would write.
+    /// Why it differs from what a run would write.
     pub why: ExistsWhy,
 }
 
-/// Why an output that is there is not what a run would write, as far as its receipt tells.
+/// Why an existing output differs from what a run would write, as far as its receipt tells.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum ExistsWhy {
-    /// It is there, and nothing tells what it was made of.
+    /// It exists, and nothing tells what it was made from.
     Exists,
     /// It was written with another value of this setting.
     OtherOptions(Setting),
-    /// A receipt is to go there, and it is none.
+    /// The receipt should go there, but the file is not a receipt.
     NoReceipt,
-    /// It was made of another job or of other runs.
+    /// It was made from another job or from other runs.
     OtherRun {
-        /// The job it was made of.
+        /// The job it was made from.
         job: String,
-        /// The runs it was made of; none where the parts' names have none.
+        /// The runs it was made from; empty if the parts' names have none.
         runs: Vec<String>,
     },
-    /// It was made of more or fewer parts than the run has now.
+    /// It was made from more or fewer parts than the run has now.
     OtherParts {
-        /// Parts it was made of.
+        /// Parts it was made from.
         was: usize,
         /// Parts of the run now.
         now: usize,
     },
-    /// A part that it was made of is another one now.
+    /// A part that it was made from has changed.
     PartChanged {
         /// The part, as a path or URL.
         part: String,
     },
-    /// It is not any more as it was written.
+    /// It has changed since it was written.
     OutputChanged {
-        /// The file that was changed, where the output is a folder.
+        /// The file that changed, if the output is a folder.
         file: Option<String>,
     },
-    /// It was written without the verification that is asked for now.
+    /// It was written without the verification that is now requested.
     NotVerified,
-    /// A number of rows is expected, and its rows were never counted: the server put it together.
+    /// A number of rows is expected, but its rows were never counted, because the server merged it.
     RowsNotCounted,
-    /// It is a part of the same run that would stay beside the new parts. To overwrite does not help: it has to be
+    /// It is a part of the same run that would stay next to the new parts. Overwriting does not help; it must be
     /// removed.
     StalePart,
 }
@@ -73,7 +73,7 @@ impl Named for OutputExists {
             ExistsWhy::NoReceipt => {
                 return write!(
                     f,
-                    " and is no receipt; {} writes none, {} replaces it",
+                    " and is not a receipt; use {} to write none, or {} to replace it",
                     name(Setting::NoReceipt),
                     name(Setting::Overwrite)
                 );
@@ -101,12 +101,12 @@ impl Named for OutputExists {
             ExistsWhy::NotVerified => write!(f, " and was written without {}", name(Setting::Verify))?,
             ExistsWhy::RowsNotCounted => write!(
                 f,
-                " and was put together by the server, which counts no rows, so {} cannot be checked",
+                " and was merged by the server, which does not count rows, so {} cannot be checked",
                 name(Setting::ExpectRows)
             )?,
             ExistsWhy::StalePart => {
                 return f.write_str(
-                    ", belongs to the same run and would stay beside the new parts; remove it first",
+                    ", belongs to the same run and would stay next to the new parts; remove it first",
                 );
             }
         }
@@ -132,42 +132,44 @@ mod tests {
         for (why, sentence) in [
             (
                 ExistsWhy::NoReceipt,
-                "sales.parquet already exists and is no receipt; no_receipt writes none, overwrite replaces it",
+                "sales.parquet already exists and is not a receipt; use no_receipt to write none, or \
+                 overwrite to replace it",
             ),
             (ExistsWhy::Exists, "sales.parquet already exists; use overwrite to replace it"),
             (
                 ExistsWhy::OtherOptions(Setting::AllStrings),
-                "sales.parquet already exists and was written with different options (all_strings); use overwrite \
-                 to replace it",
+                "sales.parquet already exists and was written with different options (all_strings); use \
+                 overwrite to replace it",
             ),
             (
                 ExistsWhy::OtherRun { job: "sales".into(), runs: vec!["2026".into(), "2027".into()] },
-                "sales.parquet already exists and was made from a different run (sales 2026, 2027); use overwrite \
-                 to replace it",
+                "sales.parquet already exists and was made from a different run (sales 2026, 2027); use \
+                 overwrite to replace it",
             ),
             (
                 ExistsWhy::OtherRun { job: "sales".into(), runs: Vec::new() },
-                "sales.parquet already exists and was made from a different run (sales); use overwrite to replace \
-                 it",
-            ),
-            (
-                ExistsWhy::OtherParts { was: 12, now: 13 },
-                "sales.parquet already exists and was made from 12 parts, but the run now has 13; use overwrite to \
+                "sales.parquet already exists and was made from a different run (sales); use overwrite to \
                  replace it",
             ),
             (
-                ExistsWhy::PartChanged { part: "x_part3.csv".into() },
-                "sales.parquet already exists, but the part x_part3.csv has changed since it was written; use \
+                ExistsWhy::OtherParts { was: 12, now: 13 },
+                "sales.parquet already exists and was made from 12 parts, but the run now has 13; use \
                  overwrite to replace it",
+            ),
+            (
+                ExistsWhy::PartChanged { part: "x_part3.csv".into() },
+                "sales.parquet already exists, but the part x_part3.csv has changed since it was written; \
+                 use overwrite to replace it",
             ),
             (
                 ExistsWhy::OutputChanged { file: None },
-                "sales.parquet already exists and has changed since it was written; use overwrite to replace it",
+                "sales.parquet already exists and has changed since it was written; use overwrite to \
+                 replace it",
             ),
             (
                 ExistsWhy::OutputChanged { file: Some("x_part0.csv".into()) },
-                "sales.parquet already exists, and its file x_part0.csv has changed since it was written; use \
-                 overwrite to replace it",
+                "sales.parquet already exists, and its file x_part0.csv has changed since it was written; \
+                 use overwrite to replace it",
             ),
             (
                 ExistsWhy::NotVerified,
@@ -175,13 +177,13 @@ mod tests {
             ),
             (
                 ExistsWhy::RowsNotCounted,
-                "sales.parquet already exists and was put together by the server, which counts no rows, so \
+                "sales.parquet already exists and was merged by the server, which does not count rows, so \
                  expect_rows cannot be checked; use overwrite to replace it",
             ),
             (
                 ExistsWhy::StalePart,
-                "sales.parquet already exists, belongs to the same run and would stay beside the new parts; remove \
-                 it first",
+                "sales.parquet already exists, belongs to the same run and would stay next to the new parts; \
+                 remove it first",
             ),
         ] {
             assert_eq!(said(why), sentence);

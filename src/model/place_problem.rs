@@ -1,42 +1,42 @@
-//! Why a text names no place that can be read or written here.
+//! Why a text does not name a place that can be read or written here.
 
 use super::escaped::Escaped;
 use serde::Serialize;
 use std::fmt;
 
-/// Why a text names no place that can be read or written here, or not in the way that was asked for.
+/// Why a text does not name a place that can be read or written here, or not in the requested way.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum PlaceProblem {
-    /// It is a path of Windows.
+    /// It is a Windows path.
     OfWindows,
-    /// It begins like a URL, and has other slashes than URLs have.
+    /// It begins like a URL but has the wrong slashes.
     HalfUrl {
         /// What was probably meant.
         meant: String,
     },
     /// It is a `file://` URL that names another machine, or a relative path.
     FileOfHost {
-        /// What stands where the machine would.
+        /// What is in the machine's place.
         host: String,
     },
-    /// It is a `file://` URL whose escapes do not stand for a path of UTF-8.
+    /// It is a `file://` URL whose escapes do not make a UTF-8 path.
     FileEscapes,
-    /// It is a web address that names no file: a web server lists no folders.
+    /// It is a web address that does not name a file: a web server does not list folders.
     WebFolder,
     /// It is a web address with a user or a password.
     WebUser,
-    /// It is no web address.
+    /// It is not a valid web address.
     WebAddress {
         /// Why.
         why: String,
     },
-    /// It is a web address, and something was to be written there.
+    /// It is a web address, which cannot be written to.
     WebOutput,
-    /// It is a pipe, a socket or a device, which can be read once only.
+    /// It is a pipe, a socket or a device, which can be read only once.
     Endless,
-    /// It lies in another folder or store than the first of several places that were named as one source.
+    /// It is in another folder or store than the first of several places named as one source.
     OtherFolder {
         /// The first.
         first: String,
@@ -50,41 +50,44 @@ impl PlaceProblem {
         match self {
             PlaceProblem::OfWindows => write!(
                 f,
-                "{place} is a path of Windows; here a path has slashes, and begins where the drive or share is mounted, \
-                 such as /mnt/c for C: in WSL"
+                "{place} is a Windows path; write it with forward slashes, starting where the drive or \
+                 share is mounted, such as /mnt/c for C: in WSL"
             ),
             PlaceProblem::HalfUrl { meant } => {
-                write!(f, "{place} is no URL; write {}, or ./{place} for a path", Escaped(meant))
+                write!(f, "{place} is not a URL; write {}, or ./{place} for a path", Escaped(meant))
             }
             PlaceProblem::FileOfHost { host } => write!(
                 f,
-                "{place} names the machine \"{}\"; write file:///ABSOLUTE/PATH, or the path alone",
+                "{place} names the machine \"{}\"; write file:///ABSOLUTE/PATH, or just the path",
                 Escaped(host)
             ),
             PlaceProblem::FileEscapes => {
-                write!(f, "the escapes of {place} do not stand for a path; write the path alone")
+                write!(f, "the percent escapes in {place} do not make a valid path; write just the path")
             }
             PlaceProblem::WebFolder => {
-                write!(f, "{place} names no file, and a web server lists no folders; name each file")
+                write!(
+                    f,
+                    "{place} does not name a file, and a web server does not list folders; name each file"
+                )
             }
             PlaceProblem::WebUser => {
-                write!(f, "{place} holds a user or a password; only addresses without are read")
+                write!(f, "{place} contains a user or a password; use an address without them")
             }
-            PlaceProblem::WebAddress { why } => write!(f, "{place} is no web address: {why}"),
+            PlaceProblem::WebAddress { why } => write!(f, "{place} is not a valid web address: {why}"),
             PlaceProblem::WebOutput => write!(
                 f,
-                "{place} can only be read; write to a local path, s3://, gs:// or az://, also where the address is of such a \
-                 store"
+                "{place} is a web address, which can only be read; write to a local path, or to the s3://, \
+                 gs:// or az:// URL of a store"
             ),
             PlaceProblem::Endless => write!(
                 f,
-                "{place} is a pipe, a socket or a device, which can be read once only; pipe it to SOURCE -, or copy it to a \
-                 file"
+                "{place} is a pipe, a socket or a device, which can be read only once; pipe it to SOURCE -, \
+                 or copy it to a file"
             ),
             PlaceProblem::OtherFolder { first } => write!(
                 f,
-                "{place} and {} do not lie in one folder, so they are no one source; name files of one folder, or a folder \
-                 with both below it",
+                "{place} and {} are not in the same folder; name files of one folder, or a folder that \
+                 contains both",
                 Escaped(first)
             ),
         }

@@ -1,4 +1,4 @@
-//! What a run tells while it goes on, and at its end: plain data, the same for the progress bar, JSON and tests.
+//! What a run reports while it runs: plain data, the same for the progress bar, JSON and tests.
 
 use super::error::Result;
 use serde::Serialize;
@@ -8,10 +8,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
 
-/// What happens while a plan is run, an output is verified or a sample is written.
+/// An event while a plan runs, an output is verified or a sample is written.
 ///
-/// Every phase is told by [`Event::Began`], in the order of [`Phase`], and in each of them [`Event::Progress`] tells how far
-/// it is, for the last time when all is done.
+/// [`Event::Began`] announces each phase, in the order of [`Phase`]. Within a phase, [`Event::Progress`] reports how
+/// far it is, for the last time when everything is done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -25,30 +25,30 @@ pub enum Event {
     Progress {
         /// The phase.
         phase: Phase,
-        /// Bytes of the parts that were read or copied; of a sample those that were written, as text.
+        /// Bytes of the parts that were read or copied; for a sample, bytes written, as text.
         bytes: u64,
-        /// Bytes of all parts; of a sample about.
+        /// Bytes of all parts; for a sample, an estimate.
         total_bytes: u64,
-        /// Rows that were read, copied or made; `None` where the server copies CSV, whose rows nobody counts.
+        /// Rows read, copied or made; `None` if the server copies CSV, whose rows are not counted.
         rows: Option<u64>,
     },
-    /// A file can be seen under its final name.
+    /// A file was published under its final name.
     Published {
         /// The path or URL.
         path: String,
     },
 }
 
-/// What a run is about.
+/// A phase of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Phase {
-    /// Parts are read or copied, and the output is written where nobody sees it.
+    /// Parts are read or copied, and the output is written without being published.
     Writing,
     /// The output is read and compared with the parts.
     Verifying,
-    /// What was written is sent to its store, the parts are looked at once more, and the output comes into sight.
+    /// What was written is sent to its store, the parts are checked once more, and the output is published.
     Publishing,
 }
 
@@ -60,7 +60,7 @@ pub struct WrittenFile {
     pub file: String,
     /// Bytes.
     pub bytes: u64,
-    /// Rows; `None` where they were not counted.
+    /// Rows; `None` if they were not counted.
     pub rows: Option<u64>,
 }
 
@@ -69,7 +69,7 @@ pub struct WrittenFile {
 pub(crate) struct Progress {
     bytes: AtomicU64,
     rows: AtomicU64,
-    /// Rows by part, where they are wanted.
+    /// Rows by part, if they are wanted.
     rows_of: Vec<AtomicU64>,
     /// Some rows are copied by a server that does not count them.
     has_uncounted: AtomicBool,
@@ -77,11 +77,11 @@ pub(crate) struct Progress {
     changed: Notify,
 }
 
-/// What was done and is done.
+/// The phases that have ended, and the current one.
 #[derive(Debug, Default)]
 struct Stages {
     now: Option<Stage>,
-    /// How phases ended and that others began, of which nobody was told yet.
+    /// Ends and beginnings of phases that have not been reported yet.
     untold: Vec<Event>,
 }
 
@@ -89,7 +89,7 @@ struct Stages {
 struct Stage {
     phase: Phase,
     total_bytes: u64,
-    /// What it counts by itself.
+    /// What this phase counts for itself.
     own: Option<Arc<Progress>>,
 }
 
@@ -125,12 +125,12 @@ impl Progress {
         self.has_uncounted.store(true, Ordering::Relaxed);
     }
 
-    /// Begins a phase that counts on.
+    /// Begins a phase that continues counting.
     pub(crate) fn begin(&self, phase: Phase, total_bytes: u64) {
         self.stage(Stage { phase, total_bytes, own: None });
     }
 
-    /// Begins a phase that counts anew; gives its counters.
+    /// Begins a phase that counts from zero; returns its counters.
     pub(crate) fn begin_anew(&self, phase: Phase, total_bytes: u64) -> Arc<Progress> {
         let own = Arc::new(Progress::default());
         self.stage(Stage { phase, total_bytes, own: Some(Arc::clone(&own)) });
@@ -151,7 +151,7 @@ impl Progress {
         self.stages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What was done counts for nothing: it is begun anew.
+    /// Discards the counts, because the work starts again.
     pub(crate) fn reset(&self) {
         self.has_uncounted.store(false, Ordering::Relaxed);
         for count in [&self.bytes, &self.rows].into_iter().chain(&self.rows_of) {
@@ -163,8 +163,8 @@ impl Progress {
         self.rows.load(Ordering::Relaxed)
     }
 
-    /// How far the phase is that is going on, or that is done: then all bytes were dealt with, though of some kinds of part
-    /// not every byte is read.
+    /// How far the current phase is. When it is done, all bytes count as read, although some kinds of part are not read
+    /// to the last byte.
     fn event(&self, is_done: bool) -> Option<Event> {
         let Stage { phase, total_bytes, own } = self.stages().now.clone()?;
         let counts = own.as_deref().unwrap_or(self);
@@ -177,17 +177,17 @@ impl Progress {
         })
     }
 
-    /// Tells how phases ended and which began.
+    /// Reports the phases that have ended and begun.
     fn tell_phases(&self, mut on_event: impl FnMut(Event)) {
         let untold = std::mem::take(&mut self.stages().untold);
         untold.into_iter().for_each(&mut on_event);
     }
 }
 
-/// How often a run tells how far it is.
+/// How often a run reports its progress.
 const EVENT_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Sees work through to its end: tells what it is about and how far it is, and passes on to it that it shall stop.
+/// Runs work to its end: reports its phases and progress, and passes on a request to stop.
 pub(crate) async fn attend<T>(
     work: impl Future<Output = Result<T>>,
     stopper: watch::Sender<bool>,
@@ -201,7 +201,7 @@ pub(crate) async fn attend<T>(
     let mut is_stopping = false;
     let result = loop {
         tokio::select! {
-            // A phase is told before what it counts.
+            // A phase is announced before its counts.
             biased;
             () = progress.changed.notified() => progress.tell_phases(&mut on_event),
             result = &mut work => break result,
@@ -217,9 +217,9 @@ pub(crate) async fn attend<T>(
     result
 }
 
-/// Ready when the run shall stop.
+/// Ready when the run should stop.
 pub(crate) async fn stopped(mut stopped: watch::Receiver<bool>) {
-    // The sender is gone only when the run is over, and then nobody waits here.
+    // The sender is dropped only when the run is over, and then nothing waits here.
     if stopped.wait_for(|stop| *stop).await.is_err() {
         std::future::pending::<()>().await;
     }

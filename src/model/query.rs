@@ -1,9 +1,9 @@
-//! What is read of an export.
+//! Which columns, rows and parts of an export to read.
 
 use super::filter::Filter;
 use std::ops::RangeInclusive;
 
-/// What is read of an export; by default everything.
+/// Which columns, rows and parts of an export to read; by default everything.
 ///
 /// ```
 /// use forecast_export::{Location, Options, Query, column, query};
@@ -22,14 +22,14 @@ use std::ops::RangeInclusive;
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Query {
-    /// The columns by name, in this order; by default all in the order of the export. Of Parquet no other column is fetched
-    /// or decoded, of CSV no other one decoded, but for those of the filter: a cell that cannot be read in one that is not
-    /// wanted is no error. With [`Options::source_columns`](crate::Options::source_columns) theirs are among the names.
+    /// The columns by name, in this order; by default all, in the order of the export. Besides these and the filter's,
+    /// no Parquet column is fetched and no CSV column decoded, so a bad cell in any other column is not an error. With
+    /// [`Options::source_columns`](crate::Options::source_columns), those columns can be named too.
     pub columns: Option<Vec<String>>,
-    /// The rows; by default all. Row groups and pages of Parquet of which the statistics say that they hold no such row are
-    /// passed over.
+    /// The rows; by default all. Parquet row groups and pages that hold no such row, according to their statistics, are
+    /// skipped.
     pub filter: Option<Filter>,
-    /// The parts by number, the first and the last one included; of a number of several, by the first of those. By default
-    /// all parts. Gaps and columns are looked for in the whole run in any case, so that shares of one run fit together.
+    /// The parts by number, including the first and the last; a part with several numbers counts by the first. By
+    /// default all parts. Gaps and columns are always checked in the whole run, so that shares of one run fit together.
     pub parts: Option<RangeInclusive<u64>>,
 }

@@ -1,28 +1,28 @@
-//! Text without what is secret: the one place that says what a secret looks like. Takes what a server answered or a user
-//! handed over, gives the same text with `***` in place of passwords, tokens and signatures.
+//! Removes secrets from text; the one place that knows what a secret looks like. Takes text from a server or a user,
+//! returns it with `***` in place of passwords, tokens and signatures.
 //!
-//! Two things tell a secret. Those that this process was given are known by their value ([`keep_secret`]), wherever they
-//! turn up. Others are known by where they stand: before the `@` of a URL, in a signed query, in an element, member or
-//! header of a name that servers have for secrets.
+//! Secrets are recognized in two ways. Those given to this process are known by their value ([`keep_secret`]), wherever
+//! they appear. Others are known by their position: before the `@` of a URL, in a signed query, or in an element,
+//! member or header with a name that servers use for secrets.
 
 use regex::Regex;
 use std::borrow::Cow;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 const HIDDEN: &str = "***";
-/// A shorter text is no secret, and would be found in every other word.
+/// A shorter text is not a secret, and would be found in every other word.
 const SHORTEST: usize = 8;
-/// Credentials are renewed: the oldest of so many are expired.
+/// Credentials are renewed, so the oldest of this many have expired.
 const MOST: usize = 64;
 
 static KNOWN: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
-/// Where secrets stand. A pattern takes hundreds of kilobytes once it is compiled, so that waits for a text that has one of
-/// its words.
+/// The positions of secrets. A compiled pattern takes hundreds of kilobytes, so it is compiled only when a text
+/// contains one of its words.
 struct Place {
-    /// In lower case; without any of them the pattern finds nothing.
+    /// In lower case; without any of these words the pattern cannot match.
     words: &'static [&'static str],
-    /// Its first group is kept.
+    /// The pattern, whose first group is kept.
     pattern: LazyLock<Option<Regex>>,
     with: &'static str,
 }
@@ -104,7 +104,7 @@ static PLACES: [Place; 7] = [
         }),
         with: "${1}***",
     },
-    // Signature=... of a header that is not whole any more
+    // Signature=... of a truncated header
     Place {
         words: &["signature="],
         pattern: LazyLock::new(|| Regex::new(r#"(?i)(\bsignature=)[^&\s"'<>,)]+"#).ok()),
@@ -112,8 +112,8 @@ static PLACES: [Place; 7] = [
     },
 ];
 
-/// Notes a secret of this process, to be hidden wherever it turns up. Credentials that are found by the stores' usual chains
-/// are noted already; a program that has others may note them.
+/// Registers a secret of this process, which is then hidden wherever it appears. Credentials found by the stores' usual
+/// chains are registered automatically; a program may register others.
 pub fn keep_secret(secret: &str) {
     if secret.len() < SHORTEST {
         return;
@@ -124,13 +124,12 @@ pub fn keep_secret(secret: &str) {
             known.remove(0);
         }
         known.push(secret.to_owned());
-        // A secret may hold another one.
+        // A secret may contain another one.
         known.sort_by_key(|one| std::cmp::Reverse(one.len()));
     }
 }
 
-/// A text without the secrets that this process was given: for names of files and other text that is to be shown as it
-/// is.
+/// A text without the secrets given to this process, for file names and other text that should otherwise stay as it is.
 pub fn without_secrets(text: &str) -> Cow<'_, str> {
     let mut shown = Cow::Borrowed(text);
     for secret in KNOWN.lock().unwrap_or_else(PoisonError::into_inner).iter() {
@@ -143,7 +142,7 @@ pub fn without_secrets(text: &str) -> Cow<'_, str> {
     shown
 }
 
-/// A text without anything that is secret, or stands where secrets stand: for what servers and users hand over.
+/// A text without known secrets and without anything in a secret's position, for text from servers and users.
 pub fn redacted(text: &str) -> Cow<'_, str> {
     let mut shown = without_secrets(text);
     let lower = text.to_ascii_lowercase();
@@ -157,7 +156,7 @@ pub fn redacted(text: &str) -> Cow<'_, str> {
     shown
 }
 
-/// As a URL's query has it.
+/// As in a URL's query.
 fn percent_encoded(text: &str) -> Cow<'_, str> {
     let is_kept = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
     if text.bytes().all(is_kept) {

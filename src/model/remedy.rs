@@ -1,11 +1,11 @@
-//! What helps against an error, as data.
+//! Remedies for errors, as data.
 
 use super::named::Named;
 use super::setting::{Setting, SettingName};
 use serde::Serialize;
 use std::fmt;
 
-/// What helps. Its `Display` is a clause that calls settings by the library's names.
+/// What helps. Its `Display` is a clause with the library's names for settings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -16,7 +16,7 @@ pub enum Remedy {
     FetchDamaged,
     /// As [`Remedy::FetchAgain`]: the part may be cut short.
     FetchCutShort,
-    /// Export again, or leave the empty parts away.
+    /// Export again, or leave out the empty parts.
     LeaveEmptyPartsAway,
     /// Export the part again as UTF-8; a merge to CSV copies its bytes as they are.
     ExportAsUtf8,
@@ -24,7 +24,7 @@ pub enum Remedy {
     ExportUnencrypted,
     /// Export with column names that differ from each other.
     ExportDistinctNames,
-    /// The file is not a part: name the export's own files as the source.
+    /// Name the export's own files as the source, because this file is not a part.
     NamePartFiles,
     /// Read the column as text, or name the text as one that means null.
     ReadAsText {
@@ -46,7 +46,7 @@ pub enum Remedy {
         /// The column.
         column: String,
     },
-    /// Write the column's bytes as text, where they are UTF-8 or else by digits; or write Parquet.
+    /// Write the column's bytes as text, if they are UTF-8, or encoded as text; or write Parquet.
     BytesAsText {
         /// The column.
         column: String,
@@ -56,7 +56,7 @@ pub enum Remedy {
         /// The column.
         column: String,
     },
-    /// Align columns by name, which takes the type that holds every value; or give the column one type.
+    /// Align columns by name, which chooses the type that holds every value; or give the column one type.
     AlignTypes {
         /// The column.
         column: String,
@@ -73,7 +73,7 @@ pub enum Remedy {
     ExportWithCommas,
     /// Export with quotes doubled within quoted cells.
     ExportDoubledQuotes,
-    /// Take the first line away.
+    /// Remove the first line.
     DropFirstLine,
     /// Write the text as UTF-8.
     RewriteAsUtf8,
@@ -81,7 +81,7 @@ pub enum Remedy {
     FetchFromLfs,
     /// Unpack the file first.
     Unpack,
-    /// Fetch or export the part again; where it is CSV under a wrong name, a header mode says so.
+    /// Fetch or export the part again; or, if it is CSV under a wrong name, set a header mode.
     FetchOrSayCsv,
     /// Align columns by name, which ends every line with LF.
     RewriteLineEnds,
@@ -89,36 +89,36 @@ pub enum Remedy {
     WriteParquet,
     /// Write Parquet, or export without the column.
     WriteParquetOrDropColumn,
-    /// Merge or convert to Parquet without settings by which rows are encoded anew: values are copied as they are.
+    /// Merge or convert to Parquet without settings that require re-encoding; values are then copied as they are.
     CopyUnchanged,
     /// Write the Parquet file with smaller pages.
     SmallerPages,
     /// Run again when the export is complete.
     RunWhenComplete,
-    /// Run again when nobody writes to the source.
+    /// Run again when nothing is writing to the source.
     RunWhenQuiet,
-    /// Run again when the export is complete and nobody writes to the part.
+    /// Run again when the export is complete and nothing is writing to the part.
     RunWhenCompleteAndQuiet,
     /// Name the bucket's region.
     NameRegion,
-    /// Name no region: then the bucket's own is found.
+    /// Leave the region out; the bucket's own is then looked up.
     LeaveRegionAway,
     /// Name a profile, or read a public bucket without credentials.
     NameProfile,
-    /// Have S3 bring the object back from its archive.
+    /// Have S3 restore the object from its archive.
     Restore,
-    /// Run again when S3 has brought the parts back.
+    /// Run again when S3 has restored the parts.
     RunWhenRestored,
-    /// Allow what was refused, by a statement of a policy.
+    /// Allow what was denied, with a policy statement.
     Grant(Box<Permission>),
 }
 
-/// What a policy would have to allow.
+/// What a policy must allow.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Permission {
-    /// What is to be allowed, such as `s3:GetObject`.
+    /// The actions to allow, such as `s3:GetObject`.
     pub actions: Vec<String>,
-    /// The ARN of what it is to be allowed on.
+    /// The ARN of the resource to allow them on.
     pub resource: String,
 }
 
@@ -130,7 +130,7 @@ impl Named for Remedy {
             Remedy::FetchAgain => f.write_str("fetch or export the part again"),
             Remedy::FetchDamaged => f.write_str("the part may be damaged; fetch or export it again"),
             Remedy::FetchCutShort => f.write_str("the part may be cut short; fetch or export it again"),
-            Remedy::LeaveEmptyPartsAway => f.write_str("export again, or leave the empty parts away"),
+            Remedy::LeaveEmptyPartsAway => f.write_str("export again, or leave out the empty parts"),
             Remedy::ExportAsUtf8 => {
                 f.write_str("export the part again as UTF-8; a merge to CSV copies the bytes as they are")
             }
@@ -139,48 +139,55 @@ impl Named for Remedy {
             Remedy::NamePartFiles => f.write_str("name the export's own part files"),
             Remedy::ReadAsText { column } => write!(
                 f,
-                "{types} {column}=string keeps the text, {} TEXT reads a text as null",
+                "use {types} {column}=string to keep the text, or {} TEXT to read it as null",
                 name(Setting::Nulls)
             ),
             Remedy::ReadNanoseconds { column } => {
-                write!(f, "{types} {column}=timestamp_ns keeps them, and so does {types} {column}=string")
+                write!(f, "use {types} {column}=timestamp_ns or {types} {column}=string to keep them")
             }
-            Remedy::KeepAsText { column } => write!(f, "{types} {column}=string keeps every value"),
-            Remedy::CompareAsText { column } => write!(f, "{types} {column}=string compares it as text"),
+            Remedy::KeepAsText { column } => write!(f, "use {types} {column}=string to keep every value"),
+            Remedy::CompareAsText { column } => {
+                write!(f, "use {types} {column}=string to compare it as text")
+            }
             Remedy::BytesAsText { column } => write!(
                 f,
-                "{types} {column}=string takes them for UTF-8, {} hex or base64 writes any bytes; or write Parquet",
+                "use {types} {column}=string if they are UTF-8, {} hex or base64 for any bytes; or write \
+                 Parquet",
                 name(Setting::Binary)
             ),
-            Remedy::GiveType { column } => write!(f, "{types} {column}=TYPE gives it one type"),
+            Remedy::GiveType { column } => write!(f, "use {types} {column}=TYPE to give it one type"),
             Remedy::AlignTypes { column } => write!(
                 f,
-                "{schema} by-name takes the type that holds every value, {types} {column}=TYPE gives it one"
+                "use {schema} by-name for the type that holds every value, or {types} {column}=TYPE to \
+                 choose one"
             ),
-            Remedy::AlignByName => write!(f, "{schema} by-name aligns columns by name"),
+            Remedy::AlignByName => write!(f, "use {schema} by-name to align columns by name"),
             Remedy::SayWhetherHeader => write!(
                 f,
-                "{header} no or {columns} NAMES reads the first line of each part as a row, {header} yes takes it for a \
-                 header all the same"
+                "use {header} no or {columns} NAMES to read the first line of each part as a row, or \
+                 {header} yes to treat it as a header anyway"
             ),
             Remedy::ReadFirstLineAsRow => {
-                write!(f, "{header} no or {columns} NAMES reads the first line of each part as a row")
+                write!(f, "use {header} no or {columns} NAMES to read the first line of each part as a row")
             }
             Remedy::FitColumns => {
-                write!(f, "the part may be cut short, or {columns} must name each field of a row")
+                write!(
+                    f,
+                    "the part may be cut short; if it is whole, {columns} must name every field of a row"
+                )
             }
-            Remedy::ExportWithCommas => f.write_str("export with commas between cells, and a header"),
+            Remedy::ExportWithCommas => f.write_str("export with a header, and with commas between cells"),
             Remedy::ExportDoubledQuotes => {
                 f.write_str("export with quotes doubled in cells (Spark's option escape='\"'), or as Parquet")
             }
-            Remedy::DropFirstLine => f.write_str("take that line away, and put commas between cells"),
-            Remedy::RewriteAsUtf8 => f.write_str("write it as UTF-8, such as with iconv -t UTF-8"),
-            Remedy::FetchFromLfs => f.write_str("git lfs pull fetches the file"),
+            Remedy::DropFirstLine => f.write_str("remove that line, and put commas between cells"),
+            Remedy::RewriteAsUtf8 => f.write_str("convert it to UTF-8, for example with iconv -t UTF-8"),
+            Remedy::FetchFromLfs => f.write_str("run git lfs pull to fetch the file"),
             Remedy::Unpack => f.write_str("unpack it first"),
             Remedy::FetchOrSayCsv => {
-                write!(f, "fetch or export the part again; {header} yes or {header} no reads it as CSV")
+                write!(f, "fetch or export the part again; if it is CSV, use {header} yes or {header} no")
             }
-            Remedy::RewriteLineEnds => write!(f, "{schema} by-name rewrites them all with LF"),
+            Remedy::RewriteLineEnds => write!(f, "use {schema} by-name to end every line with LF"),
             Remedy::WriteParquet => f.write_str("write Parquet"),
             Remedy::WriteParquetOrDropColumn => f.write_str("write Parquet, or export without the column"),
             Remedy::CopyUnchanged => {
@@ -188,34 +195,40 @@ impl Named for Remedy {
             }
             Remedy::SmallerPages => f.write_str("write the file with smaller pages"),
             Remedy::RunWhenComplete => f.write_str("run again when the export is complete"),
-            Remedy::RunWhenQuiet => f.write_str("run again when nobody writes to the source"),
+            Remedy::RunWhenQuiet => f.write_str("run again when nothing is writing to the source"),
             Remedy::RunWhenCompleteAndQuiet => {
-                f.write_str("run again when the export is complete and nobody writes to it")
+                f.write_str("run again when the export is complete and nothing is writing to it")
             }
-            Remedy::NameRegion => write!(f, "{} names it", name(Setting::Region)),
+            Remedy::NameRegion => write!(f, "name it with {}", name(Setting::Region)),
             Remedy::LeaveRegionAway => {
-                f.write_str("the bucket is in another region than was given: without one it is found")
+                f.write_str("the bucket is in a different region; leave the region out, and it is looked up")
             }
             Remedy::NameProfile => write!(
                 f,
-                "{} names a profile, {} reads public buckets",
+                "use {} to name a profile, or {} for public buckets",
                 name(Setting::Profile),
                 name(Setting::NoSignRequest)
             ),
             Remedy::Restore => {
-                write!(f, "{} asks S3 to restore it, which takes minutes to days", name(Setting::Restore))
+                write!(
+                    f,
+                    "use {} to ask S3 to restore it, which takes minutes to days",
+                    name(Setting::Restore)
+                )
             }
-            Remedy::RunWhenRestored => f.write_str("run again when it has"),
+            Remedy::RunWhenRestored => f.write_str("run again when it is done"),
             Remedy::Grant(permission) => {
                 let Permission { actions, resource } = &**permission;
                 let statement = format!(
                     r#"{{"Effect":"Allow","Action":["{}"],"Resource":"{resource}"}}"#,
                     actions.join(r#"",""#)
                 );
-                write!(f, "this statement of a policy allows it: {statement}")?;
-                // S3 does not tell those who may not list whether an object is there.
+                write!(f, "this policy statement would allow it: {statement}")?;
+                // S3 does not reveal whether an object exists to a caller that may not list the bucket.
                 match actions.iter().any(|action| action == "s3:GetObject") {
-                    true => f.write_str("; without s3:ListBucket an object that is missing is refused, too"),
+                    true => f.write_str(
+                        "; without s3:ListBucket, S3 also denies access to objects that do not exist",
+                    ),
                     false => Ok(()),
                 }
             }
@@ -236,14 +249,17 @@ mod tests {
     #[test]
     fn a_remedy_names_settings_as_whoever_shows_it_does() {
         let remedy = Remedy::ReadAsText { column: "p50".into() };
-        assert_eq!(remedy.to_string(), "types p50=string keeps the text, nulls TEXT reads a text as null");
+        assert_eq!(
+            remedy.to_string(),
+            "use types p50=string to keep the text, or nulls TEXT to read it as null"
+        );
         let shout = |setting| match setting {
             Setting::Types => "TYPES",
             _ => "OTHER",
         };
         assert_eq!(
             remedy.with_names(shout).to_string(),
-            "TYPES p50=string keeps the text, OTHER TEXT reads a text as null"
+            "use TYPES p50=string to keep the text, or OTHER TEXT to read it as null"
         );
     }
 }

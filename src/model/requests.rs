@@ -1,14 +1,14 @@
-//! Requests to stores by their kind, those of a plan and those to come, and what S3 charges for them.
+//! Counts of requests to stores by kind, made and expected, and what S3 charges for them.
 
 use serde::Serialize;
 use std::fmt;
 use std::ops::{Add, AddAssign, Mul};
 
-/// Requests to a store, by S3's names for them. Those that are made again after a failure are not among them.
+/// Requests to a store, by S3's names for them. Retries after a failure are not included.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Requests {
-    /// `ListObjectsV2`: one for a thousand objects.
+    /// `ListObjectsV2`: one per thousand objects.
     pub list: u64,
     /// `GetObject`.
     pub get: u64,
@@ -26,22 +26,22 @@ pub struct Requests {
     pub complete_upload: u64,
 }
 
-/// What S3 charges for a request that writes, copies or lists, in billionths of a US dollar: 0.005 for a thousand, by its
-/// price list of 2025 for the class Standard in us-east-1.
+/// What S3 charges for a request that writes, copies or lists, in billionths of a US dollar: 0.005 per thousand,
+/// according to its price list of 2025 for the class Standard in us-east-1.
 const WRITE_PRICE: f64 = 5_000.0;
-/// The same for a request that reads: 0.0004 for a thousand.
+/// The same for a request that reads: 0.0004 per thousand.
 const READ_PRICE: f64 = 400.0;
 
-/// The objects that a page of a listing has at most.
+/// The most objects on a page of a listing.
 const PAGE_OBJECTS: u64 = 1_000;
 
-/// The pages of a listing of so many objects; that there is none takes one, too.
+/// The pages of a listing of this many objects; an empty listing takes one page too.
 pub(crate) fn pages_of(objects: u64) -> u64 {
     objects.div_ceil(PAGE_OBJECTS).max(1)
 }
 
 impl Requests {
-    /// By name, in the order in which people are told.
+    /// By name, in the order in which they are shown.
     fn kinds(&self) -> [(&'static str, u64); 8] {
         [
             ("LIST", self.list),
@@ -60,8 +60,8 @@ impl Requests {
         self.kinds().iter().fold(0, |total, (_, count)| total.saturating_add(*count))
     }
 
-    /// What S3 charges for them in US dollars: the price of the class Standard in us-east-1 without any rebate. Bytes, other
-    /// classes and keys of KMS are charged beside that.
+    /// What S3 charges for them in US dollars: the price of the class Standard in us-east-1 without discounts. Bytes,
+    /// other classes and KMS keys cost extra.
     ///
     /// ```
     /// let mut requests = forecast_export::Requests::default();
@@ -115,7 +115,7 @@ impl Mul<u64> for Requests {
     }
 }
 
-/// `1 LIST, 12 GET`; `none` where there are none.
+/// `1 LIST, 12 GET`; `none` if there are none.
 impl fmt::Display for Requests {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut comma = "";
@@ -127,22 +127,22 @@ impl fmt::Display for Requests {
     }
 }
 
-/// Requests to the stores of source and output, those that were made for a plan and those that its run will make.
+/// Requests to the stores of source and output: those made for a plan and those that its run will make.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct PlannedRequests {
-    /// Those that were made so that there is a plan: listings, the first or last bytes of parts, looks at the output.
+    /// Requests made for the plan: listings, the first or last bytes of parts, checks of the output.
     pub planning: Requests,
-    /// Those that the run will make.
+    /// Requests that the run will make.
     pub running: Requests,
-    /// Whether the run makes just these, but for those that are made again after a failure. Where it is not known before
-    /// how long the output is, or how many pages a large row group has, they are estimated.
+    /// Whether the run makes exactly these, apart from retries after failures. If the size of the output, or the number
+    /// of pages of a large row group, is not known beforehand, they are estimated.
     pub exact: bool,
-    /// What S3 charges for all of them in US dollars, as [`Requests::us_dollars`] has it; `None` where nothing lies in S3.
+    /// What S3 charges for all of them in US dollars, as [`Requests::us_dollars`] has it; `None` if nothing is in S3.
     pub us_dollars: Option<f64>,
 }
 
-/// A line of the dry run; none where nothing is asked of a store.
+/// A line of the dry run; empty if there are no requests.
 impl fmt::Display for PlannedRequests {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let PlannedRequests { planning, running, exact, us_dollars } = self;
@@ -159,7 +159,7 @@ impl fmt::Display for PlannedRequests {
     }
 }
 
-/// An amount to the cent, or of less than that the first two digits.
+/// An amount to the cent, or its first two digits if it is less than a cent.
 fn two_digits(amount: f64) -> String {
     let digits = if amount > 0.0 { (1.0 - amount.log10().floor()).clamp(2.0, 9.0) } else { 0.0 };
     format!("{amount:.*}", digits as usize)

@@ -1,9 +1,9 @@
-//! What a caller may choose, as far as a message names it. The library calls a setting by its own name, the field that
-//! holds it; a program may have other names, such as flags.
+//! The settings that messages can name. The library calls a setting by its field's name; a program may use other names,
+//! such as flags.
 
 use serde::{Serialize, Serializer};
 
-/// Something a caller may choose, and that a sentence may name.
+/// A setting of the caller's that a sentence may name.
 ///
 /// ```
 /// use forecast_export::Setting;
@@ -97,7 +97,7 @@ pub enum Setting {
     Wait,
 }
 
-/// How a program calls the settings: [`Setting::name`], or a function of its own.
+/// A program's names for settings: [`Setting::name`], or a function of its own.
 pub type SettingName = fn(Setting) -> &'static str;
 
 /// By its name.

@@ -1,4 +1,4 @@
-//! Why a store cannot be reached as it was asked for.
+//! Why a store cannot be reached as requested.
 
 use super::escaped::Escaped;
 use super::named::Named;
@@ -8,17 +8,17 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
 
-/// Why a store cannot be reached as it was asked for, or would refuse what is written.
+/// Why a store cannot be reached as requested, or would refuse what is written.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum StoreProblem {
-    /// There is no store of that scheme.
+    /// There is no store for that scheme.
     Unknown {
         /// The scheme of a URL.
         scheme: String,
     },
-    /// The store is known, and left out of this build.
+    /// The store is known but left out of this build.
     LeftOut {
         /// The scheme of its URLs.
         scheme: &'static str,
@@ -31,7 +31,7 @@ pub enum StoreProblem {
         #[serde(skip)]
         source: Arc<dyn StdError + Send + Sync>,
     },
-    /// A setting, variable or value of a profile is none that a store can be reached with.
+    /// A setting, variable or profile value is not one that a store can be reached with.
     BadValue {
         /// Where it comes from.
         origin: Origin,
@@ -40,26 +40,26 @@ pub enum StoreProblem {
         /// What is wrong with it.
         why: String,
     },
-    /// No bucket has such a name.
+    /// No bucket can have that name.
     BadBucket {
         /// The name.
         bucket: String,
     },
-    /// An ARN in place of a bucket's name is none that a bucket is reached by.
+    /// An ARN in place of a bucket's name is not one by which a bucket can be reached.
     BadArn {
         /// The ARN.
         arn: String,
         /// What is wrong with it.
         why: &'static str,
     },
-    /// A URL names no bucket.
+    /// A URL does not name a bucket.
     NoBucket {
         /// The URL.
         url: String,
         /// Its scheme.
         scheme: String,
     },
-    /// A store cannot have an object of that name.
+    /// A store cannot have an object with that name.
     BadKey {
         /// The object's URL.
         url: String,
@@ -67,26 +67,26 @@ pub enum StoreProblem {
         #[serde(skip)]
         source: Arc<dyn StdError + Send + Sync>,
     },
-    /// An external id is given, and no role.
+    /// An external ID is given without a role.
     ExternalIdWithoutRole,
-    /// Credentials were handed over, and the place has none or those of another kind of store.
+    /// Credentials were given for a place that needs none, or those of another kind of store.
     CredentialsElsewhere {
         /// Where it is: `local files`, or the scheme of a URL.
         place: String,
     },
-    /// Credentials were handed over, and a setting says that there are others, or none.
+    /// Credentials were given, but a setting asks for others, or for none.
     CredentialsTwice {
         /// The setting.
         setting: Setting,
     },
-    /// Encryption, tags or a storage class are asked for, and the output is not on S3.
+    /// Encryption, tags or a storage class are requested, but the output is not on S3.
     ObjectOptionsElsewhere {
         /// Where it is: `local files`, or the scheme of a URL.
         place: String,
     },
-    /// A key of KMS is named, and the encryption is one with keys that S3 manages.
+    /// A KMS key is named, but the encryption uses keys that S3 manages.
     KmsKeyWithAes256,
-    /// A bucket key is asked for with an encryption that has none.
+    /// A bucket key is requested with an encryption that has none.
     BucketKeyWithoutKms,
     /// A tag has no key.
     TagWithoutKey {
@@ -102,12 +102,12 @@ pub enum StoreProblem {
     },
 }
 
-/// Where a value comes from that a store is reached with.
+/// Where a value for reaching a store comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Origin {
-    /// A setting of ours.
+    /// One of our settings.
     Setting(Setting),
     /// An environment variable.
     Variable(String),
@@ -153,7 +153,7 @@ pub enum TagProblem {
     Reserved,
     /// It holds a character that tags cannot hold.
     Character(char),
-    /// Its key is given twice.
+    /// Its key appears twice.
     Twice,
 }
 
@@ -161,10 +161,13 @@ impl Named for StoreProblem {
     fn write(&self, f: &mut fmt::Formatter<'_>, name: SettingName) -> fmt::Result {
         match self {
             StoreProblem::Unknown { scheme } => {
-                write!(f, "{scheme}:// is no store known here; use a local path, s3://, gs:// or az://")
+                write!(f, "{scheme}:// is not a supported store; use a local path, s3://, gs:// or az://")
             }
             StoreProblem::LeftOut { scheme, feature } => {
-                write!(f, "this build has no {scheme}:// store; build with the feature \"{feature}\"")
+                write!(
+                    f,
+                    "this build does not support {scheme}:// stores; build with the feature \"{feature}\""
+                )
             }
             StoreProblem::Setup { source } => {
                 // What went wrong is in the causes.
@@ -181,40 +184,36 @@ impl Named for StoreProblem {
             }
             StoreProblem::BadBucket { bucket } => write!(
                 f,
-                "\"{}\" is no name of a bucket; it has letters, digits, dots, hyphens and underscores",
+                "\"{}\" is not a bucket name, which has letters, digits, dots, hyphens and underscores",
                 Escaped(bucket)
             ),
             StoreProblem::BadArn { arn, why } => write!(
                 f,
-                "{} cannot stand for a bucket: {why}; write arn:aws:s3:REGION:ACCOUNT:accesspoint/NAME",
+                "{} cannot be used as a bucket: {why}; write arn:aws:s3:REGION:ACCOUNT:accesspoint/NAME",
                 Escaped(arn)
             ),
             StoreProblem::NoBucket { url, scheme } => {
-                write!(f, "{url} names no bucket; write {scheme}://BUCKET/PREFIX")
+                write!(f, "{url} does not name a bucket; write {scheme}://BUCKET/PREFIX")
             }
-            StoreProblem::BadKey { url, source } => write!(f, "{url} cannot be addressed: {source}"),
+            StoreProblem::BadKey { url, source } => write!(f, "{url} cannot be an object's URL: {source}"),
             StoreProblem::ExternalIdWithoutRole => {
-                write!(f, "an external id belongs to a role; name it with {}", name(Setting::RoleArn))
+                write!(f, "an external ID needs a role; name one with {}", name(Setting::RoleArn))
             }
             StoreProblem::CredentialsElsewhere { place } => {
-                write!(f, "the credentials that were handed over are not for {place}")
+                write!(f, "the given credentials cannot be used for {place}")
             }
-            StoreProblem::CredentialsTwice { setting } => write!(
-                f,
-                "credentials were handed over, and {} is given, too; leave one of them away",
-                name(*setting)
-            ),
+            StoreProblem::CredentialsTwice { setting } => {
+                write!(f, "credentials were given, and so was {}; leave one of them out", name(*setting))
+            }
             StoreProblem::ObjectOptionsElsewhere { place } => {
                 write!(f, "encryption, tags and storage classes are for s3:// outputs, not for {place}")
             }
             StoreProblem::KmsKeyWithAes256 => {
-                f.write_str("AES256 encrypts with keys that S3 manages, not with one of KMS; use aws:kms")
+                f.write_str("AES256 uses keys that S3 manages, not a KMS key; use aws:kms")
             }
-            StoreProblem::BucketKeyWithoutKms => {
-                f.write_str("a bucket key goes with the encryption aws:kms only")
-            }
+            StoreProblem::BucketKeyWithoutKms => f.write_str("a bucket key requires the encryption aws:kms"),
             StoreProblem::TagWithoutKey { value } => {
-                write!(f, "a tag without a key: \"={value}\"; write KEY=VALUE")
+                write!(f, "the tag \"={value}\" has no key; write KEY=VALUE")
             }
             StoreProblem::Tag { key, problem } => {
                 write!(f, "the tag \"{key}\" ")?;
@@ -240,19 +239,19 @@ impl StdError for StoreProblem {
 }
 
 impl TagProblem {
-    /// Writes what a sentence says about the tag.
+    /// Writes the end of a sentence about the tag.
     fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             TagProblem::LongKey { length, most } => {
-                write!(f, "has {length} characters; a key has {most} at most")
+                write!(f, "has {length} characters; a key can have at most {most}")
             }
             TagProblem::LongValue { length, most } => {
-                write!(f, "has a value of {length} characters; it has {most} at most")
+                write!(f, "has a value of {length} characters; a value can have at most {most}")
             }
             TagProblem::Reserved => f.write_str("begins with aws:, which only AWS may use"),
             TagProblem::Character(c) => write!(
                 f,
-                "holds '{}'; allowed are letters, digits, blanks and + - = . _ : / @",
+                "contains '{}'; only letters, digits, spaces and + - = . _ : / @ are allowed",
                 c.escape_default()
             ),
             TagProblem::Twice => f.write_str("is given twice"),
@@ -272,15 +271,15 @@ mod tests {
         for (problem, sentence) in [
             (
                 StoreProblem::Unknown { scheme: text("ftp") },
-                "ftp:// is no store known here; use a local path, s3://, gs:// or az://",
+                "ftp:// is not a supported store; use a local path, s3://, gs:// or az://",
             ),
             (
                 StoreProblem::LeftOut { scheme: "gs", feature: "gcp" },
-                "this build has no gs:// store; build with the feature \"gcp\"",
+                "this build does not support gs:// stores; build with the feature \"gcp\"",
             ),
             (
                 StoreProblem::NoBucket { url: text("s3:///x"), scheme: text("s3") },
-                "s3:///x names no bucket; write s3://BUCKET/PREFIX",
+                "s3:///x does not name a bucket; write s3://BUCKET/PREFIX",
             ),
             (
                 StoreProblem::BadValue {
@@ -294,9 +293,9 @@ mod tests {
                 StoreProblem::BadValue {
                     origin: Origin::Variable(text("AWS_SESSION_TOKEN")),
                     value: None,
-                    why: text("it holds a control character"),
+                    why: text("it contains a control character"),
                 },
-                "the environment variable AWS_SESSION_TOKEN cannot be used: it holds a control character",
+                "the environment variable AWS_SESSION_TOKEN cannot be used: it contains a control character",
             ),
             (
                 StoreProblem::BadValue {
@@ -308,49 +307,45 @@ mod tests {
             ),
             (
                 StoreProblem::BadBucket { bucket: text("a b") },
-                "\"a b\" is no name of a bucket; it has letters, digits, dots, hyphens and underscores",
+                "\"a b\" is not a bucket name, which has letters, digits, dots, hyphens and underscores",
             ),
             (
                 StoreProblem::BadArn {
                     arn: text("arn:aws:s3:::b"),
                     why: "it is not the ARN of an access point",
                 },
-                "arn:aws:s3:::b cannot stand for a bucket: it is not the ARN of an access point; write arn:aws:s3:REGION:ACCOUNT:accesspoint/NAME",
+                "arn:aws:s3:::b cannot be used as a bucket: it is not the ARN of an access point; write \
+                 arn:aws:s3:REGION:ACCOUNT:accesspoint/NAME",
             ),
-            (StoreProblem::ExternalIdWithoutRole, "an external id belongs to a role; name it with role_arn"),
+            (StoreProblem::ExternalIdWithoutRole, "an external ID needs a role; name one with role_arn"),
             (
                 StoreProblem::CredentialsElsewhere { place: text("gs://") },
-                "the credentials that were handed over are not for gs://",
+                "the given credentials cannot be used for gs://",
             ),
             (
                 StoreProblem::CredentialsTwice { setting: Setting::Profile },
-                "credentials were handed over, and profile is given, too; leave one of them away",
+                "credentials were given, and so was profile; leave one of them out",
             ),
             (
                 StoreProblem::ObjectOptionsElsewhere { place: text("gs://") },
                 "encryption, tags and storage classes are for s3:// outputs, not for gs://",
             ),
-            (
-                StoreProblem::KmsKeyWithAes256,
-                "AES256 encrypts with keys that S3 manages, not with one of KMS; use aws:kms",
-            ),
-            (StoreProblem::BucketKeyWithoutKms, "a bucket key goes with the encryption aws:kms only"),
-            (
-                StoreProblem::TagWithoutKey { value: text("a") },
-                "a tag without a key: \"=a\"; write KEY=VALUE",
-            ),
+            (StoreProblem::KmsKeyWithAes256, "AES256 uses keys that S3 manages, not a KMS key; use aws:kms"),
+            (StoreProblem::BucketKeyWithoutKms, "a bucket key requires the encryption aws:kms"),
+            (StoreProblem::TagWithoutKey { value: text("a") }, "the tag \"=a\" has no key; write KEY=VALUE"),
             (
                 tag(TagProblem::LongKey { length: 129, most: 128 }),
-                "the tag \"team\" has 129 characters; a key has 128 at most",
+                "the tag \"team\" has 129 characters; a key can have at most 128",
             ),
             (
                 tag(TagProblem::LongValue { length: 257, most: 256 }),
-                "the tag \"team\" has a value of 257 characters; it has 256 at most",
+                "the tag \"team\" has a value of 257 characters; a value can have at most 256",
             ),
             (tag(TagProblem::Reserved), "the tag \"team\" begins with aws:, which only AWS may use"),
             (
                 tag(TagProblem::Character('\n')),
-                "the tag \"team\" holds '\\n'; allowed are letters, digits, blanks and + - = . _ : / @",
+                "the tag \"team\" contains '\\n'; only letters, digits, spaces and + - = . _ : / @ are \
+                 allowed",
             ),
             (tag(TagProblem::Twice), "the tag \"team\" is given twice"),
         ] {
@@ -360,7 +355,7 @@ mod tests {
             (StoreProblem::Setup { source: source() }, "the store cannot be set up: an error"),
             (
                 StoreProblem::BadKey { url: text("s3://b/x"), source: source() },
-                "s3://b/x cannot be addressed: an error",
+                "s3://b/x cannot be an object's URL: an error",
             ),
         ] {
             assert!(problem.to_string().starts_with(start), "{problem}");

@@ -1,4 +1,4 @@
-//! The ways in which an output can be made of its parts. `plan` chooses one, `engine` does it.
+//! The ways to make an output from its parts. `plan` chooses one, `engine` carries it out.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -8,13 +8,13 @@ use std::fmt;
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Strategy {
-    /// The server puts the output together out of the parts it has: text of CSV, row groups of Parquet.
+    /// The server assembles the output from the parts it has: text of CSV, row groups of Parquet.
     CopyOnServer,
     /// CSV to CSV: the text of the rows is copied.
     CopyBytes,
-    /// Parquet to Parquet: column chunks are copied, row groups too small to keep are encoded anew.
+    /// Parquet to Parquet: column chunks are copied, row groups too small to keep are re-encoded.
     CopyRowGroups,
-    /// Rows are decoded and encoded.
+    /// Rows are decoded and re-encoded.
     Transcode,
 }
 

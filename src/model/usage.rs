@@ -1,4 +1,4 @@
-//! Why a request makes no sense.
+//! Why a request does not make sense.
 
 use super::escaped::Escaped;
 use super::format::Compression;
@@ -15,13 +15,13 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
 
-/// Why a request makes no sense: texts that cannot be read, options that exclude each other, places that cannot be
-/// written to.
+/// Why a request does not make sense: texts that cannot be parsed, options that exclude each other, places that cannot
+/// be written to.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum UsageError {
-    /// A word is not one of those that are known.
+    /// A word is not one of the known ones.
     Unknown {
         /// What the word was read as.
         what: ValueKind,
@@ -30,7 +30,7 @@ pub enum UsageError {
         /// The words that are known.
         known: Vec<String>,
     },
-    /// A text is not of the form that was expected.
+    /// A text does not have the expected form.
     Malformed {
         /// What the text was read as.
         what: ValueKind,
@@ -46,7 +46,7 @@ pub enum UsageError {
     CompressionLevel {
         /// The codec.
         codec: &'static str,
-        /// The level that was asked for.
+        /// The requested level.
         level: String,
         /// The lowest level there is.
         lowest: i32,
@@ -64,11 +64,11 @@ pub enum UsageError {
         /// The regex.
         pattern: String,
     },
-    /// There are more or fewer of something than there can be.
+    /// A number is out of its range.
     OutOfRange {
-        /// What was asked for.
+        /// What was requested.
         setting: Setting,
-        /// How many were asked for.
+        /// The requested number.
         number: u64,
         /// The least there can be.
         lowest: u64,
@@ -88,7 +88,7 @@ pub enum UsageError {
     UnknownColumn {
         /// The column.
         column: String,
-        /// The columns of the export, with those that say where a row came from where they are asked for.
+        /// The columns of the export, with the source columns if they are requested.
         known: Vec<String>,
     },
     /// A query names a column twice.
@@ -96,7 +96,7 @@ pub enum UsageError {
         /// The column.
         column: String,
     },
-    /// A filter compares a column with a value of another type, or one of a type that cannot be compared.
+    /// A filter compares a column with a value of another type, or the column's type cannot be compared.
     NotComparable {
         /// The column.
         column: String,
@@ -105,66 +105,66 @@ pub enum UsageError {
         /// What it was to be compared with, such as `a date`.
         value: &'static str,
     },
-    /// The columns that say where a row came from are asked for, and the export has one of them.
+    /// The source columns are requested, but the export already has one of them.
     ColumnTaken {
         /// The column.
         column: String,
     },
-    /// Columns were named, and the parts are said to have a header.
+    /// Columns were named, but the parts are said to have a header.
     ColumnsAndHeader,
     /// A column was named twice.
     ColumnTwice {
         /// The column.
         column: String,
     },
-    /// Columns were named for parts without a header, and a part begins with just these names.
+    /// Columns were named for parts without a header, but a part begins with exactly these names.
     ColumnsAreHeader {
         /// The part.
         file: String,
     },
-    /// Nothing tells whether the first line of a part is a header.
+    /// It is not clear whether the first line of a part is a header.
     HeaderUnknown {
         /// The part.
         file: String,
-        /// What stands in its first line and is no name of a column: nothing but blanks, a number, a date, a boolean, several
-        /// lines, or a text that stands there twice. `None` where all may be names.
+        /// The cell of its first line that cannot be a column's name: a blank, a number, a date, a boolean, several
+        /// lines, or a repeated text. `None` if all may be names.
         no_name: Option<String>,
     },
-    /// A file was to be written, and there is a folder.
+    /// A file should be written, but there is a folder.
     IsFolder {
-        /// The place, as it was asked for.
+        /// The place, as the caller named it.
         path: String,
     },
-    /// Parts were to be converted into a folder, and there is a file.
+    /// Parts should be converted into a folder, but there is a file.
     ConvertIntoFile {
-        /// The place, as it was asked for.
+        /// The place, as the caller named it.
         path: String,
     },
-    /// A sample was to be written into a folder, and there is a file.
+    /// A sample should be written into a folder, but there is a file.
     SampleIntoFile {
-        /// The place, as it was asked for.
+        /// The place, as the caller named it.
         path: String,
     },
-    /// A merge writes one file, and was to be split.
+    /// A merge writes one file, so it cannot be split.
     SplitOfMerge,
     /// Neither the output's name nor an option says which format to write.
     UnknownExtension {
-        /// The output, as it was asked for.
+        /// The output, as the caller named it.
         path: String,
     },
-    /// CSV is not compressed by that codec.
+    /// CSV cannot be compressed with that codec.
     CompressedCsv {
-        /// What was asked for.
+        /// What was requested.
         compression: Compression,
     },
-    /// The output's name says another compression than was asked for.
+    /// The output's name implies another compression than was requested.
     CompressionOfName {
-        /// What was asked for.
+        /// What was requested.
         compression: Compression,
     },
-    /// New parts are named like the source's, and the source is not named like a part.
+    /// New parts are named after the source's, but the source is not named like a part.
     UnnamedParts,
-    /// A new part would have a name that no file can have, or that would mislead whoever sees it.
+    /// A new part would have a name that no file can have, or that would mislead readers.
     BadFileName {
         /// The name.
         name: String,
@@ -174,7 +174,7 @@ pub enum UsageError {
         /// The file, as a path or URL.
         path: String,
     },
-    /// A file that was chosen as a part lies in another store than the source, or in another bucket.
+    /// A file that was chosen as a part is in another store or bucket than the source.
     OtherStore {
         /// The file, as a path or URL.
         path: String,
@@ -186,11 +186,11 @@ pub enum UsageError {
         /// The part, as a path or URL.
         path: String,
     },
-    /// There is a link in place of the output.
+    /// There is a link in the output's place.
     OutputIsLink {
-        /// The output, as it was asked for.
+        /// The output, as the caller named it.
         path: String,
-        /// What the link names.
+        /// The link's target.
         to: String,
     },
     /// The next run over the source would read the output as one of the parts.
@@ -200,37 +200,37 @@ pub enum UsageError {
         /// The source.
         place: String,
     },
-    /// The output has a longer name than a file can have.
+    /// The output's name is longer than a file's can be.
     NameTooLong {
         /// The name, or the key.
         name: String,
-        /// The bytes that it can have at most.
+        /// The most bytes that it can have.
         most: usize,
     },
-    /// The receipt, whose name is made of the output's or of the run's, has a longer name than a file can have.
+    /// The receipt's name, which is derived from the output's or the run's, is longer than a file's can be.
     ReceiptNameTooLong {
         /// The name, or the key.
         name: String,
-        /// The bytes that it can have at most.
+        /// The most bytes that it can have.
         most: usize,
     },
-    /// The folder that is written to holds a part that is read.
+    /// The folder to write to holds a part that is read.
     FolderHoldsPart {
         /// The part, as a path or URL.
         path: String,
     },
-    /// What goes to a pipe or device cannot be verified before it is published.
+    /// Output to a pipe or device cannot be verified before it is published.
     VerifyStream,
-    /// A merge was to be left to the server, which cannot do it.
+    /// The server should do the merge, but it cannot.
     NotOnServer {
         /// Why.
         reason: WhyNotOnServer,
     },
-    /// A store cannot be reached as it was asked for, or would refuse what is written.
+    /// A store cannot be reached as requested, or would refuse what is written.
     Store(StoreProblem),
-    /// A text names no place that can be read or written here.
+    /// A text does not name a place that can be read or written here.
     Place {
-        /// The text; of a web address without its query, which may be a secret.
+        /// The text; for a web address, without its query, which may be secret.
         place: String,
         /// Why.
         problem: PlaceProblem,
@@ -242,7 +242,7 @@ pub enum UsageError {
         /// Why.
         problem: ArnProblem,
     },
-    /// A text is not one of EventBridge's events.
+    /// A text is not an EventBridge event.
     NotAnEvent {
         /// Why, as `serde_json` says.
         #[serde(skip)]
@@ -250,28 +250,28 @@ pub enum UsageError {
     },
     /// An event is not about an export job.
     Event(EventProblem),
-    /// Exports of a kind were asked for that only columns tell from a forecast's, and no file was to be opened.
+    /// The requested kind of export differs from a forecast only in its columns, but no file may be opened.
     KindIsInColumns {
         /// The kind.
         kind: Kind,
     },
-    /// A job was chosen by its name, and the source is an ARN, which names it.
+    /// A job was chosen by its name, but the source is an ARN, which already names one.
     JobNamedTwice,
-    /// A sample was to have a quantile that no export has.
+    /// A sample should have a quantile that no export has.
     NoQuantile {
-        /// As its column would be named.
+        /// The name that its column would have.
         quantile: String,
     },
-    /// A sample was to have a quantile twice.
+    /// A sample should have a quantile twice.
     QuantileTwice {
-        /// As its column is named.
+        /// The name of its column.
         quantile: String,
     },
-    /// A sample of CSV is not compressed.
+    /// A CSV sample cannot be compressed.
     CompressedSample,
-    /// A sample's points in time would go beyond the calendar.
+    /// A sample's points in time would exceed the calendar.
     BeyondCalendar {
-        /// How many steps after the first point in time.
+        /// The number of steps after the first point in time.
         step: u64,
         /// The time from one step to the next.
         frequency: String,
@@ -293,17 +293,17 @@ impl Named for UsageError {
     fn write(&self, f: &mut fmt::Formatter<'_>, name: SettingName) -> fmt::Result {
         match self {
             UsageError::Unknown { what, text, known } => {
-                write!(f, "unknown {} \"{text}\"; known are {}", what.noun(), known.join(", "))
+                write!(f, "unknown {} \"{text}\"; use one of {}", what.noun(), known.join(", "))
             }
             UsageError::Malformed { what, text } => {
-                write!(f, "\"{text}\" is no {}{}", what.noun(), what.form())
+                write!(f, "\"{text}\" is not a valid {}{}", what.noun(), what.form())
             }
-            UsageError::Empty { what } => write!(f, "an empty {}{}", what.noun(), what.form()),
+            UsageError::Empty { what } => write!(f, "the {} is empty{}", what.noun(), what.form()),
             UsageError::CompressionLevel { codec, level, lowest, highest } => {
                 write!(f, "{codec} has levels {lowest} to {highest}, not \"{level}\"")
             }
             UsageError::PatternSyntax { source } => {
-                write!(f, "{} does not compile: {source}", name(Setting::Pattern))
+                write!(f, "{} is not a valid regex: {source}", name(Setting::Pattern))
             }
             UsageError::PatternWithoutPart { pattern } => write!(
                 f,
@@ -311,31 +311,36 @@ impl Named for UsageError {
                 name(Setting::Pattern)
             ),
             UsageError::OutOfRange { setting, number, lowest, highest } => match setting {
-                Setting::Items => write!(f, "{number} items are more than the {highest} there can be"),
+                Setting::Items => write!(f, "{number} items are too many; the limit is {highest}"),
                 Setting::Steps => write!(
                     f,
-                    "{number} steps; a forecast has {lowest} to {highest}, and {} makes an export larger",
+                    "{number} steps are out of range; a forecast has {lowest} to {highest}, and {} makes an \
+                     export larger",
                     name(Setting::Items)
                 ),
-                Setting::Parts => write!(f, "{number} parts; there can be {lowest} to {highest}"),
+                Setting::Parts => {
+                    write!(f, "{number} parts are out of range; there can be {lowest} to {highest}")
+                }
                 Setting::Dimensions => {
-                    write!(f, "{number} dimensions; the service takes {highest} at most")
+                    write!(f, "{number} dimensions are too many; the service allows at most {highest}")
                 }
                 Setting::Quantiles => {
-                    write!(f, "{number} quantiles; a forecast has {lowest} to {highest}")
+                    write!(f, "{number} quantiles are out of range; a forecast has {lowest} to {highest}")
                 }
-                Setting::Tags => write!(f, "{number} tags; an object of S3 has {highest} at most"),
-                other => write!(f, "{} is {number}; it can be {lowest} to {highest}", name(*other)),
+                Setting::Tags => {
+                    write!(f, "{number} tags are too many; an S3 object can have at most {highest}")
+                }
+                other => write!(f, "{} is {number}; it must be {lowest} to {highest}", name(*other)),
             },
             UsageError::NoSuchColumn { setting, column, known } => write!(
                 f,
-                "{} names column {column}, which the export has not; it has {}",
+                "{} names column {column}, which the export does not have; it has {}",
                 name(*setting),
                 known.join(", ")
             ),
             UsageError::UnknownColumn { column, known } => write!(
                 f,
-                "the query names column {}, which the export has not; it has {}",
+                "the query names column {}, which the export does not have; it has {}",
                 Escaped(column),
                 Escaped(&known.join(", "))
             ),
@@ -344,15 +349,15 @@ impl Named for UsageError {
             }
             UsageError::NotComparable { column, column_type, value } => write!(
                 f,
-                "the filter compares column {}, which is of the type {column_type}, with {value}",
+                "the filter compares column {}, which has the type {column_type}, with {value}",
                 Escaped(column)
             ),
             UsageError::ColumnTaken { column } => {
-                write!(f, "{} adds {column}, which the export has already", name(Setting::SourceColumns))
+                write!(f, "{} adds {column}, which the export already has", name(Setting::SourceColumns))
             }
             UsageError::ColumnsAndHeader => write!(
                 f,
-                "{} names the columns of files without a header; leave it or {} away",
+                "{} names the columns of files without a header; leave out either it or {}",
                 name(Setting::Columns),
                 name(Setting::Header)
             ),
@@ -361,7 +366,8 @@ impl Named for UsageError {
             }
             UsageError::ColumnsAreHeader { file } => write!(
                 f,
-                "the first line of {} is just what {} names, so it is a header; {} yes reads it",
+                "the first line of {} is exactly what {} names, so it is a header; use {} yes to read it as \
+                 one",
                 Escaped(file),
                 name(Setting::Columns),
                 name(Setting::Header)
@@ -370,22 +376,22 @@ impl Named for UsageError {
                 match no_name {
                     Some(text) => write!(
                         f,
-                        "the first line of {} is no header, by the look of it: \"{}\" is no name, or stands there \
+                        "the first line of {} does not look like a header: \"{}\" is not a name, or appears \
                          twice",
                         Escaped(file),
                         Escaped(text)
                     )?,
                     None => write!(
                         f,
-                        "nothing tells whether the first line of {} is a header: no other part begins with it, and no \
-                         column holds nothing but numbers, dates or booleans",
+                        "it is not clear whether the first line of {} is a header: no other part begins \
+                         with it, and no column below it holds only numbers, dates or booleans",
                         Escaped(file)
                     )?,
                 }
                 write!(
                     f,
-                    "; {header} yes takes it for one, {header} no reads it as a row, {columns} NAMES does so and names \
-                     the columns",
+                    "; use {header} yes if it is a header, {header} no if it is a row, or {columns} NAMES \
+                     to also name the columns",
                     header = name(Setting::Header),
                     columns = name(Setting::Columns)
                 )
@@ -407,62 +413,63 @@ impl Named for UsageError {
             ),
             UsageError::UnknownExtension { path } => write!(
                 f,
-                "the extension of {path} says neither CSV nor Parquet; {to} csv or {to} parquet does",
+                "{path} has neither a CSV nor a Parquet extension; use {to} csv or {to} parquet",
                 to = name(Setting::To)
             ),
-            UsageError::CompressedCsv { .. } => {
-                f.write_str("CSV is compressed by gzip or zstd, or not at all")
-            }
+            UsageError::CompressedCsv { .. } => f.write_str("CSV can only be compressed with gzip or zstd"),
             UsageError::CompressionOfName { compression } => write!(
                 f,
-                "{} {compression} does not go with the extension of the output; name it .csv.gz or .csv.zst",
+                "{} {compression} does not match the extension of the output; name it .csv.gz or .csv.zst",
                 name(Setting::Compression)
             ),
             UsageError::UnnamedParts => write!(
                 f,
-                "the source is not named like a part, so new parts cannot be named; {} helps",
+                "the source is not named like a part, so new parts cannot be named; describe its name with \
+                 {}",
                 name(Setting::Pattern)
             ),
             UsageError::BadFileName { name } => write!(
                 f,
-                "a part would be written as \"{}\", which is no name for a file; merge writes to a name of yours",
+                "a part would be written as \"{}\", which is not a valid file name; use merge, which writes \
+                 to a name you choose",
                 Escaped(&shortened(name))
             ),
             UsageError::NoPart { path } => write!(
                 f,
-                "{} was chosen as a part, and is not named like one; {} or {} reads other names",
+                "{} was chosen as a part but is not named like one; use {} or {} for other names",
                 Escaped(path),
                 name(Setting::Preset),
                 name(Setting::Pattern)
             ),
             UsageError::OtherStore { path, place } => {
-                write!(f, "{} was chosen as a part of {place}, and lies in another store", Escaped(path))
+                write!(f, "{} was chosen as a part of {place} but is in another store", Escaped(path))
             }
             UsageError::OutputIsPart { path } => {
                 write!(f, "{path} is one of the parts that are read; name another output")
             }
             UsageError::OutputIsLink { path, to } => write!(
                 f,
-                "{} is a link to {}; name the file that it leads to, or remove the link",
+                "{} is a link to {}; name the file it points to, or remove the link",
                 Escaped(path),
                 Escaped(to)
             ),
             UsageError::OutputInSource { path, place } => write!(
                 f,
-                "{} lies in the source, and the next run over {} would read it as a part; write to another folder",
+                "{} is inside the source, and the next run over {} would read it as a part; write to \
+                 another folder",
                 Escaped(path),
                 Escaped(place)
             ),
             UsageError::NameTooLong { name, most } => write!(
                 f,
-                "\"{}\" has {} bytes, more than the {most} that a name can have; give the output a shorter one",
+                "the name \"{}\" has {} bytes, and the limit is {most}; give the output a shorter name",
                 Escaped(&shortened(name)),
                 name.len()
             ),
             UsageError::ReceiptNameTooLong { name: receipt, most } => write!(
                 f,
-                "the receipt \"{}\" would have a name of {} bytes, more than the {most} there can be; give the output a \
-                 shorter name, or leave the receipt out with {}",
+                "the receipt's name \"{}\" would have {} bytes, and the limit is {most}; give the output a \
+                 shorter name, or leave out the receipt with {}",
                 Escaped(&shortened(receipt)),
                 receipt.len(),
                 name(Setting::NoReceipt)
@@ -472,26 +479,26 @@ impl Named for UsageError {
             }
             UsageError::VerifyStream => write!(
                 f,
-                "{} reads the output again before it is published; what goes to a pipe or device is out at once",
+                "{} reads the output back before publishing it, which cannot be done for a pipe or device",
                 name(Setting::Verify)
             ),
             UsageError::NotOnServer { reason } => write!(
                 f,
-                "{on_server} always: {}; {on_server} auto merges it here then",
+                "{on_server} always is not possible: {}; use {on_server} auto to merge here instead",
                 reason.with_names(name),
                 on_server = name(Setting::OnServer)
             ),
             UsageError::KindIsInColumns { kind } => write!(
                 f,
-                "{} {kind} is told by columns, which {} does not look at; leave one of them away",
+                "{} {kind} is recognized by its columns, which {} does not read; leave one of them out",
                 name(Setting::Kind),
                 name(Setting::NamesOnly)
             ),
             UsageError::JobNamedTwice => {
-                write!(f, "the ARN names the job; leave {} away", name(Setting::Job))
+                write!(f, "the ARN already names the job; leave out {}", name(Setting::Job))
             }
             UsageError::NotAnEvent { source } => {
-                write!(f, "the event is not one of EventBridge: {source}")
+                write!(f, "the event is not an EventBridge event: {source}")
             }
             UsageError::Event(problem) => {
                 f.write_str("the event is not about an export job: ")?;
@@ -502,17 +509,17 @@ impl Named for UsageError {
                 problem.write(f)
             }
             UsageError::NoQuantile { quantile } => {
-                write!(f, "{quantile} is no quantile; they are p1 to p99 and mean")
+                write!(f, "{quantile} is not a quantile; use p1 to p99 or mean")
             }
             UsageError::QuantileTwice { quantile } => write!(f, "the quantile {quantile} is named twice"),
             UsageError::CompressedSample => write!(
                 f,
-                "a CSV sample is not compressed; {} is for {} parquet",
+                "a CSV sample cannot be compressed; use {} with {} parquet",
                 name(Setting::Compression),
                 name(Setting::To)
             ),
             UsageError::BeyondCalendar { step, frequency, start } => {
-                write!(f, "step {step} of {frequency} after {start} is not within the years 0 to 9999")
+                write!(f, "step {step} of {frequency} after {start} is outside the years 0 to 9999")
             }
             UsageError::Store(problem) => problem.write(f, name),
             UsageError::Place { place, problem } => problem.write(f, place),
@@ -554,45 +561,45 @@ mod tests {
                     text: text("weekly"),
                     known: vec![text("forecast"), text("what-if")],
                 },
-                "unknown kind \"weekly\"; known are forecast, what-if",
+                "unknown kind \"weekly\"; use one of forecast, what-if",
             ),
             (
                 UsageError::Malformed { what: ValueKind::Size, text: text("7x") },
-                "\"7x\" is no size; write 500KB, 64MB or 1GiB",
+                "\"7x\" is not a valid size; write 500KB, 64MB or 1GiB",
             ),
-            (UsageError::Empty { what: ValueKind::Run }, "an empty run; use latest, all or a timestamp"),
+            (UsageError::Empty { what: ValueKind::Run }, "the run is empty; use latest, all or a timestamp"),
             (
                 UsageError::CompressionLevel { codec: "zstd", level: text("23"), lowest: 1, highest: 22 },
                 "zstd has levels 1 to 22, not \"23\"",
             ),
             (
                 UsageError::PatternSyntax { source: source() },
-                "pattern does not compile: invalid digit found in string",
+                "pattern is not a valid regex: invalid digit found in string",
             ),
             (
                 UsageError::PatternWithoutPart { pattern: text("x") },
                 "pattern \"x\" has no group named part; write the part's number as (?P<part>[0-9]+)",
             ),
-            (out_of_range(Setting::Items, 6), "6 items are more than the 5 there can be"),
+            (out_of_range(Setting::Items, 6), "6 items are too many; the limit is 5"),
             (
                 out_of_range(Setting::Steps, 6),
-                "6 steps; a forecast has 1 to 5, and items makes an export larger",
+                "6 steps are out of range; a forecast has 1 to 5, and items makes an export larger",
             ),
-            (out_of_range(Setting::Parts, 0), "0 parts; there can be 1 to 5"),
-            (out_of_range(Setting::Dimensions, 6), "6 dimensions; the service takes 5 at most"),
-            (out_of_range(Setting::Quantiles, 0), "0 quantiles; a forecast has 1 to 5"),
-            (out_of_range(Setting::Tags, 6), "6 tags; an object of S3 has 5 at most"),
+            (out_of_range(Setting::Parts, 0), "0 parts are out of range; there can be 1 to 5"),
+            (out_of_range(Setting::Dimensions, 6), "6 dimensions are too many; the service allows at most 5"),
+            (out_of_range(Setting::Quantiles, 0), "0 quantiles are out of range; a forecast has 1 to 5"),
+            (out_of_range(Setting::Tags, 6), "6 tags are too many; an S3 object can have at most 5"),
             (
                 UsageError::NoSuchColumn {
                     setting: Setting::Types,
                     column: text("p90"),
                     known: vec![text("item_id"), text("p50")],
                 },
-                "types names column p90, which the export has not; it has item_id, p50",
+                "types names column p90, which the export does not have; it has item_id, p50",
             ),
             (
                 UsageError::UnknownColumn { column: text("p90"), known: vec![text("item_id"), text("p50")] },
-                "the query names column p90, which the export has not; it has item_id, p50",
+                "the query names column p90, which the export does not have; it has item_id, p50",
             ),
             (UsageError::ColumnQueriedTwice { column: text("p50") }, "the query names column p50 twice"),
             (
@@ -601,39 +608,41 @@ mod tests {
                     column_type: text("double"),
                     value: "a date",
                 },
-                "the filter compares column p50, which is of the type double, with a date",
+                "the filter compares column p50, which has the type double, with a date",
             ),
             (
                 UsageError::NoPart { path: text("x.txt") },
-                "x.txt was chosen as a part, and is not named like one; preset or pattern reads other names",
+                "x.txt was chosen as a part but is not named like one; use preset or pattern for other names",
             ),
             (
                 UsageError::OtherStore { path: text("s3://b/x.csv"), place: text("s3://a") },
-                "s3://b/x.csv was chosen as a part of s3://a, and lies in another store",
+                "s3://b/x.csv was chosen as a part of s3://a but is in another store",
             ),
             (
                 UsageError::ColumnTaken { column: text("_run") },
-                "source_columns adds _run, which the export has already",
+                "source_columns adds _run, which the export already has",
             ),
             (
                 UsageError::ColumnsAndHeader,
-                "columns names the columns of files without a header; leave it or header away",
+                "columns names the columns of files without a header; leave out either it or header",
             ),
             (UsageError::ColumnTwice { column: text("a") }, "columns names column a twice"),
             (
                 UsageError::ColumnsAreHeader { file: text("x.csv") },
-                "the first line of x.csv is just what columns names, so it is a header; header yes reads it",
+                "the first line of x.csv is exactly what columns names, so it is a header; use header yes \
+                 to read it as one",
             ),
             (
                 UsageError::HeaderUnknown { file: text("x.csv"), no_name: Some(text("1")) },
-                "the first line of x.csv is no header, by the look of it: \"1\" is no name, or stands there twice; header \
-                 yes takes it for one, header no reads it as a row, columns NAMES does so and names the columns",
+                "the first line of x.csv does not look like a header: \"1\" is not a name, or appears \
+                 twice; use header yes if it is a header, header no if it is a row, or columns NAMES to also \
+                 name the columns",
             ),
             (
                 UsageError::HeaderUnknown { file: text("x.csv"), no_name: None },
-                "nothing tells whether the first line of x.csv is a header: no other part begins with it, and no column \
-                 holds nothing but numbers, dates or booleans; header yes takes it for one, header no reads it as a row, \
-                 columns NAMES does so and names the columns",
+                "it is not clear whether the first line of x.csv is a header: no other part begins with it, \
+                 and no column below it holds only numbers, dates or booleans; use header yes if it is a \
+                 header, header no if it is a row, or columns NAMES to also name the columns",
             ),
             (
                 UsageError::IsFolder { path: text("out") },
@@ -650,23 +659,25 @@ mod tests {
             (UsageError::SplitOfMerge, "a merge writes one file: split_rows and split_bytes are for convert"),
             (
                 UsageError::UnknownExtension { path: text("x.txt") },
-                "the extension of x.txt says neither CSV nor Parquet; to csv or to parquet does",
+                "x.txt has neither a CSV nor a Parquet extension; use to csv or to parquet",
             ),
             (
                 UsageError::CompressedCsv { compression: Compression::Lz4 },
-                "CSV is compressed by gzip or zstd, or not at all",
+                "CSV can only be compressed with gzip or zstd",
             ),
             (
                 UsageError::CompressionOfName { compression: Compression::Gzip(Some(1)) },
-                "compression gzip:1 does not go with the extension of the output; name it .csv.gz or .csv.zst",
+                "compression gzip:1 does not match the extension of the output; name it .csv.gz or .csv.zst",
             ),
             (
                 UsageError::UnnamedParts,
-                "the source is not named like a part, so new parts cannot be named; pattern helps",
+                "the source is not named like a part, so new parts cannot be named; describe its name with \
+                 pattern",
             ),
             (
                 UsageError::BadFileName { name: text("a\nb") },
-                "a part would be written as \"a\\nb\", which is no name for a file; merge writes to a name of yours",
+                "a part would be written as \"a\\nb\", which is not a valid file name; use merge, which \
+                 writes to a name you choose",
             ),
             (
                 UsageError::OutputIsPart { path: text("x") },
@@ -674,36 +685,37 @@ mod tests {
             ),
             (
                 UsageError::OutputIsLink { path: text("x.csv"), to: text("y.csv") },
-                "x.csv is a link to y.csv; name the file that it leads to, or remove the link",
+                "x.csv is a link to y.csv; name the file it points to, or remove the link",
             ),
             (
                 UsageError::OutputInSource { path: text("in/x"), place: text("in") },
-                "in/x lies in the source, and the next run over in would read it as a part; write to another folder",
+                "in/x is inside the source, and the next run over in would read it as a part; write to \
+                 another folder",
             ),
             (
                 UsageError::ReceiptNameTooLong { name: text("x.csv.receipt.json"), most: 9 },
-                "the receipt \"x.csv.receipt.json\" would have a name of 18 bytes, more than the 9 there can be; give the \
-                 output a shorter name, or leave the receipt out with no_receipt",
+                "the receipt's name \"x.csv.receipt.json\" would have 18 bytes, and the limit is 9; give \
+                 the output a shorter name, or leave out the receipt with no_receipt",
             ),
             (
                 UsageError::Place {
                     place: text("s3:/b"),
                     problem: PlaceProblem::HalfUrl { meant: text("s3://b") },
                 },
-                "s3:/b is no URL; write s3://b, or ./s3:/b for a path",
+                "s3:/b is not a URL; write s3://b, or ./s3:/b for a path",
             ),
             (
                 UsageError::Place {
                     place: text("b/y"),
                     problem: PlaceProblem::OtherFolder { first: text("a/x") },
                 },
-                "b/y and a/x do not lie in one folder, so they are no one source; name files of one folder, or a folder \
-                 with both below it",
+                "b/y and a/x are not in the same folder; name files of one folder, or a folder that \
+                 contains both",
             ),
             (
                 UsageError::NameTooLong { name: text("x.csv.receipt.json"), most: 9 },
-                "\"x.csv.receipt.json\" has 18 bytes, more than the 9 that a name can have; give the output a \
-                 shorter one",
+                "the name \"x.csv.receipt.json\" has 18 bytes, and the limit is 9; give the output a \
+                 shorter name",
             ),
             (
                 UsageError::FolderHoldsPart { path: text("x") },
@@ -711,20 +723,23 @@ mod tests {
             ),
             (
                 UsageError::VerifyStream,
-                "verify reads the output again before it is published; what goes to a pipe or device is out at once",
+                "verify reads the output back before publishing it, which cannot be done for a pipe or \
+                 device",
             ),
             (
                 UsageError::NotOnServer { reason: WhyNotOnServer::CountsRows },
-                "on_server always: expect_rows counts rows; on_server auto merges it here then",
+                "on_server always is not possible: expect_rows counts rows; use on_server auto to merge \
+                 here instead",
             ),
             (
                 UsageError::KindIsInColumns { kind: Kind::WhatIf },
-                "kind what-if is told by columns, which names_only does not look at; leave one of them away",
+                "kind what-if is recognized by its columns, which names_only does not read; leave one of \
+                 them out",
             ),
-            (UsageError::JobNamedTwice, "the ARN names the job; leave job away"),
+            (UsageError::JobNamedTwice, "the ARN already names the job; leave out job"),
             (
                 UsageError::NotAnEvent { source: source() },
-                "the event is not one of EventBridge: invalid digit found in string",
+                "the event is not an EventBridge event: invalid digit found in string",
             ),
             (
                 UsageError::Event(EventProblem::NoDetail),
@@ -740,17 +755,20 @@ mod tests {
             ),
             (
                 UsageError::NoQuantile { quantile: text("p100") },
-                "p100 is no quantile; they are p1 to p99 and mean",
+                "p100 is not a quantile; use p1 to p99 or mean",
             ),
             (UsageError::QuantileTwice { quantile: text("mean") }, "the quantile mean is named twice"),
-            (UsageError::CompressedSample, "a CSV sample is not compressed; compression is for to parquet"),
+            (
+                UsageError::CompressedSample,
+                "a CSV sample cannot be compressed; use compression with to parquet",
+            ),
             (
                 UsageError::BeyondCalendar { step: 9, frequency: text("1Y"), start: text("9999-01-01") },
-                "step 9 of 1Y after 9999-01-01 is not within the years 0 to 9999",
+                "step 9 of 1Y after 9999-01-01 is outside the years 0 to 9999",
             ),
             (
                 UsageError::Store(StoreProblem::KmsKeyWithAes256),
-                "AES256 encrypts with keys that S3 manages, not with one of KMS; use aws:kms",
+                "AES256 uses keys that S3 manages, not a KMS key; use aws:kms",
             ),
         ] {
             assert_eq!(error.to_string(), sentence);

@@ -1,8 +1,8 @@
-//! What a text can be read as, with the noun for it and the form it is written in.
+//! The kinds of value that a text can be parsed as, with their nouns and forms for messages.
 
 use serde::Serialize;
 
-/// What a text was read as.
+/// What a text was parsed as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -39,7 +39,7 @@ pub enum ValueKind {
     Encryption,
     /// A storage class of S3.
     StorageClass,
-    /// A key of KMS.
+    /// A KMS key.
     KmsKey,
     /// A [`Quantile`](crate::Quantile).
     Quantile,
@@ -49,7 +49,7 @@ pub enum ValueKind {
     ColumnName,
     /// A job's name.
     JobName,
-    /// A run's timestamp, as file names have it.
+    /// A run's timestamp, as in file names.
     RunStamp,
     /// What [`parse_since`](crate::parse_since) reads.
     Since,
@@ -75,28 +75,28 @@ impl ValueKind {
             ValueKind::Checksum => "checksum",
             ValueKind::Encryption => "encryption",
             ValueKind::StorageClass => "storage class",
-            ValueKind::KmsKey => "key of KMS",
+            ValueKind::KmsKey => "KMS key",
             ValueKind::Quantile => "quantile",
             ValueKind::Frequency => "frequency",
             ValueKind::ColumnName => "column name",
             ValueKind::JobName => "job name",
-            ValueKind::RunStamp => "run's timestamp as file names have it",
+            ValueKind::RunStamp => "run timestamp",
             ValueKind::Since => "point in time",
         }
     }
 
-    /// How it is written, as the end of a sentence.
+    /// How to write it, as the end of a sentence.
     pub(super) fn form(self) -> &'static str {
         match self {
             ValueKind::Run => "; use latest, all or a timestamp",
             ValueKind::Size => "; write 500KB, 64MB or 1GiB",
             ValueKind::Duration => "; write 90s, 30m or 1h30m",
             ValueKind::Location => "; name a folder, a file or a URL",
-            ValueKind::KmsKey => "; give its id, its ARN, or alias/NAME",
+            ValueKind::KmsKey => "; use its ID, its ARN or alias/NAME",
             ValueKind::Quantile => "; write 0.01 to 0.99, or mean",
-            ValueKind::Frequency => "; known are 1-59min, 1-23H, 1-6D, 1-4W, 1-11M, 1-1Y",
-            ValueKind::JobName => ": a letter, then letters, digits and _, 63 at most",
-            ValueKind::RunStamp => ", such as 2026-01-02T03-04-05Z",
+            ValueKind::Frequency => "; use 1-59min, 1-23H, 1-6D, 1-4W, 1-11M or 1-1Y",
+            ValueKind::JobName => "; use a letter, then letters, digits and _, at most 63 characters in all",
+            ValueKind::RunStamp => "; write it as file names have it, such as 2026-01-02T03-04-05Z",
             ValueKind::Since => "; write 2026-01-02T03-04-05Z, 2026-01-02, 7d or 12h",
             _ => "",
         }

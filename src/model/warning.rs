@@ -1,4 +1,4 @@
-//! What is worth a look, but no error, as data.
+//! Warnings, as data.
 
 use super::escaped::Escaped;
 use super::named::Named;
@@ -6,63 +6,65 @@ use super::setting::{Setting, SettingName};
 use serde::{Serialize, Serializer};
 use std::fmt;
 
-/// What is worth a look. Its `Display` is a sentence that calls settings by the library's names; so is its form in JSON.
+/// Something unusual that is not an error. Its `Display`, and its form in JSON, is a sentence with the library's names
+/// for settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Warning {
-    /// The export's marker of a beginning is there, and that of its end is not.
+    /// The export has its start marker but not its end marker.
     MayBeRunning {
-        /// The source, as it was asked for.
+        /// The source, as the caller named it.
         source: String,
     },
-    /// A folder or link beside the parts was passed over: it may not be looked into, or its path is too long.
+    /// A folder or link among the parts was skipped: it cannot be read, or its path is too long.
     NotLookedInto {
         /// The folder or link.
         path: String,
     },
-    /// A pipe, a socket or a device is named like a part, and was passed over.
+    /// A pipe, a socket or a device is named like a part, and was skipped.
     NoFile {
         /// Its path.
         path: String,
     },
-    /// What lies in the folder that was written to may not be listed, so nobody looked for older parts in it.
+    /// The output folder may not be listed, so it was not checked for older parts.
     OutputNotListed {
         /// The folder.
         path: String,
     },
-    /// The server replaces objects although it was told not to: what another run writes at the same time may be lost.
+    /// The server ignores the condition not to replace objects, so what another run writes at the same time may be
+    /// lost.
     NoConditions {
         /// The output, as a URL.
         path: String,
     },
-    /// Where the receipt was to go somebody has put another file since the run began; there is no receipt.
+    /// Since the run began, another file has appeared in the receipt's place, so there is no receipt.
     ReceiptTaken {
         /// The place, as a URL.
         path: String,
     },
-    /// The output is a link to a file, and that file is written.
+    /// The output is a link to a file, and that file is written instead.
     LinkFollowed {
-        /// The link, as it was asked for.
+        /// The link, as the caller named it.
         path: String,
-        /// The file that it leads to.
+        /// The file it points to.
         to: String,
     },
-    /// The file system of the output has no step that publishes a file and keeps one that is there: a file that somebody put
-    /// there between the last look and the rename was replaced.
+    /// The output's file system cannot publish a file without the risk of replacing another: a file that appeared
+    /// between the last check and the rename was replaced.
     PublishedAfterALook {
         /// The output.
         path: String,
     },
-    /// A setting has no effect, as CSV to CSV copies text.
+    /// A setting has no effect, because CSV to CSV copies text.
     NoEffectOnText(Setting),
     /// A setting has no effect on CSV.
     NoEffectOnCsv(Setting),
     /// A setting has no effect on Parquet.
     NoEffectOnParquet(Setting),
-    /// The first line of each part was taken for a header, for one reason only.
+    /// The first line of each part was treated as a header, for only one reason.
     HeaderInferred {
-        /// The column that below that line holds nothing but numbers, dates or booleans. `None` where there is none, and
-        /// other parts begin with the same line.
+        /// The column that holds only numbers, dates or booleans below that line. `None` if there is none, and other
+        /// parts begin with the same line.
         column: Option<String>,
     },
     /// Parts differ in their own metadata; the first part's value is kept.
@@ -70,12 +72,12 @@ pub enum Warning {
         /// The key.
         key: String,
     },
-    /// Metadata of the parts that is not true of the output, and is left out.
+    /// Metadata of the parts does not hold for the output, so it is left out.
     MetadataLeftOut {
         /// The key.
         key: String,
     },
-    /// Parts differ in the Arrow type of a column; the output has the one that its Parquet type stands for.
+    /// Parts differ in the Arrow type of a column; the output has the one of its Parquet type.
     ArrowTypesDiffer {
         /// The column.
         column: String,
@@ -85,7 +87,7 @@ pub enum Warning {
         /// The column.
         column: String,
     },
-    /// The server refused to copy, so the merge was done here.
+    /// The server refused to copy, so the merge was done here instead.
     MergedHere {
         /// What was being done.
         doing: &'static str,
@@ -108,45 +110,43 @@ impl Named for Warning {
         match self {
             Warning::MayBeRunning { source } => write!(
                 f,
-                "{source} has a _CHECK but no _SUCCESS: the export may still be running, and last parts may be missing"
+                "{source} has a _CHECK but no _SUCCESS: the export may still be running, and its last parts \
+                 may be missing"
             ),
             Warning::NotLookedInto { path } => write!(
                 f,
-                "{} was passed over, as it cannot be looked into; parts that lie there are not seen",
+                "{} was skipped because it cannot be read; if it holds parts, they are missing here",
                 Escaped(path)
             ),
             Warning::NoFile { path } => write!(
                 f,
-                "{} is named like a part but is a pipe, a socket or a device; it was not read",
+                "{} is named like a part but is a pipe, a socket or a device, so it was skipped",
                 Escaped(path)
             ),
             Warning::OutputNotListed { path } => write!(
                 f,
-                "{} may not be listed, so nobody looked for older parts there; s3:ListBucket allows it",
+                "{} was not checked for older parts, because listing it is not allowed; s3:ListBucket would \
+                 allow it",
                 Escaped(path)
             ),
             Warning::NoConditions { path } => write!(
                 f,
-                "the server of {} knows no conditional writes: the name was looked at just before, and what another run \
-                 writes in the same moment is replaced",
+                "the server of {} does not support conditional writes: the name was checked just before the \
+                 write, but a file that another run writes at the same moment is replaced",
                 Escaped(path)
             ),
             Warning::ReceiptTaken { path } => {
-                write!(f, "the output has no receipt, as another file came to {}", Escaped(path))
+                write!(f, "the output has no receipt, because another file appeared at {}", Escaped(path))
             }
             Warning::LinkFollowed { path, to } => {
-                write!(
-                    f,
-                    "{} is a link; the file that it leads to is written: {}",
-                    Escaped(path),
-                    Escaped(to)
-                )
+                write!(f, "{} is a link; the file it points to is written: {}", Escaped(path), Escaped(to))
             }
             Warning::PublishedAfterALook { path } => {
                 write!(
                     f,
-                    "the file system of {} can neither link nor rename without replacing: the output was published after a look \
-                     whether its name is free, so it may have replaced a file that came at the same moment",
+                    "the file system of {} can neither link nor rename without replacing: the output was \
+                     published after a check that its name was free, so it may have replaced a file that \
+                     appeared at the same moment",
                     Escaped(path)
                 )
             }
@@ -156,13 +156,13 @@ impl Named for Warning {
             Warning::NoEffectOnCsv(setting) => write!(f, "{} has no effect on CSV", name(*setting)),
             Warning::NoEffectOnParquet(setting) => write!(f, "{} has no effect on Parquet", name(*setting)),
             Warning::HeaderInferred { column } => {
-                f.write_str("the first line of each part is taken for a header, as ")?;
+                f.write_str("the first line of each part is treated as a header, because ")?;
                 match column {
                     Some(column) => write!(f, "{} is the only text in its column", Escaped(column))?,
-                    None => f.write_str("other parts begin with the same one")?,
+                    None => f.write_str("other parts begin with the same line")?,
                 }
                 let header = name(Setting::Header);
-                write!(f, "; {header} yes says that it is one, {header} no that it is a row")
+                write!(f, "; use {header} yes to confirm this, or {header} no if it is a row")
             }
             Warning::MetadataDiffers { key } => write!(
                 f,
@@ -170,7 +170,7 @@ impl Named for Warning {
             ),
             Warning::MetadataLeftOut { key } => write!(
                 f,
-                "the parts' metadata under the key \"{key}\" is not true of the output, and is left out"
+                "the parts' metadata under the key \"{key}\" does not hold for the output, so it is left out"
             ),
             Warning::ArrowTypesDiffer { column } => write!(
                 f,
@@ -180,7 +180,7 @@ impl Named for Warning {
                 write!(f, "parts differ in the field ids of column {column}: the output has none there")
             }
             Warning::MergedHere { doing, object, reason } => {
-                write!(f, "{doing} {object}: access denied: {reason}; the merge was done here")
+                write!(f, "{doing} {object}: access denied: {reason}; the merge was done here instead")
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Why an output is made the way it is, as data.
+//! Reasons for a strategy, as data.
 
 use super::format::Format;
 use super::named::Named;
@@ -6,11 +6,11 @@ use super::setting::{Setting, SettingName};
 use serde::Serialize;
 use std::fmt;
 
-/// Why a strategy was chosen. Its `Display` is a clause that calls settings by the library's names.
+/// Why a strategy was chosen. Its `Display` is a clause with the library's names for settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Why {
-    /// The output is there already, as its receipt says.
+    /// The output is already up to date, according to its receipt.
     UpToDate,
     /// CSV to CSV, and all parts have one header.
     OneHeader,
@@ -26,13 +26,13 @@ pub enum Why {
     AddsColumns,
     /// Parquet to Parquet, and a setting gives columns other types.
     ChangesColumns(Setting),
-    /// Parquet to Parquet, and row groups of another size were asked for.
+    /// Parquet to Parquet, and row groups of another size were requested.
     CutsRowGroups,
-    /// Parquet to Parquet, and Bloom filters were asked for.
+    /// Parquet to Parquet, and Bloom filters were requested.
     AddsBloomFilters,
     /// Parquet to Parquet, and rows are spread over new files.
     SplitsFiles,
-    /// Parquet to Parquet, and another compression was asked for.
+    /// Parquet to Parquet, and another compression was requested.
     EncodesPages,
     /// From one format to the other.
     Converts {
@@ -41,11 +41,11 @@ pub enum Why {
         /// The format of the output.
         to: Format,
     },
-    /// The server could have merged, but for a reason.
+    /// The server could have merged, except for one reason.
     NotOnServer {
-        /// Why it is done the way it is done here.
+        /// Why it is done here in this way.
         here: Box<Why>,
-        /// Why not on the server.
+        /// Why it is not done on the server.
         reason: WhyNotOnServer,
     },
 }
@@ -63,15 +63,15 @@ impl Named for Why {
             Why::SchemasDiffer => f.write_str("the parts' Parquet schemas differ in form"),
             Why::AddsColumns => write!(f, "{} adds columns", name(Setting::SourceColumns)),
             Why::ChangesColumns(setting) => write!(f, "{} changes columns", name(*setting)),
-            Why::CutsRowGroups => write!(f, "{} cuts row groups anew", name(Setting::RowGroupRows)),
+            Why::CutsRowGroups => write!(f, "{} changes the size of row groups", name(Setting::RowGroupRows)),
             Why::AddsBloomFilters => {
-                write!(f, "{} encodes rows anew", name(Setting::BloomFilters))
+                write!(f, "{} re-encodes rows", name(Setting::BloomFilters))
             }
-            Why::SplitsFiles => f.write_str("the output is cut anew"),
-            Why::EncodesPages => write!(f, "{} encodes pages anew", name(Setting::Compression)),
+            Why::SplitsFiles => f.write_str("the output is split differently"),
+            Why::EncodesPages => write!(f, "{} re-encodes pages", name(Setting::Compression)),
             Why::Converts { from, to } => write!(f, "{from} to {to}"),
             Why::NotOnServer { here, reason } => {
-                write!(f, "{}; not on the server, as {}", here.with_names(name), reason.with_names(name))
+                write!(f, "{}; not on the server, because {}", here.with_names(name), reason.with_names(name))
             }
         }
     }
@@ -83,12 +83,12 @@ impl fmt::Display for Why {
     }
 }
 
-/// Why a merge is not left to the server. Its `Display` is a clause that calls settings by the library's names.
+/// Why a merge is not left to the server. Its `Display` is a clause with the library's names for settings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum WhyNotOnServer {
-    /// Parts and output are not in buckets of the same S3, or requests are not signed.
+    /// Parts and output are not in buckets of the same S3 service, or requests are not signed.
     NotBeside,
     /// The output is compressed.
     OutputIsCompressed,
@@ -97,30 +97,30 @@ pub enum WhyNotOnServer {
         /// The name of its file.
         part: String,
     },
-    /// The rows that are expected are counted.
+    /// A number of rows is expected, so rows are counted.
     CountsRows,
     /// The output is verified, which reads every row.
     ReadsRows,
     /// Rows are decoded and encoded.
     Transcodes,
-    /// The first row of a part is not like its header.
+    /// The first row of a part does not match its header.
     FirstRow {
         /// The name of its file.
         part: String,
     },
-    /// The last row of a part is not like its header, or is not seen whole.
+    /// The last row of a part does not match its header, or could not be read whole.
     LastRow {
         /// The name of its file.
         part: String,
     },
-    /// S3 takes 10,000 pieces of an upload.
+    /// The upload would need more than the 10,000 pieces that S3 accepts.
     TooManyPieces,
-    /// Most bytes would pass through this machine all the same.
+    /// Most bytes would pass through this machine anyway.
     NotWorthIt,
 }
 
 impl WhyNotOnServer {
-    /// Whether nothing but this kept the server from merging, so that it is worth telling.
+    /// Whether this was the only thing that kept the server from merging, so that it is worth reporting.
     pub(crate) fn is_worth_telling(&self) -> bool {
         match self {
             WhyNotOnServer::FirstRow { .. }
@@ -148,12 +148,14 @@ impl Named for WhyNotOnServer {
             WhyNotOnServer::CountsRows => write!(f, "{} counts rows", name(Setting::ExpectRows)),
             WhyNotOnServer::ReadsRows => write!(f, "{} reads every row", name(Setting::Verify)),
             WhyNotOnServer::Transcodes => f.write_str("rows are decoded and encoded"),
-            WhyNotOnServer::FirstRow { part } => write!(f, "the first row of {part} is odd"),
-            WhyNotOnServer::LastRow { part } => write!(f, "the last row of {part} is odd"),
-            WhyNotOnServer::TooManyPieces => f.write_str("S3 takes 10,000 parts, and this would need more"),
-            WhyNotOnServer::NotWorthIt => {
-                f.write_str("most bytes would pass through this machine all the same")
+            WhyNotOnServer::FirstRow { part } => {
+                write!(f, "the first row of {part} does not match its header")
             }
+            WhyNotOnServer::LastRow { part } => write!(f, "the last row of {part} does not match its header"),
+            WhyNotOnServer::TooManyPieces => {
+                f.write_str("S3 accepts 10,000 parts per upload, and this would need more")
+            }
+            WhyNotOnServer::NotWorthIt => f.write_str("most bytes would pass through this machine anyway"),
         }
     }
 }

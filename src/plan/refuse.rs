@@ -93,9 +93,7 @@ pub(super) fn refuse_unknown_types(input: &Input, options: &Options) -> Result<(
             if let Some(number) = unknown_type(field)
                 && !is_retyped(name)
             {
-                let problem = format!(
-                    "its logical type has the number {number}, which is not known, and would be lost"
-                );
+                let problem = format!("its logical type has the unknown number {number} and would be lost");
                 let error = Error::data(DataErrorKind::Unsupported, &part.object.url, problem);
                 return Err(error.column(name).remedy(Remedy::KeepAsText { column: name.to_owned() }).into());
             }

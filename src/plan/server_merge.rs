@@ -31,9 +31,9 @@ impl ServerMerge {
     pub(crate) fn not_checked(&self, format: Format) -> &'static str {
         match format {
             Format::Csv => {
-                "the rows between the first and the last of each part that is copied; they are not counted"
+                "rows between the first and the last of each copied part; they are not counted either"
             }
-            Format::Parquet => "the pages in row groups that are copied, of which only the footers are read",
+            Format::Parquet => "pages in copied row groups, of which only the footers are read",
         }
     }
 }

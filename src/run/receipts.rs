@@ -79,7 +79,7 @@ fn written_by_another(object: String) -> Error {
     Error::Store {
         doing: "writing",
         object,
-        reason: "another run writes the same output at the same time".into(),
+        reason: "another run is writing the same output at the same time".into(),
         remedy: None,
         source: None,
     }

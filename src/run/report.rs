@@ -50,8 +50,7 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let counted =
             |number: u64, word: &str| format!("{number} {word}{}", if number == 1 { "" } else { "s" });
-        let rows =
-            self.rows.map_or_else(|| "rows that nobody counted".to_owned(), |rows| counted(rows, "row"));
+        let rows = self.rows.map_or_else(|| "uncounted rows".to_owned(), |rows| counted(rows, "row"));
         let output = match self.outputs.as_slice() {
             [one] => one.file.clone(),
             files => counted(files.len() as u64, "file"),

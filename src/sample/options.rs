@@ -1,4 +1,4 @@
-//! What a synthetic export shall look like: plain data with defaults, checked against the service's own limits.
+//! Options of synthetic exports: plain data with defaults, checked against the service's own limits.
 
 use crate::model::{Compression, Error, Format, Kind, Result, RunStamp, Setting, UsageError, ValueKind};
 
@@ -16,7 +16,7 @@ const MOST_ITEMS: u64 = 1_000_000_000;
 const MOST_PARTS: u32 = 100_000;
 const MOST_JOB_NAME: usize = 63;
 
-/// What a synthetic export shall look like; the defaults are those of the command line.
+/// Options of a synthetic export; the defaults are those of the command line.
 ///
 /// ```
 /// use forecast_export::{Kind, Quantile, SampleOptions};
@@ -30,33 +30,33 @@ const MOST_JOB_NAME: usize = 63;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct SampleOptions {
-    /// What the export holds; a forecast by default.
+    /// The kind of export; a forecast by default.
     pub kind: Kind,
     /// The number of items, each with one series; 100 by default, at most a billion.
     pub items: u64,
-    /// Points in time of a series, or of each of the five windows of a backtest; 30 by default, at most 500.
+    /// Points in time per series, or per window of a backtest, which has five; 30 by default, at most 500.
     pub steps: u32,
     /// One to five quantiles; by default 0.1, 0.5 and 0.9.
     pub quantiles: Vec<Quantile>,
-    /// The number of parts; 4 by default, at most 100,000. With fewer series than parts some have a header only.
+    /// The number of parts; 4 by default, at most 100,000. With fewer series than parts, some parts have only a header.
     pub parts: u32,
     /// The format of the parts; CSV by default.
     pub to: Format,
     /// How Parquet is compressed; Snappy by default. CSV is not compressed.
     pub compression: Option<Compression>,
-    /// What the values are drawn from; 1 by default.
+    /// The seed of the values; 1 by default.
     pub seed: u64,
     /// The job's name; `sample` by default.
     pub job: String,
     /// The run's timestamp; `2026-01-02T03-04-05Z` by default.
     pub run: RunStamp,
-    /// Columns of dimensions beside the item id; 1 by default, at most 10. The accuracy of a backtest has none.
+    /// Dimension columns besides the item ID; 1 by default, at most 10. A backtest's accuracy export has none.
     pub dimensions: u32,
     /// The first point in time, in UTC; 2026-01-03 by default.
     pub start: NaiveDateTime,
     /// The time from one point to the next; a day by default.
     pub frequency: Frequency,
-    /// Replaces parts that exist.
+    /// Replaces existing parts.
     pub overwrite: bool,
     /// Threads that generate and encode; by default as many as the machine runs at once.
     pub threads: Option<usize>,
@@ -85,7 +85,7 @@ impl Default for SampleOptions {
 }
 
 impl SampleOptions {
-    /// Refuses what the service would not export.
+    /// Rejects options that the service would not export.
     pub(super) fn check(&self) -> Result<()> {
         let within = |setting, number: u64, lowest: u64, highest: u64| match number {
             number if (lowest..=highest).contains(&number) => Ok(()),
@@ -137,7 +137,7 @@ pub enum Quantile {
 }
 
 impl fmt::Display for Quantile {
-    /// As columns are named.
+    /// The column's name.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Quantile::Percent(percent) => write!(f, "p{percent}"),
@@ -149,7 +149,7 @@ impl fmt::Display for Quantile {
 impl FromStr for Quantile {
     type Err = Error;
 
-    /// Reads `0.01` to `0.99` in steps of 0.01, or `mean`, as the service takes them.
+    /// Parses `0.01` to `0.99` in steps of 0.01, or `mean`, as the service accepts them.
     fn from_str(text: &str) -> Result<Self> {
         if text == "mean" {
             return Ok(Quantile::Mean);
@@ -185,7 +185,7 @@ enum Unit {
 }
 
 impl Unit {
-    /// The letters for it, and how many of it the service takes at most: the next unit begins there.
+    /// Its letters, and the most of it that the service accepts, after which the next unit begins.
     const ALL: [(Unit, &'static str, u32); 6] = [
         (Unit::Minute, "min", 59),
         (Unit::Hour, "H", 23),
@@ -197,7 +197,7 @@ impl Unit {
 }
 
 impl Frequency {
-    /// The point in time that is so many steps after `start`; `None` beyond the calendar.
+    /// The point in time this many steps after `start`; `None` beyond the calendar.
     pub(super) fn after(self, start: NaiveDateTime, steps: u32) -> Option<NaiveDateTime> {
         let count = u64::from(self.count) * u64::from(steps);
         let months = |each: u64| u32::try_from(count * each).ok().map(Months::new);
@@ -292,15 +292,15 @@ mod tests {
         assert!(refusal(|o| o.steps = 0).contains("0 steps"));
         assert!(refusal(|o| o.parts = 0).contains("0 parts"));
         assert!(refusal(|o| o.items = u64::MAX).contains("items"));
-        assert!(refusal(|o| o.dimensions = 11).contains("10 at most"));
+        assert!(refusal(|o| o.dimensions = 11).contains("at most 10"));
         assert!(refusal(|o| o.quantiles.clear()).contains("0 quantiles"));
         assert!(refusal(|o| o.quantiles = (1..=6).map(Quantile::Percent).collect()).contains("6 quantiles"));
-        assert!(refusal(|o| o.quantiles = vec![Quantile::Percent(100)]).contains("p100 is no quantile"));
+        assert!(refusal(|o| o.quantiles = vec![Quantile::Percent(100)]).contains("p100 is not a quantile"));
         assert!(refusal(|o| o.quantiles = vec![Quantile::Mean, Quantile::Mean]).contains("mean is named"));
         for job in ["", "1a", "a-b", "a b", &"a".repeat(64)] {
-            assert!(refusal(|o| o.job = job.into()).contains("is no job name"), "{job}");
+            assert!(refusal(|o| o.job = job.into()).contains("is not a valid job name"), "{job}");
         }
-        assert!(refusal(|o| o.job.clear()).contains(&format!("{MOST_JOB_NAME} at most")));
+        assert!(refusal(|o| o.job.clear()).contains(&format!("at most {MOST_JOB_NAME}")));
         for run in ["latest", "2026-01-02", "2026-13-02T03-04-05Z", "2026-01-02T03:04:05Z"] {
             assert!(refusal(|o| o.run = RunStamp::new(run)).contains("timestamp"), "{run}");
         }

@@ -231,7 +231,7 @@ impl ObjectSink {
             doing: "writing",
             object: shown.to_owned(),
             reason: format!(
-                "the store keeps other bytes than were sent: their CRC64NVME is {stored}, not {sent}"
+                "the store holds different bytes than were sent: their CRC64NVME is {stored}, not {sent}"
             ),
             remedy: None,
             source: None,

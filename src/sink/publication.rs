@@ -51,7 +51,7 @@ impl Publication {
                         doing: "writing",
                         object: location.to_string(),
                         reason: format!(
-                            "another run has been publishing into the folder for {} seconds",
+                            "another run has been publishing to the folder for {} seconds",
                             LONGEST.as_secs()
                         ),
                         remedy: None,

@@ -150,7 +150,7 @@ impl Text {
                 return Err(Error::data(
                     DataErrorKind::TooLarge,
                     &part.object.url,
-                    "a record is longer than 64 MiB: is a quote never closed?",
+                    "a record is longer than 64 MiB; maybe a quote is never closed",
                 )
                 .value(&chunk.buffer[..end])
                 .remedy(Remedy::FetchDamaged)

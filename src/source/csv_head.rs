@@ -221,7 +221,7 @@ fn first_line(
         let name = match is_named {
             false => String::new(),
             true => String::from_utf8(field.text().into_owned()).map_err(|error| {
-                refused(DataErrorKind::NotUtf8, "the header is no text: invalid UTF-8")
+                refused(DataErrorKind::NotUtf8, "the header is not text: invalid UTF-8")
                     .value(error.as_bytes())
                     .remedy(Remedy::NamePartFiles)
             })?,

@@ -1,4 +1,4 @@
-//! What was found, told apart: takes objects and a pattern, returns one [`Export`] per (folder, kind, job, run), its
+//! Groups objects into exports: takes objects and a pattern, returns one [`Export`] per folder, kind, job and run, its
 //! parts in numeric order, with gaps, duplicates and strays; and chooses among them. Reads no contents.
 
 use crate::model::{
@@ -15,10 +15,10 @@ use std::sync::Arc;
 /// One part of an export. In JSON it has the fields of its file and `number`.
 #[derive(Debug, Clone, Serialize)]
 pub struct Part {
-    /// The file; what is made of parts shares it.
+    /// The file, shared with everything derived from the part.
     #[serde(flatten, serialize_with = "file_of")]
     pub object: Arc<Object>,
-    /// Its name taken apart; `None` for a file of another name that was named by itself.
+    /// Its parsed name; `None` for a file of another name that was named explicitly.
     #[serde(rename = "number", serialize_with = "number_of")]
     pub name: Option<PartName>,
 }
@@ -48,17 +48,17 @@ impl From<&Part> for Object {
 pub struct Export {
     /// The folder's path or key.
     pub folder: String,
-    /// What it holds, as far as is known.
+    /// The kind of export, as far as it is known.
     pub kind: Kind,
-    /// The job's name; empty where the names have none.
+    /// The job's name; empty if the names have none.
     pub job: String,
-    /// The run's timestamp; `None` where the names have none.
+    /// The run's timestamp; `None` if the names have none.
     pub run: Option<RunStamp>,
     /// The parts by number.
     pub parts: Vec<Part>,
-    /// Numbers that are missing.
+    /// Missing numbers.
     pub gaps: Vec<Gap>,
-    /// Files that claim the number of the file before them.
+    /// Files with the same number as the file before them.
     pub duplicates: Vec<String>,
 }
 
@@ -68,13 +68,13 @@ impl Export {
         self.parts.iter().map(|part| part.object.size).sum()
     }
 
-    /// Whether its files may be of a format, as far as their names tell it.
+    /// Whether its files may have a format, as far as their names tell.
     pub(crate) fn may_be(&self, format: Format) -> bool {
         let named = |part: &Part| Format::of_name(part.object.file_name()).map(|(format, _)| format);
         self.parts.iter().any(|part| named(part).is_none_or(|named| named == format))
     }
 
-    /// `job, run RUN`, as messages have it.
+    /// The job and run, for messages.
     pub(crate) fn title(&self) -> String {
         let mut text = if self.job.is_empty() { "(no job name)".to_owned() } else { self.job.clone() };
         if let Some(run) = &self.run {
@@ -84,7 +84,7 @@ impl Export {
     }
 
     fn check(&self, selection: &Selection) -> Result<()> {
-        // What is archived may be asked for: whoever chooses sees to it.
+        // Archived parts pass here, because the caller may have them restored.
         let here = self.parts.iter().filter(|part| part.object.archive().is_none());
         here.map(|part| &*part.object).try_for_each(Object::must_be_file)?;
         let number = |part: &Part| part.name.as_ref().map(PartName::number);
@@ -103,22 +103,22 @@ impl Export {
     }
 }
 
-/// All exports at a location, and what else lies there.
+/// All exports at a location, and the other files there.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Found {
     /// By folder, kind, job and run, oldest run first.
     pub exports: Vec<Export>,
-    /// Files that are no part by the pattern, the service's own markers excepted.
+    /// Files that do not match the pattern, except for the service's own markers.
     pub strays: Vec<Object>,
-    /// `_CHECK`, `_SUCCESS` and the empty objects that stand for folders.
+    /// `_CHECK`, `_SUCCESS` and the empty objects that represent folders.
     pub markers: Vec<Object>,
-    /// What this crate's runs wrote beside their outputs.
+    /// Receipts that this crate's runs wrote next to their outputs.
     pub receipts: Vec<Object>,
 }
 
 type Key = (String, Kind, String, Option<RunStamp>);
 
-/// Groups objects by what their names say.
+/// Groups objects by their names.
 pub(crate) fn group(objects: Vec<Object>, pattern: &Pattern) -> Found {
     let mut found = Found::default();
     let mut groups: BTreeMap<Key, Vec<Part>> = BTreeMap::new();
@@ -144,7 +144,7 @@ pub(crate) fn group(objects: Vec<Object>, pattern: &Pattern) -> Found {
     found.exports = groups
         .into_iter()
         .map(|((folder, kind, job, run), mut parts)| {
-            // The rest of their names is what they have in common.
+            // Apart from that, their names are equal.
             parts.sort_by(|a, b| place(a).cmp(&place(b)));
             parts.shrink_to_fit();
             let (gaps, duplicates) = inspect(&parts, pattern.gaps());
@@ -154,12 +154,12 @@ pub(crate) fn group(objects: Vec<Object>, pattern: &Pattern) -> Found {
     found
 }
 
-/// What orders the parts of a run; the text decides between names that say the same.
+/// What orders the parts of a run; the text decides between equal numbers.
 fn place(part: &Part) -> Option<(PartNumber, &str)> {
     part.name.as_ref().map(|name| (name.number(), name.as_str()))
 }
 
-/// A file that was named by itself: it is read alone, whatever its name.
+/// A single file that was named explicitly: it is read alone, whatever its name.
 pub(crate) fn single(object: Object, pattern: &Pattern) -> Export {
     let name = pattern.parse(object.folder(), object.file_name());
     let (kind, job, run) = match &name {
@@ -214,9 +214,9 @@ fn inspect(parts: &[Part], rule: GapRule) -> (Vec<Gap>, Vec<String>) {
     (gaps, duplicates)
 }
 
-/// Chooses what is read: one run, or with [`RunChoice::All`] every run of one job, oldest first.
+/// Chooses what to read: one run, or with [`RunChoice::All`] every run of one job, oldest first.
 ///
-/// `place` is what messages call the source. Kinds must be settled before: see `settle_kinds`.
+/// `place` is the source's name in messages. Kinds must be settled before, see `settle_kinds`.
 pub(crate) fn select(found: Found, selection: &Selection, place: &str) -> Result<Vec<Export>> {
     let mut exports = found.exports;
     if exports.is_empty() {
@@ -345,7 +345,8 @@ mod tests {
         assert_eq!(
             error.to_string(),
             format!(
-                "part 3 of 5 is missing between a_{RUN}_part2.csv and a_{RUN}_part4.csv; allow_gaps merges without it"
+                "part 3 of 5 is missing between a_{RUN}_part2.csv and a_{RUN}_part4.csv; allow_gaps merges \
+                 without it"
             )
         );
         assert!(chosen(&keys.each_ref().map(String::as_str), |s| s.allow_gaps = true).is_ok());
@@ -444,7 +445,7 @@ mod tests {
     fn a_run_in_two_folders_is_ambiguous() {
         let keys = ["x/a_2026-01-02T03-04-05Z_part0.csv", "x/copy/a_2026-01-02T03-04-05Z_part0.csv"];
         let error = chosen(&keys, |_| ()).expect_err("two folders");
-        assert!(error.to_string().contains("lies in two folders, x/ and x/copy/"), "{error}");
+        assert!(error.to_string().contains("is in two folders, x/ and x/copy/"), "{error}");
     }
 
     #[test]

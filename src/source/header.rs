@@ -77,7 +77,7 @@ fn unknown(part: &Part, no_name: Option<&str>) -> Error {
 fn refuse_values(begun: &[Begun<'_>]) -> Result<()> {
     for (part, head) in begun {
         if let Some(value) = head.header.iter().find(|name| is_value(name.as_bytes())) {
-            let problem = "the first line is no header, as a number, date or boolean is no name";
+            let problem = "the first line is not a header, because a number, date or boolean is not a name";
             return Err(Error::data(DataErrorKind::NoHeader, &part.object.url, problem)
                 .line(1)
                 .value(value.as_bytes())

@@ -1,5 +1,5 @@
-//! The parts of a plan: takes a source and a selection, returns the parts that are read, in order, each looked at, and the
-//! columns that their rows have.
+//! Finds the input of a plan: takes a source and a selection, returns the parts to read, in order and probed, and the
+//! columns of their rows.
 
 use super::csv_head::{CsvHead, CsvReading, LineEnd};
 use super::export::{Export, Found, Part};
@@ -22,12 +22,12 @@ use parquet::file::metadata::ParquetMetaData;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-/// One part, with all that reading it needs.
+/// One part, with everything needed to read it.
 #[derive(Debug)]
 pub(crate) struct PlannedPart {
     pub(crate) object: Arc<Object>,
     pub(crate) contents: Contents,
-    /// The cells of the source columns, where they are wanted.
+    /// The cells of the source columns, if they are wanted.
     pub(crate) constants: Vec<Option<String>>,
 }
 
@@ -46,7 +46,7 @@ pub(crate) enum Contents {
 }
 
 impl PlannedPart {
-    /// The rows, where they are known without reading them.
+    /// The number of rows, if it is known without reading them.
     pub(crate) fn rows(&self) -> Option<u64> {
         match &self.contents {
             Contents::Empty => Some(0),
@@ -71,7 +71,7 @@ impl PlannedPart {
         }
     }
 
-    /// What its footer says, where it is Parquet. It may have to be taken apart for it.
+    /// Its footer, if it is Parquet. This may parse it again.
     pub(crate) fn parquet(&self) -> Option<Arc<ParquetMetaData>> {
         match &self.contents {
             Contents::Parquet { footer, .. } => Some(footer.metadata()),
@@ -80,26 +80,26 @@ impl PlannedPart {
     }
 }
 
-/// What is read: the chosen parts in order and the columns they agree on.
+/// The input: the chosen parts in order and the columns they agree on.
 pub(crate) struct Input {
     pub(crate) store: Store,
     pub(crate) exports: Vec<Export>,
-    /// How it is seen that the parts are what they were.
+    /// How to check later that the parts are unchanged.
     pub(crate) relisting: Relisting,
     pub(crate) kind: Kind,
     pub(crate) parts: Vec<PlannedPart>,
     pub(crate) format: Format,
-    /// What rows are decoded to.
+    /// The schema that rows are decoded to.
     pub(crate) schema: SchemaRef,
-    /// The same columns as they go from Parquet to Parquet; there is none where the parts are CSV.
+    /// The same columns on the way from Parquet to Parquet; `None` if the parts are CSV.
     pub(crate) carried: Option<Carried>,
-    /// How the cells of CSV parts are read.
+    /// How to read the cells of CSV parts.
     pub(crate) typing: Arc<Typing>,
     pub(crate) warnings: Vec<Warning>,
     /// All CSV parts have one header and one kind of line end.
     pub(crate) is_uniform: bool,
-    /// The columns have names of their own, with which CSV begins that is made of the parts. Numbers that stand in for
-    /// names are not written: the parts did not have them.
+    /// Whether the columns have real names, so that CSV output starts with a header. Numbers in place of names are not
+    /// written, because the parts did not have them.
     pub(crate) has_names: bool,
 }
 
@@ -108,7 +108,7 @@ impl Input {
         self.parts.iter().map(|part| part.object.size).sum()
     }
 
-    /// Has the cells of CSV parts read as other types, by the columns' names; there must be no source columns.
+    /// Reads the cells of CSV parts as other types, by the columns' names; there must be no source columns.
     pub(crate) fn give_types(&mut self, cell_type: impl Fn(&str) -> CellType) {
         let column = |field: &Arc<Field>| schema::Column {
             name: field.name().clone(),
@@ -124,8 +124,8 @@ impl Input {
         });
     }
 
-    /// The header that a copy of CSV parts begins with, with its line end: that of the first part that has one, else the
-    /// names that were given. Nothing where there are none.
+    /// The header for a copy of CSV parts, with its line end: that of the first part that has one, else the given
+    /// names. Empty if there are none.
     pub(crate) fn header(&self) -> Vec<u8> {
         let first = self.parts.iter().find_map(PlannedPart::csv_head).filter(|head| head.has_header);
         let mut header = match first {
@@ -142,7 +142,7 @@ impl Input {
         header
     }
 
-    /// The header of CSV that is written anew, with its line end. Nothing where the columns have no names.
+    /// The header for CSV that is re-encoded, with its line end. Empty if the columns have no names.
     pub(crate) fn written_header(&self) -> Vec<u8> {
         let mut header = Vec::new();
         if self.has_names {
@@ -151,12 +151,12 @@ impl Input {
         header
     }
 
-    /// The line end of the parts; LF where none of them has a line.
+    /// The line end of the parts; LF if none of them has a line.
     pub(crate) fn line_end(&self) -> LineEnd {
         self.parts.iter().find_map(|part| part.csv_head()?.line_end).unwrap_or(LineEnd::Lf)
     }
 
-    /// The rows, where footers tell.
+    /// The number of rows, if footers tell.
     pub(crate) fn rows(&self) -> Option<u64> {
         self.parts.iter().map(PlannedPart::rows).sum()
     }
@@ -165,13 +165,12 @@ impl Input {
 /// Finds all exports at a location.
 ///
 /// # Errors
-/// [`Error::NotFound`] where the location does not exist, [`Error::Denied`] or [`Error::Store`] where it cannot be
-/// listed.
+/// [`Error::NotFound`] if the location does not exist, [`Error::Denied`] or [`Error::Store`] if it cannot be listed.
 pub async fn find(source: &Location, pattern: &Pattern) -> Result<Found> {
     found(listing::list(source).await?, source, pattern)
 }
 
-/// As [`find`], where a listing of before tells what is to be listed again.
+/// As [`find`], but lists again only what an earlier listing requires.
 pub(crate) async fn find_again(source: &Location, pattern: &Pattern, relisting: &Relisting) -> Result<Found> {
     found(listing::list_spans(source, relisting.spans()).await?, source, pattern)
 }
@@ -182,7 +181,7 @@ fn found(listing: Listing, source: &Location, pattern: &Pattern) -> Result<Found
         return Ok(Found { exports, ..Found::default() });
     }
     let found = export::group(listing.objects, pattern);
-    // A file that somebody chose must not be left out.
+    // An explicitly chosen file must not be left out.
     let mut others = found.strays.iter().chain(&found.markers).chain(&found.receipts);
     match others.next().filter(|_| source.is_choice()) {
         None => Ok(found),
@@ -190,7 +189,7 @@ fn found(listing: Listing, source: &Location, pattern: &Pattern) -> Result<Found
     }
 }
 
-/// The parts that were chosen, before any was looked at.
+/// The chosen parts, before any is probed.
 pub(crate) struct Chosen {
     pub(crate) exports: Vec<Export>,
     pub(crate) warnings: Vec<Warning>,
@@ -201,7 +200,7 @@ pub(crate) struct Chosen {
 pub(crate) async fn choose(source: &Location, options: &Options) -> Result<Chosen> {
     let (selection, reading) = (&options.select, &CsvReading::new(options));
     let listing = listing::list(source).await?;
-    // Places that were named one by one are listed one by one.
+    // Places named one by one are listed one by one.
     let is_one_listing = !listing.is_single_file && source.named().is_empty() && !source.is_choice();
     let lists_in_order = source.store.lists_in_order() && is_one_listing;
     let (keys, listed) = (keys_of(&listing, lists_in_order), source.store.requests());
@@ -230,7 +229,7 @@ pub(crate) async fn choose(source: &Location, options: &Options) -> Result<Chose
     Ok(Chosen { exports, warnings, relisting })
 }
 
-/// The keys of a listing, where they tell what of it is to be listed again.
+/// The keys of a listing, if they tell what to list again.
 fn keys_of(listing: &Listing, lists_in_order: bool) -> Vec<String> {
     match lists_in_order {
         true => listing.objects.iter().map(|object| object.key.clone()).collect(),
@@ -238,10 +237,10 @@ fn keys_of(listing: &Listing, lists_in_order: bool) -> Vec<String> {
     }
 }
 
-/// Requests to bring parts back that are made at once.
+/// Restore requests that run at the same time.
 const CONCURRENT_RESTORES: usize = 16;
 
-/// Refuses parts that S3 keeps in an archive, and has them brought back for so many days where that is wanted.
+/// Fails for archived parts, after asking S3 to restore them for this many days if that is wanted.
 async fn see_to_archived(source: &Location, exports: &[Export], restore: Option<u32>) -> Result<()> {
     let objects = exports.iter().flat_map(|export| export.parts.iter().map(|part| &*part.object));
     let archived: Vec<&Object> = objects.filter(|object| object.archive().is_some()).collect();
@@ -256,42 +255,44 @@ async fn see_to_archived(source: &Location, exports: &[Export], restore: Option<
         .buffer_unordered(CONCURRENT_RESTORES);
     asked.try_collect::<()>().await?;
     let (number, class) = (archived.len(), first.archive().unwrap_or_default());
+    let (parts, them) = if number == 1 { ("part is", "it") } else { ("parts are", "them") };
+    let time = if days == 1 { "day" } else { "days" };
     Err(Error::Store {
         doing: "reading",
         object: source.to_string(),
         reason: format!(
-            "parts are archived (storage class {class}): {number}; S3 was asked to restore them for days: {days}, \
-             which takes minutes to days"
+            "{number} {parts} archived (storage class {class}); S3 was asked to restore {them} for {days} \
+             {time}, which takes minutes to days"
         ),
         remedy: Some(Remedy::RunWhenRestored),
         source: None,
     })
 }
 
-/// What becomes of the cells of CSV parts.
+/// What happens to the cells of CSV parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CsvCells {
     /// They are read by the types of their columns.
     Typed,
-    /// They stay the text that they are, in CSV.
+    /// They stay as they are, as text in CSV.
     Copied,
-    /// They are text, to be compared.
+    /// They are read as text, for comparison.
     Compared,
 }
 
-/// Finds, chooses and looks at the parts, to read their rows.
+/// Finds, chooses and probes the parts, to read their rows.
 pub(crate) async fn input(source: &Location, options: &Options) -> Result<Input> {
     let chosen = choose(source, options).await?;
     look(&source.store, chosen, options, CsvCells::Typed).await
 }
 
-/// Looks at the parts: what columns they have, and how they are read.
+/// Probes the parts: finds their columns and how to read them.
 pub(crate) async fn look(store: &Store, chosen: Chosen, options: &Options, cells: CsvCells) -> Result<Input> {
     check_columns(options)?;
     look_by(store, chosen, options, cells, &CsvReading::new(options)).await
 }
 
-/// As [`look`], at the files of an output; CSV has no header where these columns are given.
+/// As [`look`], for the files of an output; if columns are given, CSV has no header.
 pub(crate) async fn look_at_output(
     store: &Store,
     chosen: Chosen,
@@ -341,7 +342,7 @@ async fn look_by(
     Ok(input)
 }
 
-/// The names of columns must fit together, and to what else is said.
+/// The given column names must be distinct and fit the other options.
 fn check_columns(options: &Options) -> Result<()> {
     if options.columns.is_empty() {
         return Ok(());
@@ -361,8 +362,8 @@ pub(crate) fn rows_missing(rows: u64, expected: u64) -> Error {
     Incomplete::Rows { found: rows, expected }.into()
 }
 
-/// Explainability and what-if exports are named like forecasts: their first header tells. Those that are not chosen by
-/// their names need no look.
+/// Explainability and what-if exports are named like forecasts, so their first header decides. Exports ruled out by
+/// their names are not read.
 async fn settle_kinds(
     store: &Store,
     exports: &mut [Export],
@@ -464,7 +465,7 @@ async fn csv_input(
         parts.iter().zip(&heads).filter_map(|(part, head)| Some((part, head.as_ref()?))).collect();
     refuse_other_delimiters(&begun, reading)?;
     let warnings = header::settle(&begun, reading)?.into_iter().collect();
-    // A file of CSV has one kind of line end; in Parquet they do not matter.
+    // A CSV file has one kind of line end; for Parquet it does not matter.
     if options.schema == SchemaMode::Strict && cells == CsvCells::Copied {
         refuse_other_line_ends(&begun)?;
     }
@@ -495,7 +496,7 @@ async fn csv_input(
             object: part.object,
             contents: match (head, layout) {
                 (Some(head), Some(layout)) => {
-                    // What was looked for to agree on the columns has been found.
+                    // Agreeing on the columns needs no more than this.
                     let head = CsvHead { seen: Vec::new(), values: Vec::new(), ..head };
                     Contents::Csv { head: Arc::new(head), layout }
                 }
@@ -522,13 +523,14 @@ async fn csv_input(
     })
 }
 
-/// Text whose cells something else than commas parts would become one column. One that was named is what is wanted.
+/// Text with another delimiter than the comma would become one column. If a single column was named, it is intended.
 fn refuse_other_delimiters(begun: &[header::Begun<'_>], reading: &CsvReading) -> Result<()> {
     let other = begun.iter().find_map(|(part, head)| Some((part, head, head.other_delimiter?)));
     match other {
         Some((part, head, delimiter)) if reading.columns.len() != 1 => {
-            let problem =
-                format!("every line is one cell that holds {delimiter}: cells are not parted by commas");
+            let problem = format!(
+                "every line is one cell that contains {delimiter}: cells are not separated by commas"
+            );
             let error = Error::data(DataErrorKind::OtherDialect, &part.object.url, problem);
             Err(error.value(&head.first_line).remedy(Remedy::ExportWithCommas).into())
         }
@@ -581,7 +583,7 @@ fn parquet_input(
         .zip(probes)
         .map(|(part, probe)| {
             let contents = match probe {
-                // There is a shape for each part that has a footer.
+                // There is a shape for each part with a footer.
                 Probe::Parquet(footer) => {
                     shapes.next().map_or(Contents::Empty, |shape| Contents::Parquet { footer, shape })
                 }

@@ -197,10 +197,10 @@ impl Agreement<'_> {
             let other = self.parts[agreed.holder].0.object.file_name();
             let problem = if has_one_unit {
                 let (here, there) = told_apart(stored, &agreed.stored);
-                format!("the type is {here} here and {there} in {other}")
+                format!("the type is {here} here but {there} in {other}")
             } else {
                 let (here, there) = (units_shown(units), units_shown(&agreed.units));
-                format!("durations are in {here} here and in {there} in {other}")
+                format!("durations are in {here} here but in {there} in {other}")
             };
             let kind = DataErrorKind::SchemasDiffer;
             let can_widen = !by_name && (wider.is_some() || is_one_null);

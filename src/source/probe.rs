@@ -1,5 +1,5 @@
-//! What each part is, by its first and last bytes: header, line ends, magic bytes, Parquet footer. Takes objects,
-//! gives a [`Probe`] each, with one request for a part of the usual kind. Never decodes rows.
+//! Probes parts by their first and last bytes: header, line ends, magic bytes, Parquet footer. Takes objects, returns a
+//! [`Probe`] for each, usually with one request per part. Never decodes rows.
 
 use super::csv_head::{CsvHead, CsvReading, HEAD_BYTES, parse_head};
 use super::footer::{Footer, Footers};
@@ -16,26 +16,26 @@ use parquet::file::metadata::ParquetMetaData;
 use std::io::Read;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Bytes read of the start or the end of a longer one.
+/// Bytes read from the start or the end of a longer one.
 const NEAR_BYTES: u64 = 32 * 1024;
 /// The longest header that is read.
 const MAX_HEADER_BYTES: u64 = 1024 * 1024;
-/// The longest Parquet footer that is read: some 100,000 row groups of 20 columns.
+/// The longest Parquet footer that is read: roughly 100,000 row groups of 20 columns.
 const MAX_FOOTER_BYTES: u64 = 256 * 1024 * 1024;
-/// Bytes behind a Parquet footer: its length, and the magic bytes.
+/// Bytes after a Parquet footer: its length, and the magic bytes.
 const FOOTER_ENDING: u64 = 8;
-/// Bytes of whole small parts that are kept, so that they need no second request.
+/// Bytes of small parts that are kept whole, so that they need no second request.
 const KEPT_BYTES: u64 = 16 * 1024 * 1024;
-/// Heads that are read at once from a store. Far away nearly all of their time is waiting: twice as many at once take
-/// half as long, and what they hold is 64 times 64 KiB at most.
+/// Heads that are read at once from a store. With a distant store nearly all of the time is waiting: twice as many at
+/// once take half as long, and they hold at most 64 times 64 KiB.
 const CONCURRENT_HEADS: usize = 64;
-/// Heads of local files that one thread reads: fewer are not worth a further one.
+/// Heads of local files per thread: fewer are not worth another thread.
 const LOCAL_HEADS: usize = 64;
 
-/// What a part's first and last bytes say.
+/// What a part is, according to its first and last bytes.
 #[derive(Debug, Clone)]
 pub(crate) enum Probe {
-    /// No bytes, or nothing but a byte order mark and line ends: no header, no rows.
+    /// No bytes, or only a byte order mark and line ends: no header, no rows.
     Empty,
     Csv(CsvHead),
     Parquet(Footer),
@@ -51,7 +51,7 @@ impl Probe {
     }
 }
 
-/// Probes all parts; the answer is in their order.
+/// Probes all parts; the results are in the order of the parts.
 pub(crate) async fn probe(
     store: &Store,
     objects: &[Arc<Object>],
@@ -60,7 +60,7 @@ pub(crate) async fn probe(
     probe_each(store, objects, reading).await?.into_iter().collect()
 }
 
-/// As [`probe`], with an answer for each part even where one cannot be read.
+/// As [`probe`], with a result for each part even if some cannot be read.
 pub(crate) async fn probe_each(
     store: &Store,
     objects: &[Arc<Object>],
@@ -73,7 +73,7 @@ pub(crate) async fn probe_each(
     while let Some((index, mut probe)) = answers.try_next().await? {
         if let Ok(Probe::Csv(head)) = &mut probe {
             common.share(head);
-            // A copy: what came over the wire is a piece of a larger buffer.
+            // A copy, because the bytes are a slice of a larger network buffer.
             head.whole =
                 head.whole.take().filter(|_| index < keeps).map(|whole| Bytes::copy_from_slice(&whole));
         }
@@ -83,7 +83,7 @@ pub(crate) async fn probe_each(
     Ok(probes.into_iter().map(|(_, probe)| probe).collect())
 }
 
-/// How many of the first parts are kept whole, where they are small.
+/// How many of the first parts are kept whole, if they are small.
 fn kept_whole(objects: &[Arc<Object>]) -> usize {
     let mut kept = 0;
     let is_too_much = |object: &Arc<Object>| {
@@ -93,7 +93,7 @@ fn kept_whole(objects: &[Arc<Object>]) -> usize {
     objects.iter().position(is_too_much).unwrap_or(objects.len())
 }
 
-/// What parts have in common is held once.
+/// Parts share what they have in common.
 #[derive(Default)]
 struct Common {
     header: Option<Arc<[String]>>,
@@ -114,8 +114,8 @@ impl Common {
     }
 }
 
-/// Probes parts, many at once, and tells of each as it is answered, with its place among them: a slow one keeps no other
-/// from being asked for, and whoever takes the answers decides how much of them is held.
+/// Probes parts, many at once, and yields each result as it arrives, with the part's index. A slow part does not delay
+/// the others, and the consumer decides how much to hold.
 pub(crate) fn probe_as_answered(
     store: &Store,
     objects: Vec<Arc<Object>>,
@@ -132,7 +132,7 @@ pub(crate) fn probe_as_answered(
                         return Ok((index, Err(error)));
                     }
                     match reader.store.read(&object, reader.first_range(&object)).await {
-                        // All of a small part is there: that is no work to wake a thread for.
+                        // A small part is already complete, which is not worth waking a thread for.
                         Ok(first) if first.len() as u64 == object.size => {
                             Ok((index, reader.probe(&object, first)))
                         }
@@ -163,7 +163,7 @@ pub(crate) fn probe_as_answered(
         .boxed()
 }
 
-/// Whether a part is looked at from its end, where the footer of a Parquet file is.
+/// Whether to read a part from its end, where a Parquet file has its footer.
 fn starts_at_end(object: &Object) -> bool {
     object.size > HEAD_BYTES && matches!(Format::of_name(&object.url), Some((Format::Parquet, _)))
 }
@@ -173,14 +173,14 @@ pub(crate) struct Reader {
     pub(crate) store: Store,
     pub(crate) runtime: tokio::runtime::Handle,
     reading: CsvReading,
-    /// Bytes read of the start or the end of a long part.
+    /// Bytes read from the start or the end of a long part.
     near: u64,
     footers: Mutex<Footers>,
 }
 
 impl Reader {
     fn new(store: &Store, runtime: &tokio::runtime::Handle, reading: &CsvReading) -> Self {
-        // What the first line is shows in the rows below it.
+        // The rows below the first line show what it is.
         let near = if reading.header == HeaderMode::Auto { HEAD_BYTES } else { NEAR_BYTES };
         Reader {
             store: store.clone(),
@@ -191,7 +191,7 @@ impl Reader {
         }
     }
 
-    /// What is read of a part before anything is known of it.
+    /// The first range to read from a part.
     fn first_range(&self, object: &Object) -> std::ops::Range<u64> {
         match object.size {
             size if starts_at_end(object) => size - self.near..size,
@@ -212,7 +212,7 @@ impl Reader {
         Ok(buffer.into())
     }
 
-    /// Looks at a part of which the first range was read.
+    /// Probes a part whose first range was read.
     fn probe(&self, object: &Object, first: Bytes) -> Result<Probe> {
         object.must_be_file()?;
         let mut head = first;
@@ -242,10 +242,10 @@ impl Reader {
                 return Err(encrypted(object, "the Parquet footer is encrypted").into());
             }
             Some(_) => return Err(damaged("the file does not end in PAR1".into())),
-            None => return Err(damaged(format!("a file of {} bytes has none", object.size))),
+            None => return Err(damaged(format!("a file of {} bytes is too short to have one", object.size))),
         };
         if length > MAX_FOOTER_BYTES {
-            return Err(damaged(format!("it claims {length} bytes, of 256 MiB at most")));
+            return Err(damaged(format!("it claims {length} bytes, and the limit is 256 MiB")));
         }
         let end = object.size - FOOTER_ENDING;
         // Before it there are at least the magic bytes.
@@ -283,14 +283,14 @@ impl Reader {
             self.refuse_other_formats(object, wrapping, &text)?;
             match parse_head(object, wrapping, &text, is_whole, &self.reading)? {
                 Some(head) => return Ok(Probe::Csv(head)),
-                // The header goes on beyond what was read.
+                // The header continues after what was read.
                 None if is_whole => return Ok(Probe::Empty),
-                // Nothing is left to read, or enough was.
+                // Nothing is left to read, or the limit is reached.
                 None if raw_is_whole || raw.len() as u64 >= MAX_HEADER_BYTES => {
                     return Err(Error::data(
                         DataErrorKind::NotTheFormat,
                         &object.url,
-                        "no line end within the first mebibyte: no CSV",
+                        "no line end within the first MiB, so this is not CSV",
                     )
                     .remedy(Remedy::NamePartFiles)
                     .into());
@@ -300,14 +300,14 @@ impl Reader {
         }
     }
 
-    /// What is no CSV must not become a table of one column.
+    /// Fails for anything that is not CSV, which must not become a table of one column.
     fn refuse_other_formats(&self, object: &Object, wrapping: Wrapping, text: &[u8]) -> Result<()> {
         if self.reading.is_output || object.size == 0 {
             return Ok(());
         }
         let kind = DataErrorKind::NotTheFormat;
         if let Some(sign) = looks_like(text) {
-            let problem = format!("this is no CSV: it looks like {}", sign.what);
+            let problem = format!("this is not CSV: it looks like {}", sign.what);
             return Err(Error::data(kind, &object.url, problem).remedy(sign.remedy).into());
         }
         if matches!(Format::of_name(&object.url), Some((Format::Parquet, _))) && !self.reading.is_told {
@@ -316,7 +316,7 @@ impl Reader {
                 Wrapping::Gzip => "text compressed with gzip",
                 Wrapping::Zstd => "text compressed with Zstandard",
             };
-            let problem = format!("this is no Parquet, which begins with PAR1: it looks like {what}");
+            let problem = format!("this is not Parquet, which begins with PAR1: it looks like {what}");
             return Err(Error::data(kind, &object.url, problem).remedy(Remedy::FetchOrSayCsv).into());
         }
         Ok(())
@@ -335,10 +335,10 @@ fn encrypted(object: &Object, problem: &str) -> DataError {
     Error::data(DataErrorKind::Encrypted, &object.url, problem).remedy(Remedy::ExportUnencrypted)
 }
 
-/// The least bytes that a page header takes.
+/// The least size of a page header in bytes.
 const LEAST_PAGE_BYTES: u64 = 8;
 
-/// Every number in a footer that is used as a position or a count must make sense before it is used.
+/// Checks every number in a footer that is later used as a position or a count.
 fn check_metadata(object: &Object, metadata: &ParquetMetaData) -> Result<()> {
     let damaged = |problem: String| damaged_part(object, format!("the Parquet footer is damaged: {problem}"));
     let mut rows: i64 = 0;
@@ -353,11 +353,12 @@ fn check_metadata(object: &Object, metadata: &ParquetMetaData) -> Result<()> {
                 damaged(format!("column {name} of row group {i} {what}"))
             };
             if column.file_path().is_some_and(|path| !path.is_empty()) {
-                return Err(wrong("lies in another file"));
+                return Err(wrong("is in another file"));
             }
             #[cfg(not(feature = "brotli"))]
             if matches!(column.compression(), parquet::basic::Compression::BROTLI(_)) {
-                let problem = "pages are compressed by Brotli, which this build leaves out (feature brotli)";
+                let problem = "pages are compressed with Brotli, which this build does not support; build \
+                               with the feature \"brotli\"";
                 return Err(Error::data(DataErrorKind::Unsupported, &object.url, problem).into());
             }
             let count = |number: i64| u64::try_from(number).ok();
@@ -365,7 +366,7 @@ fn check_metadata(object: &Object, metadata: &ParquetMetaData) -> Result<()> {
             let size = count(column.compressed_size());
             let place = count(start).zip(size.and_then(|size| count(start)?.checked_add(size)));
             let Some((start, end)) = place.filter(|(_, end)| *end <= object.size) else {
-                return Err(wrong("lies outside the file"));
+                return Err(wrong("is outside the file"));
             };
             let values = count(column.num_values()).zip(count(column.uncompressed_size()));
             let Some((values, _)) = values else { return Err(wrong("has a negative size")) };
@@ -394,7 +395,7 @@ fn check_metadata(object: &Object, metadata: &ParquetMetaData) -> Result<()> {
     Ok(())
 }
 
-/// The first text of a wrapped part, and whether it is all of it.
+/// The first text of a compressed part, and whether it is all of it.
 fn unwrapped_head(
     object: &Object,
     wrapping: Wrapping,
@@ -411,7 +412,7 @@ fn unwrapped_head(
         match reader.read(&mut buffer) {
             Ok(0) => return Ok((text.into(), true)),
             Ok(length) => text.extend_from_slice(&buffer[..length]),
-            // Only the head of the part was given: its end comes too early, of course.
+            // Only the head of the part was given, so an early end is expected.
             Err(_) if !raw_is_whole && !text.is_empty() => return Ok((text.into(), false)),
             Err(error) => return Err(failed(error)),
         }

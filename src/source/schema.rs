@@ -1,7 +1,7 @@
-//! From headers and footers to one Arrow schema, or to a difference that names file and column.
+//! Derives one Arrow schema from headers and footers, or finds a difference and names file and column.
 //!
-//! Types are decided by a column's name and the values seen, never by a guess that could change an id: only names
-//! that the service gives to numbers and points in time are anything but text.
+//! A column's name and the values seen decide its type, never a guess that could change an ID: a column is text unless
+//! its name is one that the service uses for numbers or points in time.
 
 use super::csv_head::{CsvHead, Seen};
 use super::export::Part;
@@ -17,14 +17,14 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-/// One column to be.
+/// One future column.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Column {
     pub(crate) name: String,
     pub(crate) cell_type: CellType,
 }
 
-/// The columns of CSV parts, and for each part where its cells go.
+/// The columns of CSV parts, and the layout of each part.
 #[derive(Debug)]
 pub(crate) struct CsvSchema {
     pub(crate) columns: Vec<Column>,
@@ -32,7 +32,7 @@ pub(crate) struct CsvSchema {
     pub(crate) layouts: Vec<Option<Arc<Layout>>>,
 }
 
-/// Agrees on the columns of all parts that have a header.
+/// Agrees on the columns of all parts with a header.
 pub(crate) fn of_csv(
     parts: &[(&Part, Option<&CsvHead>)],
     kind: Kind,
@@ -43,11 +43,11 @@ pub(crate) fn of_csv(
         let file = parts.first().map_or("", |(part, _)| part.object.url.as_str());
         return Err(no_header(file));
     }
-    // Columns that were named are there even if no part has a row.
+    // Named columns exist even if no part has a row.
     let mut names: Vec<String> = options.columns.clone();
     let mut place: HashMap<String, usize> = names.iter().cloned().zip(0..).collect();
     let mut seen = vec![Seen::default(); names.len()];
-    // Parts of one header have one layout, given here by its place.
+    // Parts with the same header share a layout, given here by its index.
     let mut layouts: Vec<Layout> = Vec::new();
     let mut places = Vec::with_capacity(parts.len());
     for (part, head) in parts {
@@ -101,13 +101,13 @@ pub(crate) fn no_header(file: &str) -> Error {
         .into()
 }
 
-/// The types that were chosen for columns, by name; of two the last one counts.
+/// The types chosen for columns, by name; the last one counts.
 pub(super) fn chosen_types(options: &Options) -> HashMap<&str, ColumnType> {
     options.types.iter().map(|(column, chosen)| (column.as_str(), *chosen)).collect()
 }
 
 fn cell_type(name: &str, seen: Seen, kind: Kind, chosen: Option<ColumnType>, all_strings: bool) -> CellType {
-    // Where no value tells, the windows of a backtest have no zone and all other times have one.
+    // If no value tells, the windows of a backtest have no zone, and all other times have one.
     let zone = seen.zone.unwrap_or(if name.starts_with("backtestwindow_") { Zone::None } else { Zone::Utc });
     if let Some(chosen) = chosen {
         return match chosen {
@@ -175,7 +175,7 @@ pub(super) fn refuse_difference(
     let Some(at) = (0..names.len().max(first.len())).find(|&i| names.get(i) != first.get(i)) else {
         return Ok(());
     };
-    let shown = |names: &[String]| names.get(at).map_or("no column".to_owned(), |name| format!("\"{name}\""));
+    let shown = |names: &[String]| names.get(at).map_or("missing".to_owned(), |name| format!("\"{name}\""));
     Err(Error::data(
         DataErrorKind::SchemasDiffer,
         &part.object.url,
@@ -193,14 +193,14 @@ pub(super) fn refuse_difference(
     .into())
 }
 
-/// Whether two lines may both be headers of one table: columns that are aligned by what are rows would swallow those.
+/// Whether two lines may both be headers of one table: aligning columns by a line that is a row would lose that row.
 fn may_be_headers(lines: [&[String]; 2]) -> bool {
     let first: HashSet<&String> = lines[0].iter().collect();
     lines.into_iter().all(|names| no_name(names).is_none())
         && lines[1].iter().any(|name| first.contains(name))
 }
 
-/// The Arrow schema of CSV columns, with the source columns where they are wanted.
+/// The Arrow schema of CSV columns, with the source columns if they are wanted.
 pub(crate) fn arrow_of(columns: &[Column]) -> SchemaRef {
     let fields: Vec<Field> =
         columns.iter().map(|column| Field::new(&column.name, column.cell_type.data_type(), true)).collect();
@@ -218,7 +218,7 @@ pub(super) fn without_line(error: Error) -> Error {
     }
 }
 
-/// The type of a column of the output, where options change what a Parquet part has.
+/// The type of a column of the output, if options change that of a Parquet part.
 pub(crate) fn output_type(field: &Field, chosen: Option<ColumnType>, all_strings: bool) -> DataType {
     let is_local = matches!(field.data_type(), DataType::Timestamp(_, None));
     let zone = if is_local { Zone::None } else { Zone::Utc };
@@ -279,7 +279,7 @@ mod tests {
         };
         assert_eq!(kind(&["item_id", "timestamp", "price-RawImpactScore"]), Kind::Explainability);
         assert_eq!(kind(&["item_id", "date", "summer_p10", "summer_p50"]), Kind::WhatIf);
-        // A dimension may be called like a quantile: the bare quantiles beside it tell.
+        // A dimension may be named like a quantile; the plain quantiles next to it tell them apart.
         assert_eq!(kind(&["item_id", "date", "store_p50", "p10"]), Kind::Forecast);
         assert_eq!(kind(&["item_id", "backtest_window", "RMSE"]), Kind::BacktestAccuracy);
     }

@@ -74,7 +74,7 @@ fn next<R: Read>(mut raw: BufReader<R>) -> Result<Option<GzDecoder<BufReader<R>>
             None if bytes.is_empty() => return Ok(None),
             None => {}
             Some(_) if is_padded || zeros > 0 => {
-                let problem = "something stands behind the zeros that a gzip stream was padded with";
+                let problem = "there is data after the zeros that pad the gzip stream";
                 return Err(Error::new(ErrorKind::InvalidData, problem));
             }
             Some(_) => return Ok(Some(GzDecoder::new(raw))),

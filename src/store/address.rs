@@ -51,16 +51,17 @@ impl<'a> BucketName<'a> {
         };
         match service {
             "s3" if region.is_empty() => Err(bad(
-                "a multi-Region access point needs signatures for several regions; name the access point of one region",
+                "a multi-Region access point needs signatures for several regions; name the access point of \
+                 one region",
             )),
             "s3" if is_word(name) && is_word(account) && is_word(region) => {
                 Ok(BucketName::AccessPoint { name, account, region })
             }
-            "s3" => Err(bad("it lacks a name, an account or a region")),
+            "s3" => Err(bad("it has no name, account or region")),
             "s3-outposts" => {
-                Err(bad("buckets on Outposts are not reached; copy the objects to a bucket of the region"))
+                Err(bad("buckets on Outposts are not supported; copy the objects to a bucket in the region"))
             }
-            _ => Err(bad("it is not the ARN of an access point of S3")),
+            _ => Err(bad("it is not the ARN of an S3 access point")),
         }
     }
 

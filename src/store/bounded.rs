@@ -28,7 +28,7 @@ pub(super) const LONGEST_DESCRIPTION: u64 = 4 << 20;
 /// Why no more of an answer is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Endless {
-    #[error("the answer is longer than the {0} bytes that it can have")]
+    #[error("the answer is longer than the allowed {0} bytes")]
     Long(u64),
     #[error("the answer comes too slowly: {0} bytes in {1} seconds")]
     Slow(u64, u64),

@@ -268,7 +268,7 @@ impl Chain {
         };
         let (reason, remedy) = match &error {
             CredentialsError::CredentialsNotLoaded(_) => (
-                "neither environment, profile, web identity, container nor instance gives any".to_owned(),
+                "none found in the environment, a profile, web identity, container or instance".to_owned(),
                 Some(Remedy::NameProfile),
             ),
             other => (super::failure::one_line(other), None),
@@ -381,11 +381,11 @@ struct Sound {
 enum Unsound {
     #[error("{why}")]
     Value { origin: Origin, why: &'static str },
-    #[error("the credentials that were given cannot be used: {name}: {why}")]
+    #[error("the credentials cannot be used: {name}: {why}")]
     Given { name: &'static str, why: &'static str },
     #[error("the settings of the profile {0} cannot be used")]
     Settings(String),
-    #[error("there was no answer in {} seconds", LONGEST.as_secs())]
+    #[error("there was no answer within {} seconds", LONGEST.as_secs())]
     Late,
 }
 

@@ -138,7 +138,7 @@ fn knows_no_second_version(answer: &Answer) -> bool {
 /// The objects of a page, and where the next one begins.
 fn read_page(answer: &Answer, from: &From, root: &str) -> Result<(Vec<Object>, Option<From>), String> {
     if !is_whole(&answer.body, ROOT) {
-        return Err(format!("the answer is no listing: {}", answer.said()));
+        return Err(format!("the answer is not a listing: {}", answer.said()));
     }
     let page: Page = quick_xml::de::from_reader(&answer.body[..])
         .map_err(|error| format!("the listing cannot be read: {error}"))?;
@@ -152,12 +152,12 @@ fn read_page(answer: &Answer, from: &From, root: &str) -> Result<(Vec<Object>, O
             let last = || objects.last().map(|object| object.key.clone());
             match named.or_else(last) {
                 Some(marker) => Some(From::Marker(marker)),
-                None => return Err("the listing goes on, and does not say where".into()),
+                None => return Err("the listing goes on but does not say where".into()),
             }
         }
     };
     if next.as_ref() == Some(from) {
-        return Err("the listing does not end: a page is followed by itself".into());
+        return Err("the listing does not end: a page leads back to itself".into());
     }
     Ok((objects, next))
 }
@@ -192,12 +192,10 @@ mod tests {
     #[test]
     fn a_page_gives_keys_as_they_are() {
         let (objects, next) = page(
-            "<ListBucketResult xmlns=\"x\"><IsTruncated>true</IsTruncated>\
-             <NextContinuationToken>t+/=</NextContinuationToken>\
-             <Contents><Key> e//a+b%20&amp;c&#x1;&#13; </Key><Size>3</Size><ETag>&quot;x&quot;</ETag>\
-             <LastModified>2026-01-02T03:04:05.000Z</LastModified><StorageClass>STANDARD</StorageClass></Contents>\
-             <Contents><Key>e/../%</Key><Size>0</Size><StorageClass>GLACIER</StorageClass>\
-             <Owner><ID>i</ID></Owner></Contents></ListBucketResult>",
+            "<ListBucketResult \
+             xmlns=\"x\"><IsTruncated>true</IsTruncated><NextContinuationToken>t+/=</NextContinuationToken><Contents><Key> \
+             e//a+b%20&amp;c&#x1;&#13; \
+             </Key><Size>3</Size><ETag>&quot;x&quot;</ETag><LastModified>2026-01-02T03:04:05.000Z</LastModified><StorageClass>STANDARD</StorageClass></Contents><Contents><Key>e/../%</Key><Size>0</Size><StorageClass>GLACIER</StorageClass><Owner><ID>i</ID></Owner></Contents></ListBucketResult>",
         )
         .expect("a page");
         assert_eq!(next, Some(From::Token("t+/=".into())));
@@ -214,8 +212,7 @@ mod tests {
     fn a_server_of_the_first_version_goes_on_after_the_last_key() {
         let truncated = |more: &str| {
             page(&format!(
-                "<ListBucketResult><IsTruncated>true</IsTruncated>{more}<Contents><Key>a</Key><Size>1</Size></Contents>\
-                 </ListBucketResult>"
+                "<ListBucketResult><IsTruncated>true</IsTruncated>{more}<Contents><Key>a</Key><Size>1</Size></Contents></ListBucketResult>"
             ))
         };
         assert_eq!(truncated("").expect("a page").1, Some(From::Marker("a".into())));
@@ -228,9 +225,7 @@ mod tests {
     #[test]
     fn a_restored_object_can_be_read() {
         let (objects, _) = page(
-            "<ListBucketResult><Contents><Key>a</Key><Size>1</Size><StorageClass>DEEP_ARCHIVE</StorageClass>\
-             <RestoreStatus><IsRestoreInProgress>false</IsRestoreInProgress>\
-             <RestoreExpiryDate>2026-12-01T00:00:00Z</RestoreExpiryDate></RestoreStatus></Contents></ListBucketResult>",
+            "<ListBucketResult><Contents><Key>a</Key><Size>1</Size><StorageClass>DEEP_ARCHIVE</StorageClass><RestoreStatus><IsRestoreInProgress>false</IsRestoreInProgress><RestoreExpiryDate>2026-12-01T00:00:00Z</RestoreExpiryDate></RestoreStatus></Contents></ListBucketResult>",
         )
         .expect("a page");
         assert_eq!(objects[0].no_file, None);

@@ -92,7 +92,7 @@ impl KnownKeys {
         let is_known = !self.hashes.insert(self.hasher.hash_one(key));
         // Two keys may have one hash.
         (is_known && objects.iter().any(|object| object.key == key))
-            .then(|| format!("the listing does not end: it names {} twice", Escaped(key)))
+            .then(|| format!("the listing does not end: it contains {} twice", Escaped(key)))
     }
 }
 
@@ -512,7 +512,9 @@ impl Store {
                 Err(Error::Store {
                     doing: "reading",
                     object: object.url.clone(),
-                    reason: format!("it keeps answering with {got} bytes where {wanted} were asked for"),
+                    reason: format!(
+                        "it keeps answering with {got} bytes instead of the {wanted} that were requested"
+                    ),
                     remedy: None,
                     source: None,
                 })

@@ -113,13 +113,13 @@ enum Refused {
     #[error("{0}")]
     Url(String),
     #[error(
-        "the answer (status {status}) sends us to {to}, and no redirect is followed; see to the address, or to the endpoint and \
-         the region"
+        "the answer (status {status}) redirects to {to}, and redirects are not followed; check the address, \
+         or the endpoint and region"
     )]
     Elsewhere { status: u16, to: String },
     #[error("{0}")]
     Endless(#[from] Endless),
-    #[error("the listing does not end: a page is followed by itself")]
+    #[error("the listing does not end: a page leads back to itself")]
     SamePage,
     #[error("the listing does not end: {MOST_EMPTY_PAGES} pages without an object")]
     EmptyPages,
@@ -135,7 +135,7 @@ impl HttpService for Checked {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         // The client would panic at it: http takes some addresses for good that url does not.
         if let Err(error) = Url::parse(&request.uri().to_string()) {
-            return Err(lasting(Refused::Url(format!("the request has no good address: {error}"))));
+            return Err(lasting(Refused::Url(format!("the request has an invalid address: {error}"))));
         }
         let query = request.uri().query().unwrap_or_default();
         let listing = if request.method() == "GET" { Listing::asked_for(query) } else { None };

@@ -124,7 +124,7 @@ pub(super) fn archived(url: &str, class: Option<&str>) -> Error {
     Error::Store {
         doing: "reading",
         object: url.to_owned(),
-        reason: format!("it is archived{class} and has to be restored before it can be read"),
+        reason: format!("it is archived{class} and must be restored before it can be read"),
         remedy: Some(Remedy::Restore),
         source: None,
     }

@@ -1,5 +1,5 @@
-//! How objects are written to S3: encryption, tags, storage class. Takes what the user asked for, checks it against
-//! S3's rules before anything is written, gives it to the store and to every request that makes an object.
+//! Options for objects written to S3: encryption, tags, storage class. Takes the user's options, checks them against
+//! S3's rules before anything is written, and passes them to the store and to every request that makes an object.
 
 use crate::model::{
     Compression, Error, Format, Result, Setting, StoreProblem, TagProblem, UsageError, ValueKind,
@@ -28,7 +28,7 @@ const STORAGE_CLASSES: [&str; 10] = [
     "OUTPOSTS",
 ];
 
-/// How objects are written to S3. By default nothing is asked for, and the bucket's own settings decide.
+/// Options for objects written to S3. By default nothing is requested, and the bucket's own settings decide.
 ///
 /// ```
 /// use forecast_export::{Location, ObjectOptions, StoreOptions};
@@ -47,26 +47,25 @@ const STORAGE_CLASSES: [&str; 10] = [
 pub struct ObjectOptions {
     /// How S3 encrypts the objects.
     pub encryption: Option<Encryption>,
-    /// The key of KMS, as id, alias or ARN; by default AWS's own key for S3. Asks for [`Encryption::Kms`] where
-    /// nothing else is asked for.
+    /// The KMS key, as an ID, alias or ARN; by default AWS's own key for S3. Implies [`Encryption::Kms`] unless another
+    /// encryption is requested.
     pub kms_key_id: Option<String>,
-    /// Whether one key per bucket saves requests to KMS; by default as the bucket has it.
+    /// Whether to use an S3 Bucket Key, which saves requests to KMS; by default the bucket's setting.
     pub bucket_key: Option<bool>,
     /// Tags, as key and value: at most 10, keys of up to 128 characters, values of up to 256.
     pub tags: Vec<(String, String)>,
     /// The storage class, such as `STANDARD_IA`.
     pub storage_class: Option<String>,
-    /// The checksum that S3 is to check and to keep with each object. By default it is [`Checksum::Crc64Nvme`], and none
-    /// where a server of another kind refuses that.
+    /// The checksum that S3 verifies and stores with each object. By default [`Checksum::Crc64Nvme`], or none if
+    /// another kind of server refuses it.
     pub checksum: Option<Checksum>,
 }
 
-/// The checksum that goes with everything that is sent to S3. A bucket with Object Lock asks for one.
+/// The checksum sent with everything that is uploaded to S3. A bucket with Object Lock requires one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Checksum {
-    /// `crc64nvme`: of the whole object, which S3 has for every object by default. What S3 keeps is compared with what was
-    /// sent.
+    /// `crc64nvme`: of the whole object, S3's default. What S3 stores is compared with what was sent.
     Crc64Nvme,
     /// `sha256`: of each piece of an upload.
     Sha256,
@@ -97,14 +96,14 @@ impl FromStr for Checksum {
 pub enum Encryption {
     /// `AES256`: keys that S3 manages.
     Aes256,
-    /// `aws:kms`: a key of KMS.
+    /// `aws:kms`: a KMS key.
     Kms,
-    /// `aws:kms:dsse`: a key of KMS, in two layers.
+    /// `aws:kms:dsse`: a KMS key, in two layers.
     KmsDsse,
 }
 
 impl Encryption {
-    /// The word that S3 has for it.
+    /// S3's name for it.
     pub fn name(self) -> &'static str {
         match self {
             Encryption::Aes256 => "AES256",
@@ -129,12 +128,12 @@ impl FromStr for Encryption {
 }
 
 impl ObjectOptions {
-    /// Whether anything was asked for.
+    /// Whether nothing was requested.
     pub fn is_default(&self) -> bool {
         *self == ObjectOptions::default()
     }
 
-    /// The encryption that is asked for, by itself or by naming a key.
+    /// The requested encryption, explicitly or by naming a key.
     #[cfg_attr(not(feature = "aws"), allow(dead_code))]
     pub(crate) fn encryption(&self) -> Option<Encryption> {
         self.encryption.or(self.kms_key_id.as_ref().map(|_| Encryption::Kms))
@@ -176,7 +175,7 @@ impl ObjectOptions {
             let (setting, number, highest) = (Setting::Tags, self.tags.len() as u64, MOST_TAGS as u64);
             return Err(UsageError::OutOfRange { setting, number, lowest: 0, highest }.into());
         }
-        // S3 counts UTF-16 units: a character beyond the first plane takes two.
+        // S3 counts UTF-16 units: a character outside the first plane takes two.
         let length = |text: &str| text.encode_utf16().count();
         let mut keys = HashSet::new();
         for (key, value) in &self.tags {
@@ -210,10 +209,10 @@ impl ObjectOptions {
         set
     }
 
-    /// What an object of this content says about itself.
+    /// The attributes of an object with this content.
     pub(crate) fn attributes(&self, content: ContentType) -> Attributes {
         let mut attributes = Attributes::from_iter([(Attribute::ContentType, content.0)]);
-        // A receipt is read by every later run: it does not go to an archive with the file that it speaks of.
+        // Every later run reads the receipt, so it does not go to an archive with its file.
         if let Some(class) = self.storage_class.as_ref().filter(|_| content != ContentType::JSON) {
             attributes.insert(Attribute::StorageClass, class.clone().into());
         }
@@ -222,16 +221,16 @@ impl ObjectOptions {
 }
 
 fn is_tag_character(c: char) -> bool {
-    // Letters, digits and blanks of every script.
+    // Letters, digits and spaces of every script.
     c.is_alphanumeric() || (c.is_whitespace() && !c.is_control()) || "+-=._:/@".contains(c)
 }
 
-/// The media type of a file that is written.
+/// The media type of a written file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ContentType(&'static str);
 
 impl ContentType {
-    /// Of the bytes as they lie there: no encoding is named beside it, or clients would unpack a `.csv.gz` unasked.
+    /// Of the stored bytes. No content encoding is set, or clients would unpack a `.csv.gz` unasked.
     pub(crate) fn of(format: Format, compression: Compression) -> Self {
         ContentType(match (format, compression) {
             (Format::Parquet, _) => "application/vnd.apache.parquet",
@@ -243,7 +242,7 @@ impl ContentType {
 
     /// Of a receipt.
     pub(crate) const JSON: ContentType = ContentType("application/json");
-    /// Of an object without contents that only marks something.
+    /// Of an empty marker object.
     pub(crate) const MARKER: ContentType = ContentType("application/octet-stream");
 }
 
@@ -267,17 +266,17 @@ mod tests {
         let ten: Vec<(&str, &str)> = ten.iter().map(|key| (key.as_str(), "v")).collect();
         assert!(tagged(&ten[..10]).is_ok());
         for (tags, says) in [
-            (&ten[..], "10 at most"),
-            (&[("", "v")], "without a key"),
+            (&ten[..], "at most 10"),
+            (&[("", "v")], "has no key"),
             (&["k".repeat(129).as_str()].map(|key| (key, "v")), "129 characters"),
             (&["v".repeat(257).as_str()].map(|value| ("k", value)), "257 characters"),
             (&["😀".repeat(129).as_str()].map(|value| ("k", value)), "258 characters"),
             (&[("aws:x", "v")], "only AWS"),
             (&[("AwS:", "v")], "only AWS"),
-            (&[("k", "a&b")], "holds '&'"),
-            (&[("k", "a\nb")], "holds '\\n'"),
-            (&[("k?", "v")], "holds '?'"),
-            (&[("k", "1"), ("k", "2")], "given twice"),
+            (&[("k", "a&b")], "contains '&'"),
+            (&[("k", "a\nb")], "contains '\\n'"),
+            (&[("k?", "v")], "contains '?'"),
+            (&[("k", "1"), ("k", "2")], "is given twice"),
         ] {
             let error = tagged(tags).expect_err(says).to_string();
             assert!(error.contains(says), "{error}");

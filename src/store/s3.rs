@@ -1,5 +1,5 @@
-//! A bucket of S3 that is connected to at its first use: by then profile, region and endpoint are known. Takes a
-//! bucket's name and options, returns an [`ObjectStore`].
+//! An S3 bucket that connects on first use, when profile, region and endpoint are known. Takes a bucket's name and
+//! options, returns an [`ObjectStore`].
 
 use super::address::{BucketName, is_directory};
 use super::chain::{Chain, Shared};
@@ -33,7 +33,7 @@ use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 use tokio::sync::OnceCell;
 
-/// The region of a server that does not say where it is.
+/// The region for a server that does not name one.
 const DEFAULT_REGION: &str = "us-east-1";
 
 #[derive(Debug, Clone)]
@@ -46,30 +46,30 @@ struct Bucket {
     chain: Arc<Chain>,
     /// In the region that was given, or found by asking.
     store: OnceCell<ConnectedBucket>,
-    /// In the region that a refusal named, where that was another one.
+    /// In the region that a refusal named, if it was another one.
     moved: OnceCell<ConnectedBucket>,
-    /// Without checksums, where the server refused them.
+    /// Without checksums, if the server refused them.
     unsummed: OnceCell<ConnectedBucket>,
     conditions: Conditions,
 }
 
-/// The store, and a client for requests of ours that it signs.
+/// The store, and a client for our own requests, which it signs.
 #[derive(Debug)]
 struct ConnectedBucket {
     store: AmazonS3,
-    /// Where the bucket is asked, without a slash at its end.
+    /// The bucket's address, without a trailing slash.
     url: String,
     client: HttpClient,
     region: String,
-    /// What sends requests for keys that are no paths.
+    /// Sends requests for keys that are not valid paths.
     exact: OnceLock<HttpClient>,
     trust: Trust,
     checksum: Option<Checksum>,
-    /// What refusals say about the region.
+    /// The region that refusals name.
     named: NamedRegion,
 }
 
-/// Makes a request of the bucket, and once more where the first answer says that it has to be made in another way.
+/// Makes a request to the bucket, and repeats it if the first answer says that it must be made in another way.
 macro_rules! in_its_region {
     ($s3:ident, $store:ident, $request:expr) => {{
         let connected = $s3.connected().await?;
@@ -98,7 +98,7 @@ impl S3 {
         }))
     }
 
-    /// What the store lists, once there is one.
+    /// The store's listing, once connected.
     fn listed(
         &self,
         list: impl Fn(&AmazonS3) -> BoxStream<'static, object_store::Result<ObjectMeta>> + Send + 'static,
@@ -136,7 +136,7 @@ impl S3 {
         }
     }
 
-    /// A refusal tells where the credentials come from that were refused.
+    /// Adds to a refusal where the refused credentials come from.
     async fn told(&self, error: object_store::Error) -> object_store::Error {
         if !is_refusal(&error) {
             return error;
@@ -145,24 +145,24 @@ impl S3 {
         refused(said, error)
     }
 
-    /// What was said of a request that was refused, behind where its credentials come from.
+    /// What was said about a refused request, preceded by where its credentials come from.
     pub(super) async fn refused(&self, said: &str) -> String {
         if self.0.options.no_sign_request {
             return format!("with no credentials: {said}");
         }
         match self.0.chain.source().await {
             Ok(source) => format!("with credentials from {source}: {said}"),
-            // They were there for the request, so this is not to be expected.
+            // The request had credentials, so this is not expected.
             Err(_) => said.to_owned(),
         }
     }
 
-    /// Where requests of ours go to.
+    /// Where our own requests go.
     pub(super) async fn place(&self) -> object_store::Result<Place<'_>> {
         Ok(self.connected().await?.place(&self.0.conditions))
     }
 
-    /// Where they should have gone, after a refusal that said so.
+    /// Where they should have gone, if a refusal said so.
     pub(super) async fn moved_place(&self) -> object_store::Result<Option<Place<'_>>> {
         match self.0.store.get() {
             Some(first) if self.0.moved.get().is_none() => {
@@ -172,7 +172,7 @@ impl S3 {
         }
     }
 
-    /// What signs requests of ours; nothing where none are to be signed.
+    /// Signs our own requests; `None` if they are not to be signed.
     pub(super) async fn credentials(&self) -> Result<Option<Credentials>> {
         if self.0.options.no_sign_request {
             return Ok(None);
@@ -180,7 +180,7 @@ impl S3 {
         self.0.chain.sound_credentials().await.map(Some)
     }
 
-    /// Puts an object where its condition holds at this moment, for servers that cannot be given one.
+    /// Puts an object if its condition holds at this moment, for servers that do not support conditions.
     async fn put_after_a_look(
         &self,
         path: &Path,
@@ -192,7 +192,7 @@ impl S3 {
             Err(object_store::Error::NotFound { .. }) => None,
             Err(error) => return Err(error),
         };
-        let (path_text, source) = (path.to_string(), "a look before the write");
+        let (path_text, source) = (path.to_string(), "checking before the write");
         match (&options.mode, &there) {
             (PutMode::Create, Some(_)) => {
                 return Err(object_store::Error::AlreadyExists { path: path_text, source: source.into() });
@@ -213,12 +213,12 @@ impl S3 {
         self.0.conditions.are_unknown()
     }
 
-    /// Whether we pay for requests.
+    /// Whether the requester pays.
     pub(super) fn pays(&self) -> bool {
         self.0.options.request_payer
     }
 
-    /// Whether its requests are signed for sessions, as those to a bucket in one zone are.
+    /// Whether its requests are signed for sessions, like those to a single-zone bucket.
     pub(super) fn is_directory(&self) -> bool {
         is_directory(&self.0.name)
     }
@@ -227,13 +227,13 @@ impl S3 {
         if let Some(other) = self.0.unsummed.get().or(self.0.moved.get()) {
             return Ok(other);
         }
-        // Boxed: what futures are made of is checked to a certain depth only.
+        // Boxed, because the compiler checks nested futures only to a certain depth.
         let connect = || async { self.0.connect(None, self.0.checksum()).await.map_err(carried) }.boxed();
         self.0.store.get_or_try_init(connect).await
     }
 
-    /// The bucket in the region that was named after a request to `asked` failed, where that is another one. That
-    /// region's answer counts: nobody is sent from place to place.
+    /// The bucket in the region that was named after a request to `asked` failed, if it is another one. That region's
+    /// answer is final: there are no chains of redirects.
     async fn moved(&self, asked: &ConnectedBucket) -> object_store::Result<Option<&ConnectedBucket>> {
         let is_first = self.0.store.get().is_some_and(|first| std::ptr::eq(first, asked));
         let Some(region) = asked.named.get().filter(|region| is_first && *region != asked.region) else {
@@ -244,8 +244,8 @@ impl S3 {
         self.0.moved.get_or_try_init(connect).await.map(Some)
     }
 
-    /// The other way in which a request that failed may be answered: in the bucket's own region, or without a checksum,
-    /// where the server knows none and nobody asked for one.
+    /// Another way in which a failed request may succeed: in the bucket's own region, or without a checksum, if the
+    /// server does not support one and the user did not request one.
     async fn instead(
         &self,
         asked: &ConnectedBucket,
@@ -263,7 +263,7 @@ impl S3 {
         self.0.unsummed.get_or_try_init(connect).await.map(Some)
     }
 
-    /// How often and how long a request is made again.
+    /// How often and how long to retry a request.
     pub(super) fn retry(&self) -> object_store::RetryConfig {
         super::client::retry(&self.0.options)
     }
@@ -272,7 +272,7 @@ impl S3 {
         &self.0.name
     }
 
-    /// Whether the two buckets are of one server and reached by the same credentials.
+    /// Whether the two buckets are on one server and reached with the same credentials.
     pub(super) fn is_beside(&self, other: &S3) -> bool {
         let (a, b) = (&self.0.options, &other.0.options);
         a.endpoint_url == b.endpoint_url
@@ -284,7 +284,7 @@ impl S3 {
     }
 }
 
-/// Where requests of ours go to.
+/// Where our own requests go.
 pub(super) struct Place<'a> {
     pub(super) url: &'a str,
     pub(super) region: &'a str,
@@ -296,7 +296,7 @@ pub(super) struct Place<'a> {
 }
 
 impl Place<'_> {
-    /// What sends requests for a key.
+    /// Sends requests for a key.
     pub(super) fn client(&self, key: &str) -> &HttpClient {
         let is_dots = |segment: &str| matches!(segment, "." | "..");
         if !key.split('/').any(is_dots) {
@@ -315,7 +315,7 @@ impl ConnectedBucket {
     }
 }
 
-/// Whether a server does not take the checksum that came with a request.
+/// Whether a server does not accept the checksum of a request.
 fn is_checksum_refused(error: &object_store::Error) -> bool {
     let text = one_line(error).to_ascii_lowercase();
     let is_refused =
@@ -324,7 +324,7 @@ fn is_checksum_refused(error: &object_store::Error) -> bool {
 }
 
 impl Bucket {
-    /// The checksum that goes with what is sent.
+    /// The checksum to send with uploads.
     fn checksum(&self) -> Option<Checksum> {
         use super::objects::Checksum as Asked;
         match self.options.objects.checksum {
@@ -334,7 +334,7 @@ impl Bucket {
         }
     }
 
-    /// Connects in a region, or in the one that was given.
+    /// Connects in a region, or in the given one.
     async fn connect(&self, region: Option<String>, checksum: Option<Checksum>) -> Result<ConnectedBucket> {
         let options = &self.options;
         let endpoint = match &options.endpoint_url {
@@ -363,7 +363,7 @@ impl Bucket {
             .with_region(&region)
             .with_retry(super::client::retry(options))
             .with_conditional_put(S3ConditionalPut::ETagMatch)
-            // An address that has the bucket in it is what object_store calls virtual hosted.
+            // object_store calls an address that contains the bucket "virtual hosted".
             .with_config(AmazonS3ConfigKey::S3Endpoint, &url)
             .with_virtual_hosted_style_request(true)
             .with_s3_express(is_directory(&self.name) && endpoint.is_none());
@@ -405,7 +405,7 @@ impl Bucket {
         builder
     }
 
-    /// Asks where the bucket is: an unsigned HeadBucket is refused, but the refusal says it.
+    /// Finds the bucket's region: an unsigned HeadBucket is refused, but the refusal names the region.
     async fn find_region(&self, endpoint: Option<&str>, client: &ClientOptions) -> Result<String> {
         let shown = format!("s3://{}", self.name);
         let failed =
@@ -418,11 +418,12 @@ impl Bucket {
             };
         let url = match endpoint {
             Some(endpoint) => format!("{}/{}", endpoint.trim_end_matches('/'), self.name),
-            // Only this region ever took such names, and a host's name has none: it would be another bucket.
+            // Only this region ever allowed such names, and a host name cannot contain them: it would be another
+            // bucket.
             None if self.name.contains(|c: char| c.is_ascii_uppercase()) => {
                 return Ok(DEFAULT_REGION.to_owned());
             }
-            // The certificate is good for names without a dot.
+            // The certificate covers names without a dot.
             None if self.name.contains(['.', '_']) => format!("https://s3.amazonaws.com/{}", self.name),
             None => format!("https://{}.s3.amazonaws.com", self.name),
         };
@@ -430,42 +431,43 @@ impl Bucket {
         *request.method_mut() = Method::HEAD;
         *request.uri_mut() = url
             .parse()
-            .map_err(|error| failed(format!("{url} is no URL: {error}"), Some(Arc::new(error))))?;
-        // Without what checks answers: a redirect is one of those that say where the bucket is.
+            .map_err(|error| failed(format!("{url} is not a URL: {error}"), Some(Arc::new(error))))?;
+        // Without the checks on answers, because a redirect is one of the answers that name the region.
         let trust = self.chain.trust().await?;
         let client = super::transport::client(client, &trust).map_err(super::client::bad_store)?;
         let answer =
             client.execute(request).await.map_err(|error| failed(one_line(&error), Some(Arc::new(error))))?;
         match (region_of(&answer), endpoint) {
             (Some(region), _) => Ok(region.to_owned()),
-            // A server of another kind.
+            // Not AWS's own server.
             (None, Some(_)) => Ok(DEFAULT_REGION.to_owned()),
             (None, None) if answer.status() == 404 => {
                 let (doing, object, missing) = ("looking for", shown, Missing::Bucket);
                 Err(NotFound::Object { doing, object, missing, source: None }.into())
             }
-            (None, None) => {
-                Err(failed(format!("the answer (status {}) names none", answer.status().as_u16()), None))
-            }
+            (None, None) => Err(failed(
+                format!("the answer (status {}) does not name one", answer.status().as_u16()),
+                None,
+            )),
         }
     }
 }
 
-/// What the environment says by object_store's own names holds, but for the endpoints: which of them counts is the
-/// chain's to say, and object_store would put that of the environment over the one that was asked for.
+/// Variables with object_store's own names apply, except for endpoints: the chain decides which of those counts, and
+/// object_store would let the environment's override the requested one.
 fn from_environment() -> AmazonS3Builder {
     let settings = environment().into_iter();
     settings.fold(AmazonS3Builder::new(), |builder, (_, key, value)| builder.with_config(key, value))
 }
 
-/// Variables by object_store's own names.
+/// Variables with object_store's own names.
 fn environment() -> Vec<(String, AmazonS3ConfigKey, String)> {
     let mut found = super::client::variables::<AmazonS3ConfigKey>("AWS_");
     found.retain(|(name, ..)| !name.starts_with("AWS_ENDPOINT_URL"));
     found
 }
 
-/// Refuses a variable that no store can be made with.
+/// Rejects a variable with which no store can be made.
 pub(super) fn check_environment() -> Result<()> {
     for (name, key, value) in environment() {
         if matches!(key, AmazonS3ConfigKey::Client(_)) {
@@ -475,7 +477,7 @@ pub(super) fn check_environment() -> Result<()> {
         let alone = AmazonS3Builder::new()
             .with_bucket_name("bucket")
             .with_region(DEFAULT_REGION)
-            // Those of the environment count together, and the chain knows them.
+            // Credentials from the environment count together, and the chain knows them.
             .with_credentials(Arc::new(StaticCredentialProvider::new(AwsCredential {
                 key_id: String::new(),
                 secret_key: String::new(),
@@ -494,7 +496,7 @@ impl fmt::Display for S3 {
     }
 }
 
-/// An upload whose refusals tell of the credentials too.
+/// An upload whose refusals also name the credentials.
 #[derive(Debug)]
 struct Upload {
     upload: Box<dyn MultipartUpload>,
@@ -558,7 +560,7 @@ impl ObjectStore for S3 {
         &self,
         paths: BoxStream<'static, object_store::Result<Path>>,
     ) -> BoxStream<'static, object_store::Result<Path>> {
-        // What is deleted was listed or written before, in the region that is right.
+        // What is deleted was listed or written before, so the region is right.
         let s3 = self.clone();
         let deleted =
             async move { Ok::<_, object_store::Error>(s3.connected().await?.store.delete_stream(paths)) };
@@ -592,7 +594,7 @@ impl ObjectStore for S3 {
     }
 }
 
-/// Uploads by their ids: those that the server puts together, and those that a killed run left.
+/// Uploads by their IDs: those that the server assembles, and those that a killed run left.
 #[async_trait]
 impl MultipartStore for S3 {
     async fn create_multipart(&self, path: &Path) -> object_store::Result<MultipartId> {
@@ -638,7 +640,7 @@ mod tests {
     #[tokio::test]
     async fn a_name_with_capitals_is_not_asked_after() {
         let s3 = S3::new("Reports", &StoreOptions::default());
-        // Nobody answers there.
+        // No server answers there.
         let client = ClientOptions::new().with_proxy_url("http://127.0.0.1:9");
         assert_eq!(s3.0.find_region(None, &client).await.expect("no request"), DEFAULT_REGION);
     }
@@ -651,6 +653,6 @@ mod tests {
         assert!(matches!(error, Error::Store { .. }), "{error}");
         let said = error.to_string();
         assert!(said.contains("looking for the region of s3://reports"), "{said}");
-        assert!(said.ends_with("; region names it"), "{said}");
+        assert!(said.ends_with("; name it with region"), "{said}");
     }
 }

@@ -36,7 +36,7 @@ const PROXIES: [&str; 3] = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"];
 /// Longer than any host's name.
 const LONGEST_REGION: usize = 63;
 
-const CONTROL: &str = "it holds a control character";
+const CONTROL: &str = "it contains a control character";
 
 /// A region becomes part of hosts' names and of signatures.
 pub(super) fn is_region(text: &str) -> bool {
@@ -64,23 +64,23 @@ pub(super) fn check_endpoint(origin: Origin, text: &str) -> Result<()> {
 }
 
 fn address_problem(text: &str) -> Option<&'static str> {
-    const SCHEME: &str = "it begins with neither http:// nor https://";
+    const SCHEME: &str = "it does not begin with http:// or https://";
     let lower = text.to_ascii_lowercase();
     if !lower.starts_with("http://") && !lower.starts_with("https://") {
         return Some(SCHEME);
     }
     if text.contains(|c: char| c.is_control() || c.is_whitespace()) {
-        return Some("it holds a blank or a control character");
+        return Some("it contains a space or a control character");
     }
     let url = match Url::parse(text) {
         Ok(url) if is_request_address(text) => url,
-        _ => return Some("it is no URL; write https://HOST or http://HOST:PORT"),
+        _ => return Some("it is not a URL; write https://HOST or http://HOST:PORT"),
     };
     if !url.username().is_empty() || url.password().is_some() {
-        return Some("it holds a user or a password, which no store asks for there");
+        return Some("it contains a user or a password, which no store expects there");
     }
     if url.query().is_some() || url.fragment().is_some() {
-        return Some("it holds a query or a fragment");
+        return Some("it contains a query or a fragment");
     }
     None
 }
@@ -127,7 +127,7 @@ fn check_variable(name: &str, value: &OsStr, is_proxy: bool) -> Result<()> {
     let origin = || Origin::Variable(name.to_owned());
     let is_secret = is_secret(name);
     let Some(text) = value.to_str() else {
-        return bad(origin(), None, "it is no UTF-8");
+        return bad(origin(), None, "it is not UTF-8");
     };
     if is_secret {
         keep_secret(text);
@@ -160,7 +160,7 @@ fn proxy_problem(text: &str) -> Option<&'static str> {
             url.password().into_iter().for_each(keep_secret);
             None
         }
-        _ => Some("it is no URL of a proxy; write http://HOST:PORT"),
+        _ => Some("it is not the URL of a proxy; write http://HOST:PORT"),
     }
 }
 
@@ -194,7 +194,7 @@ pub(super) fn credentials_problem(
     token: Option<&str>,
 ) -> Option<(&'static str, &'static str)> {
     let is_word = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
-    const WHY: &str = "it is empty, or holds a blank, a control character or a letter beyond ASCII";
+    const WHY: &str = "it is empty, or contains a space, a control character or a character beyond ASCII";
     [
         ("aws_access_key_id", is_word(key_id)),
         ("aws_secret_access_key", is_word(secret)),

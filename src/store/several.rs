@@ -1,4 +1,4 @@
-//! Several texts as one place: files and folders of one folder, as a shell makes of a glob that is not quoted.
+//! Combines several texts into one place: files and folders of one folder, such as a shell makes from an unquoted glob.
 
 use super::location::Location;
 use super::options::StoreOptions;
@@ -6,8 +6,8 @@ use super::place::Place;
 use crate::model::{PlaceProblem, Result, UsageError, ValueKind};
 
 impl Location {
-    /// Reads several paths or URLs as one source: files and folders of one folder, in any order, such as a shell makes of a
-    /// glob. What is named twice is one file.
+    /// Reads several paths or URLs as one source: files and folders of one folder, in any order, such as a shell makes
+    /// from a glob. A file that is named twice counts once.
     ///
     /// ```
     /// use forecast_export::{Location, StoreOptions};
@@ -20,7 +20,7 @@ impl Location {
     /// ```
     ///
     /// # Errors
-    /// As [`Location::parse`], and [`UsageError::Place`] where they lie in several folders or stores.
+    /// As [`Location::parse`], and [`UsageError::Place`] if they are in several folders or stores.
     pub fn parse_all<T: AsRef<str>>(texts: &[T], options: &StoreOptions) -> Result<Self> {
         let parsed = texts.iter().map(|text| Self::parse_with(text.as_ref(), options));
         let named = parsed.collect::<Result<Vec<_>>>()?;
@@ -40,7 +40,7 @@ impl Location {
                 return Err(UsageError::Place { place, problem: PlaceProblem::OtherFolder { first } }.into());
             }
         }
-        // Each web address may have a signature of its own.
+        // Each web address may have its own signature.
         let store = named.iter().skip(1).fold(first.store.clone(), |store, other| store.joined(&other.store));
         let in_one_spelling = |one: Location| {
             let path = first.folder().child(one.split().1).path;
@@ -74,8 +74,8 @@ mod tests {
             assert_eq!(
                 error,
                 format!(
-                    "{} and {} do not lie in one folder, so they are no one source; name files of one folder, or a \
-                     folder with both below it",
+                    "{} and {} are not in the same folder; name files of one folder, or a folder that \
+                     contains both",
                     texts[1], texts[0]
                 )
             );

@@ -25,8 +25,8 @@ impl Trust {
         };
         match Certificate::from_pem_bundle(&bytes) {
             Ok(certificates) if !certificates.is_empty() => Ok(Trust { bundle: Some(bytes.into()) }),
-            Ok(_) => bad("the file holds no certificate in PEM".into()),
-            Err(error) => bad(format!("the file holds a damaged certificate: {error}")),
+            Ok(_) => bad("the file contains no PEM certificate".into()),
+            Err(error) => bad(format!("the file contains a damaged certificate: {error}")),
         }
     }
 

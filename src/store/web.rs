@@ -1,6 +1,6 @@
-//! Files of web servers: takes an `https://` address, gives a store that reads what lies there, by ranges. Public objects
-//! of any store have such addresses, and so have presigned ones, whose query is a signature for GET alone: so no HEAD is
-//! ever sent, and nothing is asked for that was not named. Never writes, never lists, never shows a query.
+//! Files of web servers: takes an `https://` address, returns a store that reads the file by ranges. Public objects of
+//! any store have such addresses, and so do presigned ones, whose query is a signature for GET only. So no HEAD is ever
+//! sent, and nothing is requested that was not named. Never writes, never lists, never shows a query.
 
 use super::client::{plain_client_options, retry, wait_before};
 use super::failure::one_line;
@@ -38,15 +38,15 @@ pub(crate) struct Web {
     client: HttpClient,
     /// `https://host/`.
     root: Arc<str>,
-    /// The query of each file that was named, which may be empty. What was not named is not there.
+    /// The query of each named file, which may be empty. Files that were not named do not exist here.
     queries: Arc<BTreeMap<String, String>>,
     retry: Arc<RetryConfig>,
-    /// The time of files that have neither a time nor an ETag: this process knows one by it, and no other does, so nothing
-    /// that was made of it is ever taken for up to date.
+    /// The time of files that have neither a time nor an ETag. It is known only to this process, so an output made from
+    /// such a file never counts as up to date.
     began: DateTime<Utc>,
 }
 
-/// An address as it goes out: as it was typed, but for what no address can hold.
+/// The address to send: as it was typed, except for characters that no address can contain.
 fn encoded(text: &str) -> String {
     let is_kept = |byte: u8| byte.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&byte);
     let one = |byte: u8| match is_kept(byte) {
@@ -56,18 +56,19 @@ fn encoded(text: &str) -> String {
     text.bytes().map(one).collect()
 }
 
-/// What is wrong with an answer, or said in one.
+/// What is wrong with an answer, or an error in one.
 #[derive(Debug, thiserror::Error)]
 enum Problem {
     #[error("{0}")]
     Said(String),
     #[error(
-        "the server sends whole files only, and this one is read in parts; download it, or pipe it to SOURCE -"
+        "the server sends only whole files, and this one is read in ranges; download it, or pipe it to \
+         SOURCE -"
     )]
     NoRanges,
     #[error("the server does not say how long the file is; download it, or pipe it to SOURCE -")]
     NoLength,
-    #[error("the server answers with other bytes than were asked for ({0})")]
+    #[error("the server answered with the wrong range of bytes ({0})")]
     OtherRange(String),
 }
 
@@ -76,7 +77,7 @@ fn generic(problem: Problem) -> Error {
 }
 
 impl Web {
-    /// The server of a file, what its files are shown with, and the file's key. `rest` is what follows `https://`.
+    /// The server of a file, the text shown before its files, and the file's key. `rest` is what follows `https://`.
     pub(super) fn connect(scheme: &str, rest: &str, options: &StoreOptions) -> Result<(Web, String, String)> {
         let rest = rest.split('#').next().unwrap_or_default();
         let (address, query) = rest.split_once('?').unwrap_or((rest, ""));
@@ -90,8 +91,15 @@ impl Web {
         let shown = format!("{root}{key}");
         match Url::parse(&shown) {
             Ok(url) if url.path().trim_start_matches('/') == key => {}
-            // The client would ask for another path: `..` is taken away.
-            Ok(_) => return refused(shown, PlaceProblem::WebAddress { why: "its path is not plain".into() }),
+            // The client would request another path, without the `..`.
+            Ok(_) => {
+                return refused(
+                    shown,
+                    PlaceProblem::WebAddress {
+                        why: "it cannot be sent as it is, because of . or .. in its path".into(),
+                    },
+                );
+            }
             Err(error) => return refused(shown, PlaceProblem::WebAddress { why: error.to_string() }),
         }
         if key.is_empty() || key.ends_with('/') {
@@ -114,14 +122,14 @@ impl Web {
         Arc::new(self.clone())
     }
 
-    /// With the files that were named of the other, too.
+    /// Adds the files that were named in the other.
     pub(super) fn joined(&self, other: &Web) -> Web {
         let both = self.queries.iter().chain(other.queries.iter());
         let queries = both.map(|(key, query)| (key.clone(), query.clone())).collect();
         Web { queries: Arc::new(queries), ..self.clone() }
     }
 
-    /// Asks until there is an answer that lasts.
+    /// Sends a request, with retries, until there is a final answer.
     async fn ask(&self, asked: &Asked<'_>) -> object_store::Result<Answer> {
         let (began, mut tries) = (Instant::now(), 0);
         loop {
@@ -152,12 +160,12 @@ impl Web {
         let mut set = |name: &'static str, value: &str| {
             value.parse().map(|value| headers.insert(name, value)).map_err(|_| bad(name))
         };
-        // Not packed on the way: ranges are of what lies there.
+        // Without compression in transit, because ranges refer to the stored bytes.
         set("accept-encoding", "identity")?;
         if let Some(range) = &asked.range {
             set("range", range)?;
         }
-        // A weak ETag never matches, by the rules of HTTP.
+        // By HTTP's rules, a weak ETag never matches.
         if let Some(e_tag) = asked.if_match.filter(|e_tag| !e_tag.starts_with("W/")) {
             set("if-match", e_tag)?;
         }
@@ -168,7 +176,7 @@ impl Web {
         self.check(answer, asked, query).await
     }
 
-    /// Takes an answer apart; its body is read here, so that one that breaks off is asked for again.
+    /// Parses an answer; its body is read here, so that a truncated one is requested again.
     async fn check(
         &self,
         answer: HttpResponse,
@@ -180,7 +188,7 @@ impl Web {
         let (status, key) = (parts.status.as_u16(), asked.key);
         let (range, size) = match (status, header("content-range").map(content_range)) {
             (206, Some(Some((Some(range), size)))) => (Some(range), Some(size)),
-            // There are no bytes to begin with.
+            // The file is empty.
             (416, Some(Some((None, 0)))) if asked.most == 0 => (Some(0..0), Some(0)),
             (206, _) => return Err(Failed::Lasting(generic(Problem::NoLength))),
             (200, _) => (None, header("content-length").and_then(|length| length.parse().ok())),
@@ -200,7 +208,7 @@ impl Web {
             e_tag,
             version: None,
         };
-        // A server that knows no ranges sends everything, which is waited for only where everything is wanted.
+        // A server without ranges sends everything, which is accepted only if everything is wanted.
         let bytes = match asked.most == 0 || (range.is_none() && size > asked.most) {
             true => Bytes::new(),
             false => body.bytes().await.map_err(|error| {
@@ -210,7 +218,7 @@ impl Web {
         Ok(Answer { meta, range, bytes })
     }
 
-    /// What a status without a file means.
+    /// The meaning of a status without a file.
     fn refusal(&self, status: u16, said: &str, key: &str, query: &str) -> Failed {
         let words = [element(said, "Code"), element(said, "Message")];
         let words = words.into_iter().flatten().collect::<Vec<_>>().join(": ");
@@ -218,7 +226,7 @@ impl Web {
         if !words.is_empty() {
             said = format!("{said}, {words}");
         }
-        // What a server repeats of the request may be secret.
+        // The server may repeat secret parts of the request.
         for value in
             query.split('&').filter_map(|pair| pair.split('=').nth(1)).filter(|value| value.len() > 7)
         {
@@ -235,25 +243,25 @@ impl Web {
     }
 }
 
-/// What is asked for of a file.
+/// The requested range of a file.
 struct Asked<'a> {
     key: &'a str,
-    /// As a header has it.
+    /// The header's value.
     range: Option<String>,
-    /// So many bytes at most; none where only the size is wanted.
+    /// At most this many bytes; 0 if only the size is wanted.
     most: u64,
     if_match: Option<&'a str>,
 }
 
-/// A file, and what came of it.
+/// A file, and the bytes that arrived.
 struct Answer {
     meta: ObjectMeta,
-    /// Where the bytes lie in the file; `None` where all of it came.
+    /// The bytes' position in the file; `None` if all of it arrived.
     range: Option<Range<u64>>,
     bytes: Bytes,
 }
 
-/// Why there is no answer: whether another try may help.
+/// Why there is no answer, and whether a retry may help.
 enum Failed {
     Passing(Error),
     Lasting(Error),
@@ -347,7 +355,7 @@ impl fmt::Display for Web {
     }
 }
 
-/// Without the queries, which may be secret.
+/// Leaves out the queries, which may be secret.
 impl fmt::Debug for Web {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Web({})", self.root)

@@ -266,7 +266,7 @@ fn append_words(array: &ArrayRef, name: &str, file: &str, out: &mut Vec<u8>) -> 
     let micros = |ticks: i64, factor: i64| {
         ticks.checked_mul(factor).ok_or_else(|| {
             Error::from(
-                Error::data(DataErrorKind::OutOfRange, file, "a timestamp is out of range")
+                Error::data(DataErrorKind::OutOfRange, file, "the timestamp is out of range")
                     .column(name)
                     .remedy(Remedy::CompareAsText { column: name.to_owned() }),
             )

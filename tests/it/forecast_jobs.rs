@@ -267,7 +267,7 @@ fn a_job_that_is_not_active_is_refused_without_wait() {
     for word in ["CREATE_PENDING", "CREATE_IN_PROGRESS"] {
         let service = statuses("s3://bucket/e", &[word]);
         let said = ends(&service, 4, &["ls", ARN]);
-        assert_eq!(said, format!("error: {ARN} is {word}; --wait waits until it is ACTIVE\n"));
+        assert_eq!(said, format!("error: {ARN} is {word}; use --wait to wait until it is ACTIVE\n"));
     }
 }
 
@@ -506,7 +506,10 @@ fn events_of_other_kinds_are_usage_errors() {
         let command = command(&service, &["merge", "--event", "-", "-o", "x.csv"]);
         let (code, said) = failure(&with_event(command, &text));
         assert_eq!(code, 2, "{text}: {said}");
-        assert!(said.contains("the event is not") || said.contains("exports nothing"), "{text}: {said}");
+        assert!(
+            said.contains("the event is not") || said.contains("does not export anything"),
+            "{text}: {said}"
+        );
     }
     assert_eq!(service.asked().len(), 0);
 }

@@ -384,16 +384,16 @@ fn what_no_export_could_have_is_a_usage_error_and_writes_nothing() {
     let folder = scratch();
     let target = folder.path().join("new").display().to_string();
     for (arguments, expected) in [
-        (vec!["--quantiles", "0.1,1.5"], "\"1.5\" is no quantile"),
+        (vec!["--quantiles", "0.1,1.5"], "\"1.5\" is not a valid quantile"),
         (vec!["--quantiles", "0.1,0.10"], "p10 is named twice"),
         (vec!["--quantiles", "0.1,0.2,0.3,0.4,0.5,0.6"], "6 quantiles"),
         (vec!["--steps", "501"], "1 to 500"),
         (vec!["--parts", "0"], "0 parts"),
-        (vec!["--dimensions", "11"], "10 at most"),
-        (vec!["--frequency", "7D"], "no frequency"),
-        (vec!["--start", "tomorrow"], "no date"),
+        (vec!["--dimensions", "11"], "at most 10"),
+        (vec!["--frequency", "7D"], "not a valid frequency"),
+        (vec!["--start", "tomorrow"], "not a date"),
         (vec!["--start", "9999-12-31"], "years 0 to 9999"),
-        (vec!["--job", "my-job"], "no job name"),
+        (vec!["--job", "my-job"], "not a valid job name"),
         (vec!["--run", "latest"], "timestamp"),
         (vec!["--compression", "zstd:3"], "--to parquet"),
     ] {

@@ -1,4 +1,4 @@
-//! The command line, as clap reads it: flags in, the library's options out.
+//! The command line for clap: turns flags into the library's options.
 
 use crate::failure::Failure;
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
@@ -97,16 +97,16 @@ pub(crate) enum Command {
     /// Merge one run into one file, in part order
     #[command(before_help = MERGE_EXAMPLES)]
     Merge(Merge),
-    /// Convert one run into part files, to the other format or cut anew
+    /// Convert one run into part files, in the other format or split differently
     #[command(before_help = CONVERT_EXAMPLES)]
     Convert(Convert),
     /// Prove that an output holds exactly the rows of its source, in order
     #[command(before_help = VERIFY_EXAMPLES)]
     Verify(Verify),
-    /// Show columns and types; where parts differ, name file and column
+    /// Show columns and types; where parts differ, name the file and column
     #[command(before_help = SCHEMA_EXAMPLES)]
     Schema(Schema),
-    /// Wait until an export job is ACTIVE, or say why it will not be
+    /// Wait until an export job is ACTIVE, or say why it never will be
     #[command(before_help = WAIT_EXAMPLES)]
     Wait(Wait),
     /// Write a synthetic export
@@ -124,9 +124,9 @@ pub(crate) enum Command {
     Man,
 }
 
-/// Flags every command knows.
+/// Flags of every command.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Everywhere")]
+#[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
     /// Print one JSON document on standard output
     #[arg(long, global = true)]
@@ -134,7 +134,7 @@ pub(crate) struct Global {
     /// Print only errors
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
-    /// Say more: every part, every decision
+    /// Show more: every part and every decision
     #[arg(short, long, global = true)]
     pub(crate) verbose: bool,
     /// Show a progress bar on standard error
@@ -144,32 +144,33 @@ pub(crate) struct Global {
     aws: Aws,
 }
 
-/// How AWS is reached. Secrets are never flags.
+/// How to reach AWS. Secrets are never flags.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "AWS")]
 struct Aws {
-    /// Send AWS requests to this endpoint, S3's by path style [env: AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL_FORECAST, AWS_ENDPOINT_URL]
+    /// Send AWS requests to this endpoint; S3 requests use path style [env: AWS_ENDPOINT_URL_S3,
+    /// AWS_ENDPOINT_URL_FORECAST, AWS_ENDPOINT_URL]
     #[arg(long, global = true, value_name = "URL")]
     endpoint_url: Option<String>,
-    /// The region of the bucket; by default the bucket is asked [env: AWS_REGION, AWS_DEFAULT_REGION]
+    /// The bucket's region; by default it is looked up [env: AWS_REGION, AWS_DEFAULT_REGION]
     #[arg(long, global = true)]
     region: Option<String>,
-    /// The profile of the AWS configuration files [env: AWS_PROFILE]
+    /// The profile to use from the AWS configuration files [env: AWS_PROFILE]
     #[arg(long, global = true, value_name = "NAME")]
     profile: Option<String>,
     /// Assume this role
     #[arg(long, global = true, value_name = "ARN")]
     role_arn: Option<String>,
-    /// What the owner of the role asks for
+    /// The external ID that the role's trust policy requires
     #[arg(long, global = true, value_name = "ID")]
     external_id: Option<String>,
     /// Do not sign S3 requests, for public buckets
     #[arg(long, global = true)]
     no_sign_request: bool,
-    /// Pay for requests to buckets whose owner does not
+    /// Pay for requests to requester-pays buckets
     #[arg(long, global = true)]
     request_payer: bool,
-    /// Try a request that fails for a while again for this long, such as 30s or 10m [default: 3m]
+    /// Keep retrying a failed request for this long, such as 30s or 10m [default: 3m]
     #[arg(long, global = true, value_name = "TIME", value_parser = duration)]
     retry_timeout: Option<Duration>,
     /// Made once, so that source, output and the Forecast API ask for credentials once.
@@ -195,7 +196,7 @@ impl Global {
         aws.options.get_or_init(make).clone()
     }
 
-    /// The same for what is written.
+    /// The same, with options for the objects that are written.
     pub(crate) fn store_options_of(&self, objects: ObjectOptions) -> StoreOptions {
         let mut options = self.store_options();
         options.objects = objects;
@@ -211,11 +212,11 @@ pub(crate) enum When {
     Never,
 }
 
-/// What is read.
+/// What to read.
 #[derive(Debug, Args)]
 pub(crate) struct Source {
-    /// A folder, prefix, file, glob or URL, or several files of one folder: exports/, s3://bucket/exports, 'exports/sales_*'; -
-    /// is standard input; or an export job's ARN
+    /// A folder, prefix, file, glob or URL (exports/, s3://bucket/exports, 'exports/sales_*'), several files of one
+    /// folder, an export job's ARN, or - for standard input
     #[arg(id = "text", required_unless_present = "event", value_name = "SOURCE")]
     pub(crate) texts: Vec<String>,
     #[command(flatten)]
@@ -225,24 +226,24 @@ pub(crate) struct Source {
 /// What an output is compared with.
 #[derive(Debug, Args)]
 pub(crate) struct Against {
-    /// What it was made of: a folder, prefix, file, glob or URL; - is standard input; or an export job's ARN
+    /// The source it was made from: a folder, prefix, file, glob or URL, an export job's ARN, or - for standard input
     #[arg(long = "against", required_unless_present = "event", value_name = "SOURCE")]
     pub(crate) text: Option<String>,
     #[command(flatten)]
     pub(crate) job: ExportJob,
 }
 
-/// What is done about a job of Forecast.
+/// How to find and await a Forecast job.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Export job")]
 pub(crate) struct ExportJob {
-    /// Read an EventBridge event about an export job in place of SOURCE; - is standard input
+    /// Read an EventBridge event about an export job in place of SOURCE, or - for standard input
     #[arg(long, value_name = "FILE", conflicts_with = "text")]
     pub(crate) event: Option<String>,
-    /// Wait until the job is ACTIVE, two hours at most or as long as given, such as 30m
+    /// Wait until the job is ACTIVE, at most this long, such as 30m; without a value, two hours
     #[arg(long, value_name = "TIMEOUT", value_parser = duration)]
     pub(crate) wait: Option<Option<Duration>>,
-    /// The time between the first two looks at the job; it grows from there [default: 2s]
+    /// The delay between the first two status checks; it grows from there [default: 2s]
     #[arg(long, value_name = "TIME", value_parser = poll)]
     pub(crate) poll: Option<Duration>,
 }
@@ -251,22 +252,22 @@ pub(crate) struct ExportJob {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Objects written to S3")]
 pub(crate) struct Objects {
-    /// Encryption: aws:kms, aws:kms:dsse, AES256 [default: as the bucket has it]
+    /// Encryption: aws:kms, aws:kms:dsse, AES256 [default: the bucket's setting]
     #[arg(long, value_name = "METHOD")]
     sse: Option<Encryption>,
-    /// The key of KMS, as ARN, id or alias; asks for aws:kms
+    /// The KMS key, as an ARN, ID or alias; implies aws:kms
     #[arg(long, value_name = "KEY")]
     sse_kms_key_id: Option<String>,
-    /// Whether one key per bucket saves requests to KMS [default: as the bucket has it]
+    /// Use an S3 Bucket Key, which saves requests to KMS [default: the bucket's setting]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     sse_bucket_key: Option<bool>,
-    /// A tag (repeats, 10 at most)
+    /// A tag for each object (repeatable, at most 10)
     #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = tag)]
     tags: Vec<(String, String)>,
     /// The storage class, such as STANDARD_IA [default: STANDARD]
     #[arg(long, value_name = "CLASS")]
     storage_class: Option<String>,
-    /// The checksum that S3 checks and keeps: crc64nvme, sha256, none [default: crc64nvme where the server takes it]
+    /// The checksum that S3 verifies and stores: crc64nvme, sha256, none [default: crc64nvme if the server supports it]
     #[arg(long, value_name = "NAME")]
     checksum: Option<Checksum>,
 }
@@ -287,7 +288,7 @@ impl Objects {
 fn tag(text: &str) -> Result<(String, String), Failure> {
     let (key, value) = text
         .split_once('=')
-        .ok_or_else(|| Failure::Usage(format!("\"{text}\" is no KEY=VALUE, such as team=supply")))?;
+        .ok_or_else(|| Failure::Usage(format!("\"{text}\" is not a KEY=VALUE pair, such as team=supply")))?;
     Ok((key.to_owned(), value.to_owned()))
 }
 
@@ -316,10 +317,10 @@ pub(crate) struct Names {
     /// Only exports of this kind: forecast, backtest-forecasts, backtest-accuracy, explainability, what-if
     #[arg(long)]
     kind: Option<Kind>,
-    /// How another exporter names its files: forecast, spark, redshift, snowflake, bigquery
+    /// Which exporter wrote the files: forecast, spark, redshift, snowflake, bigquery [default: forecast]
     #[arg(long, conflicts_with = "pattern")]
     preset: Option<Preset>,
-    /// How files are named: a regex with the named group part, and perhaps part2, part3, job, timestamp
+    /// How files are named: a regex with the named group part, and optionally part2, part3, job, timestamp
     #[arg(long, value_name = "REGEX")]
     pattern: Option<String>,
 }
@@ -330,19 +331,19 @@ pub(crate) struct Names {
 pub(crate) struct Choosing {
     #[command(flatten)]
     names: Names,
-    /// Which run, where there are several: latest, all or a timestamp
+    /// Which run, if there are several: latest, all or a timestamp
     #[arg(long)]
     run: Option<RunChoice>,
-    /// Go on although part numbers are missing
+    /// Continue even if part numbers are missing
     #[arg(long)]
     allow_gaps: bool,
-    /// The number of parts there must be
+    /// Fail unless there are exactly this many parts
     #[arg(long, value_name = "N")]
     expect_parts: Option<u64>,
-    /// The number of rows there must be
+    /// Fail unless there are exactly this many rows
     #[arg(long, value_name = "N")]
     expect_rows: Option<u64>,
-    /// Ask S3 to bring archived parts back for so many days [default: 7]; a later run reads them
+    /// Ask S3 to restore archived parts for this many days [default: 7]; a later run reads them
     #[arg(long, value_name = "DAYS", num_args = 0..=1, default_missing_value = "7", value_parser = clap::value_parser!(u32).range(1..))]
     restore: Option<u32>,
 }
@@ -351,10 +352,10 @@ pub(crate) struct Choosing {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "CSV")]
 pub(crate) struct CsvText {
-    /// Whether parts begin with a header: auto (where they tell so themselves), yes, no [default: as the preset has it]
+    /// Whether parts begin with a header: auto (decide from the parts), yes, no [default: the preset's]
     #[arg(long, value_name = "WHEN")]
     header: Option<HeaderMode>,
-    /// The names of the columns of parts without a header, with commas between them; means --header no
+    /// Column names for parts without a header, separated by commas; implies --header no
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     columns: Vec<String>,
 }
@@ -363,19 +364,19 @@ pub(crate) struct CsvText {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Columns")]
 pub(crate) struct Columns {
-    /// What happens where parts differ: strict (an error) or by-name (aligned, with nulls)
+    /// What to do if parts differ: strict (fail) or by-name (align columns, with nulls for what a part lacks)
     #[arg(long, value_name = "MODE")]
     schema: Option<SchemaMode>,
-    /// The type of a column: string, double, int64, boolean, date, timestamp, timestamp_ns (repeats)
+    /// The type of a column: string, double, int64, boolean, date, timestamp, timestamp_ns (repeatable)
     #[arg(long = "type", value_name = "NAME=TYPE", value_parser = column_type)]
     types: Vec<(String, ColumnType)>,
     /// Read every column as text
     #[arg(long, conflicts_with = "types")]
     all_strings: bool,
-    /// Write bytes that are no text as text: hex, base64
+    /// Write binary values as text: hex, base64
     #[arg(long, value_name = "HOW")]
     binary: Option<BinaryText>,
-    /// A text that means null, besides the empty cell (repeats)
+    /// Text that means null, besides an empty cell (repeatable)
     #[arg(long = "null", value_name = "TEXT")]
     nulls: Vec<String>,
     /// Add the columns _job, _run and _part
@@ -390,22 +391,22 @@ pub(crate) struct Shaping {
     /// The format of the output: csv, parquet
     #[arg(long, value_name = "FORMAT")]
     to: Option<Format>,
-    /// Compression: none, snappy, zstd[:1-22], gzip[:0-9], lz4; Parquet is snappy by default, CSV follows the extension
+    /// Compression: none, snappy, zstd[:1-22], gzip[:0-9], lz4 [default: snappy for Parquet, the extension's for CSV]
     #[arg(long)]
     compression: Option<Compression>,
-    /// Rows in a row group
+    /// Rows per row group
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     row_group_rows: Option<u64>,
-    /// A column whose row groups get a Bloom filter, for readers that look for single values (repeats)
+    /// Write a Bloom filter for this column, for readers that look up single values (repeatable)
     #[arg(long = "bloom-filter", value_name = "COLUMN")]
     bloom_filters: Vec<String>,
-    /// Replace an output that exists
+    /// Replace an existing output
     #[arg(long)]
     overwrite: bool,
-    /// Read the output again and compare it with the source before it is published
+    /// Read the output back and compare it with the source before publishing it
     #[arg(long)]
     verify: bool,
-    /// Write no receipt: neither into Parquet metadata nor as a file beside the output
+    /// Do not write a receipt, neither in Parquet metadata nor as a file next to the output
     #[arg(long)]
     no_receipt: bool,
     #[command(flatten)]
@@ -422,7 +423,7 @@ struct Resources {
     /// Memory for buffers, such as 64MB [default: 256MB]
     #[arg(long, value_name = "SIZE", value_parser = memory)]
     memory: Option<u64>,
-    /// Threads that decode and encode [default: the cores there are]
+    /// Threads that decode and encode [default: the number of cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
 }
@@ -446,10 +447,10 @@ struct Shown {
     /// Which runs: all, latest (of each job) or a timestamp [default: all]
     #[arg(long)]
     run: Option<RunChoice>,
-    /// Only runs of this time or later: 2026-01-02T03-04-05Z, 2026-01-02, or how long ago, such as 7d or 12h
+    /// Only runs from this time on: 2026-01-02T03-04-05Z, 2026-01-02, or an age such as 7d or 12h
     #[arg(long, value_name = "TIME", value_parser = since)]
     since: Option<DateTime<Utc>>,
-    /// Open no file: list what names and sizes tell
+    /// Do not open any file; list only what names and sizes tell
     #[arg(long = "names")]
     names_only: bool,
 }
@@ -458,7 +459,7 @@ struct Shown {
 pub(crate) struct Merge {
     #[command(flatten)]
     pub(crate) source: Source,
-    /// The file to write; - is standard output
+    /// The file to write, or - for standard output
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: String,
     #[command(flatten)]
@@ -498,19 +499,19 @@ pub(crate) struct Convert {
     pub(crate) shaping: Shaping,
     #[command(flatten)]
     pub(crate) objects: Objects,
-    /// Cut the output after so many rows
+    /// Start a new file after this many rows
     #[arg(long, value_name = "N", conflicts_with = "split_bytes", value_parser = clap::value_parser!(u64).range(1..))]
     split_rows: Option<u64>,
-    /// Cut the output before a file passes this size, such as 128MiB
+    /// Start a new file before one exceeds this size, such as 128MiB
     #[arg(long, value_name = "SIZE", value_parser = positive_size)]
     split_bytes: Option<u64>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Verify {
-    /// The file, or the folder of part files, that was written; - is standard input
+    /// The file or folder of part files to check, or - for standard input
     pub(crate) output: String,
-    /// More files of SOURCE, where the shell has taken a glob apart
+    /// More files of SOURCE, if the shell has expanded a glob
     #[arg(hide = true, value_name = "SOURCE", conflicts_with = "event")]
     more: Vec<String>,
     #[command(flatten)]
@@ -565,25 +566,25 @@ struct Contents {
     /// What is exported: forecast, backtest-forecasts, backtest-accuracy, explainability, what-if [default: forecast]
     #[arg(long)]
     kind: Option<Kind>,
-    /// Items, each with one series [default: 100]
+    /// Number of items, each with one series [default: 100]
     #[arg(long, value_name = "N")]
     items: Option<u64>,
-    /// Points in time of a series, or of each of the five windows of a backtest [default: 30]
+    /// Points in time per series, or per window of a backtest, which has five [default: 30]
     #[arg(long, value_name = "N")]
     steps: Option<u32>,
     /// Quantiles between 0.01 and 0.99, and mean; up to five [default: 0.1,0.5,0.9]
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     quantiles: Vec<Quantile>,
-    /// Columns of dimensions beside the item id, up to 10 [default: 1]
+    /// Dimension columns besides the item id, at most 10 [default: 1]
     #[arg(long, value_name = "N")]
     dimensions: Option<u32>,
-    /// The first date, as 2026-01-03 or 2026-01-03T12:00:00Z [default: 2026-01-03]
+    /// The first date, such as 2026-01-03 or 2026-01-03T12:00:00Z [default: 2026-01-03]
     #[arg(long, value_name = "DATE", value_parser = date)]
     start: Option<NaiveDateTime>,
     /// The time from one date to the next: 15min, 1H, 1D, 1W, 1M, 1Y [default: 1D]
     #[arg(long, value_name = "STEP")]
     frequency: Option<Frequency>,
-    /// What values are drawn from: the same seed and options give the same bytes [default: 1]
+    /// Seed of the values: the same seed and options always produce the same bytes [default: 1]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
 }
@@ -592,7 +593,7 @@ struct Contents {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 struct SampleFiles {
-    /// Part files [default: 4]
+    /// Number of part files [default: 4]
     #[arg(long, value_name = "N")]
     parts: Option<u32>,
     /// The format of the parts: csv, parquet [default: csv]
@@ -607,10 +608,10 @@ struct SampleFiles {
     /// The run's timestamp [default: 2026-01-02T03-04-05Z]
     #[arg(long, value_name = "TIMESTAMP")]
     run: Option<String>,
-    /// Replace parts that exist
+    /// Replace existing parts
     #[arg(long)]
     overwrite: bool,
-    /// Threads that generate and encode [default: the cores there are]
+    /// Threads that generate and encode [default: the number of cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
 }
@@ -619,14 +620,14 @@ fn date(text: &str) -> Result<NaiveDateTime, Failure> {
     let day = || text.parse::<NaiveDate>().map(NaiveDateTime::from);
     let time = || NaiveDateTime::parse_from_str(text.trim_end_matches('Z'), "%Y-%m-%dT%H:%M:%S");
     day().or_else(|_| time()).map_err(|_| {
-        Failure::Usage(format!("\"{text}\" is no date; write 2026-01-03 or 2026-01-03T12:00:00Z"))
+        Failure::Usage(format!("\"{text}\" is not a date; write 2026-01-03 or 2026-01-03T12:00:00Z"))
     })
 }
 
 fn column_type(text: &str) -> Result<(String, ColumnType), Failure> {
     match text.rsplit_once('=') {
         Some((name, chosen)) if !name.is_empty() => Ok((name.to_owned(), chosen.parse()?)),
-        _ => Err(Failure::Usage(format!("\"{text}\" is no NAME=TYPE, such as store=int64"))),
+        _ => Err(Failure::Usage(format!("\"{text}\" is not of the form NAME=TYPE, such as store=int64"))),
     }
 }
 
@@ -646,7 +647,7 @@ const LEAST_MEMORY: u64 = 16_000_000;
 
 fn memory(text: &str) -> Result<u64, Failure> {
     match parse_size(text)? {
-        size if size < LEAST_MEMORY => Err(Failure::Usage("16MB is the least there can be".into())),
+        size if size < LEAST_MEMORY => Err(Failure::Usage("the minimum is 16MB".into())),
         size => Ok(size),
     }
 }
@@ -708,7 +709,7 @@ impl Shaping {
     }
 }
 
-/// The time that outputs are to have, so that the same parts give the same bytes on every day:
+/// The time to record in outputs, so that the same parts produce the same bytes on any day:
 /// <https://reproducible-builds.org/specs/source-date-epoch/>.
 fn source_date_epoch() -> Result<Option<DateTime<Utc>>, Failure> {
     const NAME: &str = "SOURCE_DATE_EPOCH";
@@ -716,7 +717,9 @@ fn source_date_epoch() -> Result<Option<DateTime<Utc>>, Failure> {
     let seconds = text.to_str().and_then(|text| text.parse().ok());
     match seconds.and_then(|seconds| DateTime::from_timestamp(seconds, 0)) {
         Some(time) => Ok(Some(time)),
-        None => Err(Failure::Usage(format!("{NAME} is no number of seconds since 1970: {}", text.display()))),
+        None => {
+            Err(Failure::Usage(format!("{NAME} is not a number of seconds since 1970: {}", text.display())))
+        }
     }
 }
 
@@ -728,7 +731,7 @@ impl Resources {
 }
 
 impl Verify {
-    /// All that was named as SOURCE.
+    /// Everything that was named as SOURCE.
     pub(crate) fn sources(&self) -> Vec<String> {
         self.against.text.iter().chain(&self.more).cloned().collect()
     }
@@ -796,7 +799,7 @@ impl Convert {
 }
 
 impl SampleArgs {
-    /// What was not asked for is as the library has it.
+    /// Options that were not given keep the library's defaults.
     pub(crate) fn options(&self) -> SampleOptions {
         let (contents, files) = (&self.contents, &self.files);
         let mut options = SampleOptions::default();
@@ -817,7 +820,7 @@ impl SampleArgs {
             options.job.clone_from(job);
         }
         if let Some(run) = &files.run {
-            // As people type it.
+            // People may type colons.
             options.run = RunStamp::new(&run.replace(':', "-"));
         }
         options.overwrite = files.overwrite;

@@ -1,4 +1,4 @@
-//! What ends a command, and with which exit code.
+//! Failures of commands, and their exit codes.
 
 use crate::flags::flag;
 use forecast_export::Error;
@@ -7,7 +7,7 @@ use std::fmt;
 /// Why a command failed.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// The command line itself makes no sense, which the library never sees.
+    /// The command line itself makes no sense; the library never sees this.
     Usage(String),
     /// What the library says.
     Library(Error),
@@ -23,7 +23,7 @@ impl Failure {
         }
     }
 
-    /// Whoever read our output has seen enough.
+    /// Whether the reader of our output has closed the pipe, which is not a failure.
     pub(crate) fn is_closed_pipe(&self) -> bool {
         let kind = match self {
             Failure::Library(Error::Io { source, .. }) => source.kind(),
@@ -39,7 +39,7 @@ impl From<Error> for Failure {
     }
 }
 
-/// With the names that settings have on the command line.
+/// Settings appear under their names on the command line.
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

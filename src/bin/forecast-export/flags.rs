@@ -1,4 +1,4 @@
-//! What the command line calls the library's settings.
+//! The command line's names for the library's settings.
 
 use forecast_export::Setting;
 

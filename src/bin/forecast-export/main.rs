@@ -1,4 +1,5 @@
-//! The command `forecast-export`: parses, calls the library, prints, exits. Exit codes are known here only.
+//! The command `forecast-export`: parses arguments, calls the library, prints and exits. Only the binary knows exit
+//! codes.
 
 mod args;
 mod failure;
@@ -39,13 +40,13 @@ fn main() -> ExitCode {
         match runtime {
             Ok(runtime) => {
                 let code = runtime.block_on(async {
-                    // A file that grows beyond its limit is an error of writing, not the end of the process.
+                    // A file that grows beyond its limit is a write error and must not kill the process.
                     let _limit = tokio::signal::unix::signal(SignalKind::from_raw(SIGXFSZ));
                     dispatch(cli).await
                 });
-                // A write into a pipe that nobody reads never ends: it must not keep a signal from ending the process. So
-                // nothing is waited for here, and no thread detached either: until version 2.42 the C library may read
-                // what a thread that is just ending has given back (its bug 19951).
+                // A write to a pipe that no process reads never ends, and must not keep a signal from ending the
+                // process. So we do not wait for threads here. Nor do we detach them: before version 2.42, glibc may
+                // read memory that an ending thread has already freed (its bug 19951).
                 std::mem::forget(runtime);
                 code
             }
@@ -58,13 +59,13 @@ fn main() -> ExitCode {
     done.unwrap_or_else(|panic| report(&Error::from_panic("running", &*panic).into(), 0))
 }
 
-/// Starts as many threads as a run has, all at once, and ends them. Where the system starts some of them only, the runtime
-/// would put the rest of the work aside and wait for ever.
+/// Starts as many threads as a run needs, all at once, and ends them. If the system allowed only some of them, the
+/// runtime would queue the remaining work and wait forever.
 fn threads_can_be_started() -> std::io::Result<()> {
     // Two of the runtime; for the rest see `CpuPool`, and those that read and write.
     let count = std::thread::available_parallelism().map_or(1, usize::from) + 6;
     std::thread::scope(|scope| {
-        // Dropped at the end: nobody ends before.
+        // Dropped at the end, so no thread ends before.
         let (hold, held) = std::sync::mpsc::channel::<()>();
         let held = Arc::new(std::sync::Mutex::new(held));
         for _ in 0..count {
@@ -81,7 +82,7 @@ fn threads_can_be_started() -> std::io::Result<()> {
     })
 }
 
-/// Help and version are no errors; everything else clap says is one of usage.
+/// Help and version are not errors; everything else that clap reports is a usage error.
 fn usage(error: &clap::Error) -> ExitCode {
     use clap::error::ErrorKind;
     let _ = error.print();
@@ -114,7 +115,7 @@ async fn dispatch(cli: Cli) -> ExitCode {
 /// Prints why a command failed, and chooses the exit code.
 fn report(failure: &Failure, signal: u8) -> ExitCode {
     if failure.is_closed_pipe() {
-        // Nobody is left to tell.
+        // There is no reader left.
         return ExitCode::SUCCESS;
     }
     let _ = writeln!(std::io::stderr(), "error: {}", output::multiline_safe(&redacted(&failure.to_string())));
@@ -128,8 +129,8 @@ struct Stop {
 }
 
 impl Stop {
-    /// Ready when the user or the system asks to stop. It listens from this call on, whenever it is awaited: a signal
-    /// that comes in between is not lost.
+    /// Ready when the user or the system asks to stop. It listens from this call on, even before it is awaited, so no
+    /// signal is lost in between.
     fn asked(&self) -> impl Future<Output = ()> + use<> {
         use tokio::signal::unix::signal as listen;
         let signal = Arc::clone(&self.signal);
@@ -156,7 +157,7 @@ impl Stop {
     }
 }
 
-/// Whether whoever started this process had it ignore a signal.
+/// Whether the parent process had this one ignore a signal.
 fn is_ignored(signal: u32) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
@@ -201,7 +202,9 @@ async fn wait(global: &Global, args: &Wait, _: &Stop) -> Result<(), Failure> {
 async fn merge(global: &Global, args: &Merge, stop: &Stop) -> Result<(), Failure> {
     let to_stdout = args.output == "-";
     if to_stdout && global.json {
-        return Err(Failure::Usage("-o - and --json both want standard output; write to a file".into()));
+        return Err(Failure::Usage(
+            "-o - and --json both need standard output; write to a file instead".into(),
+        ));
     }
     let objects = args.objects.options();
     let output = if !to_stdout {
@@ -209,10 +212,14 @@ async fn merge(global: &Global, args: &Merge, stop: &Stop) -> Result<(), Failure
     } else if objects.is_default() {
         Output::Stdout
     } else {
-        return Err(Failure::Usage("standard output takes no encryption, tags or storage class".into()));
+        return Err(Failure::Usage(
+            "encryption, tags and storage class do not apply to standard output".into(),
+        ));
     };
     if to_stdout && !args.shaping.dry_run && std::io::stdout().is_terminal() && is_parquet(args) {
-        return Err(Failure::Usage("Parquet is no text for a terminal; redirect standard output".into()));
+        return Err(Failure::Usage(
+            "Parquet is binary and cannot be shown on a terminal; redirect standard output".into(),
+        ));
     }
     carry_out(global, &args.source, &output, args.options()?, args.shaping.dry_run, stop).await
 }
@@ -223,7 +230,9 @@ fn is_parquet(args: &Merge) -> bool {
 
 async fn convert(global: &Global, args: &Convert, stop: &Stop) -> Result<(), Failure> {
     if args.output == "-" {
-        return Err(Failure::Usage("convert writes part files into a folder; merge writes to -".into()));
+        return Err(Failure::Usage(
+            "convert writes part files into a folder; use merge to write to standard output".into(),
+        ));
     }
     let options = global.store_options_of(args.objects.options());
     let output = Output::Folder(source::place(global, &args.output, &options)?);
@@ -239,7 +248,7 @@ async fn carry_out(
     stop: &Stop,
 ) -> Result<(), Failure> {
     let (while_planning, while_running) = (stop.asked(), stop.asked());
-    // Before anything is written a signal simply ends the work.
+    // Until something is written, a signal simply ends the work.
     let planned = tokio::select! {
         planned = async {
             let source = source::locate(global, &from.texts, &from.job, &mut options.select).await?;

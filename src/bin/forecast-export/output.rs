@@ -1,5 +1,5 @@
-//! What people and scripts are shown. Text from outside is escaped before it reaches a terminal, and holds no secret of
-//! this process.
+//! What people and scripts see. Text from outside is escaped before it reaches a terminal, and stripped of this
+//! process's secrets.
 
 use crate::failure::Failure;
 use forecast_export::{
@@ -22,11 +22,11 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
 /// Prints one JSON document on standard output.
 pub(crate) fn json(document: &impl serde::Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(document)
-        .map_err(|error| Error::Internal(format!("a document without JSON: {error}")))?;
+        .map_err(|error| Error::Internal(format!("the document cannot be written as JSON: {error}")))?;
     print(&format!("{text}\n"))
 }
 
-/// Prints a line on standard error; where that is closed there is nobody to tell.
+/// Prints a line on standard error; if that is closed, the line is lost.
 pub(crate) fn note(text: &str) {
     let _ = writeln!(std::io::stderr(), "{}", multiline_safe(&without_secrets(text.trim_end())));
 }
@@ -41,12 +41,12 @@ pub(crate) fn created(folders: &[String]) {
     }
 }
 
-/// Escapes control characters, line ends excepted.
+/// Escapes control characters except line ends.
 pub(crate) fn multiline_safe(text: &str) -> String {
     text.split('\n').map(|line| Escaped(line).to_string()).collect::<Vec<_>>().join("\n")
 }
 
-/// Bytes for people: three digits and a unit.
+/// Bytes for people: three digits and a decimal unit.
 pub(crate) fn size(bytes: u64) -> String {
     let units = ["B", "kB", "MB", "GB", "TB"];
     let mut value = bytes as f64;
@@ -63,17 +63,17 @@ pub(crate) fn size(bytes: u64) -> String {
     }
 }
 
-/// A number with its noun, in the plural where there is not just one.
+/// A number with its noun, which is plural unless the number is 1.
 pub(crate) fn counted(number: u64, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
 
-/// How many rows, where they were counted.
+/// How many rows, if they were counted.
 fn rows(number: Option<u64>) -> String {
     number.map_or("rows".to_owned(), |number| counted(number, "row"))
 }
 
-/// Columns of text, each as wide as its widest cell; numbers stand at the right.
+/// Columns of text, each as wide as its widest cell; numbers are right-aligned.
 fn table(rows: &[Vec<String>], right: &[usize]) -> String {
     let columns = rows.first().map_or(0, Vec::len);
     let widths: Vec<usize> =
@@ -169,7 +169,7 @@ pub(crate) fn inventory(found: &Inventory, verbose: bool) -> String {
         let _ = writeln!(text, "left out: {runs} without a timestamp to compare with --since");
     }
     if found.names_only {
-        let _ = writeln!(text, "no file was opened: KIND and FORMAT are what names tell");
+        let _ = writeln!(text, "no file was opened: KIND and FORMAT are taken from file names");
     }
     text
 }
@@ -269,7 +269,7 @@ pub(crate) fn report(report: &Report) -> String {
 
 pub(crate) fn verify_report(report: &VerifyReport) -> String {
     format!(
-        "{} of {} are those of {}, in order; digest {} ({:.2} s)",
+        "{} of {} match {}, in order; digest {} ({:.2} s)",
         counted(report.rows, "row"),
         report.output,
         report.source,
@@ -290,7 +290,7 @@ pub(crate) fn sample_report(report: &SampleReport, folder: &str) -> String {
     )
 }
 
-/// One line on a job of Forecast.
+/// One line about a Forecast job.
 #[cfg(feature = "forecast")]
 pub(crate) fn job(job: &forecast_export::Job) -> String {
     let format = job.format.map(|format| format!(" ({format})")).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! From the text of SOURCE, an ARN or an event to the place that is read: the one way for every command.
+//! Turns SOURCE, an ARN or an event into the location to read, in the same way for every command.
 
 use crate::args::{ExportJob, Global, Wait};
 use crate::failure::Failure;
@@ -6,7 +6,7 @@ use crate::stdin;
 use forecast_export::{Error, Location, Selection, StoreOptions};
 use std::borrow::Cow;
 
-/// Where SOURCE is, and for an export job what chooses its run there.
+/// Where SOURCE is. For an export job, also selects its run there.
 pub(crate) async fn locate(
     global: &Global,
     texts: &[String],
@@ -20,10 +20,12 @@ pub(crate) async fn locate(
         [_] => {}
         several => {
             if let Some(arn) = several.iter().find(|text| is_arn(text)) {
-                return Err(Failure::Usage(format!("{arn} is the ARN of a job, which is read alone")));
+                return Err(Failure::Usage(format!(
+                    "{arn} is a job's ARN, which cannot be combined with other sources"
+                )));
             }
             if several.iter().any(|text| stdin::is_named(text)) {
-                return Err(Failure::Usage("standard input is one file, which is read alone".into()));
+                return Err(Failure::Usage("standard input cannot be combined with other sources".into()));
             }
         }
     }
@@ -31,7 +33,7 @@ pub(crate) async fn locate(
     let location = Location::parse_all(&typed, &global.store_options())?;
     if job.wait.is_some() {
         return Err(Failure::Usage(format!(
-            "--wait waits for an export job, and {location} is no ARN of one"
+            "--wait needs the ARN of an export job, and {location} is not one"
         )));
     }
     if texts.iter().any(|text| stdin::is_named(text)) {
@@ -43,7 +45,7 @@ pub(crate) async fn locate(
     Ok(location)
 }
 
-/// A place that is written to, or looked at beside SOURCE.
+/// A place to write to, or to read besides SOURCE.
 pub(crate) fn place(global: &Global, text: &str, options: &StoreOptions) -> Result<Location, Failure> {
     Ok(Location::parse_with(&as_typed(global, text), options)?)
 }
@@ -60,8 +62,8 @@ pub(crate) async fn output(global: &Global, text: &str, sources: &[String]) -> R
     Ok(location)
 }
 
-/// What a text that was typed stands for: `-` for standard input, and `~/` for the home folder where the shell left it, as it
-/// does within quotes and behind an equals sign. A folder `~` that is there is meant itself.
+/// What the typed text stands for: `-` means standard input, and `~/` the home folder, if the shell has left it as it
+/// is (within quotes, or after an equals sign). If a folder named `~` exists, that is meant.
 fn as_typed<'a>(global: &Global, text: &'a str) -> Cow<'a, str> {
     if stdin::is_named(text) {
         return Cow::Borrowed(stdin::FILE);
@@ -79,7 +81,7 @@ fn as_typed<'a>(global: &Global, text: &'a str) -> Cow<'a, str> {
     Cow::Owned(path)
 }
 
-/// With `-v`, says where the credentials come from. That there are none is left to those who need them.
+/// With `-v`, says where the credentials come from. If there are none, the request that needs them reports it.
 async fn name_credentials(global: &Global) {
     #[cfg(feature = "aws")]
     if global.verbose {
@@ -106,7 +108,7 @@ mod jobs {
     use std::io::Read;
     use std::time::Duration;
 
-    /// EventBridge's events have 256 KB at most.
+    /// EventBridge's events have at most 256 KB.
     const LARGEST_EVENT: u64 = 1 << 20;
 
     pub(super) async fn locate(
@@ -128,13 +130,13 @@ mod jobs {
         Ok(location)
     }
 
-    /// Waits, whether `--wait` is there or not.
+    /// Waits, with or without `--wait`.
     pub(crate) async fn wait(global: &Global, args: &Wait) -> Result<Job, Failure> {
         let arn = named(global, args.text.as_deref(), &args.job).await?;
         waited(global, &arn, &args.job, args.job.wait.flatten(), !global.quiet).await
     }
 
-    /// The job that an ARN or an event names; a failure that an event tells is an error.
+    /// The job that an ARN or an event names. An event about a failed job is an error.
     async fn named(global: &Global, text: Option<&str>, args: &ExportJob) -> Result<JobArn, Failure> {
         let arn = match (text, &args.event) {
             (Some(text), _) => text.parse()?,
@@ -143,7 +145,7 @@ mod jobs {
                 event.must_not_have_failed(&global.store_options()).await?;
                 event.arn
             }
-            (None, None) => return Err(Failure::Usage("neither SOURCE nor --event".into())),
+            (None, None) => return Err(Failure::Usage("SOURCE or --event is required".into())),
         };
         name_credentials(global).await;
         Ok(arn)
@@ -164,7 +166,7 @@ mod jobs {
         Ok(event)
     }
 
-    /// `tells`: whether people want to know of every change.
+    /// `tells`: whether to report every change.
     async fn waited(
         global: &Global,
         arn: &JobArn,
@@ -206,7 +208,7 @@ mod jobs {
 
     fn left_out() -> Failure {
         Failure::Usage(
-            "this build does not know the Forecast API; build with the feature \"forecast\"".into(),
+            "this build has no client for the Forecast API; build with the feature \"forecast\"".into(),
         )
     }
 }

@@ -1,6 +1,6 @@
-//! Standard input as a place that is read like any other. What comes by a pipe is written to a file without a name, in the
-//! folder for temporary files, which takes the pipe's place: so it can be looked at, read in pieces and read again. The
-//! file ends with the process, however that ends.
+//! Makes standard input readable like any other file. What comes from a pipe is copied to an unnamed file in the folder
+//! for temporary files, which takes the pipe's place: so it can be probed, read in pieces and read again. The file
+//! disappears with the process, however that ends.
 
 use crate::failure::Failure;
 use forecast_export::Error;
@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io::{self, IsTerminal, Seek};
 use std::os::fd::AsFd;
 
-/// How standard input is named as a file.
+/// The file name of standard input.
 pub(crate) const FILE: &str = "/dev/stdin";
 
 /// Whether a text names standard input.
@@ -16,7 +16,7 @@ pub(crate) fn is_named(text: &str) -> bool {
     matches!(text, "-" | FILE | "/dev/fd/0" | "/proc/self/fd/0")
 }
 
-/// Makes [`FILE`] a file that can be read from its beginning, as often as need be.
+/// Makes [`FILE`] a file that can be read from its beginning as often as needed.
 pub(crate) async fn as_file() -> Result<(), Failure> {
     if io::stdin().is_terminal() {
         return Err(Failure::Usage(
@@ -32,7 +32,7 @@ pub(crate) async fn as_file() -> Result<(), Failure> {
     }
 }
 
-/// A file that is read from its beginning stays what it is.
+/// Standard input that already is a file at its beginning stays as it is.
 fn keep() -> io::Result<()> {
     let mut input = File::from(io::stdin().as_fd().try_clone_to_owned()?);
     if input.metadata()?.is_file() && input.stream_position()? == 0 {

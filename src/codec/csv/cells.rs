@@ -154,7 +154,7 @@ fn of(unit: TimeUnit) -> Unit {
     }
 }
 
-const FAR_TIMESTAMP: &str = "a timestamp outside the years 0 to 9999";
+const FAR_TIMESTAMP: &str = "the timestamp is outside the years 0 to 9999";
 
 impl PrintedValues {
     /// Appends a value, which is no null.
@@ -179,7 +179,7 @@ impl PrintedValues {
             PrintedValues::Float(values) => write_java_f32(values[row], out),
             PrintedValues::Date(values) => {
                 if !write_date(values[row], out) {
-                    return Err("a date outside the years 0 to 9999");
+                    return Err("the date is outside the years 0 to 9999");
                 }
             }
             PrintedValues::Timestamp { values, unit, zone, formatter } => {
@@ -189,13 +189,13 @@ impl PrintedValues {
             }
             PrintedValues::Time { values, unit } => {
                 if !write_time(values[row], *unit, out) {
-                    return Err("a time of day before 00:00:00 or after 24:00:00");
+                    return Err("the time of day is before 00:00:00 or after 24:00:00");
                 }
             }
             PrintedValues::Interval(values) => {
                 let value = values[row];
                 if !write_interval(value.months, value.days, value.nanoseconds, out) {
-                    return Err("an interval of less than nothing");
+                    return Err("the interval is negative");
                 }
             }
             PrintedValues::Uuid(array) => write_uuid(array.value(row), out),

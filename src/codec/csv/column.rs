@@ -216,7 +216,7 @@ impl Column {
             Values::Double(values) => {
                 values.push(double::parse(cell).ok_or("not a number that fits a double")?)
             }
-            Values::Int64(values) => values.push(parse_int(cell).ok_or("not a whole number of 64 bits")?),
+            Values::Int64(values) => values.push(parse_int(cell).ok_or("not a 64-bit whole number")?),
             Values::Boolean(values) => values.push(match cell {
                 b"true" => true,
                 b"false" => false,

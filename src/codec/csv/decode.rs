@@ -285,7 +285,7 @@ fn check_quotes(field: &Field<'_>, position: usize, layout: &Layout) -> Result<(
 /// A quote of a cell that is written in a way that is not read, or the end of a cell: nobody knows.
 pub(crate) fn escaped_quote(file: &str, text: &[u8]) -> DataError {
     let problem =
-        "a backslash stands before a quote within quotes: that quote may be the cell's end or a part of it";
+        "a backslash precedes a quote within quotes, so that quote may end the cell or be part of it";
     Error::data(DataErrorKind::OtherDialect, file, problem).value(text).remedy(Remedy::ExportDoubledQuotes)
 }
 

@@ -74,7 +74,7 @@ pub(crate) fn write_rows(batch: &RecordBatch, file: &str, out: &mut Vec<u8>, at:
         return Err(Error::data(
             DataErrorKind::Unsupported,
             file,
-            "CSV cannot hold a null in a file of one column: an empty line is no row",
+            "CSV cannot hold a null in a file of one column, because an empty line is not a row",
         )
         .column(schema.field(0).name())
         .remedy(Remedy::WriteParquet)
@@ -118,7 +118,7 @@ pub(crate) fn to_text(array: &ArrayRef, field: &Field, file: &str) -> Result<Arr
             DataType::Binary => utf8(array.as_binary::<i32>().iter(), column, file),
             DataType::FixedSizeBinary(_) => utf8(array.as_fixed_size_binary().iter(), column, file),
             other => {
-                let problem = format!("the type {other} cannot be text");
+                let problem = format!("the type {other} cannot be written as text");
                 Err(Error::data(DataErrorKind::Unsupported, file, problem).column(column).into())
             }
         };
@@ -153,7 +153,7 @@ fn utf8<'a>(cells: impl Iterator<Item = Option<&'a [u8]>>, column: &str, file: &
     let mut text = StringBuilder::new();
     for cell in cells {
         let checked = cell.map(std::str::from_utf8).transpose().map_err(|_| {
-            let error = Error::data(DataErrorKind::NotUtf8, file, "the bytes are no UTF-8");
+            let error = Error::data(DataErrorKind::NotUtf8, file, "the bytes are not UTF-8");
             let error = error.column(column).value(cell.unwrap_or_default());
             Error::from(error.remedy(Remedy::BytesAsText { column: column.to_owned() }))
         })?;

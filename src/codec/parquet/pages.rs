@@ -1,6 +1,6 @@
-//! Walks over the pages of a Parquet column chunk that is copied byte by byte, and finds what readers of the copy would
-//! stumble over: pages that do not fit together, that do not add up to what the footer says of the chunk, or whose
-//! checksum fails. Takes bytes as they come; never decompresses.
+//! Checks the pages of a Parquet column chunk that is copied byte by byte, and finds what readers of the copy would
+//! fail on: pages that do not fit together, that do not add up to what the footer says about the chunk, or whose
+//! checksum is wrong. Takes bytes as they arrive; never decompresses.
 
 use super::encoded::PageIndex;
 use super::thrift::{FALSE, INT32, STRUCT, Stop, TRUE, Thrift};
@@ -12,28 +12,28 @@ use parquet::file::page_index::column_index::ColumnIndexMetaData;
 use parquet::file::page_index::offset_index::PageLocation;
 use parquet::schema::types::ColumnDescPtr;
 
-/// A page header is a few dozen bytes, with statistics some hundred; this is far beyond any.
+/// A page header has a few dozen bytes, or a few hundred with statistics; this is far more.
 const MAX_HEADER_BYTES: usize = 1024 * 1024;
 
-/// Bytes of a page before compression, at most: readers make room for what a header promises.
+/// The most bytes of a page before compression, because readers allocate what a header promises.
 pub(crate) const MAX_PAGE_BYTES: u64 = 256 * 1024 * 1024;
 
-/// What a footer says of a column chunk.
+/// What a footer says about a column chunk.
 #[derive(Debug)]
 pub(crate) struct ChunkClaims {
     column: ColumnDescPtr,
     codec: Codec,
     rows: u64,
     values: u64,
-    /// Values that are null, where that is said.
+    /// The number of nulls, if it is given.
     nulls: Option<u64>,
     /// Bytes before compression.
     unpacked: u64,
-    /// Encodings of values and levels; some writers name none.
+    /// Encodings of values and levels; some writers list none.
     encodings: Vec<Encoding>,
-    /// Encodings of the values of data pages, where they are told by themselves.
+    /// Encodings of the values of data pages, if they are listed separately.
     value_encodings: Vec<Encoding>,
-    /// Where the data pages begin within the chunk, where that is said apart from where the chunk begins.
+    /// Where the data pages begin within the chunk, if that is given separately.
     data_start: Option<u64>,
 }
 
@@ -59,7 +59,7 @@ impl ChunkClaims {
         }
     }
 
-    /// Each row has one value, or one null.
+    /// Whether each row has exactly one value or null.
     fn is_flat(&self) -> bool {
         self.column.max_rep_level() == 0
     }
@@ -69,7 +69,7 @@ impl ChunkClaims {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum PageProblem {
     Damaged(String),
-    /// A page has so many bytes before compression.
+    /// A page has this many bytes before compression.
     TooLarge(u64),
 }
 
@@ -91,27 +91,27 @@ impl PageProblem {
     }
 }
 
-/// A data page that was walked over.
+/// A checked data page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct DataPage {
-    /// Where its header begins within the column chunk.
+    /// The position of its header within the column chunk.
     pub(crate) start: u64,
-    /// Bytes, with the header.
+    /// Bytes, including the header.
     pub(crate) length: u64,
-    /// The first of its rows within the row group, where that is known.
+    /// The index of its first row within the row group, if that is known.
     pub(crate) first_row: Option<u64>,
 }
 
-/// The pages of a column chunk that was walked over.
+/// The pages of a checked column chunk.
 #[derive(Debug, Default)]
 pub(crate) struct WalkedChunk {
     pub(crate) data_pages: Vec<DataPage>,
-    /// Whether the pages have said how many rows they hold, and not only how many values.
+    /// Whether the pages gave their number of rows, not only of values.
     pub(crate) rows_are_known: bool,
 }
 
 impl WalkedChunk {
-    /// Whether an index is about these pages, of a chunk that begins at `start` of the file.
+    /// Whether an offset index matches these pages, for a chunk that begins at `start` in the file.
     pub(crate) fn has_index(&self, (values, offsets): &PageIndex, start: u64) -> bool {
         let is_here = |(page, place): (&DataPage, &PageLocation)| {
             u64::try_from(place.offset) == Ok(start + page.start)
@@ -132,16 +132,16 @@ impl WalkedChunk {
 #[derive(Debug)]
 pub(crate) struct PageWalker {
     claims: ChunkClaims,
-    /// Bytes walked over.
+    /// Bytes processed.
     position: u64,
-    /// The start of a header that is not whole yet.
+    /// The start of an incomplete header.
     header: Vec<u8>,
     page: Option<OpenPage>,
     sums: Sums,
     data_pages: Vec<DataPage>,
 }
 
-/// What the pages add up to.
+/// The sums over the pages.
 #[derive(Debug, Default)]
 struct Sums {
     has_dictionary: bool,
@@ -149,7 +149,7 @@ struct Sums {
     values: u64,
     nulls: u64,
     rows: u64,
-    /// Some data page has not said how many rows, or how many nulls.
+    /// Some data page did not give its number of rows or nulls.
     is_vague: bool,
     headers: u64,
     /// Contents before compression.
@@ -176,7 +176,7 @@ impl PageWalker {
         }
     }
 
-    /// Takes the next bytes of the column chunk.
+    /// Processes the next bytes of the column chunk.
     pub(crate) fn feed(&mut self, mut bytes: &[u8]) -> Result<(), PageProblem> {
         while !bytes.is_empty() {
             let Some(page) = &mut self.page else {
@@ -201,7 +201,7 @@ impl PageWalker {
         Ok(())
     }
 
-    /// Passes over the bytes that follow and need not be seen, and tells how many they are.
+    /// Skips the following bytes that need not be seen, and returns their number.
     pub(crate) fn skip(&mut self) -> Result<u64, PageProblem> {
         let Some(page) = self.page.as_mut().filter(|page| page.checksum.is_none()) else { return Ok(0) };
         let length =
@@ -212,7 +212,7 @@ impl PageWalker {
         Ok(length)
     }
 
-    /// Within a page that has a checksum: all of it must be seen.
+    /// Within a page with a checksum, all bytes must be seen.
     pub(crate) fn is_checking(&self) -> bool {
         self.page.as_ref().is_some_and(|page| page.checksum.is_some())
     }
@@ -229,7 +229,7 @@ impl PageWalker {
         }
         let rows = if claims.is_flat() { sums.values } else { sums.rows };
         let rows_are_known = claims.is_flat() || !sums.is_vague;
-        // A row has a value at least, or a null.
+        // A row has at least one value or null.
         if (rows_are_known && rows != claims.rows) || sums.values < claims.rows {
             let rows = if rows_are_known { rows } else { sums.values };
             return Err(format!("its pages hold {rows} rows, the footer says {}", claims.rows).into());
@@ -271,7 +271,7 @@ impl PageWalker {
         Ok(())
     }
 
-    /// Reads a header that may have begun in an earlier piece; returns the bytes behind it.
+    /// Reads a header that may have begun in an earlier piece; returns the bytes after it.
     fn feed_header<'a>(&mut self, bytes: &'a [u8]) -> Result<&'a [u8], PageProblem> {
         let before = self.header.len();
         let (parsed, seen) = if before == 0 {
@@ -304,9 +304,9 @@ impl PageWalker {
         if header.unpacked > MAX_PAGE_BYTES {
             return Err(PageProblem::TooLarge(header.unpacked));
         }
-        // Readers refuse the whole column, even where no page of it is compressed.
+        // Readers reject the whole column, even if none of its pages is compressed.
         if self.claims.codec == Codec::LZO {
-            return Err("its pages are compressed by LZO, which cannot be read".into());
+            return Err("its pages are compressed with LZO, which is not supported".into());
         }
         let (levels, is_compressed) = match &header.contents {
             Contents::Data(page) => {
@@ -349,7 +349,7 @@ impl PageWalker {
         }
         let fits = match width_of(&self.claims.column) {
             Some(width) => values.checked_mul(width) == Some(header.unpacked),
-            // Each value has its length before it.
+            // Each value is preceded by its length.
             None => values.checked_mul(4).is_some_and(|least| least <= header.unpacked),
         };
         match fits {
@@ -364,7 +364,7 @@ impl PageWalker {
     fn data_page(&mut self, header: &PageHeader, page: &DataHeader) -> Result<(), PageProblem> {
         let encoding = encoding_of(page.encoding)?;
         if is_dictionary(encoding) && !self.sums.has_dictionary {
-            return Err("a page has keys of a dictionary that is not there".into());
+            return Err("a page refers to a dictionary that does not exist".into());
         }
         let is_same =
             |known: &Encoding| *known == encoding || (is_dictionary(*known) && is_dictionary(encoding));
@@ -372,7 +372,7 @@ impl PageWalker {
         let is_told = told.all(|told| told.is_empty() || told.iter().any(is_same));
         let column = &self.claims.column;
         if !is_told || !encodes(encoding, column.physical_type()) {
-            return Err(format!("a page has the encoding {encoding}, which its column has not").into());
+            return Err(format!("a page has the encoding {encoding}, which its column does not have").into());
         }
         let levels = [(column.max_def_level(), page.definition), (column.max_rep_level(), page.repetition)];
         for (most, encoding) in levels {
@@ -384,7 +384,7 @@ impl PageWalker {
                 _ => false,
             };
             if most > 0 && !fits {
-                return Err("the levels of a page have an encoding that is none of theirs".into());
+                return Err("the levels of a page have an encoding that levels cannot have".into());
             }
         }
         let is_flat = self.claims.is_flat();
@@ -410,7 +410,7 @@ impl PageWalker {
                 self.sums.nulls += nulls;
             }
         }
-        // Of a vague page itself it is known where it begins, of those behind it no more.
+        // The start of a page without a row count is known, but not the start of later pages.
         self.data_pages.push(DataPage { start: self.position, length, first_row });
         Ok(())
     }
@@ -423,7 +423,7 @@ fn is_dictionary(encoding: Encoding) -> bool {
     matches!(encoding, Encoding::PLAIN_DICTIONARY | Encoding::RLE_DICTIONARY)
 }
 
-/// The encoding of this number in the format.
+/// The format's encoding with this number.
 fn encoding_of(number: i64) -> Result<Encoding, PageProblem> {
     Ok(match number {
         0 => Encoding::PLAIN,
@@ -435,11 +435,11 @@ fn encoding_of(number: i64) -> Result<Encoding, PageProblem> {
         7 => Encoding::DELTA_BYTE_ARRAY,
         8 => Encoding::RLE_DICTIONARY,
         9 => Encoding::BYTE_STREAM_SPLIT,
-        _ => return Err(format!("a page has the encoding number {number}, which is not known").into()),
+        _ => return Err(format!("a page has the unknown encoding number {number}").into()),
     })
 }
 
-/// Whether values of a type can have an encoding.
+/// Whether values of a type can have this encoding.
 fn encodes(encoding: Encoding, physical: Physical) -> bool {
     use Physical::{BOOLEAN, BYTE_ARRAY, DOUBLE, FIXED_LEN_BYTE_ARRAY, FLOAT, INT32, INT64};
     match encoding {
@@ -456,7 +456,7 @@ fn encodes(encoding: Encoding, physical: Physical) -> bool {
     }
 }
 
-/// Bytes of each value of a column, where all have the same.
+/// Bytes of each value of a column, if all have the same.
 fn width_of(column: &ColumnDescPtr) -> Option<u64> {
     match column.physical_type() {
         Physical::INT32 | Physical::FLOAT => Some(4),
@@ -467,41 +467,40 @@ fn width_of(column: &ColumnDescPtr) -> Option<u64> {
     }
 }
 
-/// The first bytes of compressed values, by which most codecs are known.
+/// The first bytes of compressed values, by which most codecs can be recognized.
 #[derive(Debug)]
 struct Beginning {
     codec: Codec,
     unpacked: u64,
-    /// Bytes of the page that come before.
+    /// Bytes of the page before them.
     after: u64,
     wanted: usize,
     seen: Vec<u8>,
 }
 
 impl Beginning {
-    /// What compressed values must begin with, where that can be told; `size` and `unpacked` are those of the values.
+    /// What compressed values must begin with, if that is known; `size` and `unpacked` are the sizes of the values.
     fn expected(codec: Codec, after: u64, size: u64, unpacked: u64) -> Result<Option<Self>, PageProblem> {
         let wanted = match codec {
             Codec::UNCOMPRESSED if size == unpacked => 0,
             Codec::UNCOMPRESSED => {
-                let problem =
-                    format!("a page that is not compressed has {size} bytes, its header says {unpacked}");
+                let problem = format!("an uncompressed page has {size} bytes, its header says {unpacked}");
                 return Err(problem.into());
             }
-            // Some writers compress nothing to nothing.
+            // Some writers compress empty input to empty output.
             _ if unpacked == 0 => 0,
-            // The length before compression, as a varint of 32 bits.
+            // The length before compression, as a 32-bit varint.
             Codec::SNAPPY => 5,
             Codec::GZIP(_) => GZIP.len(),
             Codec::ZSTD(_) => ZSTD.len(),
-            // These begin with nothing that is known.
+            // These have no known beginning.
             Codec::LZ4 | Codec::LZ4_RAW | Codec::BROTLI(_) | Codec::LZO => usize::from(size == 0),
         };
         let wanted = wanted.min(usize::try_from(size).unwrap_or(usize::MAX).max(1));
         Ok((wanted > 0).then(|| Beginning { codec, unpacked, after, wanted, seen: Vec::new() }))
     }
 
-    /// Takes the next bytes of the page; returns whether all that is wanted was seen, and right.
+    /// Takes the next bytes of the page; returns whether all wanted bytes were seen and correct.
     fn feed(&mut self, bytes: &[u8]) -> Result<bool, PageProblem> {
         let skipped = usize::try_from(self.after).unwrap_or(usize::MAX).min(bytes.len());
         self.after -= skipped as u64;
@@ -522,7 +521,7 @@ impl Beginning {
         };
         match fits {
             true => Ok(()),
-            false => Err(format!("a page is not compressed as its footer says, by {}", self.codec).into()),
+            false => Err(format!("a page is not compressed with {}, as the footer says", self.codec).into()),
         }
     }
 }
@@ -530,8 +529,8 @@ impl Beginning {
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
-/// The bytes that a page is said to have before compression, by the header that these bytes begin with; `None` where
-/// that is not whole.
+/// The announced size of a page before compression, from the header at the start of these bytes; `None` if the header
+/// is incomplete.
 pub(crate) fn unpacked_size(bytes: &[u8]) -> Option<u64> {
     match parse_header(bytes) {
         Parsed::Header(header) => Some(header.unpacked),
@@ -548,7 +547,7 @@ enum Parsed {
 /// The fields of a `PageHeader` that copying needs.
 struct PageHeader {
     length: usize,
-    /// Bytes of the page behind the header.
+    /// Bytes of the page after the header.
     size: u64,
     /// Bytes before compression.
     unpacked: u64,
@@ -562,14 +561,14 @@ enum Contents {
         values: u64,
         encoding: i64,
     },
-    /// A page of a kind that no reader looks into.
+    /// A page of a kind that readers ignore.
     Unknown,
 }
 
 struct DataHeader {
     values: u64,
     encoding: i64,
-    /// Encodings of levels, where they may have several.
+    /// Encodings of levels, if several are possible.
     definition: Option<i64>,
     repetition: Option<i64>,
     counted: Option<Counted>,
@@ -578,14 +577,14 @@ struct DataHeader {
     is_compressed: bool,
 }
 
-/// What pages of the second version say besides.
+/// The additional fields of version 2 pages.
 #[derive(Clone, Copy)]
 struct Counted {
     nulls: u64,
     rows: u64,
 }
 
-/// Integers of a struct by their ids, of which there are less than 8; the others are passed over.
+/// Integers of a struct by their IDs, if less than 8; other fields are skipped.
 #[derive(Default)]
 struct Numbers([Option<i64>; 8]);
 
@@ -607,12 +606,12 @@ impl Numbers {
         Ok(numbers)
     }
 
-    /// A number that must be there.
+    /// A required number.
     fn get(&self, id: usize) -> Option<i64> {
         self.0[id]
     }
 
-    /// A count that must be there.
+    /// A required count.
     fn count(&self, id: usize) -> Option<u64> {
         self.get(id).and_then(|number| u64::try_from(number).ok())
     }
@@ -655,7 +654,7 @@ fn parse_header(bytes: &[u8]) -> Parsed {
             length: thrift.position,
             size,
             unpacked,
-            // Stored signed, meant as 32 bits.
+            // Unsigned 32 bits, stored as signed.
             checksum: checksum.map(|crc| crc as u32),
             contents,
         }),
@@ -802,11 +801,11 @@ mod tests {
         );
         assert_eq!(
             problem(ChunkClaims { encodings: vec![Encoding::PLAIN], ..claims() }, chunk),
-            "a page has the encoding RLE_DICTIONARY, which its column has not"
+            "a page has the encoding RLE_DICTIONARY, which its column does not have"
         );
         assert_eq!(
             problem(ChunkClaims { value_encodings: vec![Encoding::PLAIN], ..claims() }, chunk),
-            "a page has the encoding RLE_DICTIONARY, which its column has not"
+            "a page has the encoding RLE_DICTIONARY, which its column does not have"
         );
     }
 
@@ -840,7 +839,7 @@ mod tests {
         let page = page(&[0, 16, 16], 5, &[2, 0, 3, 3], &[0; 16]);
         assert_eq!(
             problem(ChunkClaims { codec: Codec::LZO, ..two_doubles() }, &page),
-            "its pages are compressed by LZO, which cannot be read"
+            "its pages are compressed with LZO, which is not supported"
         );
     }
 
@@ -854,7 +853,7 @@ mod tests {
         assert_eq!(problem(lie, chunk), "its pages hold 556 nulls, the footer says 555");
     }
 
-    /// A page header by hand, whose fields are 32-bit numbers.
+    /// A hand-made page header, whose fields are 32-bit numbers.
     fn page(numbers: &[i64], struct_field: u8, inner: &[i64], data: &[u8]) -> Vec<u8> {
         fn number(value: i64, out: &mut Vec<u8>) {
             out.push(0x15);
@@ -874,7 +873,7 @@ mod tests {
         bytes
     }
 
-    /// Claims about a required column of two doubles.
+    /// A footer's claims about a required column of two doubles.
     fn two_doubles() -> ChunkClaims {
         let (_, metadata) = file();
         let claims = claims(&metadata, 1);
@@ -924,21 +923,18 @@ mod tests {
             ),
             (page(&[2, 8, 8], 7, &[2, 0], &[0; 8]), "a dictionary of 2 values does not fit its 8 bytes"),
             (page(&[2, 8, 8], 7, &[1, 3], &[0; 8]), "a dictionary is not encoded as plain values"),
-            (
-                page(&[0, 16, 16], 5, &[2, 77, 3, 3], &[0; 16]),
-                "a page has the encoding number 77, which is not known",
-            ),
+            (page(&[0, 16, 16], 5, &[2, 77, 3, 3], &[0; 16]), "a page has the unknown encoding number 77"),
             (
                 page(&[0, 16, 16], 5, &[2, 8, 3, 3], &[0; 16]),
-                "a page has keys of a dictionary that is not there",
+                "a page refers to a dictionary that does not exist",
             ),
             (
                 page(&[0, 16, 16], 5, &[2, 5, 3, 3], &[0; 16]),
-                "a page has the encoding DELTA_BINARY_PACKED, which its column has not",
+                "a page has the encoding DELTA_BINARY_PACKED, which its column does not have",
             ),
             (
                 page(&[0, 17, 16], 5, &[2, 0, 3, 3], &[0; 16]),
-                "a page that is not compressed has 16 bytes, its header says 17",
+                "an uncompressed page has 16 bytes, its header says 17",
             ),
             (
                 page(&[0, -16, 16], 5, &[2, 0, 3, 3], &[0; 16]),

@@ -270,8 +270,11 @@ impl View {
             arrays.push(restored);
         }
         let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-        let broken =
-            |_| Broken { column: String::new(), row: 0, problem: "its columns are not of their types" };
+        let broken = |_| Broken {
+            column: String::new(),
+            row: 0,
+            problem: "its columns do not have the expected types",
+        };
         RecordBatch::try_new_with_options(Arc::clone(schema), arrays, &options).map_err(broken)
     }
 
@@ -344,7 +347,7 @@ impl Restoring<'_> {
     }
 }
 
-const MISFIT: &str = "its columns are not of their types";
+const MISFIT: &str = "its columns do not have the expected types";
 
 /// The row whose list holds a value.
 fn row_of(offsets: &[i32], at: usize) -> usize {
@@ -386,10 +389,10 @@ fn micros(seconds: &ArrayRef, nanos: &ArrayRef) -> Restored {
         }
         let within = nano.wrapping_sub(second.wrapping_mul(NANOS_OF_SECOND));
         if within % 1_000 != 0 {
-            return Err((row, "a timestamp of INT96 has nanoseconds, and is read in microseconds"));
+            return Err((row, "an INT96 timestamp has nanoseconds, but it is read in microseconds"));
         }
         let micros = second.checked_mul(1_000_000).and_then(|micros| micros.checked_add(within / 1_000));
-        values.push(micros.ok_or((row, "a timestamp of INT96 is beyond what microseconds can say"))?);
+        values.push(micros.ok_or((row, "an INT96 timestamp is out of the range of microseconds"))?);
     }
     Ok(Arc::new(TimestampMicrosecondArray::new(values.into(), seconds.nulls().cloned())))
 }

@@ -30,7 +30,7 @@ fn too_few_open_files_are_told_with_the_limit_to_raise() {
         let (code, said) = failure(&output);
         assert!(!said.contains("internal error"), "{files}: {said}");
         if code == 1 {
-            assert!(said.contains("; raise the number of open files (ulimit -n)"), "{files}: {said}");
+            assert!(said.contains("; raise the limit on open files (ulimit -n)"), "{files}: {said}");
             told += 1;
         } else {
             // The loader itself needs one; above some number there are enough.

@@ -108,8 +108,8 @@ fn what_does_not_lie_together_or_is_not_there_or_has_a_gap_is_no_source() {
     assert_eq!(
         said,
         format!(
-            "other/sales_{RUN}_part3.csv and {} do not lie in one folder, so they are no one source; name files of one \
-             folder, or a folder with both below it",
+            "other/sales_{RUN}_part3.csv and {} are not in the same folder; name files of one folder, or a \
+             folder that contains both",
             part(0)
         )
     );
@@ -212,7 +212,7 @@ fn a_pipe_that_is_named_is_told_from_a_file() {
     {
         let (code, said) = failure(&scratch.output(arguments));
         assert_eq!(code, 2, "{arguments}: {said}");
-        assert!(said.contains("can be read once only; pipe it to SOURCE -"), "{said}");
+        assert!(said.contains("can be read only once; pipe it to SOURCE -"), "{said}");
     }
     let (code, said) = failure(&shell(&scratch, &format!("fe merge <(cat {}) -o o.csv", part(0))));
     assert_eq!(code, 2, "{said}");
@@ -235,7 +235,7 @@ fn a_url_of_a_file_and_a_home_folder_that_the_shell_left_are_paths() {
     let said = scratch.fails("merge file://in/x.csv -o o.csv", 2);
     assert_eq!(
         said,
-        "file://in/x.csv names the machine \"in\"; write file:///ABSOLUTE/PATH, or the path alone"
+        "file://in/x.csv names the machine \"in\"; write file:///ABSOLUTE/PATH, or just the path"
     );
 
     scratch.write("home/kept", "x");
@@ -255,8 +255,8 @@ fn a_url_of_a_file_and_a_home_folder_that_the_shell_left_are_paths() {
 fn paths_of_windows_and_half_urls_are_refused_with_what_to_write() {
     let scratch = three();
     for (place, said) in [
-        (r"C:\exports\x.csv", "is a path of Windows"),
-        (r"\\server\share\x.csv", "is a path of Windows"),
+        (r"C:\exports\x.csv", "is a Windows path"),
+        (r"\\server\share\x.csv", "is a Windows path"),
         ("s3:/bucket/x.csv", "write s3://bucket/x.csv"),
         (r"s3:\\bucket\x.csv", "write s3://bucket/x.csv"),
     ] {

@@ -36,8 +36,8 @@ fn old_parts_of_the_same_run_would_stay_beside_the_new_ones() {
     assert_eq!(
         message,
         format!(
-            "parts/sales_{RUN}_part0.csv already exists, belongs to the same run and would stay beside the new parts; \
-             remove it first"
+            "parts/sales_{RUN}_part0.csv already exists, belongs to the same run and would stay next to the \
+             new parts; remove it first"
         )
     );
 }
@@ -77,14 +77,14 @@ fn a_folder_is_no_file_and_a_file_is_no_folder() {
 fn an_extension_that_says_no_format_needs_a_flag() {
     assert_eq!(
         scratch().fails("merge in -o out/x.txt --run latest", 2),
-        "the extension of out/x.txt says neither CSV nor Parquet; --to csv or --to parquet does"
+        "out/x.txt has neither a CSV nor a Parquet extension; use --to csv or --to parquet"
     );
 }
 
 #[test]
 fn requests_that_exclude_each_other_are_usage_errors() {
     for (arguments, expected) in [
-        ("merge in -o - --json", "-o - and --json both want standard output; write to a file"),
+        ("merge in -o - --json", "-o - and --json both need standard output; write to a file instead"),
         (
             "merge in -o x.csv --split-rows 5",
             "a merge writes one file: --split-rows and --split-bytes are for convert",
@@ -93,21 +93,21 @@ fn requests_that_exclude_each_other_are_usage_errors() {
             "merge in -o x.csv --split-bytes 5MB",
             "a merge writes one file: --split-rows and --split-bytes are for convert",
         ),
-        ("convert in -o -", "convert writes part files into a folder; merge writes to -"),
-        ("merge in -o x.csv --compression snappy", "CSV is compressed by gzip or zstd, or not at all"),
+        ("convert in -o -", "convert writes part files into a folder; use merge to write to standard output"),
+        ("merge in -o x.csv --compression snappy", "CSV can only be compressed with gzip or zstd"),
         (
             "merge in -o x.csv --compression zstd:3",
-            "--compression zstd:3 does not go with the extension of the output; name it .csv.gz or .csv.zst",
+            "--compression zstd:3 does not match the extension of the output; name it .csv.gz or .csv.zst",
         ),
         (
             "merge in -o x.parquet --type nothing=double",
-            "--type names column nothing, which the export has not; it has item_id, date, p50",
+            "--type names column nothing, which the export does not have; it has item_id, date, p50",
         ),
         (
             "merge ftp://host/x -o x.csv",
-            "ftp:// is no store known here; use a local path, s3://, gs:// or az://",
+            "ftp:// is not a supported store; use a local path, s3://, gs:// or az://",
         ),
-        ("merge s3:///x -o x.csv", "s3:///x names no bucket; write s3://BUCKET/PREFIX"),
+        ("merge s3:///x -o x.csv", "s3:///x does not name a bucket; write s3://BUCKET/PREFIX"),
     ] {
         let arguments = format!("{arguments} --run latest");
         let message = scratch().fails(&arguments, 2);
@@ -119,7 +119,7 @@ fn requests_that_exclude_each_other_are_usage_errors() {
 fn a_pattern_must_compile_and_name_the_part() {
     let scratch = scratch();
     let message = scratch.fails("merge in -o x.csv --pattern (?P<part>[0-9", 2);
-    assert!(message.starts_with("--pattern does not compile: "), "{message}");
+    assert!(message.starts_with("--pattern is not a valid regex: "), "{message}");
     assert_eq!(
         scratch.fails("merge in -o x.csv --pattern ([0-9]+)", 2),
         "--pattern \"([0-9]+)\" has no group named part; write the part's number as (?P<part>[0-9]+)"
@@ -131,26 +131,27 @@ fn words_that_are_unknown_are_usage_errors_that_list_the_known_ones() {
     for (flag, said) in [
         (
             "--preset hive",
-            "unknown preset \"hive\"; known are forecast, spark, redshift, snowflake, bigquery",
+            "unknown preset \"hive\"; use one of forecast, spark, redshift, snowflake, bigquery",
         ),
         (
             "--kind weather",
-            "unknown kind \"weather\"; known are forecast, backtest-forecasts, backtest-accuracy, explainability, what-if",
+            "unknown kind \"weather\"; use one of forecast, backtest-forecasts, backtest-accuracy, \
+             explainability, what-if",
         ),
-        ("--to json", "unknown format \"json\"; known are csv, parquet"),
+        ("--to json", "unknown format \"json\"; use one of csv, parquet"),
         (
             "--compression bzip2",
-            "unknown compression \"bzip2\"; known are none, snappy, zstd[:1-22], gzip[:0-9], lz4",
+            "unknown compression \"bzip2\"; use one of none, snappy, zstd[:1-22], gzip[:0-9], lz4",
         ),
         ("--compression zstd:99", "zstd has levels 1 to 22, not \"99\""),
-        ("--schema loose", "unknown schema mode \"loose\"; known are strict, by-name"),
+        ("--schema loose", "unknown schema mode \"loose\"; use one of strict, by-name"),
         (
             "--type p50=float",
-            "unknown type \"float\"; known are string, double, int64, boolean, date, timestamp",
+            "unknown type \"float\"; use one of string, double, int64, boolean, date, timestamp",
         ),
-        ("--type p50", "\"p50\" is no NAME=TYPE, such as store=int64"),
-        ("--memory lots", "\"lots\" is no size; write 500KB, 64MB or 1GiB"),
-        ("--memory 1MB", "16MB is the least there can be"),
+        ("--type p50", "\"p50\" is not of the form NAME=TYPE, such as store=int64"),
+        ("--memory lots", "\"lots\" is not a valid size; write 500KB, 64MB or 1GiB"),
+        ("--memory 1MB", "the minimum is 16MB"),
         ("--preset spark --pattern (?P<part>x)", "cannot be used with"),
         ("--all-strings --type p50=double", "cannot be used with"),
         ("--threads 0", "0 is not in 1..=1024"),
@@ -176,7 +177,7 @@ fn source_columns_that_are_there_already_are_a_usage_error() {
     let scratch = Scratch::csv(&["item_id,_run\na,b\n"]);
     assert_eq!(
         scratch.fails("merge in -o out/x.csv --source-columns", 2),
-        "--source-columns adds _run, which the export has already"
+        "--source-columns adds _run, which the export already has"
     );
 }
 

@@ -38,7 +38,7 @@ fn bad_cell(column: &str, good: &str, bad: &str, flags: &str) -> String {
 }
 
 fn remedy(column: &str) -> String {
-    format!("; --type {column}=string keeps the text, --null TEXT reads a text as null")
+    format!("; use --type {column}=string to keep the text, or --null TEXT to read it as null")
 }
 
 #[test]
@@ -47,8 +47,9 @@ fn a_header_that_differs_names_part_and_column() {
     assert_eq!(
         refused_by_all(&scratch),
         format!(
-            "in/sales_{RUN}_part1.csv, line 1, column p90: the header differs from that of sales_{RUN}_part0.csv: column \
-             3 is \"p50\" there and \"p90\" here; --schema by-name aligns columns by name"
+            "in/sales_{RUN}_part1.csv, line 1, column p90: the header differs from that of \
+             sales_{RUN}_part0.csv: column 3 is \"p50\" there and \"p90\" here; use --schema by-name to \
+             align columns by name"
         )
     );
     assert_eq!(scratch.fails("schema in", 5), refused_by_all(&scratch));
@@ -60,24 +61,28 @@ fn another_order_and_another_number_of_columns_are_a_difference() {
     for (header, found) in [
         (
             "date,item_id,p50",
-            "column date: the header differs from that of sales_RUN_part0.csv: column 1 is \"item_id\" there and \"date\" here",
+            "column date: the header differs from that of sales_RUN_part0.csv: column 1 is \"item_id\" \
+             there and \"date\" here",
         ),
         (
             "item_id,date",
-            "column p50: the header differs from that of sales_RUN_part0.csv: column 3 is \"p50\" there and no column here",
+            "column p50: the header differs from that of sales_RUN_part0.csv: column 3 is \"p50\" there and \
+             missing here",
         ),
         (
             "item_id,date,p50,p90",
-            "column p90: the header differs from that of sales_RUN_part0.csv: column 4 is no column there and \"p90\" here",
+            "column p90: the header differs from that of sales_RUN_part0.csv: column 4 is missing there and \
+             \"p90\" here",
         ),
         (
             "Item_id,date,p50",
-            "column Item_id: the header differs from that of sales_RUN_part0.csv: column 1 is \"item_id\" there and \"Item_id\" here",
+            "column Item_id: the header differs from that of sales_RUN_part0.csv: column 1 is \"item_id\" \
+             there and \"Item_id\" here",
         ),
     ] {
         let scratch = Scratch::csv(&[first, &format!("{header}\n")]);
         let expected = format!(
-            "in/sales_{RUN}_part1.csv, line 1, {}; --schema by-name aligns columns by name",
+            "in/sales_{RUN}_part1.csv, line 1, {}; use --schema by-name to align columns by name",
             found.replace("RUN", RUN)
         );
         assert_eq!(refused_by_all(&scratch), expected);
@@ -88,7 +93,8 @@ fn another_order_and_another_number_of_columns_are_a_difference() {
 fn a_column_name_that_occurs_twice_is_refused_in_every_mode() {
     let scratch = Scratch::csv(&["item_id,p50,p50\na,1.0,2.0\n"]);
     let expected = format!(
-        "in/sales_{RUN}_part0.csv, line 1, column p50: two columns have the same name; export with distinct column names"
+        "in/sales_{RUN}_part0.csv, line 1, column p50: two columns have the same name; export with distinct \
+         column names"
     );
     assert_eq!(refused_by_all(&scratch), expected);
     assert_eq!(scratch.fails("merge in -o out/x.csv --schema by-name", 5), expected);
@@ -100,8 +106,8 @@ fn other_line_ends_than_the_first_parts_are_a_difference_in_csv_only() {
     assert_eq!(
         refused(&scratch, &COPIED),
         format!(
-            "in/sales_{RUN}_part1.csv, line 1: lines end with CRLF here and with LF in sales_{RUN}_part0.csv; --schema \
-             by-name rewrites them all with LF"
+            "in/sales_{RUN}_part1.csv, line 1: lines end with CRLF here and with LF in \
+             sales_{RUN}_part0.csv; use --schema by-name to end every line with LF"
         )
     );
     for command in ["convert in -o out/", "merge in -o out/x.parquet", "schema in"] {
@@ -147,7 +153,7 @@ fn a_quote_that_spark_may_have_escaped_is_refused_by_its_line() {
         scratch.write(&format!("in/{}", name(0)), "id,j\n1,x\n");
         scratch.write(&format!("in/{}", name(1)), format!("id,j\n2,y\\z\n3,{cell}\n"));
         let expected =
-            format!("in/{}, line 3, column j: a backslash stands before a quote within quotes", name(1));
+            format!("in/{}, line 3, column j: a backslash precedes a quote within quotes", name(1));
         for command in TYPED.iter().chain(&COPIED) {
             let said = scratch.fails(&format!("{command} --preset spark"), 5);
             let shown = format!(": \"{value}\"; export with quotes doubled");
@@ -156,7 +162,7 @@ fn a_quote_that_spark_may_have_escaped_is_refused_by_its_line() {
         // In a header, too.
         scratch.write(&format!("in/{}", name(1)), format!("id,{cell}\n1,2\n"));
         let said = scratch.fails("schema in --preset spark", 5);
-        assert!(said.starts_with(&format!("in/{}, line 1: a backslash stands before", name(1))), "{said}");
+        assert!(said.starts_with(&format!("in/{}, line 1: a backslash precedes", name(1))), "{said}");
     }
     // Elsewhere it is a character like any other.
     let scratch = Scratch::csv(&["item_id,path\na,\"x\\y\\\"\n"]);
@@ -167,8 +173,8 @@ fn a_quote_that_spark_may_have_escaped_is_refused_by_its_line() {
 fn a_quote_that_is_never_closed_is_found_however_it_is_read() {
     let scratch = Scratch::copy_of(&testdata("bad_quote"));
     let expected = format!(
-        "in/sales_{RUN}_part1.csv, line 3, column item_id: a quote is never closed: \"c,2026-01-03T00:00:00Z,3.0\"; \
-         {CUT}"
+        "in/sales_{RUN}_part1.csv, line 3, column item_id: a quote is never closed: \
+         \"c,2026-01-03T00:00:00Z,3.0\"; {CUT}"
     );
     assert_eq!(refused_by_all(&scratch), expected);
 }
@@ -177,8 +183,8 @@ fn a_quote_that_is_never_closed_is_found_however_it_is_read() {
 fn a_quote_that_is_never_closed_in_a_header_is_found() {
     let scratch = Scratch::csv(&["item_id,\"date,p50\na,b,1.0\n"]);
     let expected = format!(
-        "in/sales_{RUN}_part0.csv, line 1: a quote in the header is never closed; the part may be cut short; fetch or \
-         export it again"
+        "in/sales_{RUN}_part0.csv, line 1: a quote in the header is never closed; the part may be cut \
+         short; fetch or export it again"
     );
     assert_eq!(refused_by_all(&scratch), expected);
 }
@@ -311,9 +317,9 @@ fn a_column_that_mixes_zone_and_no_zone_is_a_bad_cell_either_way() {
 #[test]
 fn cells_that_do_not_fit_a_type_that_was_asked_for_are_bad() {
     for (flag, good, bad, problem) in [
-        ("int64", "1", "9223372036854775808", "not a whole number of 64 bits"),
-        ("int64", "1", "1.0", "not a whole number of 64 bits"),
-        ("int64", "1", " 1", "not a whole number of 64 bits"),
+        ("int64", "1", "9223372036854775808", "not a 64-bit whole number"),
+        ("int64", "1", "1.0", "not a 64-bit whole number"),
+        ("int64", "1", " 1", "not a 64-bit whole number"),
         ("boolean", "true", "True", "neither true nor false"),
         ("boolean", "false", "0", "neither true nor false"),
         ("date", "2026-01-03", "2026-02-29", "not a date yyyy-MM-dd"),
@@ -342,8 +348,8 @@ fn invalid_utf8_is_refused_where_text_must_be_text() {
 fn a_header_that_is_no_text_is_refused() {
     let scratch = Scratch::csv(&[&b"item_id,caf\xe9\na,1\n"[..]]);
     let expected = format!(
-        "in/sales_{RUN}_part0.csv, line 1: the header is no text: invalid UTF-8: \"caf\u{fffd}\"; name the export's own \
-         part files"
+        "in/sales_{RUN}_part0.csv, line 1: the header is not text: invalid UTF-8: \"caf\u{fffd}\"; name the \
+         export's own part files"
     );
     assert_eq!(refused_by_all(&scratch), expected);
 }
@@ -438,8 +444,8 @@ fn a_null_alone_in_its_row_has_no_csv() {
     assert_eq!(
         scratch.fails("merge in -o out/x.csv", 5),
         format!(
-            "in/sales_{RUN}_part0.parquet, column x: CSV cannot hold a null in a file of one column: an empty line is no \
-             row; write Parquet"
+            "in/sales_{RUN}_part0.parquet, column x: CSV cannot hold a null in a file of one column, \
+             because an empty line is not a row; write Parquet"
         )
     );
 }

@@ -164,7 +164,8 @@ fn bytes_that_no_one_called_text_have_no_csv() {
     let scratch = Scratch::parquet(std::slice::from_ref(&batch));
     assert_eq!(
         refused(&scratch, 0, &["merge in -o out/x.csv", "convert in -o out/"]),
-        ", column item_id: CSV cannot hold the type Binary; --type item_id=string takes them for UTF-8, --binary hex or base64 writes any bytes; or write Parquet"
+        ", column item_id: CSV cannot hold the type Binary; use --type item_id=string if they are UTF-8, \
+         --binary hex or base64 for any bytes; or write Parquet"
     );
     assert_eq!(scratch.merged_parquet("").column(0), batch.column(0));
 }
@@ -179,8 +180,8 @@ fn another_type_in_another_part_is_refused_with_part_and_column() {
         RecordBatch::try_from_iter_with_nullable(names.into_iter().zip(columns).map(|(n, c)| (n, c, true)));
     let scratch = Scratch::parquet(&[double, int.expect("rows")]);
     let expected = format!(
-        ", column p50: the type is INT64 here and DOUBLE in sales_{RUN}_part0.parquet; \
-         --type p50=TYPE gives it one type"
+        ", column p50: the type is INT64 here but DOUBLE in sales_{RUN}_part0.parquet; use --type p50=TYPE \
+         to give it one type"
     );
     assert_eq!(refused(&scratch, 1, &ALL), expected);
     assert_eq!(refused(&scratch, 1, &["schema in", "merge in -o out/x.csv --schema by-name"]), expected);
@@ -215,8 +216,8 @@ fn types_that_would_lose_their_meaning_are_not_aligned() {
                 &["merge in -o out/x.parquet", "merge in -o out/x.parquet --schema by-name"]
             ),
             format!(
-                ", column x: the type is {second} here and {first} in sales_{RUN}_part0.parquet; \
-                 --type x=TYPE gives it one type"
+                ", column x: the type is {second} here but {first} in sales_{RUN}_part0.parquet; use --type \
+                 x=TYPE to give it one type"
             )
         );
     }
@@ -240,8 +241,8 @@ fn durations_of_another_unit_are_refused() {
                 &["merge in -o out/x.parquet", "merge in -o out/x.parquet --schema by-name"]
             ),
             format!(
-                ", column wait: durations are in {unit} here and in seconds in sales_{RUN}_part0.parquet; \
-                 --type wait=TYPE gives it one type"
+                ", column wait: durations are in {unit} here but in seconds in sales_{RUN}_part0.parquet; \
+                 use --type wait=TYPE to give it one type"
             )
         );
     }
@@ -254,8 +255,8 @@ fn other_columns_in_another_part_are_refused_with_part_and_column() {
     assert_eq!(
         refused(&scratch, 1, &ALL),
         format!(
-            ", column p90: the header differs from that of sales_{RUN}_part0.parquet: column 3 is \"p50\" there and \
-             \"p90\" here; --schema by-name aligns columns by name"
+            ", column p90: the header differs from that of sales_{RUN}_part0.parquet: column 3 is \"p50\" \
+             there and \"p90\" here; use --schema by-name to align columns by name"
         )
     );
 }
@@ -267,8 +268,8 @@ fn a_value_that_would_change_with_its_type_is_refused() {
     assert_eq!(
         message,
         format!(
-            "in/sales_{RUN}_part0.parquet, column p50: a value changes when Float64 becomes Int64; --type p50=string \
-             keeps every value"
+            "in/sales_{RUN}_part0.parquet, column p50: a value changes when Float64 becomes Int64; use \
+             --type p50=string to keep every value"
         )
     );
     let message = scratch.fails("merge in -o out/x.parquet --type item_id=double", 5);

@@ -37,8 +37,8 @@ fn refused(scratch: &Scratch, flags: &str, code: i32) -> String {
     messages[0].clone()
 }
 
-const SAY: &str = "--header yes takes it for one, --header no reads it as a row, --columns NAMES does so and names the \
-                   columns";
+const SAY: &str = "use --header yes if it is a header, --header no if it is a row, or --columns NAMES to \
+                   also name the columns";
 
 #[test]
 fn a_line_that_all_parts_begin_with_is_a_header_where_it_holds_nothing_but_names() {
@@ -47,8 +47,8 @@ fn a_line_that_all_parts_begin_with_is_a_header_where_it_holds_nothing_but_names
     // Rows may be alike, too.
     assert!(
         said.starts_with(
-            "warning: the first line of each part is taken for a header, as other parts begin with the same one; --header \
-             yes says that it is one, --header no that it is a row\n"
+            "warning: the first line of each part is treated as a header, because other parts begin with \
+             the same line; use --header yes to confirm this, or --header no if it is a row\n"
         ),
         "{said}"
     );
@@ -73,8 +73,8 @@ fn a_column_of_values_below_a_name_makes_a_header_and_is_worth_a_note() {
         );
         assert!(
             said.starts_with(&format!(
-                "warning: the first line of each part is taken for a header, as {column} is the only text in its column; \
-                 --header yes says that it is one, --header no that it is a row\n"
+                "warning: the first line of each part is treated as a header, because {column} is the only \
+                 text in its column; use --header yes to confirm this, or --header no if it is a row\n"
             )),
             "{said}"
         );
@@ -86,14 +86,14 @@ fn a_column_of_values_below_a_name_makes_a_header_and_is_worth_a_note() {
 fn a_row_is_never_taken_for_a_header_by_a_guess() {
     let no_name = |part: usize, text: &str| {
         format!(
-            "the first line of in/data_0_{part}_0.csv is no header, by the look of it: \"{text}\" is no name, or stands \
-             there twice; {SAY}"
+            "the first line of in/data_0_{part}_0.csv does not look like a header: \"{text}\" is not a \
+             name, or appears twice; {SAY}"
         )
     };
     let nothing = |part: usize| {
         format!(
-            "nothing tells whether the first line of in/data_0_{part}_0.csv is a header: no other part begins with it, and \
-             no column holds nothing but numbers, dates or booleans; {SAY}"
+            "it is not clear whether the first line of in/data_0_{part}_0.csv is a header: no other part \
+             begins with it, and no column below it holds only numbers, dates or booleans; {SAY}"
         )
     };
     for (parts, expected) in [
@@ -133,7 +133,7 @@ fn a_long_part_tells_by_its_first_64_kib_wherever_it_lies() {
     let scratch = snowflake(&[long("7")]);
     scratch.succeeds("merge in -o out/x.csv --preset snowflake");
     let scratch = snowflake(&[long("seven")]);
-    assert!(refused(&scratch, "", 2).starts_with("nothing tells"));
+    assert!(refused(&scratch, "", 2).starts_with("it is not clear"));
 }
 
 #[test]
@@ -142,7 +142,7 @@ fn a_pattern_of_the_users_says_nothing_of_headers() {
     scratch.write("in/x.1.txt", "a,north\nb,south\n");
     let pattern = r"--pattern x\.(?P<part>\d+)\.txt";
     let said = scratch.fails(&format!("merge in -o out/x.csv {pattern}"), 2);
-    assert!(said.starts_with("nothing tells whether the first line of in/x.1.txt is a header"), "{said}");
+    assert!(said.starts_with("it is not clear whether the first line of in/x.1.txt is a header"), "{said}");
     assert_eq!(scratch.merged_csv(&format!("{pattern} --header yes")), "a,north\nb,south\n");
     assert_eq!(
         scratch.merged_csv(&format!("{pattern} --columns id,region")),
@@ -154,9 +154,9 @@ fn a_pattern_of_the_users_says_nothing_of_headers() {
 fn a_preset_whose_files_have_a_header_takes_no_value_for_one() {
     let scratch = Scratch::csv(&["item_id,p50\na,1.0\n", "b,2.0\n"]);
     let expected = format!(
-        "in/sales_{RUN}_part1.csv, line 1: the first line is no header, as a number, date or boolean is no name: \"2.0\"; \
-         --header no or --columns NAMES reads the first line of each part as a row, --header yes takes it for a header all \
-         the same"
+        "in/sales_{RUN}_part1.csv, line 1: the first line is not a header, because a number, date or \
+         boolean is not a name: \"2.0\"; use --header no or --columns NAMES to read the first line of each \
+         part as a row, or --header yes to treat it as a header anyway"
     );
     for way in ["merge in -o out/x.csv --schema by-name", "merge in -o out/x.parquet", "convert in -o out/"] {
         assert_eq!(scratch.fails(way, 5), expected);
@@ -173,8 +173,8 @@ fn headers_that_differ_are_not_to_be_aligned_where_they_look_like_rows() {
         let said = Scratch::csv(&[first, second]).fails("schema in --header yes", 5);
         said.rsplit_once("; ").map(|(_, remedy)| remedy.to_owned()).expect("a remedy")
     };
-    let as_rows = "--header no or --columns NAMES reads the first line of each part as a row";
-    assert_eq!(remedy("id,p50\na,1\n", "id,p90\na,1\n"), "--schema by-name aligns columns by name");
+    let as_rows = "use --header no or --columns NAMES to read the first line of each part as a row";
+    assert_eq!(remedy("id,p50\na,1\n", "id,p90\na,1\n"), "use --schema by-name to align columns by name");
     assert_eq!(remedy("1,x\n2,y\n", "3,x\n4,z\n"), as_rows);
     // Not one name is in both.
     assert_eq!(remedy("a,north\n", "b,south\n"), as_rows);
@@ -256,8 +256,8 @@ fn every_row_has_as_many_fields_as_there_are_names() {
     ] {
         let scratch = snowflake(&parts);
         let expected = format!(
-            "in/data_0_{part}_0.csv, line {line}: the row has {found}; the part may be cut short, or --columns must name \
-             each field of a row"
+            "in/data_0_{part}_0.csv, line {line}: the row has {found}; the part may be cut short; if it is \
+             whole, --columns must name every field of a row"
         );
         for way in WAYS {
             assert_eq!(scratch.fails(&format!("{way} --preset snowflake {flags}"), 5), expected, "{way}");
@@ -279,20 +279,21 @@ fn names_that_make_no_sense_are_refused() {
     let scratch = snowflake(&["id,region\na,north\n"]);
     for (flags, expected) in [
         ("--columns id,id", "--columns names column id twice"),
-        ("--columns id,", "an empty column name"),
+        ("--columns id,", "the column name is empty"),
         (
             "--columns id,region --header yes",
-            "--columns names the columns of files without a header; leave it or --header away",
+            "--columns names the columns of files without a header; leave out either it or --header",
         ),
         (
             "--columns id,region",
-            "the first line of in/data_0_0_0.csv is just what --columns names, so it is a header; --header yes reads it",
+            "the first line of in/data_0_0_0.csv is exactly what --columns names, so it is a header; use \
+             --header yes to read it as one",
         ),
     ] {
         assert_eq!(refused(&scratch, flags, 2), expected);
     }
     let said = scratch.fails("merge in -o out/x.csv --preset snowflake --header maybe", 2);
-    assert!(said.contains("unknown header mode \"maybe\"; known are auto, yes, no"), "{said}");
+    assert!(said.contains("unknown header mode \"maybe\"; use one of auto, yes, no"), "{said}");
 }
 
 #[test]

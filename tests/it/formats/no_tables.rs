@@ -19,7 +19,7 @@ fn utf16(text: &str) -> Vec<u8> {
 
 /// What is no table, with what is said of it.
 fn no_tables() -> Vec<(Vec<u8>, &'static str)> {
-    const NO_CSV: &str = "this is no CSV: it looks like ";
+    const NO_CSV: &str = "this is not CSV: it looks like ";
     let name = "; name the export's own part files";
     let says = |what: &str, remedy: &str| &*format!("{NO_CSV}{what}{remedy}").leak();
     let lfs = "version https://git-lfs.github.com/spec/v1\noid sha256:4665a5ea\nsize 12345\n";
@@ -33,19 +33,19 @@ fn no_tables() -> Vec<(Vec<u8>, &'static str)> {
             says("JSON", name),
         ),
         ("[\n  {\"item_id\": \"a\"}\n]\n".into(), says("JSON", name)),
-        (lfs.into(), says("a pointer of Git LFS to the file", "; git lfs pull fetches the file")),
+        (lfs.into(), says("a Git LFS pointer to the file", "; run git lfs pull to fetch the file")),
         (
             utf16(&format!("\u{feff}{GOOD}")),
-            says("UTF-16 or UTF-32", "; write it as UTF-8, such as with iconv -t UTF-8"),
+            says("UTF-16 or UTF-32", "; convert it to UTF-8, for example with iconv -t UTF-8"),
         ),
-        (utf16(GOOD), says("UTF-16 or UTF-32", "; write it as UTF-8, such as with iconv -t UTF-8")),
-        (b"item_id,p50\na,\0\n".to_vec(), says("bytes that are no text: NUL is among them", name)),
-        (vec![0; 4096], says("bytes that are no text: NUL is among them", name)),
+        (utf16(GOOD), says("UTF-16 or UTF-32", "; convert it to UTF-8, for example with iconv -t UTF-8")),
+        (b"item_id,p50\na,\0\n".to_vec(), says("binary data, with NUL bytes", name)),
+        (vec![0; 4096], says("binary data, with NUL bytes", name)),
         (
             "sep=;\nitem_id;p50\na;1.0\n".into(),
             says(
                 "a spreadsheet's export with a line that names the delimiter",
-                "; take that line away, and put commas between cells",
+                "; remove that line, and put commas between cells",
             ),
         ),
         (gzip(GOOD.as_bytes()), says("text that was compressed twice with gzip", "; unpack it first")),
@@ -105,8 +105,8 @@ fn text_under_the_name_of_parquet_is_read_where_somebody_says_that_it_is_csv() {
     {
         let scratch = Scratch::of_parts(extension, &[bytes]);
         let expected = format!(
-            "in/sales_{RUN}_part0.{extension}: this is no Parquet, which begins with PAR1: it looks like {what}; fetch or \
-             export the part again; --header yes or --header no reads it as CSV"
+            "in/sales_{RUN}_part0.{extension}: this is not Parquet, which begins with PAR1: it looks like \
+             {what}; fetch or export the part again; if it is CSV, use --header yes or --header no"
         );
         for way in ["merge in -o out/x.csv", "merge in -o out/x.parquet", "schema in"] {
             assert_eq!(scratch.fails(way, 5), expected, "{way}");
@@ -125,8 +125,8 @@ fn cells_that_something_else_than_commas_parts_are_no_table_of_one_column() {
             let scratch = Scratch::csv(&parts);
             let line = format!("item_id{delimiter}p50").replace('\u{1}', "\\u{1}").replace('\t', "\\t");
             let expected = format!(
-                "in/sales_{RUN}_part{at}.csv: every line is one cell that holds {name}: cells are not parted by commas: \
-                 \"{line}\"; export with commas between cells, and a header"
+                "in/sales_{RUN}_part{at}.csv: every line is one cell that contains {name}: cells are not \
+                 separated by commas: \"{line}\"; export with a header, and with commas between cells"
             );
             for way in [
                 "merge in -o out/x.csv",

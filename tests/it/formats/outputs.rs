@@ -276,7 +276,10 @@ fn bloom_filters_are_written_for_the_columns_that_are_named_whatever_the_parts_a
 fn a_bloom_filter_of_no_column_is_refused() {
     let scratch = Scratch::parquet(&[rows(0, 10)]);
     let refused = scratch.fails("merge in -o out/x.parquet --bloom-filter nothing", 2);
-    assert!(refused.contains("--bloom-filter names column nothing, which the export has not"), "{refused}");
+    assert!(
+        refused.contains("--bloom-filter names column nothing, which the export does not have"),
+        "{refused}"
+    );
 }
 
 #[test]

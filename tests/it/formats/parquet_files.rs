@@ -69,7 +69,7 @@ fn every_codec_is_read_and_copied() {
         assert_eq!(copied.row_group(0).column(0).compression(), codec);
         assert_eq!(scratch.merged_csv(""), csv, "{codec:?}");
         let (encoded, why) = strategy(&scratch, "merge in -o out/x.parquet --compression zstd:1");
-        assert_eq!((encoded.as_str(), why.as_str()), ("transcode", "--compression encodes pages anew"));
+        assert_eq!((encoded.as_str(), why.as_str()), ("transcode", "--compression re-encodes pages"));
         same_columns(&scratch.merged_parquet("--compression zstd:1"), &batch);
     }
 }

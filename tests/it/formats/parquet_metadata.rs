@@ -78,7 +78,7 @@ fn pandas_that_differs_in_more_than_its_range_is_left_out_with_a_warning() {
     let other = ("pandas", json!({"index_columns": ["id"], "columns": []}).to_string());
     let scratch = Scratch::of_parts("parquet", &[ids(1, &[pandas(range(0, 1, 1))]), ids(1, &[other])]);
     let (_, said) = scratch.succeeds_with("merge in -o out.parquet");
-    assert!(said.contains("\"pandas\" is not true of the output, and is left out"), "{said}");
+    assert!(said.contains("\"pandas\" does not hold for the output, so it is left out"), "{said}");
     assert_eq!(value(&scratch, "out.parquet", "pandas"), None);
 }
 
@@ -162,7 +162,7 @@ fn rare() -> Vec<u8> {
 fn types_that_arrow_does_not_know_have_their_text_and_bytes_the_one_that_is_asked_for() {
     let scratch = Scratch::of_parts("parquet", &[rare()]);
     let said = scratch.fails("merge in -o out.csv", 5);
-    assert!(said.contains("column b: CSV cannot hold the type Binary; --type b=string"), "{said}");
+    assert!(said.contains("column b: CSV cannot hold the type Binary; use --type b=string"), "{said}");
     let known = "00010203-0405-0607-0809-0a0b0c0d0e0f,RED,23:59:59.001,P1Y2M3DT1H2M3.004S";
     for (flags, bytes) in
         [("--type b=string", "café"), ("--binary hex", "636166c3a9"), ("--binary base64", "Y2Fmw6k=")]
@@ -207,7 +207,7 @@ fn int96_keeps_far_years_and_refuses_nanoseconds_by_row_and_column() {
     assert_eq!(scratch.text("out.csv"), format!("at,n\n{rows}{rows}"));
     let odd = Scratch::of_parts("parquet", &[file(&[at(2_440_588, 0), at(2_440_588, 1_001)])]);
     let said = odd.fails("merge in -o out.csv", 5);
-    assert!(said.contains("row 2, column at: a timestamp of INT96 has nanoseconds"), "{said}");
+    assert!(said.contains("row 2, column at: an INT96 timestamp has nanoseconds"), "{said}");
     odd.succeeds("merge in -o copied.parquet");
 }
 

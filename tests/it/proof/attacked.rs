@@ -103,7 +103,7 @@ fn a_file_of_somebodys_where_the_receipt_would_go_is_kept_and_nothing_is_written
         let scratch = forecast();
         scratch.write(&receipt, "precious\n");
         let said = scratch.fails(command, 7);
-        assert!(said.contains("receipt.json already exists and is no receipt"), "{command}: {said}");
+        assert!(said.contains("receipt.json already exists and is not a receipt"), "{command}: {said}");
         assert_eq!(scratch.text(&receipt), "precious\n");
         assert!(!scratch.path(&output).exists(), "{command}");
         scratch.succeeds(&format!("{command} --no-receipt"));
@@ -152,7 +152,7 @@ fn a_link_in_place_of_the_output_is_followed_and_said_and_one_to_nothing_is_refu
     scratch.fails("merge in -o out.csv", 7);
     assert_eq!(scratch.text("far/kept.csv"), "kept\n");
     let (_, said) = scratch.succeeds_with("merge in -o out.csv --overwrite");
-    assert!(said.contains("out.csv is a link; the file that it leads to is written: /"), "{said}");
+    assert!(said.contains("out.csv is a link; the file it points to is written: /"), "{said}");
     assert!(std::fs::symlink_metadata(scratch.path("out.csv")).expect("a link").is_symlink());
     assert!(scratch.text("far/kept.csv").starts_with("item_id,"));
     assert!(scratch.path("far/kept.csv.receipt.json").exists());

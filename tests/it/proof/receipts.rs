@@ -124,7 +124,7 @@ fn other_options_are_another_run() {
             assert!(said.starts_with("up to date"), "{output} {flags}: {said}");
         }
         let said = scratch.fails(&format!("{command} in -o {output} --expect-rows 35"), 4);
-        assert!(said.contains("36 rows, not the 35"), "{said}");
+        assert!(said.contains("36 rows, but --expect-rows is 35"), "{said}");
     }
     let said = scratch.fails("merge in -o out/all.parquet --compression zstd", 7);
     assert!(said.contains("different options (--compression)"), "{said}");
@@ -348,7 +348,8 @@ fn parquet_keeps_the_metadata_of_its_parts_and_says_where_they_disagree() {
     );
     for flags in ["", "--compression zstd", "--row-group-rows 1"] {
         let (_, said) = scratch.succeeds_with(&format!("merge in -o all.parquet --overwrite {flags}"));
-        let warning = "warning: parts differ in their metadata under the key \"writer\": the first part's value is kept";
+        let warning = "warning: parts differ in their metadata under the key \"writer\": the first part's \
+                       value is kept";
         assert_eq!(said.matches("warning").count(), 1, "{said}");
         assert!(said.contains(warning), "{said}");
         for (key, value) in [("pandas", "{\"x\": 1}"), ("writer", "one"), ("late", "yes")] {

@@ -49,7 +49,8 @@ fn a_pattern_of_the_users_reads_any_names() {
         scratch.fails(r"merge in -o out/x.csv --pattern (?P<job>[a-z]+)\.(?P<part>\d+)\.of\.10\.txt", 4);
     assert_eq!(
         message,
-        "parts 3-9 of 11 are missing between sales.2.of.10.txt and sales.10.of.10.txt; --allow-gaps merges without them"
+        "parts 3-9 of 11 are missing between sales.2.of.10.txt and sales.10.of.10.txt; --allow-gaps merges \
+         without them"
     );
 }
 
@@ -77,7 +78,7 @@ fn without_a_preset_the_files_are_strays_and_the_message_says_what_helps() {
     let scratch = Scratch::copy_of(&testdata("exporters").join("snowflake"));
     assert_eq!(
         scratch.fails("merge in -o out/x.csv", 3),
-        "no export was found at in: 3 files lie there, such as data_0_10_0.csv, but none is named like a part; \
-         --preset or --pattern reads other names, or name one file as the source"
+        "no export was found at in: 3 files are there, such as data_0_10_0.csv, but none is named like a \
+         part; use --preset or --pattern for other names, or name one file as the source"
     );
 }

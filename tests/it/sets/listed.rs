@@ -153,7 +153,7 @@ fn names_alone_say_what_names_and_sizes_say_and_no_more() {
     assert_eq!(opened["exports"][1]["parts"][0]["state"], "damaged");
     let said = scratch.succeeds("ls in --names");
     assert!(said.contains("missing 2, 1 empty"), "{said}");
-    assert!(said.ends_with("no file was opened: KIND and FORMAT are what names tell\n"), "{said}");
+    assert!(said.ends_with("no file was opened: KIND and FORMAT are taken from file names\n"), "{said}");
 }
 
 #[test]

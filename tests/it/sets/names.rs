@@ -202,8 +202,8 @@ fn a_check_without_a_success_is_a_warning_and_no_error() {
     assert!(!said.contains("warning"), "{said}");
     std::fs::remove_file(scratch.path("in/_SUCCESS")).expect("removed");
     let (_, said) = scratch.succeeds_with("merge in -o out/merged.csv");
-    let warning = "warning: in has a _CHECK but no _SUCCESS: the export may still be running, and last parts may be \
-                   missing\n";
+    let warning = "warning: in has a _CHECK but no _SUCCESS: the export may still be running, and its last \
+                   parts may be missing\n";
     assert!(said.starts_with(warning), "{said}");
     let (_, quiet) = scratch.succeeds_with("merge in -o out/again.csv -q");
     assert_eq!(quiet, "");
@@ -218,7 +218,7 @@ fn a_prefix_is_a_folder_so_subset1_never_lists_subset10() {
     }
     // A glob says that both are meant; then the run lies in two folders.
     let message = scratch.fails("merge in/subset1* -o out/x.csv", 4);
-    assert!(message.contains("lies in two folders, in/subset1/ and in/subset10/"), "{message}");
+    assert!(message.contains("is in two folders, in/subset1/ and in/subset10/"), "{message}");
     assert_eq!(items(&scratch.succeeds("merge in/subset1? -o - --to csv -q")), ["ten"]);
 }
 

@@ -35,8 +35,8 @@ fn a_missing_part_names_its_neighbours_and_the_flag() {
     assert_eq!(
         refused(&scratch, "", 4),
         format!(
-            "part 1 of 3 is missing between sales_{RUN}_part0.csv and sales_{RUN}_part2.csv; --allow-gaps merges \
-             without it"
+            "part 1 of 3 is missing between sales_{RUN}_part0.csv and sales_{RUN}_part2.csv; --allow-gaps \
+             merges without it"
         )
     );
     assert_eq!(scratch.merged_csv("--allow-gaps").lines().count(), 3);
@@ -64,8 +64,8 @@ fn several_gaps_are_listed() {
 fn a_part_number_in_two_files_is_refused_whatever_flags_say() {
     let scratch = Scratch::copy_of(&testdata("bad_double"));
     let expected = format!(
-        "sales {RUN}: two files claim the same part: sales_{RUN}_part0.csv and sales_{RUN}_part00.csv; remove one of \
-         them"
+        "sales {RUN}: two files claim the same part: sales_{RUN}_part0.csv and sales_{RUN}_part00.csv; \
+         remove one of them"
     );
     assert_eq!(refused(&scratch, "", 4), expected);
     assert_eq!(refused(&scratch, "--allow-gaps", 4), expected);
@@ -76,8 +76,8 @@ fn two_runs_are_an_error_that_lists_them() {
     let scratch = Scratch::copy_of(&testdata("two_runs"));
     assert_eq!(
         refused(&scratch, "", 4),
-        "in holds 2 runs of sales: 2025-12-26T03-04-05Z, 2026-01-02T03-04-05Z; --run latest, --run all or --run \
-         TIMESTAMP chooses"
+        "in holds 2 runs of sales: 2025-12-26T03-04-05Z, 2026-01-02T03-04-05Z; choose with --run latest, \
+         --run all or --run TIMESTAMP"
     );
 }
 
@@ -91,7 +91,7 @@ fn a_conversion_of_all_runs_keeps_them_apart_by_their_names() {
 #[test]
 fn two_jobs_are_an_error_that_lists_them() {
     let scratch = parts(&[&format!("a_{RUN}_part0.csv"), &format!("a_b_{RUN}_part0.csv")]);
-    let expected = "in holds 2 jobs: a, a_b; --job NAME chooses one";
+    let expected = "in holds 2 jobs: a, a_b; choose one with --job NAME";
     assert_eq!(refused(&scratch, "", 4), expected);
     // Nor do all runs mean all jobs.
     assert_eq!(refused(&scratch, "--run all", 4), expected);
@@ -101,8 +101,7 @@ fn two_jobs_are_an_error_that_lists_them() {
 #[test]
 fn a_run_in_two_folders_names_both() {
     let scratch = Scratch::copy_of(&testdata("bad_two_folders"));
-    let expected =
-        format!("sales {RUN} lies in two folders, in/ and in/copy/; name one of them as the source");
+    let expected = format!("sales {RUN} is in two folders, in/ and in/copy/; name one of them as the source");
     for flags in ["", "--run all", "--run latest"] {
         assert_eq!(refused(&scratch, flags, 4), expected, "{flags}");
     }
@@ -113,7 +112,7 @@ fn a_backtest_root_needs_a_kind() {
     let scratch = Scratch::copy_of(&testdata("backtest"));
     assert_eq!(
         refused(&scratch, "", 4),
-        "in holds 2 kinds of export: backtest-accuracy, backtest-forecasts; --kind KIND chooses one"
+        "in holds 2 kinds of export: backtest-accuracy, backtest-forecasts; choose one with --kind KIND"
     );
 }
 
@@ -122,8 +121,8 @@ fn both_formats_in_one_run_are_refused() {
     let scratch = Scratch::parquet(&[rows(0, 3)]);
     scratch.write(&format!("in/sales_{RUN}_part1.csv"), part());
     let expected = format!(
-        "the run holds both Parquet and CSV: sales_{RUN}_part0.parquet and sales_{RUN}_part1.csv; move one of the \
-         formats to another folder"
+        "the run holds both Parquet and CSV: sales_{RUN}_part0.parquet and sales_{RUN}_part1.csv; move one \
+         of the formats to another folder"
     );
     assert_eq!(refused(&scratch, "", 4), expected);
     assert!(scratch.succeeds("ls in").contains("CSV and Parquet mixed"));
@@ -160,18 +159,19 @@ fn a_folder_of_other_files_is_not_found_and_one_is_named() {
     let scratch = parts(&["sales.csv"]);
     assert_eq!(
         refused(&scratch, "", 3),
-        "no export was found at in: 1 file lies there, such as sales.csv, but none is named like a part; --preset or \
-         --pattern reads other names, or name one file as the source"
+        "no export was found at in: 1 file is there, such as sales.csv, but none is named like a part; use \
+         --preset or --pattern for other names, or name one file as the source"
     );
 }
 
 #[test]
 fn an_unknown_job_run_or_kind_lists_those_that_are_there() {
     let scratch = Scratch::copy_of(&testdata("two_runs"));
-    assert_eq!(refused(&scratch, "--job salt", 3), "in holds no job \"salt\"; there are sales");
+    assert_eq!(refused(&scratch, "--job salt", 3), "in holds no job \"salt\"; it holds sales");
     assert_eq!(
         refused(&scratch, "--run 2027-01-01T00-00-00Z", 3),
-        "in holds no run \"2027-01-01T00-00-00Z\"; there are sales 2025-12-26T03-04-05Z, sales 2026-01-02T03-04-05Z"
+        "in holds no run \"2027-01-01T00-00-00Z\"; it holds sales 2025-12-26T03-04-05Z, sales \
+         2026-01-02T03-04-05Z"
     );
     assert_eq!(refused(&scratch, "--run newest", 3).split(';').next(), Some("in holds no run \"newest\""));
     assert_eq!(refused(&scratch, "--kind what-if", 3), "in holds no what-if export, only forecast");
@@ -180,8 +180,8 @@ fn an_unknown_job_run_or_kind_lists_those_that_are_there() {
 #[test]
 fn expectations_that_are_not_met_are_an_incomplete_set() {
     let scratch = Scratch::csv(&[part(), part()]);
-    assert_eq!(refused(&scratch, "--expect-parts 3", 4), "in holds 2 parts, not the 3 of --expect-parts");
-    let expected = "the parts hold 2 rows, not the 3 of --expect-rows";
+    assert_eq!(refused(&scratch, "--expect-parts 3", 4), "in holds 2 parts, but --expect-parts is 3");
+    let expected = "the parts hold 2 rows, but --expect-rows is 3";
     for arguments in [
         "merge in -o out/x.csv",
         "merge in -o out/x.parquet",
@@ -198,7 +198,7 @@ fn expectations_that_are_not_met_are_an_incomplete_set() {
 #[test]
 fn rows_of_parquet_parts_are_counted_before_anything_is_written() {
     let scratch = Scratch::parquet(&[rows(0, 5), rows(5, 2)]);
-    let expected = "the parts hold 7 rows, not the 8 of --expect-rows";
+    let expected = "the parts hold 7 rows, but --expect-rows is 8";
     assert_eq!(refused(&scratch, "--expect-rows 8", 4), expected);
     assert_eq!(scratch.fails("merge in -o out/x.csv --expect-rows 8 --dry-run", 4), expected);
 }
@@ -207,8 +207,8 @@ fn rows_of_parquet_parts_are_counted_before_anything_is_written() {
 fn parts_that_are_all_empty_have_no_columns() {
     let scratch = Scratch::copy_of(&testdata("no_header"));
     let expected = format!(
-        "in/sales_{RUN}_part0.csv: no part has a header, so the columns are unknown; export again, or leave the empty \
-         parts away"
+        "in/sales_{RUN}_part0.csv: no part has a header, so the columns are unknown; export again, or leave \
+         out the empty parts"
     );
     assert_eq!(refused(&scratch, "", 5), expected);
 }
@@ -219,12 +219,12 @@ fn a_part_that_is_a_link_to_nothing_is_named() {
     let link = scratch.path(&format!("in/sales_{RUN}_part1.csv"));
     std::os::unix::fs::symlink("absent", link).expect("a link");
     let expected = format!(
-        "in/sales_{RUN}_part1.csv is a link to nothing; bring back what it leads to, or remove the link"
+        "in/sales_{RUN}_part1.csv is a broken link; restore the file it points to, or remove the link"
     );
     assert_eq!(refused(&scratch, "", 4), expected);
     assert_eq!(refused(&scratch, "--allow-gaps", 4), expected);
     let listed = scratch.succeeds("ls in -v");
-    assert!(listed.contains("1 damaged") && listed.contains("is a link to nothing"), "{listed}");
+    assert!(listed.contains("1 damaged") && listed.contains("is a broken link"), "{listed}");
 }
 
 #[test]
@@ -266,8 +266,8 @@ fn an_output_that_the_next_run_would_read_as_a_part_is_refused() {
             assert_eq!(
                 message,
                 format!(
-                    "{place} lies in the source, and the next run over in would read it as a part; write to \
-                     another folder"
+                    "{place} is inside the source, and the next run over in would read it as a part; write \
+                     to another folder"
                 )
             );
         }
@@ -296,8 +296,8 @@ fn a_name_too_long_for_the_receipt_is_refused_before_anything_is_written() {
     let message = scratch.fails(&format!("merge in -o {name}"), 2);
     assert!(
         message.ends_with(
-            "would have a name of 257 bytes, more than the 255 there can be; give the output a shorter name, or leave \
-             the receipt out with --no-receipt"
+            "would have 257 bytes, and the limit is 255; give the output a shorter name, or leave out the \
+             receipt with --no-receipt"
         ),
         "{message}"
     );

@@ -245,8 +245,9 @@ fn a_profile_may_assume_a_role_through_another_profile() {
     let service = FakeService::start(|_, _| sts("AssumeRole"));
     setup.write(
         ".aws/config",
-        "[profile reader]\nrole_arn = arn:aws:iam::210987654321:role/reader\nsource_profile = base\n\
-         external_id = from-the-file\n[profile base]\naws_access_key_id = base\naws_secret_access_key = secret\n",
+        "[profile reader]\nrole_arn = arn:aws:iam::210987654321:role/reader\nsource_profile = \
+         base\nexternal_id = from-the-file\n[profile base]\naws_access_key_id = base\naws_secret_access_key \
+         = secret\n",
     );
     let mut command = setup.merge(&["--profile", "reader"]);
     command.env("AWS_ENDPOINT_URL_STS", &service.endpoint);
@@ -390,8 +391,9 @@ fn no_credentials_anywhere_is_access_denied_and_says_what_helps() {
     assert_eq!(code, 8, "{said}");
     assert_eq!(
         said,
-        "error: looking for AWS credentials: access denied: neither environment, profile, web identity, container \
-         nor instance gives any; --profile names a profile, --no-sign-request reads public buckets\n"
+        "error: looking for AWS credentials: access denied: none found in the environment, a profile, web \
+         identity, container or instance; use --profile to name a profile, or --no-sign-request for public \
+         buckets\n"
     );
     assert_eq!(setup.requests().len(), 0);
 }
@@ -492,7 +494,7 @@ fn a_wrong_region_says_what_helps() {
             .env("AWS_SECRET_ACCESS_KEY", SECRET);
         let (code, said) = failure(&command.output().expect("the binary starts"));
         assert_eq!(code, 8, "{said}");
-        assert!(said.contains("the bucket is in another region than was given"), "{said}");
+        assert!(said.contains("the bucket is in a different region"), "{said}");
     }
 }
 

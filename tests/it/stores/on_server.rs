@@ -116,7 +116,7 @@ fn a_receipt_tells_of_no_rows_that_were_not_counted_and_keeps_a_second_run_from_
         assert!(again.status.success() && said.contains("up to date"), "{}: {said}", bucket.server);
         assert_eq!(bucket.proxy.count("UploadPartCopy"), 0, "{}", bucket.server);
         let said = bucket.fail(7, &[&arguments[..], &["--expect-rows", "1"]].concat());
-        assert!(said.contains("counts no rows"), "{}: {said}", bucket.server);
+        assert!(said.contains("does not count rows"), "{}: {said}", bucket.server);
         bucket.succeed(&["verify", &bucket.at("out.csv"), "--against", &bucket.at("in")]);
     }
 }
@@ -276,7 +276,7 @@ fn the_dry_run_says_what_passes_through_here_and_what_is_not_checked() {
     let shown = bucket.succeed(&merge(&bucket, "csv", &["-n"]));
     let shown = String::from_utf8(shown).expect("UTF-8");
     assert!(shown.contains("copy on the server"), "{shown}");
-    assert!(shown.contains("0 bytes pass through this machine; not checked: the rows between"), "{shown}");
+    assert!(shown.contains("0 bytes pass through this machine; not checked: rows between"), "{shown}");
     let plan: Value =
         serde_json::from_slice(&bucket.succeed(&merge(&bucket, "csv", &["-n", "--json"]))).expect("JSON");
     assert_eq!(plan["bytes_sent"], 0);

@@ -205,6 +205,6 @@ fn buckets_have_names() {
     for source in
         ["s3://a b/x", "s3://b@evil.example/x", "s3://b:99999/x", "s3://b?x/y", "gs://b#/x", "az://a\\b/x"]
     {
-        refused(command(&["ls", source]), "is no name of a bucket");
+        refused(command(&["ls", source]), "is not a bucket name");
     }
 }

@@ -191,17 +191,17 @@ fn what_s3_would_refuse_is_refused_before_anything_is_asked() {
     let eleven: Vec<String> = (0..11).flat_map(|n| ["--tag".to_owned(), format!("k{n}=v")]).collect();
     let (long_key, long_value) = (format!("{}=v", "k".repeat(129)), format!("k={}", "v".repeat(257)));
     for (flags, says) in [
-        (eleven.iter().map(String::as_str).collect::<Vec<_>>(), "10 at most"),
-        (vec!["--tag", &long_key], "128 at most"),
-        (vec!["--tag", &long_value], "256 at most"),
+        (eleven.iter().map(String::as_str).collect::<Vec<_>>(), "at most 10"),
+        (vec!["--tag", &long_key], "at most 128"),
+        (vec!["--tag", &long_value], "at most 256"),
         (vec!["--tag", "aws:x=y"], "only AWS"),
-        (vec!["--tag", "a&b=y"], "allowed are letters"),
+        (vec!["--tag", "a&b=y"], "only letters"),
         (vec!["--tag", "k=1", "--tag", "k=2"], "given twice"),
         (vec!["--tag", "novalue"], "KEY=VALUE"),
         (vec!["--sse", "AES256", "--sse-kms-key-id", KEY], "AES256"),
         (vec!["--sse", "AES256", "--sse-bucket-key"], "bucket key"),
-        (vec!["--sse", "rot13"], "known are aws:kms"),
-        (vec!["--sse-kms-key-id", "a b"], "no key of KMS"),
+        (vec!["--sse", "rot13"], "use one of aws:kms"),
+        (vec!["--sse-kms-key-id", "a b"], "not a valid KMS key"),
         (vec!["--storage-class", "CHEAP"], "unknown storage class"),
     ] {
         let mut arguments = vec!["merge", &source, "-o", &target];

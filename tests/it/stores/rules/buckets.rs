@@ -39,7 +39,7 @@ fn a_server_that_keeps_other_bytes_is_found_by_their_checksum() {
         arguments.extend(flags);
         let (code, _, said) = server.run(&arguments);
         assert_eq!(code, 8, "{said}");
-        assert!(said.contains("keeps other bytes than were sent"), "{said}");
+        assert!(said.contains("holds different bytes than were sent"), "{said}");
         assert_eq!(server.get("out.csv"), None);
         assert_eq!(server.open_uploads(), 0);
     }
@@ -65,7 +65,7 @@ fn archived_parts_are_called_so_and_brought_back_where_that_is_asked_for() {
     restore.extend(["--restore", "3"]);
     let (code, _, said) = server.run(&restore);
     assert_eq!(code, 8, "{said}");
-    assert!(said.contains("S3 was asked to restore"), "{said}");
+    assert!(said.contains("S3 was asked to restore it for"), "{said}");
     let [(key, document)] = &server.restores()[..] else { panic!("{:?}", server.restores()) };
     assert_eq!(key, &format!("e/{}", part(2)));
     assert!(document.contains("<Days>3</Days>"), "{document}");

@@ -79,7 +79,7 @@ fn a_conversion_into_a_bucket_that_may_not_be_listed_says_that_nobody_looked() {
     let scratch = Scratch::csv(&[format!("{HEADER}{}", row("a"))]);
     let source = scratch.path("in").display().to_string();
     let (_, said) = server.succeeds(&["convert", &source, "-o", "s3://b/o/", "--to", "csv"]);
-    assert!(said.contains("may not be listed"), "{said}");
+    assert!(said.contains("listing it is not allowed"), "{said}");
     assert_eq!(server.get(&format!("o/{}", part(0))), Some(format!("{HEADER}{}", row("a"))));
 }
 

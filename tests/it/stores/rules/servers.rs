@@ -23,7 +23,7 @@ fn a_server_without_conditional_writes_is_looked_at_before_each_and_named_in_a_w
         let server = two_parts(Rules { conditions: Conditions::Refused(status), ..Rules::default() });
         let merge = ["merge", "s3://b/e/", "-o", "s3://b/out.csv", "--no-receipt"];
         let (_, said) = server.succeeds(&merge);
-        assert!(said.contains("knows no conditional writes"), "{said}");
+        assert!(said.contains("does not support conditional writes"), "{said}");
         assert_eq!(server.get("out.csv"), Some(both()));
         let (code, _, said) = server.run(&merge);
         assert_eq!(code, 7, "{said}");
@@ -40,7 +40,7 @@ fn so_it_is_where_the_output_is_uploaded_in_pieces() {
         }
         let (_, said) =
             server.succeeds(&["merge", "s3://b/e/", "-o", "s3://b/out.csv", "--on-server", on_server]);
-        assert!(said.contains("knows no conditional writes"), "{said}");
+        assert!(said.contains("does not support conditional writes"), "{said}");
         assert!(server.get("out.csv") == Some(format!("{HEADER}{rows}{rows}")));
     }
 }
