@@ -1,23 +1,23 @@
-//! Memory for text and pages on their way out, used again and again: fresh memory comes from the system page by page, each of
-//! which is cleared first.
+//! Reuses memory for outgoing text and pages, because the system hands out fresh memory page by page and clears each
+//! page first.
 
 use bytes::Bytes;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Buffers that nobody uses at the moment.
+/// Buffers that are not in use.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Buffers(Arc<Mutex<Vec<Vec<u8>>>>);
 
-/// Buffers that are kept, at most; more are never in use at a time but by chance.
+/// The most buffers to keep; more are rarely in use at a time.
 const KEPT: usize = 64;
 
 impl Buffers {
-    /// A buffer to write over: what it holds is of no use, but it is there already.
+    /// A buffer to overwrite: its contents are useless, but its memory is already allocated.
     pub(crate) fn take(&self) -> Vec<u8> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
     }
 
-    /// The first bytes of a buffer; its memory comes back when these are dropped.
+    /// The first bytes of a buffer; its memory returns to the pool when these are dropped.
     pub(crate) fn lend(&self, buffer: Vec<u8>, len: usize) -> Bytes {
         Bytes::from_owner(Lent { buffer, owner: self.clone() }).slice(..len)
     }

@@ -1,8 +1,8 @@
-//! Rows that a filter takes: finds its columns in a schema, then says of a batch which rows are wanted, and of the least and
-//! greatest values of many rows whether one of them may be.
+//! Applies filters: finds a filter's columns in a schema, then returns which rows of a batch match, and whether any row
+//! may match, given the minimum and maximum of many rows.
 //!
-//! Values are compared here and not by arrow's kernels: those order NaN and the two zeros, and compare with a value of the
-//! column's own type only.
+//! Values are compared here and not by arrow's kernels, because those order NaN and the two zeros, and compare only
+//! with a value of the column's own type.
 
 use crate::model::{Comparison, Error, Filter, Literal, Result, UsageError, type_name};
 
@@ -20,7 +20,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use std::cmp::Ordering;
 use std::collections::HashSet;
 
-/// A filter whose columns are known and whose values are of their types.
+/// A filter resolved against a schema, with values of the columns' types.
 #[derive(Debug)]
 pub(crate) enum Predicate {
     Compare(usize, Comparison, Value),
@@ -31,7 +31,7 @@ pub(crate) enum Predicate {
     Not(Box<Predicate>),
 }
 
-/// A value as a column's values are compared.
+/// A value in the form in which a column's values are compared.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Value {
     Text(Vec<u8>),
@@ -41,12 +41,12 @@ pub(crate) enum Value {
     Boolean(bool),
 }
 
-/// Values that one of is looked for, as the column has them. What no value of the column equals is left out.
+/// The values of an "is one of", in the column's type. Values that cannot occur in the column are left out.
 #[derive(Debug)]
 pub(crate) struct Values {
     list: Vec<Value>,
     set: Set,
-    /// There were none to begin with.
+    /// The list was empty from the start.
     is_empty: bool,
 }
 
@@ -54,14 +54,14 @@ pub(crate) struct Values {
 enum Set {
     Texts(HashSet<Vec<u8>, ahash::RandomState>),
     Wholes(HashSet<i128, ahash::RandomState>),
-    /// The bits of numbers, of which neither is NaN nor a negative zero.
+    /// The bits of numbers, none of which is NaN or a negative zero.
     Reals(HashSet<u64, ahash::RandomState>),
     Booleans([bool; 2]),
-    /// Of a column that holds nothing but nulls.
+    /// For a column that holds only nulls.
     None,
 }
 
-/// The kinds of columns that can be compared.
+/// The kinds of comparable columns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Domain {
     Text,
@@ -122,7 +122,7 @@ impl Predicate {
         })
     }
 
-    /// Of which rows it is true, false, or neither.
+    /// For which rows it is true, false, or neither.
     pub(crate) fn rows(&self, batch: &RecordBatch) -> Result<BooleanArray> {
         let all_of = |predicates: &[Predicate], of_none, join: Join| {
             let mut found = predicates.iter().map(|predicate| predicate.rows(batch));
@@ -148,7 +148,7 @@ impl Predicate {
         }
     }
 
-    /// Whether it may be true of a row, by what is known of the values of each column.
+    /// Whether it may be true for a row, given what is known about the values of each column.
     pub(crate) fn may_be_true<'a>(&self, known: &dyn Fn(usize) -> Known<'a>) -> bool {
         self.outcomes(known).is_true
     }
@@ -200,19 +200,19 @@ impl Predicate {
 
 type Join = fn(&BooleanArray, &BooleanArray) -> Result<BooleanArray, arrow::error::ArrowError>;
 
-/// Whether a condition may be true of a row, and whether it may be false.
+/// Whether a condition may be true for a row, and whether it may be false.
 #[derive(Debug, Clone, Copy)]
 struct Outcomes {
     is_true: bool,
     is_false: bool,
 }
 
-/// What is known of a column's values in many rows.
+/// What is known about a column's values in many rows.
 #[derive(Debug, Clone)]
 pub(crate) struct Known<'a> {
     /// No value is less.
     pub(crate) least: Option<Bound<'a>>,
-    /// No value is greater, but for those that begin with it where it is text that may have been cut.
+    /// No value is greater, except that text may begin with this bound if the bound was cut.
     pub(crate) greatest: Option<Bound<'a>>,
     pub(crate) may_be_cut: bool,
     pub(crate) may_hold_nulls: bool,
@@ -220,7 +220,7 @@ pub(crate) struct Known<'a> {
     pub(crate) may_hold_nan: bool,
 }
 
-/// A value as it is compared.
+/// A value in the form for comparison.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Bound<'a> {
     Text(&'a [u8]),
@@ -256,7 +256,7 @@ impl<'a> Known<'a> {
         }
     }
 
-    /// Whether no bound contradicts the other.
+    /// Whether the bounds do not contradict each other.
     pub(crate) fn is_in_order(&self) -> bool {
         match (self.least, self.greatest) {
             (Some(Bound::Text(least)), Some(Bound::Text(greatest))) => least <= greatest,
@@ -267,11 +267,12 @@ impl<'a> Known<'a> {
         }
     }
 
-    /// Whether there may be a value that is so compared.
+    /// Whether there may be a value for which the comparison is true.
     fn may_be(&self, comparison: Comparison, value: &Value) -> bool {
         let least = self.least.and_then(|bound| bound.compare(value));
         let greatest = self.greatest.and_then(|bound| match (bound, value) {
-            // What begins with the bound may be greater than it, and than the value where that does.
+            // Text that begins with the bound may be greater than it, and also greater than the value if that begins
+            // with the bound.
             (Bound::Text(cut), Value::Text(text)) if self.may_be_cut => {
                 match cut.cmp(&text[..text.len().min(cut.len())]) {
                     Ordering::Equal => None,
@@ -310,7 +311,7 @@ impl Bound<'_> {
 }
 
 impl Comparison {
-    /// True of values of which this one is false, but for NaN.
+    /// The comparison that is true when this one is false, except for NaN.
     fn opposite(self) -> Self {
         match self {
             Comparison::Equal => Comparison::NotEqual,
@@ -322,7 +323,7 @@ impl Comparison {
         }
     }
 
-    /// Whether it is true of values that are in this order; `None` is that of NaN.
+    /// Whether it is true for values in this order; `None` is NaN's.
     fn holds(self, order: Option<Ordering>) -> bool {
         match self {
             Comparison::Equal => order == Some(Ordering::Equal),
@@ -335,9 +336,9 @@ impl Comparison {
     }
 }
 
-/// Compares without rounding either.
+/// Compares without rounding either number.
 fn whole_and_real(whole: i128, real: f64) -> Option<Ordering> {
-    /// 2 to the power of 127, which is beyond every whole number.
+    /// 2^127, which is beyond every whole number here.
     const BEYOND: f64 = 170_141_183_460_469_231_731_687_303_715_884_105_728.0;
     if real.is_nan() {
         return None;
@@ -348,7 +349,7 @@ fn whole_and_real(whole: i128, real: f64) -> Option<Ordering> {
     if real < -BEYOND {
         return Some(Ordering::Greater);
     }
-    // Exact, as it is in bounds and has no fraction.
+    // Exact, because it is in range and has no fraction.
     let order = whole.cmp(&(real.trunc() as i128));
     Some(order.then_with(|| 0.0.partial_cmp(&real.fract()).unwrap_or(Ordering::Equal)))
 }
@@ -360,13 +361,13 @@ fn find<'a>(name: &str, schema: &'a Schema) -> Result<(usize, &'a Field)> {
     }
 }
 
-/// The error for a column that is not there.
+/// The error for an unknown column.
 pub(crate) fn unknown_column(name: &str, schema: &Schema) -> Error {
     let known = schema.fields().iter().map(|field| field.name().clone()).collect();
     UsageError::UnknownColumn { column: name.to_owned(), known }.into()
 }
 
-/// Reads a literal as a column's values are compared.
+/// Converts a literal to the form in which the column's values are compared.
 fn read(literal: &Literal, field: &Field) -> Result<Value> {
     let refused = || {
         let (column, column_type) = (field.name().clone(), type_name(field));
@@ -436,12 +437,12 @@ impl Value {
         }
     }
 
-    /// The whole number that it is.
+    /// The value as a whole number, if it is one.
     fn as_whole(&self) -> Option<i128> {
         match self {
             Value::Whole(whole) => Some(*whole),
             Value::Real(real) => {
-                // Rounds beyond its range, and NaN to zero: then the two are not equal.
+                // The cast saturates, and maps NaN to zero: then the two are not equal.
                 let whole = *real as i128;
                 (whole_and_real(whole, *real) == Some(Ordering::Equal)).then_some(whole)
             }
@@ -449,7 +450,7 @@ impl Value {
         }
     }
 
-    /// The double that it is.
+    /// The value as a double, if that is exact.
     fn as_real(&self) -> Option<f64> {
         match self {
             Value::Real(real) => (!real.is_nan()).then_some(*real),
@@ -477,7 +478,7 @@ fn internal(error: arrow::error::ArrowError) -> Error {
     Error::Internal(format!("rows that are filtered: {error}"))
 }
 
-/// The rows of which a test is true; nulls are neither.
+/// The rows for which a test is true; nulls are neither true nor false.
 fn tested(array: &dyn Array, test: impl FnMut(usize) -> bool) -> BooleanArray {
     BooleanArray::new(BooleanBuffer::collect_bool(array.len(), test), array.logical_nulls())
 }
@@ -536,7 +537,7 @@ fn tested_booleans(array: &dyn Array, test: impl Fn(bool) -> bool) -> Option<Boo
     Some(tested(array, |row| test(booleans.value(row))))
 }
 
-/// All is null where there is nothing but nulls.
+/// All results are null if all values are.
 fn nulls(array: &dyn Array) -> Option<BooleanArray> {
     (*array.data_type() == DataType::Null).then(|| BooleanArray::new_null(array.len()))
 }
@@ -564,7 +565,7 @@ fn contained(array: &dyn Array, values: &Values) -> Result<BooleanArray> {
     let found = match &values.set {
         Set::Texts(texts) => tested_texts(array, |value| texts.contains(value)),
         Set::Wholes(wholes) => tested_wholes(array, |value| wholes.contains(&value)),
-        // The bits of NaN are none of these.
+        // The bits of NaN are not among these.
         Set::Reals(reals) => tested_reals(array, |value| reals.contains(&bits(value))),
         Set::Booleans(booleans) => tested_booleans(array, |value| booleans[usize::from(value)]),
         Set::None => nulls(array),
@@ -636,7 +637,7 @@ mod tests {
         assert_eq!(of(Arc::new(Int8Array::from(vec![2, 3])), x().gt(2.5)), [f, t]);
         assert_eq!(of(Arc::new(Int8Array::from(vec![2, 3])), x().is_in([2.5, 3.0])), [f, t]);
         assert_eq!(of(Arc::new(UInt64Array::from(vec![u64::MAX, 1])), x().gt(i64::MAX)), [t, f]);
-        // 2 to the power of 53 and one more, which a double cannot say.
+        // 2^53 + 1, which a double cannot represent.
         assert_eq!(
             of(Arc::new(UInt64Array::from(vec![9_007_199_254_740_993])), x().eq(9_007_199_254_740_992.0)),
             [f]
@@ -684,7 +685,7 @@ mod tests {
             let order = whole_and_real(whole.into(), real);
             prop_assert_eq!(order.is_none(), real.is_nan());
             if let Some(order) = order {
-                // What is beyond 64 bits is not within them.
+                // Values beyond 64 bits are out of range.
                 let beyond = if real >= 2_f64.powi(63) { Ordering::Less } else { Ordering::Greater };
                 let expected = match real >= -(2_f64.powi(63)) && real < 2_f64.powi(63) {
                     true => whole.cmp(&(real.floor() as i64)).then(if real.fract() == 0.0 { Ordering::Equal } else { Ordering::Less }),

@@ -1,14 +1,14 @@
-//! Keeps a foreign decoder's panic on hostile input from becoming ours.
+//! Catches panics of third-party decoders on hostile input.
 
 use crate::model::panic_text;
 
 use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// Runs a piece of a decoder; an error or a panic in it becomes its text.
+/// Runs part of a decoder, and returns an error or a panic as text.
 ///
-/// What the closure borrowed is dropped by the caller after a failure, never used again, so no broken invariant is
-/// seen.
+/// After a failure the caller drops what the closure borrowed and never uses it again, so no broken invariant is
+/// visible.
 pub(crate) fn guard<T, E: Display>(work: impl FnOnce() -> Result<T, E>) -> Result<T, String> {
     match catch_unwind(AssertUnwindSafe(work)) {
         Ok(Ok(value)) => Ok(value),

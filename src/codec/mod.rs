@@ -1,5 +1,5 @@
-//! Bytes to rows and back, by format: [`value`] is one cell, [`csv`] and [`parquet`] are whole files. Everything here is
-//! synchronous, works on memory that it is handed, and knows neither a store nor a clock.
+//! Decodes bytes to rows and encodes them back, by format: [`value`] is for single cells, [`csv`] and [`parquet`] for
+//! whole files. Everything here is synchronous, works on the memory passed to it, and uses neither a store nor a clock.
 
 mod buffers;
 pub(crate) mod csv;

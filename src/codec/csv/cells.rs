@@ -1,4 +1,4 @@
-//! One Arrow column ready to be printed: takes an array, and writes any of its rows as the text of a CSV cell.
+//! Prints cells of an Arrow column: takes an array, and writes any of its rows as the text of a CSV cell.
 
 use crate::codec::value::{
     TimestampFormatter, Unit, Zone, write_date, write_interval, write_java, write_java_f32, write_time,
@@ -23,13 +23,13 @@ pub(super) struct CellPrinter {
 
 pub(super) enum PrintedValues {
     Empty,
-    /// `is_plain`: no cell needs quotes.
+    /// `is_plain` means that no cell needs quotes.
     Text {
         array: StringArray,
         is_plain: bool,
     },
     LargeText(LargeStringArray),
-    /// Texts by their place among the distinct ones.
+    /// Texts by their index among the distinct ones.
     Keys {
         keys: ScalarBuffer<i32>,
         texts: StringArray,
@@ -114,7 +114,7 @@ impl CellPrinter {
                 PrintedValues::Timestamp {
                     values: plain.as_primitive::<Int64Type>().values().clone(),
                     unit: of(*unit),
-                    // Whatever the zone's name, the value counts from the epoch in UTC.
+                    // Whatever the zone's name, the value counts from the UTC epoch.
                     zone: if zone.is_some() { Zone::Utc } else { Zone::None },
                     formatter: TimestampFormatter::new(),
                 }
@@ -157,7 +157,7 @@ fn of(unit: TimeUnit) -> Unit {
 const FAR_TIMESTAMP: &str = "the timestamp is outside the years 0 to 9999";
 
 impl PrintedValues {
-    /// Appends a value, which is no null.
+    /// Appends a value that is not null.
     pub(super) fn write(&mut self, row: usize, out: &mut Vec<u8>) -> Result<(), &'static str> {
         match self {
             PrintedValues::Empty => {}
@@ -217,7 +217,7 @@ fn write_uuid(bytes: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// Whether no text of a column needs quotes, not even for being empty.
+/// Whether no text of a column needs quotes, not even because it is empty.
 fn is_plain(texts: &StringArray) -> bool {
     let offsets = texts.value_offsets();
     let bytes = &texts.value_data()[offsets[0] as usize..offsets[offsets.len() - 1] as usize];
@@ -226,7 +226,7 @@ fn is_plain(texts: &StringArray) -> bool {
         && offsets.windows(2).enumerate().all(|(row, ends)| ends[0] < ends[1] || texts.is_null(row))
 }
 
-/// Appends a cell of text, in quotes where it holds a delimiter, a quote or a line end, or where it is empty and
+/// Appends a text cell, in quotes if it contains a delimiter, a quote or a line end, or if it is empty and
 /// `quote_empty` says that an empty cell would mean null.
 pub(super) fn write_text(text: &[u8], quote_empty: bool, out: &mut Vec<u8>) {
     if text.is_empty() {

@@ -1,4 +1,4 @@
-//! One column being read: takes cells, returns an Arrow array.
+//! Builds one column: takes cells, returns an Arrow array.
 
 use super::dictionary::Dictionary;
 use super::layout::{BlockCells, CellType, Typing};
@@ -20,11 +20,11 @@ pub(crate) type BadCell = &'static str;
 pub(crate) struct Column {
     values: Values,
     rows: usize,
-    /// Which rows are no nulls, up to the last null: all behind that are none.
+    /// Which rows are not null, up to the last null; none of the later rows is null.
     valid: Vec<bool>,
 }
 
-/// The values of a column; a null has one too, which means nothing.
+/// The values of a column; a null has a placeholder value.
 pub(crate) enum Values {
     Text(Dictionary),
     /// `values` are those of the dictionary's texts.
@@ -47,7 +47,7 @@ pub(crate) enum Precision {
     Nanoseconds,
 }
 
-/// A point in a column to which it can go back.
+/// A position in a column to which it can be rolled back.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Checkpoint {
     rows: usize,
@@ -76,7 +76,7 @@ impl Column {
         &self.values
     }
 
-    /// Which rows are no nulls; `None` where no row is one.
+    /// Which rows are not null; `None` if no row is null.
     pub(crate) fn valid(&self) -> Option<Cow<'_, [bool]>> {
         if self.valid.is_empty() {
             return None;
@@ -97,12 +97,12 @@ impl Column {
         Checkpoint { rows: self.rows, texts }
     }
 
-    /// Forgets all rows, and keeps the memory.
+    /// Removes all rows but keeps the memory.
     pub(crate) fn clear(&mut self) {
         self.go_back(Checkpoint { rows: 0, texts: 0 });
     }
 
-    /// Goes back to a checkpoint.
+    /// Rolls back to a checkpoint.
     pub(crate) fn go_back(&mut self, checkpoint: Checkpoint) {
         let rows = checkpoint.rows;
         self.rows = rows;
@@ -135,11 +135,11 @@ impl Column {
         }
     }
 
-    /// Adds the cells of a block; `None` at the first that does not fit, and then rows may be missing.
+    /// Adds the cells of a block; `None` at the first that does not fit, after which rows may be missing.
     #[inline(always)]
     pub(super) fn extend(&mut self, cells: BlockCells<'_>, typing: &Typing) -> Option<()> {
         let rows = cells.ends.len() / cells.width;
-        // A text that means null comes before all else.
+        // Texts that mean null take precedence.
         let has_nulls = !typing.nulls.is_empty();
         match &mut self.values {
             Values::Double(values) if !has_nulls => {
@@ -207,7 +207,7 @@ impl Column {
         }
     }
 
-    /// Adds a cell that is no null.
+    /// Adds a cell that is not null.
     pub(crate) fn push(&mut self, cell: &[u8]) -> Result<(), BadCell> {
         match &mut self.values {
             Values::Text(texts) => {
@@ -252,7 +252,7 @@ impl Column {
                     if nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row)) {
                         bytes.extend_from_slice(texts.text(*key));
                     }
-                    // Every text stood in the chunk, which is far below 2 GiB: see `engine::chunks`.
+                    // All texts come from the chunk, which is far smaller than 2 GiB, see `source::chunks`.
                     offsets.push(bytes.len() as i32);
                 }
                 let offsets = OffsetBuffer::new(ScalarBuffer::from(offsets));
@@ -282,7 +282,7 @@ impl Column {
     }
 }
 
-/// Notes that a row is a null, and that those since the last null are none.
+/// Records that a row is null, and that those since the last null are not.
 fn mark_null(valid: &mut Vec<bool>, row: usize) {
     valid.resize(row, true);
     valid.push(false);

@@ -1,9 +1,9 @@
-//! CSV text to a `RecordBatch`: takes whole records, gives typed columns; a bad record is an error that names line,
-//! column, value and remedy.
+//! Decodes CSV text to a `RecordBatch`: takes whole records, returns typed columns. A bad record is an error that names
+//! line, column, value and remedy.
 //!
-//! Two ways lead to the same answer. The fast one finds every delimiter of a segment first and then reads column by
-//! column; it takes segments without quotes whose rows all have the header's number of fields. Whatever it does not
-//! understand, an error too, is left to the general one, [`Fields`], record by record.
+//! There are two paths to the same result. The fast one first finds every delimiter of a segment and then reads column
+//! by column; it accepts segments without quotes whose rows all have the header's number of fields. Whatever it does
+//! not handle, including errors, is left to the general one, [`Fields`], record by record.
 
 use super::column::{Checkpoint, Column, TOO_PRECISE};
 use super::fields::{Field, FieldEnd, Fields};
@@ -16,7 +16,7 @@ use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use memchr::memchr_iter;
 use std::sync::Arc;
 
-/// Reads segments into columns; what these hold is reused after [`Self::clear`].
+/// Reads segments into columns, whose memory is reused after [`Self::clear`].
 pub(crate) struct Decoder {
     typing: Arc<Typing>,
     columns: Vec<Column>,
@@ -25,7 +25,7 @@ pub(crate) struct Decoder {
     ends: Vec<u32>,
 }
 
-/// An error in a segment: where in it, counted from the segment's start.
+/// An error in a segment, with its position from the segment's start.
 #[derive(Debug)]
 pub(crate) struct SegmentError {
     /// Line ends before the record.
@@ -39,7 +39,7 @@ impl Decoder {
         Decoder { typing: Arc::clone(typing), columns, rows: 0, ends: Vec::new() }
     }
 
-    /// Forgets all rows.
+    /// Removes all rows.
     pub(crate) fn clear(&mut self) {
         self.rows = 0;
         self.columns.iter_mut().for_each(Column::clear);
@@ -54,7 +54,7 @@ impl Decoder {
     }
 
     /// Adds the records of a segment, which starts and ends with a whole record; the last line end may be missing.
-    /// `constants` are the cells of the columns that say where a row came from. Returns the number of lines.
+    /// `constants` are the cells of the source columns. Returns the number of lines.
     pub(crate) fn append(
         &mut self,
         segment: &[u8],
@@ -63,10 +63,10 @@ impl Decoder {
     ) -> Result<u64, SegmentError> {
         let checkpoints: Vec<Checkpoint> = self.columns.iter().map(Column::checkpoint).collect();
         let (rows, lines) = match self.append_fast(segment, layout) {
-            // Nothing but rows, one a line.
+            // Only rows, one per line.
             Some(rows) => (rows, rows as u64),
             None => {
-                // Columns may differ in length after a half-done fast pass.
+                // Columns may differ in length after an incomplete fast pass.
                 for (column, checkpoint) in self.columns.iter_mut().zip(checkpoints) {
                     column.go_back(checkpoint);
                 }
@@ -89,8 +89,8 @@ impl Decoder {
         Ok(lines)
     }
 
-    /// Takes a segment without quotes, all rows of which are as long as the header; else `None`, and columns may
-    /// have grown unevenly.
+    /// Takes a segment without quotes whose rows all have as many fields as the header; otherwise `None`, and columns
+    /// may have grown unevenly.
     fn append_fast(&mut self, segment: &[u8], layout: &Layout) -> Option<usize> {
         simd::run(Fast { decoder: self, segment, layout })
     }
@@ -111,7 +111,7 @@ impl Decoder {
             let failed = |error| SegmentError { lines: lines(&segment[..record]), error };
             check_quotes(&field, position, layout).map_err(failed)?;
             if let Some(Some(column)) = column_of.get(position) {
-                // A row that is cut short often ends in half a cell: then its width says more than that cell.
+                // A truncated row often ends in half a cell; then its width is the better error.
                 self.push_cell(*column, &field).map_err(|bad| {
                     failed(match fields_of_first(&segment[record..]) {
                         found if found == width => bad,
@@ -139,7 +139,7 @@ impl Decoder {
     fn push_cell(&mut self, column: usize, field: &Field<'_>) -> Result<(), Box<DataError>> {
         let cell_type = self.typing.types[column];
         let text = field.text();
-        // Quotes make an empty cell the empty string; a text that means null means it in quotes too.
+        // In quotes, an empty cell is the empty string, but a text that means null still does.
         if self.typing.is_null(&text, cell_type) && !(field.is_quoted && text.is_empty()) {
             self.columns[column].push_null();
             return Ok(());
@@ -156,7 +156,7 @@ impl Decoder {
         }
     }
 
-    /// The rows as a batch; none are left.
+    /// The rows as a batch; leaves none behind.
     pub(crate) fn finish(&mut self) -> Result<RecordBatch> {
         let fresh = self.typing.types.iter().map(|cell_type| Column::new(*cell_type)).collect();
         let columns = std::mem::replace(&mut self.columns, fresh);
@@ -168,7 +168,7 @@ impl Decoder {
     }
 }
 
-/// The fast way through a segment.
+/// The fast path through a segment.
 struct Fast<'a> {
     decoder: &'a mut Decoder,
     segment: &'a [u8],
@@ -202,7 +202,7 @@ impl Job for Fast<'_> {
     }
 }
 
-/// Counts the rows of a segment in which every row is what it seems.
+/// Counts the rows of a segment in which every line is a plain row.
 struct Count<'a> {
     segment: &'a [u8],
     width: usize,
@@ -218,8 +218,8 @@ impl Job for Count<'_> {
     }
 }
 
-/// Counts the rows of a segment as they would be decoded, without decoding them: every row must have as many fields as there
-/// are names, and no quote may stay open.
+/// Counts and checks the rows of a segment without decoding them: every row must have as many fields as there are
+/// names, and no quote may stay open.
 pub(crate) fn count_rows(
     segment: &[u8],
     layout: &Layout,
@@ -248,7 +248,7 @@ pub(crate) fn count_rows(
     Ok(Counted { rows, lines: lines(segment) })
 }
 
-/// What a segment holds.
+/// The contents of a segment.
 pub(crate) struct Counted {
     pub(crate) rows: u64,
     pub(crate) lines: u64,
@@ -259,7 +259,7 @@ fn fields_of_first(text: &[u8]) -> usize {
     1 + Fields::new(text).take_while(|field| field.end == FieldEnd::Delimiter).count()
 }
 
-/// The number of line ends in a text, as a line number counts them: those of CR only where there is no LF.
+/// The number of line ends in a text, for line numbers: CR counts only if there is no LF.
 pub(crate) fn lines(bytes: &[u8]) -> u64 {
     let count = |end| memchr_iter(end, bytes).count() as u64;
     match count(b'\n') {
@@ -268,7 +268,7 @@ pub(crate) fn lines(bytes: &[u8]) -> u64 {
     }
 }
 
-/// Every quote of a field must be closed, and mean what it seems to mean.
+/// Checks that a field's quotes are closed and unambiguous.
 fn check_quotes(field: &Field<'_>, position: usize, layout: &Layout) -> Result<(), Box<DataError>> {
     let column = || layout.header.get(position).map_or("", String::as_str);
     if layout.quotes == Quotes::MayBeEscaped
@@ -282,7 +282,7 @@ fn check_quotes(field: &Field<'_>, position: usize, layout: &Layout) -> Result<(
     Ok(())
 }
 
-/// A quote of a cell that is written in a way that is not read, or the end of a cell: nobody knows.
+/// An ambiguous quote: it may be escaped by a backslash, or end the cell.
 pub(crate) fn escaped_quote(file: &str, text: &[u8]) -> DataError {
     let problem =
         "a backslash precedes a quote within quotes, so that quote may end the cell or be part of it";
@@ -290,7 +290,7 @@ pub(crate) fn escaped_quote(file: &str, text: &[u8]) -> DataError {
 }
 
 fn open_quote(column: &str, text: &[u8]) -> Box<DataError> {
-    // The last line's end is no part of the cell; it may even be one that was added.
+    // The last line end does not belong to the cell; it may even have been added.
     let text = text.trim_ascii_end();
     let error = Error::data(DataErrorKind::OpenQuote, "", "a quote is never closed");
     Box::new(error.column(column).value(text).remedy(Remedy::FetchCutShort))
@@ -320,7 +320,7 @@ fn bad_cell(
     }))
 }
 
-/// Reads cells that are held as text already, for a column that shall have another type.
+/// Converts text cells to another type.
 pub(crate) fn cells_to_array(
     cells: &arrow::array::StringArray,
     cell_type: CellType,

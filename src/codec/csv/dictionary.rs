@@ -1,26 +1,26 @@
-//! Cells that repeat, each text kept once: the ids of a series stand in row after row, its dates come again with the
-//! next series. A cell is compared with the text that is likeliest to come, and hashed only where that fails.
+//! Stores repeated cells once: a series' ID occurs in row after row, and its dates recur in the next series. A cell is
+//! first compared with the most likely text, and hashed only if that fails.
 
 use ahash::RandomState;
 use hashbrown::HashTable;
 
-/// A list of keys, and the distinct texts they stand for in the order in which those first came.
+/// A list of keys, and the distinct texts they stand for, in order of first occurrence.
 pub(crate) struct Dictionary {
     bytes: Vec<u8>,
     /// Where each text ends in `bytes`.
     ends: Vec<u32>,
     known: Vec<Known>,
-    /// One for each row; that of a null means nothing.
+    /// One for each row; that of a null is meaningless.
     keys: Vec<u32>,
     previous: u32,
     table: HashTable<u32>,
     hasher: RandomState,
 }
 
-/// What is looked at of a text that may come again.
+/// The data for recognizing a text when it recurs.
 struct Known {
     shape: Shape,
-    /// The text that came after it last time.
+    /// The text that followed it last time.
     successor: u32,
 }
 
@@ -33,7 +33,7 @@ impl Dictionary {
             keys: Vec::new(),
             previous: 0,
             table: HashTable::new(),
-            // Seeds of its own for each process: nobody outside can prepare cells that collide.
+            // Seeds differ between processes, so input cannot be crafted to collide.
             hasher: RandomState::new(),
         }
     }
@@ -60,7 +60,7 @@ impl Dictionary {
         (0..self.ends.len() as u32).map(|key| self.text(key))
     }
 
-    /// Adds a row; `true` where its text was not known.
+    /// Adds a row; `true` if its text is new.
     pub(crate) fn push(&mut self, cell: &[u8]) -> bool {
         let (key, is_new) = match self.likely(self.previous, cell) {
             Some(key) => (key, false),
@@ -71,15 +71,16 @@ impl Dictionary {
         is_new
     }
 
-    /// Adds rows; `odd` is told the row and the cell of each that is empty, which gets a key that means nothing, and of
-    /// each whose text was not known, and ends it all with `None`.
+    /// Adds rows. Calls `on_miss` with the row and the cell of each empty cell, which gets a meaningless key, and of
+    /// each new text; if it returns `None`, stops with `None`.
     #[inline(always)]
     pub(crate) fn extend<'a>(
         &mut self,
         cells: impl ExactSizeIterator<Item = &'a [u8]>,
-        mut odd: impl FnMut(usize, &'a [u8]) -> Option<()>,
+        mut on_miss: impl FnMut(usize, &'a [u8]) -> Option<()>,
     ) -> Option<()> {
-        // Room for all at once, and the previous key in a register: a row would wait for what the one before stored.
+        // Reserves space for all rows at once and keeps the previous key in a register; otherwise each row would wait
+        // for the store of the one before.
         let mut keys = std::mem::take(&mut self.keys);
         let before = keys.len();
         keys.resize(before + cells.len(), 0);
@@ -87,7 +88,7 @@ impl Dictionary {
         let mut fits = Some(());
         for (row, (slot, cell)) in keys[before..].iter_mut().zip(cells).enumerate() {
             if cell.is_empty() {
-                fits = odd(before + row, cell);
+                fits = on_miss(before + row, cell);
             } else if let Some(key) = self.likely(previous, cell) {
                 previous = key;
                 *slot = key;
@@ -97,7 +98,7 @@ impl Dictionary {
                 previous = key;
                 *slot = key;
                 if is_new {
-                    fits = odd(before + row, cell);
+                    fits = on_miss(before + row, cell);
                 }
             }
             if fits.is_none() {
@@ -109,7 +110,7 @@ impl Dictionary {
         fits
     }
 
-    /// The key of a cell, where its text is the previous one or the one that came after that last time.
+    /// The key of a cell, if its text is the previous one or the one that followed it last time.
     #[inline(always)]
     fn likely(&self, previous: u32, cell: &[u8]) -> Option<u32> {
         let shape = Shape::of(cell);
@@ -149,12 +150,12 @@ impl Dictionary {
         self.keys.push(0);
     }
 
-    /// Forgets everything, and keeps the memory.
+    /// Removes everything but keeps the memory.
     pub(crate) fn clear(&mut self) {
         self.truncate(0, 0);
     }
 
-    /// Goes back to `rows` rows and `texts` distinct texts.
+    /// Rolls back to `rows` rows and `texts` distinct texts.
     pub(crate) fn truncate(&mut self, rows: usize, texts: usize) {
         self.keys.truncate(rows);
         if texts < self.ends.len() {
@@ -176,8 +177,8 @@ impl Dictionary {
     }
 }
 
-/// A text as it is compared, without a call, which would cost more than the comparison: two words that overlap hold any
-/// text from their own length to twice that.
+/// A text in a form that is compared without a function call, which would cost more than the comparison: two
+/// overlapping words hold any text of one to two word lengths.
 #[derive(Clone, Copy)]
 struct Shape {
     first: u128,
@@ -201,7 +202,7 @@ impl Shape {
         shape(text.iter().fold(0, |word, byte| word << 8 | u128::from(*byte)), 0)
     }
 
-    /// Whether it says all of the text.
+    /// Whether it contains the whole text.
     #[inline(always)]
     fn is_whole(&self) -> bool {
         self.length <= 32
@@ -242,16 +243,16 @@ mod tests {
             rows in prop::collection::vec("[ab]{0,2}", 0..200), at in 0usize..200
         ) {
             let (mut one_by_one, mut together) = (Dictionary::new(), Dictionary::new());
-            // In quotes an empty cell is a text, and comes by another way.
+            // A quoted empty cell is a text, which takes another path.
             one_by_one.push(b"");
             together.push(b"");
-            let mut odd = Vec::new();
+            let mut missed = Vec::new();
             for (row, text) in rows.iter().enumerate() {
                 if text.is_empty() {
                     one_by_one.push_null();
-                    odd.push(row + 1);
+                    missed.push(row + 1);
                 } else if one_by_one.push(text.as_bytes()) {
-                    odd.push(row + 1);
+                    missed.push(row + 1);
                 }
             }
             let mut told = Vec::new();
@@ -265,7 +266,7 @@ mod tests {
             }
             prop_assert_eq!(together.keys(), one_by_one.keys());
             prop_assert!(together.texts().eq(one_by_one.texts()));
-            prop_assert_eq!(told, odd);
+            prop_assert_eq!(told, missed);
         }
 
         #[test]
@@ -283,7 +284,7 @@ mod tests {
             distinct.dedup();
             prop_assert_eq!(distinct.len(), dictionary.len());
 
-            // Going back and on again is as if nothing had been.
+            // Rolling back and adding again has no lasting effect.
             let keep = keep.min(rows.len());
             dictionary.truncate(keep, texts_at[keep]);
             for row in &rows[keep..] {

@@ -1,4 +1,4 @@
-//! A `RecordBatch` to CSV text: takes typed columns, returns bytes as an export would hold them: LF, quotes only where
+//! Encodes a `RecordBatch` as CSV text: takes typed columns, returns bytes as in an export: LF, quotes only where
 //! needed, timestamps in UTC, doubles as Java prints them, nulls as empty cells.
 
 use super::block::{self, Block};
@@ -10,7 +10,7 @@ use arrow::array::cast::AsArray;
 use arrow::array::{Array, ArrayRef, RecordBatch, StringBuilder};
 use arrow::datatypes::{DataType, Field, IntervalUnit, Schema};
 
-/// Refuses a schema that CSV cannot hold, naming the column.
+/// Fails for a schema that CSV cannot hold, naming the column.
 pub(crate) fn check_schema(schema: &Schema, file: &str) -> Result<()> {
     for field in schema.fields() {
         if !can_hold(field) {
@@ -29,7 +29,7 @@ pub(crate) fn check_schema(schema: &Schema, file: &str) -> Result<()> {
     Ok(())
 }
 
-/// Whether a column has a text.
+/// Whether a column can be written as text.
 pub(crate) fn can_hold(field: &Field) -> bool {
     use DataType::*;
     match field.data_type() {
@@ -50,15 +50,15 @@ pub(crate) fn write_header(schema: &Schema, out: &mut Vec<u8>) {
             out.push(b',');
         }
         let name = field.name().as_bytes();
-        // A reader would take these three bytes at the file's start for a byte order mark.
+        // A reader would mistake these three bytes at the file's start for a byte order mark.
         let is_mark = i == 0 && name.starts_with(b"\xef\xbb\xbf");
         write_text(name, is_mark || (name.is_empty() && schema.fields().len() == 1), out);
     }
     out.push(b'\n');
 }
 
-/// Writes the rows of a batch whose schema has passed [`check_schema`] over what is in `out` from `at` on, and returns their
-/// end; what is behind it, or after an error behind `at`, is not to be used.
+/// Writes the rows of a batch whose schema has passed [`check_schema`] over the contents of `out` from `at` on, and
+/// returns their end. Bytes after the end, or after `at` if there was an error, must not be used.
 pub(crate) fn write_rows(batch: &RecordBatch, file: &str, out: &mut Vec<u8>, at: usize) -> Result<usize> {
     let schema = batch.schema();
     let mut columns = batch
@@ -110,7 +110,7 @@ pub(crate) fn write_rows(batch: &RecordBatch, file: &str, out: &mut Vec<u8>, at:
     Ok(printer.end())
 }
 
-/// A column as the text its cells would have, without quotes; bytes as the UTF-8 that they must be.
+/// A column as the text of its cells, without quotes; binary values must be UTF-8.
 pub(crate) fn to_text(array: &ArrayRef, field: &Field, file: &str) -> Result<ArrayRef> {
     let column = field.name();
     if !can_hold(field) {
@@ -169,7 +169,7 @@ mod tests {
     use arrow::array::*;
     use std::sync::Arc;
 
-    /// The cells of one column, printed beside a column that keeps empty lines away.
+    /// The cells of one column, printed next to another column, which prevents empty lines.
     fn cells(array: ArrayRef) -> Vec<String> {
         let rows: ArrayRef = Arc::new(Int32Array::from_iter_values(0..array.len() as i32));
         let fields =

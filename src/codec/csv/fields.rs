@@ -1,9 +1,9 @@
-//! The general path through CSV text: one field after the other, for every text there is.
+//! The general path through CSV text: field by field, for any text.
 //!
-//! The rules are those of the `csv` crate with its defaults, which a property test holds: a quote opens a quoted
-//! field only at the field's start, `""` inside is a quote, text after the closing quote is taken literally; `\n`,
-//! `\r` and `\r\n` end a record; empty lines are no records. The one difference: a quote that is never closed is
-//! told to the caller rather than closed by the end of the text.
+//! The rules are those of the `csv` crate with its defaults, which a property test checks: a quote opens a quoted field
+//! only at the field's start, `""` inside is a quote, text after the closing quote is literal; `\n`, `\r` and `\r\n`
+//! end a record; empty lines are not records. The one difference: an unclosed quote is reported to the caller instead
+//! of being closed by the end of the text.
 
 use memchr::{memchr, memchr3, memrchr};
 use std::borrow::Cow;
@@ -11,17 +11,17 @@ use std::borrow::Cow;
 /// What ended a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FieldEnd {
-    /// A comma: more fields of the record follow.
+    /// A comma, so more fields of the record follow.
     Delimiter,
     /// A line end.
     Record,
     /// The text's end.
     Input,
-    /// The text's end within quotes.
+    /// The end of the text, within quotes.
     OpenQuote,
 }
 
-/// One field as it stands in the text.
+/// One field as it is in the text.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Field<'a> {
     raw: &'a [u8],
@@ -39,14 +39,14 @@ impl<'a> Field<'a> {
         }
         let inner = &self.raw[1..];
         match memchr(b'"', inner) {
-            // An open quote, or the closing quote is the last byte: nothing to take out.
+            // The quote is open, or the closing quote is the last byte: nothing to unescape.
             None => Cow::Borrowed(inner),
             Some(quote) if quote + 1 == inner.len() => Cow::Borrowed(&inner[..quote]),
             Some(_) => Cow::Owned(unescape(inner)),
         }
     }
 
-    /// The field as it stands, where a backslash stands before a quote within its quotes: some writers mean that quote.
+    /// The raw field, if within its quotes a backslash precedes a quote, which some writers use as an escape.
     pub(crate) fn with_escaped_quote(&self) -> Option<&'a [u8]> {
         let has_one = self.is_quoted && memchr::memmem::find(&self.raw[1..], b"\\\"").is_some();
         has_one.then_some(self.raw)
@@ -63,7 +63,7 @@ fn unescape(mut inner: &[u8]) -> Vec<u8> {
                 text.push(b'"');
                 inner = &inner[1..];
             }
-            // Closed: what follows is literal, quotes too.
+            // Closed, so the rest is literal, including quotes.
             _ => break,
         }
     }
@@ -71,7 +71,7 @@ fn unescape(mut inner: &[u8]) -> Vec<u8> {
     text
 }
 
-/// Walks over the fields of a text that starts at the start of a record.
+/// Iterates over the fields of a text that begins at the start of a record.
 #[derive(Debug, Clone)]
 pub(crate) struct Fields<'a> {
     bytes: &'a [u8],
@@ -84,12 +84,12 @@ impl<'a> Fields<'a> {
         Fields { bytes, position: 0, in_record: false }
     }
 
-    /// Where the next field starts, or, after a record, the next line.
+    /// The position of the next field, or, after a record, of the next line.
     pub(crate) fn position(&self) -> usize {
         self.position
     }
 
-    /// Skips the rest of the record; gives what ended it, or `None` where the text had ended before.
+    /// Skips the rest of the record; returns what ended it, or `None` if the text had already ended.
     pub(crate) fn skip_record(&mut self) -> Option<FieldEnd> {
         loop {
             match self.next()?.end {
@@ -147,8 +147,8 @@ impl<'a> Iterator for Fields<'a> {
     }
 }
 
-/// The length of the longest prefix that ends with a whole record, of a text that starts at the start of one and
-/// goes on beyond `bytes`. Zero where not even the first record is whole.
+/// The length of the longest prefix that ends with a whole record, in a text that begins at the start of a record and
+/// continues after `bytes`. Zero if not even the first record is whole.
 pub(crate) fn whole_records(bytes: &[u8]) -> usize {
     let last_line = memrchr(b'\n', bytes).map_or(0, |at| at + 1);
     if last_line > 0 && memchr(b'"', &bytes[..last_line]).is_none() {
@@ -194,7 +194,7 @@ mod tests {
             .collect()
     }
 
-    /// Texts made of what matters to CSV.
+    /// Texts of characters that matter to CSV.
     pub(crate) fn texts() -> impl Strategy<Value = Vec<u8>> {
         prop::collection::vec(
             prop_oneof![

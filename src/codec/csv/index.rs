@@ -1,13 +1,13 @@
-//! Where every delimiter of a block of text stands: one pass with wide compares, before any cell is looked at.
+//! Finds every delimiter of a block of text in one pass with SIMD comparisons, before any cell is read.
 
 use super::simd::{Masks, masks};
 
 /// Bytes that are indexed and decoded together: small enough to stay in a core's own cache.
 pub(super) const BLOCK_BYTES: usize = 128 * 1024;
 
-/// What a block of text holds.
+/// The contents of a block of text.
 pub(super) struct Found {
-    /// Positions found.
+    /// The number of positions found.
     pub(super) delimiters: usize,
     pub(super) line_ends: usize,
     pub(super) has_quote: bool,
@@ -21,10 +21,10 @@ pub(super) fn index<const WIDE: bool>(block: &[u8], ends: &mut Vec<u32>) -> Foun
     let (mut quotes, mut returns) = (0, 0);
     let mut line_ends = 0;
     let mut count = 0;
-    // The rest that is shorter than a chunk is filled up with what is no delimiter.
+    // A rest shorter than a chunk is padded with bytes that are not delimiters.
     let mut last = [0; 64];
     last[..rest.len()].copy_from_slice(rest);
-    // One loop with one body, so that all of it is compiled for the job's instructions.
+    // One loop with one body, so that all of it is compiled for the job's instruction set.
     for i in 0..=chunks.len() {
         let found: Masks = masks::<WIDE>(chunks.get(i).unwrap_or(&last));
         quotes |= found.quotes;
@@ -32,7 +32,7 @@ pub(super) fn index<const WIDE: bool>(block: &[u8], ends: &mut Vec<u32>) -> Foun
         line_ends += found.line_ends.count_ones() as usize;
         let mask = found.commas | found.line_ends;
         if ends.len() < count + 64 {
-            // What stands behind the positions means nothing, and stays from block to block: it is cleared once.
+            // Memory after the positions is meaningless and kept from block to block, so it is cleared only once.
             ends.resize((count + 64).max(ends.len() * 2), 0);
         }
         if let Some(slots) = ends[count..].first_chunk_mut::<64>() {
@@ -49,8 +49,8 @@ pub(super) fn index<const WIDE: bool>(block: &[u8], ends: &mut Vec<u32>) -> Foun
     Found { delimiters: count, line_ends, has_quote: quotes != 0, has_return: returns != 0 }
 }
 
-/// Writes the position of every bit that is set. Eight are written whether they are there or not: a loop whose end
-/// differs from chunk to chunk would be mispredicted at most of them.
+/// Writes the position of every set bit. Eight are always written, whether they exist or not, because a loop with a
+/// varying number of rounds would be mispredicted at most chunks.
 #[inline(always)]
 fn spread(mut mask: u64, base: u32, slots: &mut [u32; 64]) {
     let count = mask.count_ones() as usize;
@@ -66,18 +66,18 @@ fn spread(mut mask: u64, base: u32, slots: &mut [u32; 64]) {
     }
 }
 
-/// A block in which every delimiter is what it seems.
+/// A block in which every delimiter really delimits.
 pub(super) struct Regular {
     pub(super) rows: usize,
     /// Bytes of each row's last field that belong to its line end: one where lines end with `\r\n`.
     pub(super) trim: usize,
 }
 
-/// Indexes a block without quotes that is nothing but rows of `width` fields, with one kind of line end; `None` for
-/// any other, which the general path takes. Of `ends` the first `rows * width` are the delimiters.
+/// Indexes a block without quotes that consists only of rows of `width` fields, with one kind of line end; `None` for
+/// any other, which the general path handles. The first `rows * width` entries of `ends` are the delimiters.
 #[inline(always)]
 pub(super) fn regular<const WIDE: bool>(block: &[u8], width: usize, ends: &mut Vec<u32>) -> Option<Regular> {
-    // A lone column cannot tell an empty cell from an empty line, which is no row.
+    // With a single column, an empty cell and an empty line, which is not a row, look the same.
     if width < 2 || block.len() >= u32::MAX as usize {
         return None;
     }
@@ -87,7 +87,7 @@ pub(super) fn regular<const WIDE: bool>(block: &[u8], width: usize, ends: &mut V
         return None;
     }
     let rows = ends.len() / width;
-    // As many line ends as rows, and one at the end of each row: so there is none within a row.
+    // As many line ends as rows, and one at the end of each row, so there is none within a row.
     let is_line_end = |end: u32| block.get(end as usize).is_none_or(|byte| *byte == b'\n');
     let last_ends = || ends.iter().skip(width - 1).step_by(width);
     if found.line_ends != rows || !last_ends().all(|end| is_line_end(*end)) {
@@ -96,7 +96,7 @@ pub(super) fn regular<const WIDE: bool>(block: &[u8], width: usize, ends: &mut V
     if !found.has_return {
         return Some(Regular { rows, trim: 0 });
     }
-    // A bare carriage return ends a record too, so each must stand before a line end, and each line end behind one.
+    // A bare carriage return ends a record too, so each must precede a line feed, and each line feed must follow one.
     let returns = memchr::memchr_iter(b'\r', block).count();
     let before_line_end = |end: u32| {
         let end = end as usize;

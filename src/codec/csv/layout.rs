@@ -1,11 +1,12 @@
-//! How the text of a part becomes columns: which field goes where, what type it has, and which texts are null.
+//! Layouts, which map the fields of a part's text to columns: which field goes where, its type, and which texts are
+//! null.
 
 use crate::codec::value::Zone;
 use crate::model::Quotes;
 use arrow::datatypes::{DataType, SchemaRef, TimeUnit};
 use std::sync::Arc;
 
-/// What a cell of text becomes.
+/// The type that a text cell becomes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CellType {
     String,
@@ -13,7 +14,7 @@ pub(crate) enum CellType {
     Int64,
     Boolean,
     Date,
-    /// In UTC where the texts have a zone.
+    /// In UTC if the texts have a zone.
     Timestamp(Zone),
     /// The same in nanoseconds.
     Nanoseconds(Zone),
@@ -44,26 +45,26 @@ fn name_of(zone: Zone) -> Option<Arc<str>> {
     }
 }
 
-/// How the cells of one part become columns.
+/// The mapping of one part's fields to columns.
 #[derive(Debug, Clone)]
 pub(crate) struct Layout {
     /// The names of its fields.
     pub(crate) header: Arc<[String]>,
-    /// The names stand in the part's first line.
+    /// Whether the names are in the part's first line.
     pub(crate) has_header: bool,
     pub(crate) quotes: Quotes,
-    /// For each column of the output the field it is read from; `None` where the part lacks it.
+    /// For each column of the output, the field to read it from; `None` if the part lacks it.
     pub(crate) fields: Vec<Option<usize>>,
 }
 
-/// What every segment of a run is read by.
+/// What is the same for every segment of a run.
 #[derive(Debug)]
 pub(crate) struct Typing {
     pub(crate) schema: SchemaRef,
     pub(crate) types: Vec<CellType>,
-    /// Texts that mean null, besides the empty cell.
+    /// Texts that mean null, besides an empty cell.
     pub(crate) nulls: Vec<Vec<u8>>,
-    /// How many columns at the schema's end are not read but say where a row came from.
+    /// The number of source columns at the schema's end, which are not read.
     pub(crate) constants: usize,
 }
 

@@ -1,5 +1,5 @@
-//! CSV: text to columns, and back. [`Decoder`] and [`write_rows`] are the two ends; [`whole_records`] cuts text where a
-//! record ends.
+//! Decodes and encodes CSV. [`Decoder`] and [`write_rows`] are the entry points; [`whole_records`] cuts text at the end
+//! of a record.
 
 mod block;
 mod cells;

@@ -1,25 +1,25 @@
-//! The widest instructions that the processor at hand has: the one place of `unsafe` code.
+//! Uses the widest instructions of the current processor; the only place with `unsafe` code.
 //!
-//! A program for every x86-64 may use 16 bytes at a time and no instruction younger than 2003. [`run`] compiles a job a
-//! second time for processors from 2013 on (AVX2, BMI, LZCNT) and chooses at run time: what is inlined into the job
-//! profits, reading numbers as well as finding delimiters. Measured on decoding a gigabyte of forecasts: a fifth less
+//! A program for every x86-64 processor may only use 16 bytes at a time and instructions from 2003. [`run`] compiles a
+//! job a second time for processors from 2013 on (AVX2, BMI, LZCNT) and chooses at run time. Everything inlined into
+//! the job benefits: reading numbers as well as finding delimiters. Decoding a gigabyte of forecasts takes a fifth less
 //! time.
 
 use wide::u8x64;
 
-/// Work that profits from wide instructions. `WIDE` says that they are there.
+/// Work that benefits from wide instructions. `WIDE` says that they are available.
 pub(super) trait Job {
     type Output;
 
-    /// Must be `#[inline(always)]`, or it is compiled for any processor only.
+    /// Must be `#[inline(always)]`, or it is only compiled for the baseline processor.
     fn run<const WIDE: bool>(self) -> Self::Output;
 }
 
-/// Runs a job with the widest instructions there are.
+/// Runs a job with the widest available instructions.
 #[cfg(target_arch = "x86_64")]
 #[expect(
     unsafe_code,
-    reason = "a function for newer processors may be called on those only, and this asks first"
+    reason = "a function for newer processors may only be called on those, and this checks first"
 )]
 pub(super) fn run<J: Job>(job: J) -> J::Output {
     #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
@@ -32,7 +32,7 @@ pub(super) fn run<J: Job>(job: J) -> J::Output {
         && is_x86_feature_detected!("lzcnt")
         && is_x86_feature_detected!("popcnt");
     if is_newer {
-        // SAFETY: the processor has every feature that the function is compiled for: each was asked for above.
+        // SAFETY: the processor has every feature that the function is compiled for, as checked above.
         unsafe { for_newer(job) }
     } else {
         job.run::<false>()
@@ -45,7 +45,7 @@ pub(super) fn run<J: Job>(job: J) -> J::Output {
     job.run::<false>()
 }
 
-/// Where in 64 bytes something stands, the first byte in the lowest bit.
+/// The matching positions among 64 bytes, with the first byte in the lowest bit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Masks {
     pub(super) commas: u64,
@@ -54,7 +54,7 @@ pub(super) struct Masks {
     pub(super) returns: u64,
 }
 
-/// Finds delimiters; `WIDE` as a [`Job`] has it, and false outside of one.
+/// Finds delimiters; `WIDE` is that of the [`Job`], and false outside of one.
 #[inline(always)]
 pub(super) fn masks<const WIDE: bool>(bytes: &[u8; 64]) -> Masks {
     #[cfg(target_arch = "x86_64")]
@@ -68,7 +68,7 @@ pub(super) fn masks<const WIDE: bool>(bytes: &[u8; 64]) -> Masks {
 
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
-#[expect(unsafe_code, reason = "for processors with AVX2, on which alone a wide job runs")]
+#[expect(unsafe_code, reason = "for processors with AVX2, and wide jobs run only on those")]
 fn of_two_halves(bytes: &[u8; 64]) -> Masks {
     use std::arch::x86_64::{
         __m256i, _mm256_cmpeq_epi8, _mm256_loadu_si256, _mm256_movemask_epi8, _mm256_set1_epi8,
@@ -85,7 +85,7 @@ fn of_two_halves(bytes: &[u8; 64]) -> Masks {
     #[inline]
     fn masks(bytes: &[u8; 64]) -> Masks {
         let (low, high) = bytes.split_at(32);
-        // SAFETY: each half has the 32 bytes that are loaded, and no alignment is asked for.
+        // SAFETY: each half has the 32 bytes that are loaded, and the load does not require alignment.
         let (low, high) =
             unsafe { (_mm256_loadu_si256(low.as_ptr().cast()), _mm256_loadu_si256(high.as_ptr().cast())) };
         Masks {
@@ -95,7 +95,7 @@ fn of_two_halves(bytes: &[u8; 64]) -> Masks {
             returns: mask(low, high, b'\r'),
         }
     }
-    // SAFETY: `WIDE` is true only within `for_newer`, so AVX2 is there.
+    // SAFETY: `WIDE` is true only within `for_newer`, so AVX2 is available.
     unsafe { masks(bytes) }
 }
 
@@ -130,7 +130,7 @@ mod tests {
             prop_assert_eq!(masks::<false>(bytes), expected);
             let (found, is_wide) = run(Find(bytes));
             prop_assert_eq!(found, expected);
-            // Compiled for such processors, as for Miri, nothing else is left to take.
+            // If compiled for such processors, or for Miri, this is the only variant.
             prop_assert!(is_wide || !cfg!(target_feature = "avx2"));
         }
     }

@@ -1,5 +1,5 @@
-//! The books of a Parquet file whose bytes are written elsewhere: where each column chunk went, and at the end the
-//! footer.
+//! Tracks the layout of a Parquet file whose bytes are written elsewhere: where each column chunk went, and at the end
+//! the footer.
 
 use super::encoded::{CREATED_BY, EncodedRowGroup, MAGIC, PageIndex, PageIndexes, failed, filter_bytes};
 use super::orders::row_group_of;
@@ -14,7 +14,7 @@ use parquet::file::writer::TrackedWrite;
 use parquet::schema::types::SchemaDescPtr;
 use std::sync::Arc;
 
-/// Keeps the books of a Parquet file whose bytes are written elsewhere: where each column chunk went, and at the end
+/// Tracks the layout of a Parquet file whose bytes are written elsewhere: where each column chunk went, and at the end
 /// the footer.
 #[derive(Clone)]
 pub(crate) struct Assembler {
@@ -37,14 +37,14 @@ impl Assembler {
         self.position
     }
 
-    /// Enters a row group of ours, which is written next.
+    /// Adds a row group of ours, which is written next.
     pub(crate) fn add(&mut self, group: &EncodedRowGroup) -> Result<()> {
         self.enter(&group.metadata, &group.indexes, true)
     }
 
-    /// Enters a row group of another file, whose column chunks are written next, one after the other without gaps. Bloom
-    /// filters lie outside the column chunks and are not copied.
-    /// `keeps` tells by column whether the index of its pages is kept.
+    /// Adds a row group of another file, whose column chunks are written next, one after the other without gaps. Bloom
+    /// filters are outside the column chunks and are not copied. `keeps` says for each column whether its page index is
+    /// kept.
     pub(crate) fn copy(
         &mut self,
         metadata: &ParquetMetaData,
@@ -80,7 +80,7 @@ impl Assembler {
                 .set_data_page_offset(moved(column.data_page_offset()))
                 .set_dictionary_page_offset(column.dictionary_page_offset().map(moved))
                 .set_index_page_offset(column.index_page_offset().map(moved))
-                // Ours follow the last column chunk as they did where they were.
+                // Ours follow the last column chunk, as before.
                 .set_bloom_filter_offset(filter_offset.map(moved))
                 .set_bloom_filter_length(filter_length)
                 .set_column_index_offset(None)
@@ -109,7 +109,7 @@ impl Assembler {
             .set_sorting_columns(group.sorting_columns().cloned())
             .set_column_metadata(columns)
             .set_file_offset(start as i64);
-        // The field has 16 bits; beyond them it is left out, as the format allows.
+        // The field has 16 bits; a larger number is left out, as the format allows.
         if let Ok(ordinal) = i16::try_from(self.row_groups.len()) {
             builder = builder.set_ordinal(ordinal.into());
         }
@@ -124,7 +124,7 @@ impl Assembler {
         self.key_values.push(KeyValue::new(key.to_owned(), value));
     }
 
-    /// The page indexes and the footer, which end the file.
+    /// The page indexes and the footer, which complete the file.
     pub(crate) fn finish(self) -> Result<Bytes> {
         let rows = self.row_groups.iter().map(RowGroupMetaData::num_rows).sum();
         let key_values = (!self.key_values.is_empty()).then_some(self.key_values);
@@ -134,7 +134,7 @@ impl Assembler {
         let mut page_index = PageIndexBuilder::new(self.row_groups.len(), columns);
         for (group, indexes) in self.indexes.into_iter().enumerate() {
             for (column, (values, offsets)) in indexes.into_iter().enumerate() {
-                // An index of values is useless without the one of offsets.
+                // A column index is useless without an offset index.
                 if let Some(offsets) = offsets {
                     page_index.put_offset_index(offsets, group, column);
                     if let Some(values) = values {
@@ -147,7 +147,7 @@ impl Assembler {
             .set_row_groups(self.row_groups)
             .set_page_index(Some(Arc::new(page_index.build())))
             .build();
-        // The footer holds positions in the file, so its writer must believe that the file was written through it.
+        // The footer contains file positions, so its writer must believe that it wrote the whole file.
         let mut footer = Footer { skip: self.position, bytes: Vec::new() };
         let mut tracked = TrackedWrite::new(&mut footer);
         advance(&mut tracked, self.position).map_err(|error| failed("writing the footer of", &error))?;
@@ -160,10 +160,10 @@ impl Assembler {
     }
 }
 
-/// Has the footer declare that bounds are by the order that each column's type defines.
+/// Makes the footer declare that bounds are in the order that each column's type defines.
 ///
-/// The parquet crate declares the total order for floating-point numbers whatever it is given. The orders are the footer's
-/// last field, one union of an empty struct for each column, before its length and the last mark.
+/// The parquet crate always declares the total order for floating-point numbers. The orders are the footer's last
+/// field, one union of an empty struct for each column, before its length and the final magic bytes.
 fn declare_orders(footer: &mut [u8], columns: usize) -> Result<()> {
     const UNION: usize = 3;
     let unexpected = || Error::Internal("a footer that does not end with the orders of its columns".into());
@@ -173,7 +173,7 @@ fn declare_orders(footer: &mut [u8], columns: usize) -> Result<()> {
         return Err(unexpected());
     }
     for union in footer[start..end].chunks_exact_mut(UNION) {
-        // The union's field: its number, and that it is a struct.
+        // The union's field: its number and its type, a struct.
         match union {
             [field @ (0x1c | 0x2c | 0x3c), 0, 0] => *field = 0x1c,
             _ => return Err(unexpected()),
@@ -182,7 +182,7 @@ fn declare_orders(footer: &mut [u8], columns: usize) -> Result<()> {
     Ok(())
 }
 
-/// Takes the bytes of the footer and none of those that stand for the file before it.
+/// Collects the bytes of the footer, without the placeholder for the file before it.
 struct Footer {
     skip: u64,
     bytes: Vec<u8>,
@@ -201,7 +201,7 @@ impl std::io::Write for Footer {
     }
 }
 
-/// Moves a writer's position on without bytes of a meaning.
+/// Advances a writer's position with placeholder bytes.
 fn advance(writer: &mut impl std::io::Write, mut by: u64) -> std::io::Result<()> {
     static NOTHING: [u8; 1 << 20] = [0; 1 << 20];
     while by > 0 {

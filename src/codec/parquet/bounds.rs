@@ -1,11 +1,11 @@
-//! The least and the greatest value of a page or column chunk, by which readers skip what they need not read.
+//! Bounds: the minimum and maximum of a page or column chunk, by which readers skip what they need not read.
 
 use parquet::basic::Type as Physical;
 use parquet::data_type::ByteArray;
 use parquet::file::statistics::Statistics;
 use std::ops::{Add, Neg};
 
-/// Least and greatest, of values that have an order.
+/// Minimum and maximum of ordered values.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Bounds {
     Boolean(bool, bool),
@@ -16,7 +16,7 @@ pub(super) enum Bounds {
     Text(Vec<u8>, Vec<u8>),
 }
 
-/// A longer text is no bound: footers stay small.
+/// Longer texts are not written as bounds, so that footers stay small.
 const LONGEST_TEXT: usize = 64;
 
 impl Bounds {
@@ -32,8 +32,8 @@ impl Bounds {
         Some(Bounds::Boolean(values.clone().min()?, values.max()?))
     }
 
-    /// None where NaN is among the values: engines order it differently, or not at all, so bounds that leave it out would
-    /// have some of them pass over rows that they look for.
+    /// `None` if NaN is among the values: engines order it differently, or not at all, so bounds without it would make
+    /// some of them skip rows that they look for.
     pub(super) fn of_doubles(values: &[f64]) -> Option<Self> {
         range(values).map(|(least, greatest)| Bounds::Double(least, greatest))
     }
@@ -47,8 +47,8 @@ impl Bounds {
         Some(Bounds::Text(texts.clone().min()?.to_vec(), texts.max()?.to_vec()))
     }
 
-    /// Whether a bound is longer than those that are written. Only known once all are merged: a long text may be none of
-    /// the whole.
+    /// Whether a bound is too long to be written. This is known only once all are merged, because a long text may not
+    /// be a bound of the whole.
     pub(super) fn is_long(&self) -> bool {
         matches!(self, Bounds::Text(a, b) if a.len().max(b.len()) > LONGEST_TEXT)
     }
@@ -60,7 +60,7 @@ impl Bounds {
             (Boolean(a, b), Boolean(c, d)) => Boolean(a.min(*c), b.max(*d)),
             (Int32(a, b), Int32(c, d)) => Int32(a.min(*c), b.max(*d)),
             (Int64(a, b), Int64(c, d)) => Int64(a.min(*c), b.max(*d)),
-            // No zero is met here that is not widened, so it does not matter which one is taken.
+            // All zeros here are already widened, so it does not matter which one is taken.
             (Float(a, b), Float(c, d)) => Float(a.min(*c), b.max(*d)),
             (Double(a, b), Double(c, d)) => Double(a.min(*c), b.max(*d)),
             (Text(a, b), Text(c, d)) => Text(a.min(c.clone()), b.max(d.clone())),
@@ -82,7 +82,7 @@ impl Bounds {
         }
     }
 
-    /// As a column index holds them.
+    /// In the form of a column index.
     pub(super) fn to_bytes(&self) -> (Vec<u8>, Vec<u8>) {
         match self {
             Bounds::Boolean(a, b) => (vec![u8::from(*a)], vec![u8::from(*b)]),
@@ -107,13 +107,13 @@ impl FloatingPoint for f64 {
     const INFINITY: Self = f64::INFINITY;
 }
 
-/// The least and the greatest of some numbers; `None` where there is none, or NaN among them.
+/// The minimum and maximum of some numbers; `None` if there are none, or NaN is among them.
 fn range<T: FloatingPoint>(values: &[T]) -> Option<(T, T)> {
-    // Several of each, so that no comparison waits for the one before: a seventh of the time.
+    // Several of each, so that no comparison waits for the one before. This takes a seventh of the time.
     const LANES: usize = 8;
     let lesser = |value: T, least: T| if value < least { value } else { least };
     let greater = |value: T, greatest: T| if value > greatest { value } else { greatest };
-    #[expect(clippy::eq_op, reason = "NaN is what does not equal itself")]
+    #[expect(clippy::eq_op, reason = "only NaN does not equal itself")]
     let is_nan = |value: T| value != value;
     let (mut least, mut greatest, mut sums) =
         ([T::INFINITY; LANES], [-T::INFINITY; LANES], [T::default(); LANES]);
@@ -122,7 +122,8 @@ fn range<T: FloatingPoint>(values: &[T]) -> Option<(T, T)> {
         for (lane, value) in round.iter().enumerate() {
             least[lane] = lesser(*value, least[lane]);
             greatest[lane] = greater(*value, greatest[lane]);
-            // NaN where one is among them, or infinities of both signs: a third of the time that looking at each takes.
+            // The sum is NaN if NaN is among them, or infinities of both signs. This takes a third of the time of
+            // checking each.
             sums[lane] = sums[lane] + *value;
         }
     }
@@ -132,7 +133,7 @@ fn range<T: FloatingPoint>(values: &[T]) -> Option<(T, T)> {
     }
     let least = rest.iter().copied().chain(least).fold(T::INFINITY, |a, b| lesser(b, a));
     let greatest = rest.iter().copied().chain(greatest).fold(-T::INFINITY, |a, b| greater(b, a));
-    // Zeros of both signs are equal, so either may stand for both: the format wants the wider bounds.
+    // Zeros of both signs are equal, so either may represent both; the format requires the wider bounds.
     let zero = T::default();
     let least = if least == zero { -zero } else { least };
     let greatest = if greatest == zero { zero } else { greatest };

@@ -1,6 +1,6 @@
-//! The rows of one piece of text or of one batch as a row group takes them, column by column: numbers as they are stored,
-//! texts and timestamps by keys into a dictionary of the piece. Nothing here depends on where a piece ends: pages,
-//! dictionaries and bounds are those of a row group, which [`super::row_group`] makes.
+//! Converts the rows of one piece of text or of one batch to the columns of a row group: numbers as they are stored,
+//! texts and timestamps as keys into a dictionary of the piece. Nothing here depends on where a piece ends: pages,
+//! dictionaries and bounds belong to the whole row group, which [`super::row_group`] makes.
 
 use super::types::{Annotation, annotation};
 use crate::codec::csv::{Column, Dictionary, Values};
@@ -17,10 +17,10 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Consecutive rows, of which a row group may take some and the next one the rest.
+/// Consecutive rows, which may be divided between two row groups.
 #[derive(Debug, Clone)]
 pub(crate) struct EncodedRows {
-    /// The rows of the columns that are meant.
+    /// The range of rows in the columns.
     pub(super) rows: Range<usize>,
     pub(super) columns: Vec<Arc<EncodedColumn>>,
     weight: u64,
@@ -38,7 +38,7 @@ impl EncodedRows {
         self.rows.len()
     }
 
-    /// What the rows weigh, whatever pieces they come in: bytes of their values were each written out.
+    /// The weight of the rows, independent of the pieces they come in: the bytes of their values, each written out.
     pub(crate) fn weight(&self) -> u64 {
         self.weight
     }
@@ -57,14 +57,14 @@ impl EncodedRows {
 
 #[derive(Debug)]
 pub(super) struct EncodedColumn {
-    /// Which rows are no nulls; `None` where no row is one.
+    /// Which rows are not null; `None` if no row is null.
     pub(super) valid: Option<Vec<bool>>,
-    /// Without those of nulls.
+    /// The values, without nulls.
     pub(super) values: EncodedValues,
 }
 
 impl EncodedColumn {
-    /// The values of some rows, by their places among all values.
+    /// The range of values that belong to some rows.
     pub(super) fn values_of(&self, rows: Range<usize>) -> Range<usize> {
         let Some(valid) = &self.valid else { return rows };
         let count = |valid: &[bool]| valid.iter().filter(|valid| **valid).count();
@@ -86,7 +86,7 @@ impl EncodedColumn {
                     }
                     _ => values.iter().map(|key| u64::from(lengths[*key as usize])).sum(),
                 };
-                // A key is held for each, too.
+                // There is also a key for each.
                 return (size_of::<u32>() * rows.len()) as u64 + bytes;
             }
         };
@@ -104,7 +104,7 @@ pub(super) enum EncodedValues {
     Keys(Keys),
 }
 
-/// Values by their place among the distinct ones, which are in the order in which they first came.
+/// Values by their index among the distinct ones, which are in order of first occurrence.
 #[derive(Debug)]
 pub(super) struct Keys {
     pub(super) keys: Vec<u32>,
@@ -115,7 +115,7 @@ pub(super) struct Keys {
 #[derive(Debug, Default)]
 pub(super) struct Distinct {
     pub(super) plain: Vec<u8>,
-    /// Where each ends.
+    /// The end of each.
     ends: Vec<u32>,
 }
 
@@ -157,16 +157,16 @@ impl Distinct {
     }
 }
 
-/// Takes piece after piece on one thread.
+/// Converts piece after piece on one thread.
 pub(crate) struct ChunkEncoder {
-    /// Distinct values of the column at hand.
+    /// Distinct values of the current column.
     dictionary: Dictionary,
 }
 
 /// Whether a column is encoded here; the parquet crate encodes the others.
 pub(crate) fn encodes(data_type: &DataType, declared: &ColumnDescriptor) -> bool {
     use TimeUnit::{Microsecond, Millisecond, Nanosecond};
-    // Bounds are those of numbers with a sign and of bytes without one.
+    // Bounds compare numbers as signed and bytes as unsigned.
     let has_our_order = match annotation(declared.self_type()) {
         Some(Annotation::Logical(LogicalType::Decimal { .. })) => !matches!(data_type, DataType::Binary),
         Some(Annotation::Logical(LogicalType::Integer(integer))) => integer.is_signed,
@@ -197,10 +197,10 @@ pub(crate) fn encodes(data_type: &DataType, declared: &ColumnDescriptor) -> bool
     is_ours && has_our_order
 }
 
-/// The texts of a column, or the bytes where they need be no text.
+/// The texts of a column, or binary values.
 fn bytes_of(array: &dyn Array) -> ArrayRef {
     match array.data_type() {
-        // The same buffers under another name.
+        // The same buffers as another type.
         DataType::Utf8 => Arc::new(BinaryArray::from(array.as_string::<i32>().clone())),
         _ => Arc::new(array.as_binary::<i32>().clone()),
     }
@@ -211,12 +211,12 @@ impl ChunkEncoder {
         ChunkEncoder { dictionary: Dictionary::new() }
     }
 
-    /// Takes columns that were read from text.
+    /// Converts columns that were read from text.
     pub(crate) fn encode(&mut self, rows: usize, columns: &[Column]) -> EncodedRows {
         EncodedRows::new(rows, columns.iter().map(column).collect())
     }
 
-    /// Takes a batch whose types are all [`encodes`], where texts may come as keys.
+    /// Converts a batch whose types all pass [`encodes`]; texts may come as keys.
     pub(crate) fn encode_batch(&mut self, batch: &RecordBatch) -> Result<EncodedRows> {
         let columns = batch.columns().iter().map(|array| self.array(array)).collect::<Result<_>>()?;
         Ok(EncodedRows::new(batch.num_rows(), columns))
@@ -239,7 +239,7 @@ impl ChunkEncoder {
                 let keyed = array.as_dictionary::<Int32Type>();
                 let texts = bytes_of(keyed.values());
                 let texts = texts.as_binary::<i32>();
-                // A dictionary is that of a whole column chunk: what this batch does not use is left away.
+                // A dictionary belongs to a whole column chunk; what this batch does not use is left out.
                 let mut places = vec![None; texts.len()];
                 let mut used: Vec<&[u8]> = Vec::new();
                 let keys = (0..keyed.len())
@@ -301,7 +301,7 @@ fn not_ours(what: &dyn std::fmt::Display) -> Error {
     Error::Internal(format!("a column that is not encoded here: {what}"))
 }
 
-/// Values without those of nulls.
+/// Values without nulls.
 fn dense<T: Copy>(values: &[T], valid: Option<&[bool]>) -> Vec<T> {
     match valid {
         None => values.to_vec(),

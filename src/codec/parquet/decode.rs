@@ -1,5 +1,5 @@
-//! Parquet to batches of the plan's schema: takes a reader of bytes, returns rows; damage is an error that names the
-//! file, never a panic.
+//! Decodes Parquet to batches of the plan's schema: takes a reader of bytes, returns rows. Damage is an error that
+//! names the file, never a panic.
 
 use super::paged::Selected;
 use super::view::View;
@@ -27,47 +27,47 @@ pub(crate) struct RowGroupBatches {
     url: String,
     group: usize,
     view: Arc<View>,
-    /// What batches have.
+    /// The schema of batches.
     schema: SchemaRef,
-    /// `None` after an error: a decoder that failed is not asked again.
+    /// `None` after an error, because a failed decoder is not used again.
     readers: Option<Readers>,
-    /// Rows of the file before the next batch.
+    /// The number of rows before the next batch.
     row: u64,
 }
 
 struct Readers {
     rows: ParquetRecordBatchReader,
-    /// The leaves of INT96 once more, in nanoseconds.
+    /// The INT96 leaves once more, in nanoseconds.
     nanos: Option<ParquetRecordBatchReader>,
 }
 
-/// How texts are decoded.
+/// How to decode texts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum StringDecoding {
-    /// Each one by itself.
+    /// Each separately.
     Plain,
-    /// As keys into a dictionary where that is how they are stored, so that none is repeated.
+    /// As keys into a dictionary, if they are stored as such, so that no text is repeated.
     Dictionary,
 }
 
-/// How a row group is decoded.
+/// How to decode a row group.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Decoding<'a> {
     pub(crate) strings: StringDecoding,
-    /// The rows that are read, where not all are.
+    /// The rows to read, if not all.
     pub(crate) selected: Option<&'a Selected>,
-    /// Rows of a batch.
+    /// Rows per batch.
     pub(crate) batch_rows: usize,
 }
 
-/// A column of text with fewer bytes for a row than this is stored as keys.
+/// A text column with fewer bytes per row than this is stored as keys.
 const BYTES_OF_KEY: i64 = 6;
 
 fn keys_of(values: &DataType) -> DataType {
     DataType::Dictionary(DataType::Int32.into(), values.clone().into())
 }
 
-/// The columns of a row group that are best read as keys.
+/// The columns of a row group to read as keys.
 fn keyed(group: &RowGroupMetaData, schema: &Schema) -> Vec<bool> {
     let is_keyed = |(field, chunk): (&FieldRef, &ColumnChunkMetaData)| {
         matches!(field.data_type(), DataType::Utf8 | DataType::Binary)
@@ -81,7 +81,7 @@ fn keyed(group: &RowGroupMetaData, schema: &Schema) -> Vec<bool> {
     schema.fields().iter().zip(group.columns()).map(is_keyed).collect()
 }
 
-/// A schema of which some columns are keys.
+/// The schema with some columns as keys.
 fn with_keys(schema: &SchemaRef, keyed: &[bool]) -> SchemaRef {
     if !keyed.contains(&true) {
         return Arc::clone(schema);
@@ -93,9 +93,9 @@ fn with_keys(schema: &SchemaRef, keyed: &[bool]) -> SchemaRef {
     Arc::new(Schema::new(schema.fields().iter().zip(keyed).map(field).collect::<Vec<_>>()))
 }
 
-/// Begins to decode one row group.
+/// Starts decoding one row group.
 ///
-/// A column that `converts` says is given another type afterwards, and is not read as keys.
+/// If `converts` is true for a column, it is converted to another type afterwards, and not read as keys.
 pub(crate) fn decode_row_group(
     url: &str,
     bytes: impl ChunkReader + Clone + 'static,
@@ -114,7 +114,7 @@ pub(crate) fn decode_row_group(
     keys.iter_mut().enumerate().for_each(|(column, is_keyed)| *is_keyed &= !converts(column));
     let row = metadata.row_groups()[..group].iter().map(|group| group.num_rows().unsigned_abs()).sum();
     let readers = guard(|| {
-        // The row group alone, under the schema that it is read by.
+        // Only this row group, with the schema to read it by.
         let file = metadata.file_metadata();
         let (version, rows) = (file.version(), found.num_rows());
         let file = FileMetaData::new(version, rows, None, None, Arc::clone(&view.descriptor), None);
@@ -162,7 +162,7 @@ fn damaged(url: &str, group: usize, reason: &str) -> Error {
 }
 
 impl RowGroupBatches {
-    /// What every batch has.
+    /// The schema of every batch.
     pub(crate) fn schema(&self) -> &SchemaRef {
         &self.schema
     }
@@ -200,7 +200,7 @@ impl Iterator for RowGroupBatches {
     }
 }
 
-/// Brings a part's batch into the plan's schema: columns in order, nulls for what the part lacks, types as asked,
+/// Converts a part's batch to the plan's schema: columns in order, nulls for what the part lacks, types as requested,
 /// source columns at the end.
 pub(crate) fn align(
     batch: &RecordBatch,
@@ -233,7 +233,7 @@ pub(crate) fn align(
     })
 }
 
-/// Gives a column another type, where every value survives it.
+/// Converts a column to another type, if every value survives.
 fn convert(array: &ArrayRef, stored: &Field, to: &Field, url: &str) -> Result<ArrayRef> {
     let (to, column) = (to.data_type(), to.name().as_str());
     if array.data_type() == to {
@@ -260,7 +260,7 @@ fn convert(array: &ArrayRef, stored: &Field, to: &Field, url: &str) -> Result<Ar
         cast_with_options(array, to, &strict).map_err(|error| refused(error.to_string()))
     };
     let converted = cast(array, to)?;
-    // A value that does not come back was rounded or cut.
+    // A value that does not convert back was rounded or truncated.
     if cast(&converted, array.data_type())?.to_data() != array.to_data() {
         return Err(refused(format!("a value changes when {} becomes {to}", array.data_type())));
     }

@@ -1,5 +1,5 @@
-//! Rows to encoded row groups, and row groups to a file: takes batches, returns bytes with their metadata. Plain columns
-//! go through [`ChunkEncoder`] and [`row_group`]; every other type goes through the parquet crate.
+//! Encodes rows as row groups: takes batches, returns bytes with their metadata. Plain columns go through
+//! [`ChunkEncoder`] and [`row_group`]; every other type goes through the parquet crate.
 
 use super::chunk::{self, ChunkEncoder, EncodedRows};
 use super::encoded::{CREATED_BY, EncodedRowGroup, MAGIC, failed, filter_bytes};
@@ -34,27 +34,27 @@ pub(crate) struct Encoder {
     properties: WriterPropertiesPtr,
     codec: Codec,
     has_filters: bool,
-    /// Those that are not at work: what they hold is used again.
+    /// Idle encoders, whose memory is reused.
     column_encoders: Arc<Mutex<Vec<ColumnEncoder>>>,
     buffers: Buffers,
 }
 
-/// Of how many values that were never there a Bloom filter says that they may be.
+/// The rate of false positives of a Bloom filter.
 const FALSE_POSITIVES: f64 = 0.01;
 
-/// Distinct values that a Bloom filter is made for, at most: it takes 2 MiB for them while its row group is encoded, and is
-/// folded to what the values that came need. More of them make it say more often that a value may be there.
+/// The most distinct values that a Bloom filter is sized for. It takes 2 MiB for them while its row group is encoded,
+/// and is then folded to the size that the actual values need. More values increase the rate of false positives.
 const MOST_DISTINCT: u64 = 1 << 20;
 
 impl Encoder {
-    /// Encodes rows of an Arrow schema, which says what a file of them declares.
+    /// An encoder for rows of an Arrow schema, which also determines the declared types.
     pub(crate) fn new(schema: &SchemaRef, compression: Codec) -> Result<Self> {
         let descriptor =
             ArrowSchemaConverter::new().convert(schema).map_err(|error| failed("describing", &error))?;
         Ok(Encoder::declaring(schema, &Arc::new(descriptor), compression))
     }
 
-    /// Encodes rows in which values travel as they are stored; what a file of them declares is said apart.
+    /// An encoder for rows with values as stored; the declared types are given separately.
     pub(crate) fn declaring(schema: &SchemaRef, descriptor: &SchemaDescPtr, compression: Codec) -> Self {
         let properties = WriterProperties::builder()
             .set_compression(compression)
@@ -72,7 +72,8 @@ impl Encoder {
         }
     }
 
-    /// Writes Bloom filters for these columns, for row groups of up to `rows` rows. Booleans have none: bounds tell as much.
+    /// Writes Bloom filters for these columns, for row groups of up to `rows` rows. Booleans get none, because bounds
+    /// tell as much.
     pub(crate) fn with_bloom_filters(mut self, names: &[String], rows: u64) -> Self {
         let mut properties = WriterProperties::clone(&self.properties).into_builder();
         for column in self.descriptor.columns() {
@@ -95,25 +96,25 @@ impl Encoder {
         &self.descriptor
     }
 
-    /// Encodes batches as one row group, which is the same however its rows are cut into batches.
+    /// Encodes batches as one row group, which does not depend on how its rows are divided into batches.
     pub(crate) fn encode(&self, batches: &[RecordBatch]) -> Result<EncodedRowGroup> {
         let (bytes, metadata) = self.try_encode(batches).map_err(|error| failed("encoding", &error))?;
         let (metadata, indexes) = row_group_of(&metadata, 0)?;
-        // Its column chunks follow each other without gaps, and its Bloom filters follow the last of them.
+        // Its column chunks are contiguous, and its Bloom filters follow the last of them.
         let chunks: u64 = metadata.columns().iter().map(|column| column.byte_range().1).sum();
         let end = MAGIC.len() + (chunks + filter_bytes(&metadata)) as usize;
         let bytes = vec![bytes.slice(MAGIC.len()..end)];
         Ok(EncodedRowGroup { bytes, metadata, indexes })
     }
 
-    /// A file of one row group in memory: its column chunks are then moved to where they belong.
+    /// A file with one row group in memory, whose column chunks are then moved to their place.
     fn try_encode(&self, batches: &[RecordBatch]) -> parquet::errors::Result<(Bytes, ParquetMetaData)> {
         let root = self.descriptor.root_schema_ptr();
         let mut file = SerializedFileWriter::new(Vec::new(), root, Arc::clone(&self.properties))?;
         let factory = ArrowRowGroupWriterFactory::new(&file, Arc::clone(&self.schema));
         let mut writers = factory.create_column_writers(0)?;
-        // The crate looks whether a page is full once it has written so many values of a batch: where batches are cut would
-        // show in the pages.
+        // The crate checks whether a page is full only after a number of values of a batch, so pages would depend on
+        // where batches end.
         for batch in alike(batches) {
             let batch = batch?;
             let mut writers = writers.iter_mut();
@@ -135,7 +136,7 @@ impl Encoder {
         Ok((bytes, metadata))
     }
 
-    /// What takes chunks of text, and batches where [`Self::encodes_batches`], for row groups of this schema.
+    /// The converter of text chunks, and of batches if [`Self::encodes_batches`], for row groups of this schema.
     pub(crate) fn chunk_encoder(&self) -> ChunkEncoder {
         ChunkEncoder::new()
     }
@@ -158,12 +159,12 @@ impl Encoder {
                 .all(|(field, column)| chunk::encodes(field.data_type(), column))
     }
 
-    /// The columns of a row group, of pieces in order that [`Self::chunk_encoder`] made.
+    /// The columns of a row group, from pieces in order made by [`Self::chunk_encoder`].
     pub(crate) fn columns_of(&self, pieces: Vec<EncodedRows>) -> Result<Vec<ColumnPieces>> {
         row_group::by_column(self.descriptor.num_columns(), pieces)
     }
 
-    /// Encodes columns of a row group, of which this is the number of the first.
+    /// Encodes columns of a row group, starting with the column of this index.
     pub(crate) fn encode_columns(
         &self,
         first: usize,
@@ -185,13 +186,13 @@ impl Encoder {
         chunks
     }
 
-    /// Makes a row group of its columns.
+    /// Assembles a row group from its columns.
     pub(crate) fn join(&self, columns: Vec<ColumnChunk>) -> Result<EncodedRowGroup> {
         row_group::join(&self.descriptor, self.codec, columns)
     }
 }
 
-/// The rows of batches in others of [`BATCH_ROWS`] rows, the last one but for it.
+/// The same rows in batches of [`BATCH_ROWS`] rows, except for the last one.
 fn alike(batches: &[RecordBatch]) -> impl Iterator<Item = parquet::errors::Result<Cow<'_, RecordBatch>>> {
     let (mut at, mut taken) = (0, 0);
     std::iter::from_fn(move || {
@@ -221,18 +222,18 @@ fn alike(batches: &[RecordBatch]) -> impl Iterator<Item = parquet::errors::Resul
     })
 }
 
-/// The pair of a file's metadata by which readers know Arrow's types.
+/// The metadata entry from which readers learn Arrow's types.
 pub(crate) fn arrow_schema(schema: &Schema) -> KeyValue {
     KeyValue::new(ARROW_SCHEMA_META_KEY.to_owned(), encode_arrow_schema(schema))
 }
 
-/// The Arrow schema that a file carries, as its writer had it.
+/// The writer's Arrow schema in a file.
 pub(crate) fn arrow_schema_of(text: &str) -> Option<Schema> {
     let bytes = BASE64_STANDARD.decode(text).ok()?;
     guard(|| arrow::ipc::convert::try_schema_from_ipc_buffer(&bytes)).ok()
 }
 
-/// The codec of the parquet crate for a choice of the user's.
+/// The parquet crate's codec for the user's choice.
 pub(crate) fn codec(compression: Compression) -> Result<Codec> {
     let refused = |codec, level: String, levels: RangeInclusive<i32>| {
         let (lowest, highest) = (*levels.start(), *levels.end());
@@ -257,11 +258,11 @@ pub(crate) fn codec(compression: Compression) -> Result<Codec> {
     })
 }
 
-/// The codec to encode with what belongs beside column chunks of `metadata`.
+/// The codec for row groups that are written next to those of `metadata`.
 pub(crate) fn codec_of(metadata: &ParquetMetaData) -> Codec {
     let first = metadata.row_groups().iter().flat_map(RowGroupMetaData::columns).next();
     match first.map(ColumnChunkMetaData::compression) {
-        // Footers carry no level, and the old framed LZ4 is not written any more.
+        // Footers do not record the level, and the old framed LZ4 is no longer written.
         Some(Codec::GZIP(_)) => Codec::GZIP(GzipLevel::default()),
         Some(Codec::ZSTD(_)) => Codec::ZSTD(ZstdLevel::try_new(3).unwrap_or_default()),
         Some(Codec::BROTLI(_)) => Codec::BROTLI(BrotliLevel::default()),

@@ -1,5 +1,5 @@
-//! What a Parquet file is made of once its pages are encoded: row groups with their column chunks, bounds and page
-//! indexes, and where those lie in a file. Knows no rows.
+//! Encoded parts of a Parquet file: row groups with their column chunks, bounds and page indexes, and their positions
+//! in a file. Contains no rows.
 
 use crate::model::Error;
 use bytes::Bytes;
@@ -16,14 +16,14 @@ pub(crate) fn chunk_ranges(group: &RowGroupMetaData) -> impl Iterator<Item = Ran
     })
 }
 
-/// The bytes of a file that the column chunks of a row group lie in, in ascending order; chunks that touch are one range.
+/// The byte ranges of a row group's column chunks, in ascending order; adjacent chunks form one range.
 pub(crate) fn byte_ranges(group: &RowGroupMetaData) -> Vec<Range<u64>> {
     let mut chunks: Vec<Range<u64>> = chunk_ranges(group).collect();
     chunks.sort_unstable_by_key(|range| range.start);
     joined(chunks, 0)
 }
 
-/// Makes one of ranges that are no further apart than this; they are given in ascending order.
+/// Joins ranges that are no further apart than this; they are given in ascending order.
 pub(super) fn joined(ranges: Vec<Range<u64>>, gap: u64) -> Vec<Range<u64>> {
     let mut all: Vec<Range<u64>> = Vec::with_capacity(ranges.len());
     for range in ranges.into_iter().filter(|range| range.start < range.end) {
@@ -45,7 +45,7 @@ pub(super) fn filter_bytes(group: &RowGroupMetaData) -> u64 {
 /// The first and last bytes of every Parquet file.
 pub(crate) const MAGIC: &[u8; 4] = b"PAR1";
 
-/// Bytes of a footer for one column chunk, roughly.
+/// Rough bytes of a footer for one column chunk.
 pub(crate) const FOOTER_BYTES: u64 = 300;
 
 /// Who wrote a file, as its footer says.
@@ -55,18 +55,18 @@ pub(super) fn failed(doing: &str, error: &dyn std::fmt::Display) -> Error {
     Error::Internal(format!("{doing} Parquet: {error}"))
 }
 
-/// The indexes of the pages of a column chunk, by values and by offsets, where it has them. Bounds are by the order that
-/// the column's type defines, as those in the metadata beside them.
+/// The column index and offset index of a column chunk, if it has them. Bounds are in the order that the column's type
+/// defines, like those in the metadata.
 pub(crate) type PageIndex = (Option<ColumnIndexMetaData>, Option<OffsetIndexMetaData>);
 
 /// The page indexes of a row group, by column.
 pub(crate) type PageIndexes = Vec<PageIndex>;
 
-/// A row group that is not in a file yet. Positions are counted from the first column chunk's start, or from where it
-/// was in another file.
+/// A row group that is not in a file yet. Positions are relative to the start of the first column chunk, or to its
+/// position in another file.
 #[derive(Debug)]
 pub(crate) struct EncodedRowGroup {
-    /// The column chunks, which follow each other without gaps, and behind them their Bloom filters.
+    /// The contiguous column chunks, followed by their Bloom filters.
     pub(crate) bytes: Vec<Bytes>,
     pub(crate) metadata: RowGroupMetaData,
     pub(crate) indexes: PageIndexes,
@@ -83,16 +83,16 @@ impl EncodedRowGroup {
     }
 }
 
-/// A read of column chunks, or pieces of some, that lie right behind each other.
+/// A read of adjacent column chunks, or pieces of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ChunkRead {
     pub(crate) range: Range<u64>,
-    /// Of which column how many of the bytes are.
+    /// How many of the bytes belong to which column.
     pub(crate) columns: Vec<(usize, usize)>,
 }
 
-/// The reads that a row group takes which is copied, column by column, as chunks need not lie in order or without gaps; each
-/// of so many bytes at most.
+/// The reads for copying a row group, column by column, because chunks need not be in order or contiguous; each of at
+/// most this many bytes.
 pub(crate) fn chunk_reads(group: &RowGroupMetaData, most: u64) -> Vec<ChunkRead> {
     reads_of(chunk_ranges(group), most)
 }

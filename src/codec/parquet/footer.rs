@@ -1,4 +1,4 @@
-//! Reads a footer, and takes out of it what some writers get wrong, so that whoever uses it sees sane numbers.
+//! Reads a footer, and corrects what some writers get wrong, so that its users see sane numbers.
 
 use super::encoded::MAGIC;
 use super::thrift::{BINARY, LIST, STRUCT, Stop, Thrift};
@@ -18,9 +18,9 @@ pub(crate) enum FooterProblem {
     Damaged(String),
 }
 
-/// Reads a footer, which is all between the column chunks and the length at the end of the file.
+/// Reads a footer: everything between the column chunks and the length at the end of the file.
 pub(crate) fn read_footer(bytes: &[u8]) -> Result<ParquetMetaData, FooterProblem> {
-    // Before the decoder: it knows nothing of encryption, and takes what such a column lacks for damage.
+    // Before decoding, because the decoder does not support encryption and would report an encrypted column as damaged.
     if let Some(column) = encrypted_column(bytes) {
         return Err(FooterProblem::Encrypted(column));
     }
@@ -33,14 +33,14 @@ pub(crate) fn read_footer(bytes: &[u8]) -> Result<ParquetMetaData, FooterProblem
         .map_err(FooterProblem::Damaged)
 }
 
-/// The first field of `ColumnMetaData` that early versions of the format did not have. This one and all behind it help
-/// readers; none is needed to read values.
+/// The first field of `ColumnMetaData` that early versions of the format did not have. This one and all later ones are
+/// optional for reading values.
 const FIRST_LATER_FIELD: i64 = 13;
 
-/// A footer without the fields of column chunks that came later. Some writers used their numbers for fields of their own,
-/// before the format gave them away; other readers skip those, as their types do not fit.
+/// A footer without the later fields of column chunks. Some writers used their numbers for fields of their own before
+/// the format assigned them; other readers skip those because their types do not fit.
 fn without_later_fields(footer: &[u8]) -> Option<Vec<u8>> {
-    // The columns' structs, each with the fields that are kept: number, type and value.
+    // The columns' structs, each with the fields to keep: number, type and value.
     let mut columns: Vec<(Range<usize>, Vec<u8>)> = Vec::new();
     let mut thrift = Thrift::new(footer);
     let walked = thrift.fields(|thrift, id, kind| match (id, kind) {
@@ -58,7 +58,7 @@ fn without_later_fields(footer: &[u8]) -> Option<Vec<u8>> {
                                 column.skip(kind, 0)?;
                                 if id < FIRST_LATER_FIELD {
                                     let value = footer.get(value..column.position).ok_or(Stop::Short)?;
-                                    // The long form of a field's head, with its number as a zigzag.
+                                    // The long form of a field header, with a zigzag number.
                                     kept.extend([kind, u8::try_from(id * 2).map_err(|_| Stop::Damaged)?]);
                                     kept.extend_from_slice(value);
                                 }
@@ -92,8 +92,7 @@ fn without_later_fields(footer: &[u8]) -> Option<Vec<u8>> {
 /// The first byte that a page can have.
 const FIRST_PAGE: i64 = MAGIC.len() as i64;
 
-/// The same footer with numbers that mean what they say. Other readers have the same leniency, each at the places where
-/// it uses a number.
+/// The same footer with corrected numbers. Other readers are lenient in the same way, wherever they use a number.
 fn mended(metadata: ParquetMetaData) -> Result<ParquetMetaData, ParquetError> {
     let file = metadata.file_metadata();
     // Early versions of the Rust writer left it at zero.
@@ -102,7 +101,7 @@ fn mended(metadata: ParquetMetaData) -> Result<ParquetMetaData, ParquetError> {
         rows => Some(rows),
     };
     let rows = rows.filter(|rows| *rows != file.num_rows());
-    // Early versions of parquet-mr wrote zero for a dictionary that lies where the data pages are said to begin.
+    // Early versions of parquet-mr wrote zero for a dictionary at the position where the data pages supposedly begin.
     let is_no_place = |offset: i64| offset < FIRST_PAGE;
     let columns = || metadata.row_groups().iter().flat_map(RowGroupMetaData::columns);
     if rows.is_none() && !columns().any(|column| column.dictionary_page_offset().is_some_and(is_no_place)) {
@@ -129,7 +128,7 @@ fn mended(metadata: ParquetMetaData) -> Result<ParquetMetaData, ParquetError> {
     Ok(ParquetMetaDataBuilder::new(file).set_row_groups(groups).build())
 }
 
-/// The first column that a footer says is encrypted; what cannot be read is left for the decoder to find.
+/// The first column that a footer declares as encrypted. Unreadable parts are left for the decoder to report.
 fn encrypted_column(footer: &[u8]) -> Option<String> {
     let mut found = None;
     let mut thrift = Thrift::new(footer);
@@ -165,7 +164,7 @@ fn structs<'a>(
     }
 }
 
-/// Reads a `ColumnChunk`; returns the column's name where it is encrypted.
+/// Reads a `ColumnChunk`; returns the column's name if it is encrypted.
 fn column_if_encrypted(chunk: &mut Thrift<'_>) -> Result<Option<String>, Stop> {
     let (mut path, mut is_encrypted) = (None, false);
     chunk.fields(|chunk, id, kind| match (id, kind) {
@@ -259,7 +258,7 @@ mod tests {
         assert_eq!(column.byte_range(), was.byte_range());
         assert_eq!(column.statistics(), was.statistics());
         assert_eq!(column.page_encoding_stats(), None);
-        // A list of structs where the format later put a number: the bytes of field 15, in the long form.
+        // A list of structs in a field where the format later put a number: field 15, in the long form.
         let misfit = [9, 30, 0x1c, 0x15, 0x00, 0x00];
         let place = early.windows(2).position(|pair| pair == [6, 18]).expect("field 9 of a column");
         let odd = [&early[..place], &misfit, &early[place..]].concat();
@@ -296,7 +295,7 @@ mod tests {
         assert_eq!(read.file_metadata().num_rows(), 3);
     }
 
-    /// FileMetaData with nothing but a row group, which has nothing but these columns.
+    /// FileMetaData with only a row group, which has only these columns.
     fn footer_of(columns: &[&[u8]]) -> Vec<u8> {
         let list = |elements: usize| (elements as u8) << 4 | STRUCT;
         // The ids of the two fields are 4 and 1.
@@ -308,7 +307,7 @@ mod tests {
 
     #[test]
     fn the_first_encrypted_column_is_named() {
-        // ColumnMetaData with nothing but path_in_schema.
+        // ColumnMetaData with only path_in_schema.
         let plain = b"\x3c\x39\x18\x02id\0\0";
         let by_footer_key = b"\x3c\x39\x18\x06secret\0\x5c\x1c\0\0\0";
         let by_own_key = b"\x8c\x2c\x19\x28\x01a\x01b\0\0\0";

@@ -1,6 +1,6 @@
-//! Parquet's hybrid of run lengths and packed bits, in which dictionary keys and definition levels are written.
+//! Encodes Parquet's hybrid of run lengths and bit packing, used for dictionary keys and definition levels.
 
-/// Bits that the largest of `values` values counted from 0 needs, one at least.
+/// The bits needed for the largest of `values` values counted from 0, at least one.
 pub(super) fn width(values: usize) -> u8 {
     let largest = values.saturating_sub(1) as u64;
     (64 - largest.leading_zeros()).max(1) as u8
@@ -14,7 +14,7 @@ pub(super) fn encode(values: &[u32], width: u8, out: &mut Vec<u8>) {
     let (mut packed_from, mut at) = (0, 0);
     while let Some(&value) = values.get(at) {
         let run = 1 + values[at + 1..].iter().take_while(|next| **next == value).count();
-        // Packed values come in groups of eight, so a run first completes the group at hand.
+        // Packed values come in groups of eight, so a run first completes the current group.
         let fill = (at - packed_from).next_multiple_of(8) - (at - packed_from);
         if run < fill + SHORTEST_RUN {
             at += run;
@@ -34,9 +34,9 @@ pub(super) fn write_run(count: usize, value: u32, width: u8, out: &mut Vec<u8>) 
     out.extend_from_slice(&value.to_le_bytes()[..usize::from(width).div_ceil(8)]);
 }
 
-/// Packed values behind one header, as most writers have them; so many have a header of one byte. Each header begins at a
-/// whole byte, so a reader that asks for rows in numbers of its own does not stay within one: DuckDB takes a quarter less
-/// CPU time for a column of dates than where a page is one pack.
+/// Packed values per header, as in most writers; this many need a header of one byte. With frequent headers at byte
+/// boundaries, a reader that reads rows in its own batch size is faster: DuckDB takes a quarter less CPU time for a
+/// column of dates than if a page is one pack.
 const LONGEST_PACK: usize = 63 * 8;
 
 fn pack(values: &[u32], width: u8, out: &mut Vec<u8>) {
@@ -58,11 +58,11 @@ fn pack_one(values: &[u32], width: u8, out: &mut Vec<u8>) {
         }
     }
     out.extend_from_slice(&bits.to_le_bytes()[..filled.div_ceil(8) as usize]);
-    // The last group may be short of values.
+    // The last group may have fewer values.
     out.resize(end, 0);
 }
 
-/// Appends a number in seven bits a byte.
+/// Appends a number with seven bits per byte.
 pub(super) fn varint(mut value: u64, out: &mut Vec<u8>) {
     while value >= 0x80 {
         out.push(value as u8 | 0x80);
@@ -76,7 +76,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Reads as the format's description says.
+    /// Decodes as the format's specification says.
     fn decode(mut bytes: &[u8], width: u8, count: usize) -> Vec<u32> {
         let mut values = Vec::new();
         while values.len() < count {

@@ -1,5 +1,5 @@
-//! What the statistics of a column chunk say of its values, as far as they can be believed: no row must be passed over for
-//! what some writer got wrong.
+//! Interprets the statistics of a column chunk as far as they can be trusted: no row may be skipped because of a
+//! writer's mistake.
 
 use crate::codec::filter::{Bound, Known, nanos_of};
 
@@ -8,8 +8,8 @@ use parquet::basic::{ColumnOrder, SortOrder};
 use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
 use parquet::file::statistics::Statistics;
 
-/// What is known of a column that is no group and no list, and of which `data_type` is what its values are read as, without
-/// any change.
+/// What is known about a column that is neither a group nor a list, whose values are read as `data_type` without
+/// change.
 pub(crate) fn known<'a>(
     metadata: &'a ParquetMetaData,
     group: usize,
@@ -22,7 +22,7 @@ pub(crate) fn known<'a>(
     known_of(metadata, group, leaf, data_type, chunk.statistics(), rows)
 }
 
-/// As [`known`], by the statistics of some of the rows.
+/// As [`known`], from statistics of some of the rows.
 pub(super) fn known_of<'a>(
     metadata: &ParquetMetaData,
     group: usize,
@@ -56,8 +56,8 @@ pub(super) fn known_of<'a>(
     if known.is_in_order() { known } else { Known { least: None, greatest: None, ..known } }
 }
 
-/// Whether bounds are by the order in which values are compared here. The older fields are by one that was never written
-/// down, and so is a file that does not say its order.
+/// Whether bounds use the order in which values are compared here. The order of the older fields, and of files that do
+/// not declare one, was never specified.
 fn is_ordered(statistics: &Statistics, order: Option<ColumnOrder>, data_type: &DataType) -> bool {
     let sorted = match order {
         Some(ColumnOrder::TYPE_DEFINED_ORDER(sorted)) => sorted,
@@ -153,7 +153,7 @@ mod tests {
         ParquetMetaDataBuilder::new(file).add_row_group(group).build()
     }
 
-    /// Whether a row group is read for a filter, and whether one of its rows is wanted.
+    /// Whether a row group is read for a filter, and whether one of its rows matches.
     fn read_and_wanted(filter: &Filter, metadata: &ParquetMetaData, array: ArrayRef) -> (bool, bool) {
         let batch = RecordBatch::try_from_iter_with_nullable([("x", array, true)]).expect("a batch");
         let predicate = Predicate::new(filter, batch.schema_ref()).expect("it fits");
@@ -180,7 +180,7 @@ mod tests {
         conditions.into_iter().flat_map(|filter| [filter.clone(), !filter]).collect()
     }
 
-    /// How text was ordered before the order was written down: by bytes with a sign.
+    /// The order of text before it was specified: by signed bytes.
     fn signed(text: &str) -> Vec<i8> {
         text.bytes().map(u8::cast_signed).collect()
     }
@@ -205,7 +205,7 @@ mod tests {
             order in order(),
         ) {
             let present = || texts.iter().flatten().map(String::as_str);
-            // A writer that cuts what it takes for the greatest, and adds nothing to it.
+            // A writer that truncates the maximum without incrementing it.
             let shortened = |text: &str| ByteArray::from(&text.as_bytes()[..text.len().min(cut)]);
             let whole = |text: &str| ByteArray::from(text.as_bytes());
             let (least, greatest) = match is_signed || is_old {
@@ -220,7 +220,7 @@ mod tests {
                 _ => unreachable!("it was made of byte arrays"),
             };
             statistics = statistics.with_min_is_exact(!is_cut).with_max_is_exact(!is_cut);
-            // Only what goes by the order that is named may be believed.
+            // Only bounds in a declared order can be trusted.
             let orders = match (is_signed || is_old, order) {
                 (false, None) => Some(vec![ColumnOrder::TYPE_DEFINED_ORDER(SortOrder::UNSIGNED)]),
                 (_, order) => order.map(|order| vec![order]),

@@ -1,6 +1,6 @@
-//! Parquet: pages and column chunks to record batches, and back. `footer` reads footers, `decode` reads row groups,
-//! `pages` walks pages without unpacking, `encode` turns batches or parsed CSV into row groups, `assembler` puts row
-//! groups and a footer together. What is not on the hot path goes through the parquet crate.
+//! Decodes and encodes Parquet. `footer` reads footers, `decode` reads row groups, `pages` checks pages without
+//! decompressing, `encode` turns batches or parsed CSV into row groups, `assembler` combines row groups and a footer.
+//! What is not on the hot path goes through the parquet crate.
 
 mod assembler;
 mod bounds;

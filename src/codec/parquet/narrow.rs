@@ -1,4 +1,4 @@
-//! A footer as that of a file that has some of the columns only: what reads it fetches and decodes no other.
+//! Narrows a footer to some of the columns, so that a reader fetches and decodes no others.
 
 use super::types::schema_of;
 

@@ -1,6 +1,6 @@
-//! By which order of its values the bounds of a column were found. A file declares it for each column, and readers pass
-//! over bounds of an order that they do not know. Our files declare the order that a column's type defines, which every
-//! reader knows; so bounds that come from elsewhere are turned into those of that order, or left out.
+//! Converts the bounds of copied columns to the order that our files declare. A file declares for each column the order
+//! of its bounds, and readers ignore bounds of an unknown order. Our files declare the order that a column's type
+//! defines, which every reader knows; bounds in another order are converted or left out.
 
 use super::encoded::{PageIndexes, failed};
 use crate::model::Result;
@@ -12,8 +12,8 @@ use parquet::file::page_index::column_index::ColumnIndexMetaData;
 use parquet::file::statistics::{Statistics, ValueStatistics};
 use parquet::schema::types::ColumnDescriptor;
 
-/// A row group of a file and its page indexes, by column, where it has them. Whatever orders the file declares: its bounds
-/// are by those that the columns' types define.
+/// A row group of a file and its page indexes, by column, if it has them. Whatever orders the file declares, these
+/// bounds are in the orders that the columns' types define.
 pub(super) fn row_group_of(
     metadata: &ParquetMetaData,
     row_group: usize,
@@ -43,11 +43,11 @@ pub(super) fn row_group_of(
     Ok((group, indexes))
 }
 
-/// Statistics by the order that the column's type defines.
+/// Statistics in the order that the column's type defines.
 fn type_defined(found: &Statistics, order: ColumnOrder, column: &ColumnChunkMetaData) -> Statistics {
     let descriptor = column.column_descr();
-    // Fields of before 2017, which mean signed comparison whatever the file declares. Writers got them wrong for texts, and
-    // readers know by the writer's name, which is not kept.
+    // Fields from before 2017, which mean signed comparison whatever the file declares. Some writers got them wrong for
+    // texts; readers recognize these by the writer's name, which is not kept.
     if found.is_min_max_deprecated() {
         let is_signed_number = match found {
             Statistics::Int32(_) | Statistics::Int64(_) => descriptor.sort_order() == SortOrder::SIGNED,
@@ -64,7 +64,7 @@ fn type_defined(found: &Statistics, order: ColumnOrder, column: &ColumnChunkMeta
     bounded.unwrap_or_else(|| without_bounds(found))
 }
 
-/// A column index by the order that the column's type defines; there is none without bounds.
+/// A column index in the order that the column's type defines; `None` without bounds.
 fn type_defined_index(
     found: &ColumnIndexMetaData,
     order: ColumnOrder,
@@ -82,9 +82,10 @@ fn is_float(column: &ColumnDescriptor) -> bool {
         || matches!(column.logical_type_ref(), Some(LogicalType::Float16))
 }
 
-/// Bounds of floating-point numbers, in bytes, that were found by the total order; `None` where one is no number.
+/// Converts bounds of floating-point numbers, as bytes, from the total order; `None` if one is NaN.
 ///
-/// A zero may stand for one of the other sign in the order that the type defines, so the format wants the wider bounds.
+/// In the order that the type defines, a zero may represent one of the other sign, so the format requires the wider
+/// bounds.
 fn widened(least: &[u8], greatest: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
     let (least, greatest) = (Float::of(least)?, Float::of(greatest)?);
     let sign_if_zero = |float: Float, sign| if float.magnitude() == 0 { sign } else { float.bits };
@@ -126,8 +127,8 @@ impl Float {
     }
 }
 
-/// `None` where there are no bounds, or NaN is or may be among the values: what is compared with it differs from engine to
-/// engine, and some would pass over rows that they look for.
+/// `None` if there are no bounds, or if NaN is or may be among the values: engines compare NaN differently, and some
+/// would skip rows that they look for.
 fn widened_statistics(found: &Statistics) -> Option<Statistics> {
     if found.nan_count_opt() != Some(0) {
         return None;
@@ -220,8 +221,8 @@ mod tests {
 
     type Half = <arrow::datatypes::Float16Type as ArrowPrimitiveType>::Native;
 
-    /// A file by the parquet crate, which finds bounds of floating-point numbers by the total order: the same numbers in
-    /// three widths, in pages of `page` rows.
+    /// A file by the parquet crate, which computes bounds of floating-point numbers in the total order: the same
+    /// numbers in three widths, in pages of `page` rows.
     fn file(values: &[Option<f64>], page: usize) -> ParquetMetaData {
         let columns: [(&str, ArrayRef); 3] = [
             ("half", Arc::new(Float16Array::from_iter(values.iter().map(|v| v.map(Half::from_f64))))),
@@ -248,7 +249,7 @@ mod tests {
             .expect("a footer")
     }
 
-    /// The footer of a file that takes over the row group, read again.
+    /// The footer of a file that copies the row group, read back.
     fn copied(metadata: &ParquetMetaData) -> ParquetMetaData {
         let mut assembler = Assembler::new(metadata.file_metadata().schema_descr_ptr(), Vec::new());
         assembler.copy(metadata, 0, |_, _| true).expect("a row group");
@@ -257,7 +258,7 @@ mod tests {
         read(file)
     }
 
-    /// Least and greatest of each column, as doubles.
+    /// Minimum and maximum of each column, as doubles.
     fn bounds(metadata: &ParquetMetaData) -> Vec<Option<(f64, f64)>> {
         let number = |bytes: &[u8]| match bytes.len() {
             2 => Half::from_le_bytes(bytes.try_into().expect("two bytes")).to_f64(),
@@ -319,7 +320,7 @@ mod tests {
         assert!(index.is_null_page(0) && index.is_null_page(1));
     }
 
-    /// The same file with other orders, or none, and other statistics of its column of doubles.
+    /// The same file with other orders, or none, and other statistics for its column of doubles.
     fn declaring(
         found: &ParquetMetaData,
         orders: Option<Vec<ColumnOrder>>,

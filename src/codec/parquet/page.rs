@@ -1,4 +1,4 @@
-//! Pages of a column chunk: takes encoded values, returns them compressed behind a header with a checksum.
+//! Writes pages of a column chunk: takes encoded values, returns them compressed, after a header with a checksum.
 
 use super::hybrid;
 use super::hybrid::varint;
@@ -10,10 +10,10 @@ use parquet::basic::{Compression as Codec, Encoding};
 use parquet::file::page_index::offset_index::PageLocation;
 use std::io::Write;
 
-/// Memory of smaller pages is not kept.
+/// The memory of smaller pages is not kept.
 const REUSED_BYTES: usize = 64 * 1024;
 
-/// Compresses the pages of one thread; what it allocates is reused from page to page.
+/// Compresses the pages of one thread; its memory is reused from page to page.
 pub(crate) struct Compressor {
     codec: Codec,
     snappy: snap::raw::Encoder,
@@ -23,7 +23,7 @@ pub(crate) struct Compressor {
     buffers: Buffers,
 }
 
-/// A page as it stands in a file.
+/// A page as it is in a file.
 #[derive(Debug)]
 pub(super) struct Page {
     /// Header and contents.
@@ -33,7 +33,7 @@ pub(super) struct Page {
 }
 
 impl Compressor {
-    /// Pages are put into these buffers, where they are large.
+    /// Large pages use these buffers.
     pub(crate) fn new(codec: Codec, buffers: Buffers) -> Result<Self> {
         let zstd = match codec {
             Codec::ZSTD(level) => Some(
@@ -63,7 +63,7 @@ impl Compressor {
         })
     }
 
-    /// A `PageHeader` in Thrift's compact protocol, and the contents behind it.
+    /// A `PageHeader` in Thrift's compact protocol, followed by the contents.
     fn page(&mut self, kind: i64, field: u8, contents: &[u8], detail: &dyn Fn(&mut Vec<u8>)) -> Result<Page> {
         let buffers = self.buffers.clone();
         let compressed =
@@ -75,7 +75,7 @@ impl Compressor {
         int(1, kind, &mut bytes);
         int(1, contents.len() as i64, &mut bytes);
         int(1, compressed.len() as i64, &mut bytes);
-        // Meant as 32 bits, stored signed.
+        // Unsigned 32 bits, stored as signed.
         int(1, i64::from(crc32fast::hash(compressed) as i32), &mut bytes);
         bytes.push((field - 4) << 4 | STRUCT);
         detail(&mut bytes);
@@ -130,7 +130,7 @@ fn grow(buffer: &mut Vec<u8>, length: usize) {
 const INT: u8 = 5;
 const STRUCT: u8 = 12;
 
-/// Appends a field of a number; `step` is how far its id is from that of the field before.
+/// Appends a number field; `step` is the difference of its ID from the previous field's.
 fn int(step: u8, value: i64, out: &mut Vec<u8>) {
     out.push(step << 4 | INT);
     varint((value << 1 ^ value >> 63) as u64, out);
@@ -144,7 +144,7 @@ fn encoding_number(encoding: Encoding) -> i64 {
     }
 }
 
-/// Appends the definition levels of rows, which say of each whether it is a null; `None` where no row is one.
+/// Appends the definition levels of rows, which say for each whether it is null; `None` if no row is null.
 pub(super) fn write_levels(rows: usize, valid: Option<&[bool]>, out: &mut Vec<u8>) {
     let start = out.len();
     out.extend_from_slice(&[0; 4]);
@@ -159,7 +159,7 @@ pub(super) fn write_levels(rows: usize, valid: Option<&[bool]>, out: &mut Vec<u8
     out[start..start + 4].copy_from_slice(&length.to_le_bytes());
 }
 
-/// Where a page stands, counted from the start of its column chunks' file.
+/// The position of a page, from the start of the column chunks.
 pub(super) fn location(offset: usize, page: &Page, first_row: usize) -> PageLocation {
     PageLocation {
         offset: offset as i64,

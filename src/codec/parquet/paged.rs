@@ -1,5 +1,5 @@
-//! Which rows of a row group may be wanted, by the indexes of its pages, and where the pages lie that hold them. An index
-//! that contradicts itself or the footer is not believed: then the whole row group is read.
+//! Selects rows of a row group by its page indexes: which rows may be wanted, and where their pages are. An index that
+//! contradicts itself or the footer is not trusted; then the whole row group is read.
 
 use super::encoded::joined;
 use super::known::known_of;
@@ -18,18 +18,18 @@ use parquet::file::statistics::Statistics;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Pages that lie so near to each other are fetched with what is between them.
+/// Pages this close together are fetched with what is between them.
 const NEAR_BYTES: u64 = 256 * 1024;
 
-/// Where the indexes of a column chunk lie.
+/// The positions of a column chunk's indexes.
 pub(crate) struct IndexRanges {
-    /// Of its values, where it has one.
+    /// Of its column index, if it has one.
     pub(crate) values: Option<Range<u64>>,
-    /// Of its offsets.
+    /// Of its offset index.
     pub(crate) offsets: Range<u64>,
 }
 
-/// Where the indexes of a row group lie; `None` where a column has no index of offsets.
+/// The positions of a row group's indexes; `None` if a column has no offset index.
 pub(crate) fn index_ranges(group: &RowGroupMetaData) -> Option<Vec<IndexRanges>> {
     let of = |chunk: &ColumnChunkMetaData| {
         Some(IndexRanges { values: chunk.column_index_range(), offsets: chunk.offset_index_range()? })
@@ -46,7 +46,7 @@ pub(crate) struct Paged<'a> {
 }
 
 struct Indexes {
-    /// What is known of each page, where that is known.
+    /// What is known about each page, if anything.
     pages: Option<Vec<PageBounds>>,
     offsets: OffsetIndexMetaData,
 }
@@ -63,12 +63,12 @@ pub(crate) struct Selected {
     pub(super) index: Arc<PageIndex>,
     /// How many there are.
     pub(crate) count: usize,
-    /// The bytes of the file that hold them.
+    /// The byte ranges that contain them.
     pub(crate) ranges: Vec<Range<u64>>,
 }
 
 impl<'a> Paged<'a> {
-    /// Decodes the indexes, which are given for each column in turn; `None` where they cannot be believed.
+    /// Decodes the indexes, given for each column in turn; `None` if they cannot be trusted.
     pub(crate) fn new<B: AsRef<[u8]>>(
         metadata: &'a ParquetMetaData,
         group: usize,
@@ -90,7 +90,7 @@ impl<'a> Paged<'a> {
         Some(Paged { metadata, group, rows, columns: columns.collect::<Option<_>>()? })
     }
 
-    /// What is known of a column's values from a row on, up to the end of the page that it is in.
+    /// What is known about a column's values from a row to the end of its page.
     pub(crate) fn known<'b>(&'b self, leaf: usize, data_type: &DataType, row: u64) -> Option<Known<'b>> {
         let Indexes { pages, offsets } = &self.columns[leaf];
         let locations = offsets.page_locations();
@@ -105,8 +105,8 @@ impl<'a> Paged<'a> {
         }
     }
 
-    /// Selects the rows that may be wanted, which is asked of the first row of each stretch in which no page ends of a
-    /// column that has bounds; `None` where all may be, or where that saves no page.
+    /// Selects the rows that may be wanted. The predicate is called with the first row of each range in which no page
+    /// of a column with bounds ends. `None` if all rows may be wanted, or if that saves no page.
     pub(crate) fn selected(&self, may_be_wanted: impl Fn(u64) -> bool) -> Option<Selected> {
         let with_bounds = self.columns.iter().filter(|column| column.pages.is_some());
         let mut starts: Vec<u64> = with_bounds
@@ -147,7 +147,7 @@ impl<'a> Paged<'a> {
     }
 }
 
-/// Whether pages lie in order within their chunk, and begin with rows that the row group has.
+/// Whether pages are in order within their chunk, and begin with rows of the row group.
 fn fits(pages: &[PageLocation], chunk: &ColumnChunkMetaData, rows: u64) -> bool {
     let (start, length) = chunk.byte_range();
     let (mut at, mut next_row) = (start, 0);
@@ -169,7 +169,7 @@ fn fits(pages: &[PageLocation], chunk: &ColumnChunkMetaData, rows: u64) -> bool 
     !pages.is_empty()
 }
 
-/// The bounds of pages, as statistics have them.
+/// The bounds of pages in the form of statistics.
 fn bounds_of(index: &ColumnIndexMetaData, pages: usize) -> Option<Vec<PageBounds>> {
     if index.num_pages() != pages as u64 {
         return None;

@@ -1,7 +1,8 @@
-//! Consecutive rows to one row group: their dictionaries become one for each column, and their values pages.
+//! Encodes consecutive rows as one row group: merges their dictionaries into one per column, and writes their values as
+//! pages.
 //!
-//! What comes out is decided by the rows of the row group alone, never by the pieces they come in: pieces are of a size
-//! that suits threads and memory, and the same rows are to become the same bytes everywhere.
+//! The output depends only on the rows of the row group, never on the pieces they come in: pieces have a size that
+//! suits threads and memory, but the same rows must produce the same bytes everywhere.
 
 use super::bounds::{Bounds, statistics};
 use super::chunk::{Distinct, EncodedColumn, EncodedRows, EncodedValues, Keys};
@@ -22,20 +23,20 @@ use parquet::schema::types::{ColumnDescPtr, SchemaDescPtr};
 use std::ops::Range;
 use std::sync::Arc;
 
-/// How large pages are, at most; of values that are larger each has one to itself.
+/// The maximum size of pages; a larger value gets a page of its own.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PageLimits {
     rows: usize,
-    /// Bytes of values that are written out.
+    /// Bytes of plain values.
     plain: usize,
 }
 
-/// A reader takes as long for the start of a page of keys as for thousands of keys; and a page of numbers is best packed and
-/// unpacked within its core's cache: DuckDB and Polars sum numbers in an eighth less CPU time than where a page has a
-/// mebibyte. With its levels it stays below 256 KiB, up to which Zstandard takes smaller tables.
+/// Starting a page of keys takes readers as long as thousands of keys. A page of numbers is best compressed and
+/// decompressed within the core's cache: DuckDB and Polars sum numbers in an eighth less CPU time than with pages of 1
+/// MiB. With its levels, a page stays below 256 KiB, up to which Zstandard uses smaller tables.
 pub(crate) const PAGES: PageLimits = PageLimits { rows: 131_072, plain: 240 * 1024 };
 
-/// A dictionary that outgrows this takes no more values: those that come are written out.
+/// A dictionary that outgrows this takes no more values; later ones are written as plain values.
 const MAX_DICTIONARY_BYTES: usize = 1024 * 1024;
 
 /// The rows of one column, piece by piece.
@@ -46,7 +47,7 @@ pub(crate) struct ColumnPieces(Vec<Slice>);
 struct Slice {
     column: Arc<EncodedColumn>,
     rows: Range<usize>,
-    /// The places of their values.
+    /// The range of their values.
     values: Range<usize>,
 }
 
@@ -64,13 +65,13 @@ impl Slice {
         self.rows.len() - self.values.len()
     }
 
-    /// The first rows, as many as are wanted.
+    /// The given number of first rows.
     fn split_to(&mut self, rows: usize) -> Slice {
         let rest = self.split_off(rows);
         std::mem::replace(self, rest)
     }
 
-    /// What is behind the first rows.
+    /// The rest after the first rows.
     fn split_off(&mut self, rows: usize) -> Slice {
         let middle = self.rows.start + rows;
         let values = match self.valid() {
@@ -87,7 +88,7 @@ impl Slice {
         rest
     }
 
-    /// The keys of the values, where it has keys.
+    /// The keys of the values, if it has keys.
     fn keys(&self) -> Option<(&Keys, &[u32])> {
         match &self.column.values {
             EncodedValues::Keys(keys) => Some((keys, &keys.keys[self.values.clone()])),
@@ -96,7 +97,7 @@ impl Slice {
     }
 }
 
-/// The columns of pieces in order, each by itself.
+/// The columns of pieces, in order, each separately.
 pub(crate) fn by_column(columns: usize, pieces: Vec<EncodedRows>) -> Result<Vec<ColumnPieces>> {
     let mut by_column: Vec<Vec<Slice>> = (0..columns).map(|_| Vec::with_capacity(pieces.len())).collect();
     for piece in pieces {
@@ -110,7 +111,7 @@ pub(crate) fn by_column(columns: usize, pieces: Vec<EncodedRows>) -> Result<Vec<
     Ok(by_column.into_iter().map(ColumnPieces).collect())
 }
 
-/// A column chunk that has no place yet.
+/// A column chunk without a position yet.
 #[derive(Debug)]
 pub(crate) struct ColumnChunk {
     rows: usize,
@@ -124,14 +125,14 @@ pub(crate) struct ColumnChunk {
     is_sorted: bool,
 }
 
-/// What encodes one column chunk after the other; what it allocates is reused.
+/// Encodes one column chunk after the other, reusing its memory.
 pub(crate) struct ColumnEncoder {
     compressor: Compressor,
     /// The keys of a column chunk.
     keys: Vec<u32>,
     /// The contents of a page before compression.
     contents: Vec<u8>,
-    /// Which values of a dictionary some rows use.
+    /// Which values of a dictionary are used by some rows.
     used: Vec<bool>,
 }
 
@@ -142,8 +143,8 @@ impl ColumnEncoder {
     }
 }
 
-/// Encodes a column of a row group. Exports are sorted by their first column, where by any: so it is asked for that one
-/// whether its rows ascend.
+/// Encodes a column of a row group. If exports are sorted at all, it is by their first column, so only that one is
+/// checked for ascending rows.
 pub(crate) fn column_chunk(
     column: &ColumnDescPtr,
     is_first: bool,
@@ -156,7 +157,7 @@ pub(crate) fn column_chunk(
     let nulls = slices.iter().map(Slice::nulls).sum();
     let physical = column.physical_type();
     let keyed = keyed(&slices, std::mem::take(&mut encoder.keys));
-    // The format wants the order of nulls said: a column that has any does not count as sorted.
+    // The format requires declaring the order of nulls, so a column with nulls does not count as sorted.
     let is_sorted =
         is_first && nulls == 0 && rows > 0 && keyed.keys.len() == rows && ascends(&keyed, physical);
     let mut pages = Pages::new(column, encoder);
@@ -175,7 +176,7 @@ pub(crate) fn column_chunk(
     Ok(ColumnChunk { rows, nulls, bounds, dictionary, pages, encodings, column_index, is_sorted })
 }
 
-/// Puts column chunks one after the other, without gaps.
+/// Concatenates column chunks without gaps.
 pub(crate) fn join(
     descriptor: &SchemaDescPtr,
     codec: Codec,
@@ -233,10 +234,10 @@ pub(crate) fn join(
     Ok(EncodedRowGroup { bytes, metadata, indexes })
 }
 
-/// The rows that are in no page yet.
+/// The rows that are not in a page yet.
 struct Rest {
     slices: std::vec::IntoIter<Slice>,
-    /// The rest of a slice of which some rows were taken.
+    /// The rest of a partly consumed slice.
     begun: Option<Slice>,
 }
 
@@ -245,7 +246,7 @@ impl Rest {
         Rest { slices: slices.into_iter(), begun: None }
     }
 
-    /// The next rows that lie together, so many at most.
+    /// The next contiguous rows, at most this many.
     fn next(&mut self, most: usize) -> Option<Slice> {
         loop {
             let mut slice = self.begun.take().or_else(|| self.slices.next())?;
@@ -261,7 +262,7 @@ impl Rest {
         }
     }
 
-    /// The next rows, so many where there are.
+    /// The next rows, this many if available.
     fn take(&mut self, rows: usize) -> Vec<Slice> {
         let mut taken = Vec::new();
         let mut left = rows;
@@ -275,7 +276,7 @@ impl Rest {
     }
 }
 
-/// The first values of a column chunk by keys.
+/// The first values of a column chunk, as keys.
 struct Keyed {
     distinct: Distinct,
     keys: Vec<u32>,
@@ -287,13 +288,13 @@ impl Keyed {
         Keyed { distinct: Distinct::default(), keys }
     }
 
-    /// Nothing where most values differ: a dictionary of them would only cost.
+    /// `None` if most values differ, because a dictionary would not pay off.
     fn if_it_pays(self) -> Self {
         if self.distinct.len() * 2 <= self.keys.len() { self } else { Keyed::nothing(self.keys) }
     }
 }
 
-/// The keys of values from the first on, as far as the dictionary has room for them; put into what is given.
+/// The keys of values from the first on, as far as the dictionary has room, written to the given buffer.
 fn keyed(slices: &[Slice], mut keys: Vec<u32>) -> Keyed {
     let numbers = match slices.first().map(|slice| &slice.column.values) {
         None | Some(EncodedValues::Boolean(_)) => return Keyed::nothing(keys),
@@ -313,17 +314,17 @@ fn keyed(slices: &[Slice], mut keys: Vec<u32>) -> Keyed {
     keyed_numbers(slices, numbers, keys)
 }
 
-/// How many values are looked at to see whether they repeat.
+/// How many values to sample to see whether they repeat.
 const LOOKED_AT: usize = 256;
 
-/// Numbers mostly differ, so a dictionary of them would only cost; a look at some of them tells whether three of four come
-/// again. They are told apart by bits: zeros of both signs, and NaNs, are values of their own.
+/// Numbers mostly differ, so a dictionary would not pay off. A sample tells whether three of four recur. They are
+/// compared by bits: zeros of both signs, and NaNs, are separate values.
 fn keyed_numbers(slices: &[Slice], width: usize, mut keys: Vec<u32>) -> Keyed {
     let pieces = || slices.iter().map(Slice::number_bytes);
     let values = pieces().map(<[u8]>::len).sum::<usize>() / width;
     let step = (values / LOOKED_AT).max(1);
     let mut seen: Vec<&[u8]> = Vec::with_capacity(2 * LOOKED_AT);
-    // Every so-manieth of all values, wherever a piece ends.
+    // A regular sample of all values, independent of the pieces.
     let mut before = 0usize;
     for piece in pieces() {
         let first = before.next_multiple_of(step) - before;
@@ -343,7 +344,7 @@ fn keyed_numbers(slices: &[Slice], width: usize, mut keys: Vec<u32>) -> Keyed {
             break;
         }
     }
-    // The value for which there was no room is the last one.
+    // The last value is the one that did not fit.
     let has_room = dictionary.len() <= most;
     let known = dictionary.keys().len() - usize::from(!has_room);
     keys.clear();
@@ -351,19 +352,20 @@ fn keyed_numbers(slices: &[Slice], width: usize, mut keys: Vec<u32>) -> Keyed {
     Keyed { distinct: Distinct::of_values(dictionary.texts().take(most)), keys }
 }
 
-/// Whether values ascend by the order of their type.
+/// Whether values ascend in the order of their type.
 fn ascends(keyed: &Keyed, physical: Physical) -> bool {
     keyed.keys.windows(2).all(|pair| {
         pair[0] == pair[1] || is_less(physical, keyed.distinct.get(pair[0]), keyed.distinct.get(pair[1]))
     })
 }
 
-/// Whether one value in PLAIN encoding comes before another by the order of its type; never where that is not known.
+/// Whether one value in PLAIN encoding comes before another in the order of its type; `false` if the order is not
+/// known.
 fn is_less(physical: Physical, value: &[u8], other: &[u8]) -> bool {
     let long = |bytes: &[u8]| bytes.try_into().map(i64::from_le_bytes).ok();
     let int = |bytes: &[u8]| bytes.try_into().map(i32::from_le_bytes).ok();
     match physical {
-        // Behind the length of each.
+        // After the length of each.
         Physical::BYTE_ARRAY => value.get(4..) < other.get(4..),
         Physical::INT64 => long(value) < long(other),
         Physical::INT32 => int(value) < int(other),
@@ -380,7 +382,7 @@ struct Pages<'a> {
     encodings: Vec<Encoding>,
     column_index: ColumnIndexBuilder,
     bounds: Merged,
-    /// Bounds of the last page that has any.
+    /// Bounds of the last page with bounds.
     last_bounds: Option<Bounds>,
     /// Whether bounds ascend from page to page.
     bounds_ascend: bool,
@@ -407,7 +409,7 @@ impl<'a> Pages<'a> {
         }
     }
 
-    /// Writes pages of the values that have keys.
+    /// Writes pages of the values with keys.
     fn keys(&mut self, keyed: &Keyed, rest: &mut Rest, limits: PageLimits) -> Result<()> {
         let mut keys = &keyed.keys[..];
         let mut known = 0;
@@ -418,20 +420,21 @@ impl<'a> Pages<'a> {
             keys = others;
             self.begin(&slices);
             if !page.is_empty() {
-                // Values came into the dictionary as they were met, so a page may know less of it than the next one.
+                // Values entered the dictionary in order of occurrence, so a page may need fewer bits than the next
+                // one.
                 known = known.max(page.iter().max().map_or(0, |key| key + 1));
                 let width = hybrid::width(known as usize);
                 self.encoder.contents.push(width);
                 hybrid::encode(page, width, &mut self.encoder.contents);
             }
-            // Nothing but nulls: a column of such pages has no dictionary, and readers refuse keys without one.
+            // Only nulls: a column with only such pages has no dictionary, and readers reject keys without one.
             let encoding = if page.is_empty() { Encoding::PLAIN } else { Encoding::RLE_DICTIONARY };
             self.end(&slices, encoding)?;
         }
         Ok(())
     }
 
-    /// Writes pages of all values that are left.
+    /// Writes pages of all remaining values.
     fn plain(&mut self, rest: &mut Rest, limits: PageLimits) -> Result<()> {
         loop {
             let rows = match self.column.physical_type() {
@@ -446,7 +449,7 @@ impl<'a> Pages<'a> {
             cut_where_full(&mut slices, limits.plain, rest);
             self.begin(&slices);
             match slices.first().map(|slice| &slice.column.values) {
-                // Bits go on from piece to piece.
+                // Bits continue across pieces.
                 Some(EncodedValues::Boolean(_)) => {
                     let values: Vec<bool> =
                         slices.iter().flat_map(|slice| slice.booleans()).copied().collect();
@@ -460,7 +463,7 @@ impl<'a> Pages<'a> {
         }
     }
 
-    /// Begins the contents of a page with its levels.
+    /// Starts the contents of a page with its levels.
     fn begin(&mut self, slices: &[Slice]) {
         self.encoder.contents.clear();
         if self.column.max_def_level() == 0 {
@@ -480,7 +483,7 @@ impl<'a> Pages<'a> {
         write_levels(rows, Some(&valid), &mut self.encoder.contents);
     }
 
-    /// Ends a page whose contents are complete.
+    /// Finishes a page whose contents are complete.
     fn end(&mut self, slices: &[Slice], encoding: Encoding) -> Result<()> {
         let rows = slices.iter().map(|slice| slice.rows.len()).sum();
         let nulls: usize = slices.iter().map(Slice::nulls).sum();
@@ -502,7 +505,7 @@ impl<'a> Pages<'a> {
                 self.last_bounds = Some(bounds);
             }
             Merged::Empty => self.column_index.append(true, Vec::new(), Vec::new(), nulls as i64, None),
-            // Values without an order, or too long: a column index needs bounds for every page.
+            // Values without an order, or too long; a column index needs bounds for every page.
             Merged::Unknown => self.column_index.to_invalid(),
         }
         self.pages.push((rows, page));
@@ -531,7 +534,7 @@ impl Slice {
         }
     }
 
-    /// The values in PLAIN encoding, where they are numbers.
+    /// The values in PLAIN encoding, if they are numbers.
     fn number_bytes(&self) -> &[u8] {
         let values = self.values.clone();
         match &self.column.values {
@@ -543,7 +546,7 @@ impl Slice {
         }
     }
 
-    /// Appends the values in PLAIN encoding; bits are written for a whole page.
+    /// Appends the values in PLAIN encoding; booleans are written for a whole page.
     fn write_plain(&self, out: &mut Vec<u8>) {
         match self.keys() {
             Some((keys, values)) => {
@@ -553,7 +556,7 @@ impl Slice {
         }
     }
 
-    /// The bounds of values of which there is one at least.
+    /// The bounds of at least one value.
     fn bounds(&self, physical: Physical, used: &mut Vec<bool>) -> Merged {
         let values = self.values.clone();
         let bounds = match &self.column.values {
@@ -563,7 +566,7 @@ impl Slice {
             EncodedValues::Int32(all) => Bounds::of_days(all[values].iter().copied()),
             EncodedValues::Boolean(all) => Bounds::of_booleans(all[values].iter().copied()),
             EncodedValues::Keys(keys) => {
-                // Looking at each distinct value once is far less than at each row.
+                // Checking each distinct value once is much cheaper than checking each row.
                 used.clear();
                 used.resize(keys.distinct.len(), values.len() == keys.keys.len());
                 if values.len() < keys.keys.len() {
@@ -577,7 +580,7 @@ impl Slice {
                     Physical::INT64 => Bounds::of_ints(
                         found.filter_map(|value| value.try_into().map(i64::from_le_bytes).ok()),
                     ),
-                    // Behind the length of each.
+                    // After the length of each.
                     _ => Bounds::of_texts(found.filter_map(|value| value.get(4..))),
                 }
             }
@@ -586,8 +589,8 @@ impl Slice {
     }
 }
 
-/// Leaves in a page the rows up to the last for whose value there is a key, and returns how many values it has. All rows
-/// stay where there are keys for all of them.
+/// Keeps in a page the rows up to the last one whose value has a key, and returns its number of values. All rows stay
+/// if all have keys.
 fn cut_behind(slices: &mut Vec<Slice>, keys: usize, rest: &mut Rest) -> usize {
     let values = slices.iter().map(|slice| slice.values.len()).sum();
     if values <= keys {
@@ -609,7 +612,7 @@ fn cut_behind(slices: &mut Vec<Slice>, keys: usize, rest: &mut Rest) -> usize {
     keys
 }
 
-/// Leaves in a page the rows whose texts have so many bytes, and the first one in any case.
+/// Keeps in a page the rows whose texts fit this many bytes, but always the first one.
 fn cut_where_full(slices: &mut Vec<Slice>, most: usize, rest: &mut Rest) {
     let (mut bytes, mut is_first) = (0, true);
     cut(slices, rest, |slice| {
@@ -626,7 +629,7 @@ fn cut_where_full(slices: &mut Vec<Slice>, most: usize, rest: &mut Rest) {
     });
 }
 
-/// Gives the rows back from the first one on that is told, by its place in its slice.
+/// Puts rows back, from the given row of the given slice on.
 fn cut(slices: &mut Vec<Slice>, rest: &mut Rest, mut first: impl FnMut(&Slice) -> Option<usize>) {
     let found = slices.iter().enumerate().find_map(|(place, slice)| Some((place, first(slice)?)));
     let Some((place, row)) = found else { return };
@@ -643,7 +646,7 @@ fn cut(slices: &mut Vec<Slice>, rest: &mut Rest, mut first: impl FnMut(&Slice) -
 /// Bounds of several pieces or pages.
 #[derive(Default, Clone)]
 enum Merged {
-    /// Of no value so far.
+    /// No value so far.
     #[default]
     Empty,
     Found(Bounds),
@@ -662,7 +665,7 @@ impl Merged {
         }
     }
 
-    /// Without those that are too long to be written.
+    /// The bounds, unless they are too long to be written.
     fn short(self) -> Self {
         match self {
             Merged::Found(bounds) if bounds.is_long() => Merged::Unknown,
@@ -671,24 +674,24 @@ impl Merged {
     }
 }
 
-/// The dictionary of a column chunk, in the order in which values first came.
+/// The dictionary of a column chunk, in order of first occurrence.
 #[derive(Default)]
 struct MergedDictionary {
     values: Distinct,
     table: HashTable<u32>,
     hasher: ahash::RandomState,
-    /// For each key of the piece at hand the one here.
+    /// For each key of the current piece, the key here.
     places: Vec<u32>,
 }
 
 impl MergedDictionary {
-    /// Takes in values of a piece and appends their keys, as they are here; `false` where there was no room for one.
+    /// Adds values of a piece and appends their keys here; `false` if one did not fit.
     fn append(&mut self, piece: &Keys, values: &[u32], keys: &mut Vec<u32>) -> bool {
         const NONE: u32 = u32::MAX;
         let room = MAX_DICTIONARY_BYTES - self.values.plain.len();
         self.places.clear();
         if values.len() == piece.keys.len() && piece.distinct.plain.len() <= room {
-            // All of them, which are in the order in which they first came.
+            // All of them, in order of first occurrence.
             for key in 0..piece.distinct.len() as u32 {
                 let place = self.place(piece.distinct.get(key));
                 self.places.push(place);
@@ -744,7 +747,7 @@ mod tests {
     use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
     use proptest::prelude::*;
 
-    /// A file of one row group that is made of these chunks.
+    /// A file with one row group made from these chunks.
     fn file(chunks: &[RecordBatch], limits: PageLimits) -> Bytes {
         let schema = chunks[0].schema();
         let encoder = Encoder::new(&schema, Codec::SNAPPY).expect("an encoder");
@@ -846,7 +849,8 @@ mod tests {
         let indexes = found.metadata().page_index_for_row_group(0);
         let pages = indexes.offset_index(0).expect("an offset index").page_locations();
         let starts: Vec<i64> = pages.iter().map(|page| page.first_row_index).collect();
-        // Of 52 texts of 20 kB each there is room for four copies; twelve of those that follow fill a page.
+        // The dictionary has room for 52 texts of 20 kB, which occur four times each; twelve of the following ones fill
+        // a page.
         assert_eq!(starts, [0, 208, 220, 232, 244, 256, 268, 280, 292, 304, 316]);
         let expected = concat_batches(&chunks[0].schema(), &chunks).expect("one batch");
         assert_eq!(rows_of(found).columns(), expected.columns());
@@ -915,7 +919,7 @@ mod tests {
             let found = rows_of(reader(&file));
             prop_assert_eq!(found.columns(), all.columns());
 
-            // However the rows are cut into chunks, and of whatever chunks a row group takes its part.
+            // However the rows are divided into chunks, and whichever chunks a row group takes them from.
             prop_assert_eq!(&self::file(std::slice::from_ref(&all), PageLimits { rows, plain }), &file);
             let schema = all.schema();
             let encoder = Encoder::new(&schema, Codec::SNAPPY).expect("an encoder");

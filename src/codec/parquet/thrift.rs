@@ -1,5 +1,5 @@
-//! Reads Thrift's compact protocol, of which page headers and footers are made, field by field. What bytes claim is
-//! never believed: no length makes room for anything, and nesting has an end.
+//! Reads Thrift's compact protocol, used in page headers and footers, field by field. Claims in the bytes are never
+//! trusted: no length causes an allocation, and nesting is limited.
 
 /// Why reading ended early.
 pub(super) enum Stop {
@@ -8,14 +8,14 @@ pub(super) enum Stop {
     Damaged,
 }
 
-/// A place in bytes that hold structs.
+/// A position in bytes that contain structs.
 #[derive(Clone)]
 pub(super) struct Thrift<'a> {
     bytes: &'a [u8],
     pub(super) position: usize,
 }
 
-/// The types of fields that are looked for.
+/// The relevant field types.
 pub(super) const TRUE: u8 = 1;
 pub(super) const FALSE: u8 = 2;
 pub(super) const INT32: u8 = 5;
@@ -59,14 +59,15 @@ impl<'a> Thrift<'a> {
         Ok(bytes)
     }
 
-    /// Begins a list: the type of its elements, and how many there are said to be.
+    /// Begins a list: returns the type of its elements and their claimed number.
     pub(super) fn list(&mut self) -> Result<(u8, u64), Stop> {
         let head = self.byte()?;
         let count = if head >> 4 == 15 { self.varint()? } else { u64::from(head >> 4) };
         Ok((head & 0x0f, count))
     }
 
-    /// Reads a struct. `known` is shown every field by its id and type, reads it and says so, or leaves it alone.
+    /// Reads a struct. `known` is called with the ID and type of every field; it reads the field and returns `true`, or
+    /// leaves it alone.
     pub(super) fn fields(
         &mut self,
         mut known: impl FnMut(&mut Self, i64, u8) -> Result<bool, Stop>,
@@ -81,7 +82,7 @@ impl<'a> Thrift<'a> {
         Ok(())
     }
 
-    /// The next field's type and id; `None` at the end of the struct.
+    /// The next field's type and ID; `None` at the end of the struct.
     fn field(&mut self, last_id: i64) -> Result<Option<(u8, i64)>, Stop> {
         let byte = self.byte()?;
         if byte == 0 {
@@ -94,13 +95,13 @@ impl<'a> Thrift<'a> {
         Ok(Some((byte & 0x0f, id)))
     }
 
-    /// Passes over a value.
+    /// Skips a value.
     pub(super) fn skip(&mut self, field_type: u8, depth: u8) -> Result<(), Stop> {
         if depth > 16 {
             return Err(Stop::Damaged);
         }
         match field_type {
-            // A boolean is its type.
+            // A boolean is encoded in its type.
             TRUE | FALSE => {}
             3 => self.position += 1,
             4..=6 => {
@@ -114,7 +115,7 @@ impl<'a> Thrift<'a> {
             LIST | 10 => {
                 let (element, count) = self.list()?;
                 for _ in 0..count {
-                    // Booleans take a byte each within a list.
+                    // Within a list, booleans take a byte each.
                     self.skip(if matches!(element, TRUE | FALSE) { 3 } else { element }, depth + 1)?;
                     if self.position > self.bytes.len() {
                         return Err(Stop::Short);
@@ -130,7 +131,7 @@ impl<'a> Thrift<'a> {
             }
             _ => return Err(Stop::Damaged),
         }
-        // A skip beyond what is there is noticed by the next byte that is read; the struct always ends with one.
+        // Skipping past the end is noticed when the next byte is read; a struct always ends with one.
         Ok(())
     }
 }

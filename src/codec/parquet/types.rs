@@ -1,6 +1,5 @@
-//! What a Parquet column is apart from its values: its annotation tells text from bytes, a UUID from any sixteen bytes,
-//! an interval from any twelve. Takes types as footers have them; compares them, names them, and gives them back in
-//! another form.
+//! Compares, names and converts Parquet types. A column's annotation distinguishes text from bytes, a UUID from any
+//! sixteen bytes, an interval from any twelve. Takes types as in footers; returns them in another form.
 
 use parquet::basic::{
     ConvertedType, IntType, LogicalType, Repetition, TimeType, TimeUnit, TimestampType, Type as Physical,
@@ -10,15 +9,15 @@ use parquet::schema::printer::print_schema;
 use parquet::schema::types::{SchemaDescriptor, Type, TypePtr};
 use std::sync::Arc;
 
-/// What a type means, whether a footer says it in the old way, by a converted type, or in the new one.
+/// The meaning of a type, whether a footer expresses it as a converted type (old) or as a logical type (new).
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Annotation {
     Logical(LogicalType),
-    /// Only the old way knows intervals.
+    /// Only converted types have intervals.
     Interval,
 }
 
-/// The annotation of a type; integers of the physical type's own width have none.
+/// The annotation of a type; integers with the physical type's width have none.
 pub(crate) fn annotation(of: &Type) -> Option<Annotation> {
     let info = of.get_basic_info();
     let is_wide = of.is_primitive() && of.get_physical_type() == Physical::INT64;
@@ -59,19 +58,19 @@ pub(crate) fn annotation(of: &Type) -> Option<Annotation> {
     }
 }
 
-/// What two types are compared by.
+/// How to compare two types.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Likeness {
-    /// Everything, field ids too.
+    /// Everything, including field IDs.
     Ids,
-    /// Everything but field ids.
+    /// Everything except field IDs.
     Stored,
-    /// What they mean: a decimal is the same however it is stored.
+    /// Their meaning: a decimal is the same however it is stored.
     Meaning,
 }
 
-/// Whether two columns have the same type. That of a column may be required in one and optional in the other; within it
-/// that counts.
+/// Whether two columns have the same type. The column itself may be required in one and optional in the other; for
+/// nested fields this must be equal.
 pub(crate) fn is_same(a: &Type, b: &Type, by: Likeness) -> bool {
     let repeated = |of: &Type| repetition(of) == Some(Repetition::REPEATED);
     repeated(a) == repeated(b) && is_same_within(a, b, by)
@@ -98,14 +97,14 @@ fn is_same_within(a: &Type, b: &Type, by: Likeness) -> bool {
     is_stored_alike || (by == Likeness::Meaning && is_decimal)
 }
 
-/// Whether Arrow says all that a type means: one that is made of Arrow's means the same.
+/// Whether Arrow preserves the type's whole meaning, so that converting to Arrow and back changes nothing.
 pub(crate) fn is_said_by_arrow(of: &Type) -> bool {
     use LogicalType::{Date, Decimal, Float16, Integer, List, Map, String, Time, Timestamp, Unknown};
     let is_said = match annotation(of) {
         None => true,
         Some(Annotation::Interval) => false,
         Some(Annotation::Logical(logical)) => match logical {
-            // Arrow knows no time of day in UTC.
+            // Arrow has no UTC time of day.
             Time(time) => !time.is_adjusted_to_u_t_c,
             String | Decimal(_) | Date | Timestamp(_) | Integer(_) | Float16 | Unknown | List | Map => true,
             _ => false,
@@ -114,7 +113,7 @@ pub(crate) fn is_said_by_arrow(of: &Type) -> bool {
     is_said && (!of.is_group() || of.get_fields().iter().all(|field| is_said_by_arrow(field)))
 }
 
-/// Whether a column has leaves of INT96, which nobody should write any more.
+/// Whether a column has INT96 leaves, which should no longer be written.
 pub(crate) fn has_int96(of: &Type) -> bool {
     match of.is_group() {
         true => of.get_fields().iter().any(|field| has_int96(field)),
@@ -122,12 +121,12 @@ pub(crate) fn has_int96(of: &Type) -> bool {
     }
 }
 
-/// Whether a column holds nothing but nulls, by its type.
+/// Whether a column's type allows only nulls.
 pub(crate) fn is_only_null(of: &Type) -> bool {
     annotation(of) == Some(Annotation::Logical(LogicalType::Unknown))
 }
 
-/// Whether a column holds bytes that are no text, no number and no other thing that has a text.
+/// Whether a column holds binary values: not text, not numbers, nor anything else that has a text form.
 pub(crate) fn is_bytes(of: &Type) -> bool {
     use LogicalType::{_Unknown, Bson, Geography, Geometry};
     of.is_primitive()
@@ -138,7 +137,7 @@ pub(crate) fn is_bytes(of: &Type) -> bool {
         )
 }
 
-/// A type as messages have it: its annotation, or how it is stored where it has none.
+/// A type for messages: its annotation, or its physical type if it has none.
 pub(crate) fn shown(of: &Type) -> String {
     let unit = |unit: &TimeUnit| match unit {
         TimeUnit::MILLIS => "MILLIS",
@@ -180,7 +179,7 @@ pub(crate) fn shown(of: &Type) -> String {
     }
 }
 
-/// Two types that differ, as messages have them: in full where their names are the same.
+/// Two different types for messages: in full if their names are the same.
 pub(crate) fn told_apart(a: &Type, b: &Type) -> (String, String) {
     let (short_a, short_b) = (shown(a), shown(b));
     if short_a == short_b { (in_full(a), in_full(b)) } else { (short_a, short_b) }
@@ -201,28 +200,28 @@ pub(super) fn leaves(of: &Type) -> Vec<&Type> {
     }
 }
 
-/// How a type is given back.
+/// How to convert a type.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Edit {
-    /// The leaves have no annotation, so that Arrow takes their values as they are stored.
+    /// Leaves lose their annotation, so that Arrow takes their values as they are stored.
     pub(crate) bare: bool,
     /// As [`Edit::bare`], for leaves whose annotation Arrow cannot keep.
     pub(crate) bare_where_lost: bool,
-    /// All text is STRING: the parquet crate takes other text for bytes, or trusts that it is UTF-8.
+    /// All text becomes STRING, because the parquet crate treats other text as bytes, or trusts that it is UTF-8.
     pub(crate) text_as_string: bool,
     /// INT96 becomes INT64 in microseconds.
     pub(crate) without_int96: bool,
     pub(crate) without_ids: bool,
 }
 
-/// What a column has instead of its own, and what lies within it has not.
+/// Overrides for the column itself, not for nested fields.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Given {
     pub(crate) repetition: Option<Repetition>,
     pub(crate) id: Option<i32>,
 }
 
-/// A type in another form, with what a column of it is given.
+/// Converts a type, with overrides for the column.
 pub(crate) fn edited(of: &TypePtr, given: Given, edit: Edit) -> Result<TypePtr> {
     let info = of.get_basic_info();
     let repetition = given.repetition.or_else(|| repetition(of)).unwrap_or(Repetition::REQUIRED);
@@ -278,8 +277,8 @@ pub(crate) fn edited(of: &TypePtr, given: Given, edit: Edit) -> Result<TypePtr> 
     builder.build().map(Arc::new)
 }
 
-/// Whether values are lost where Arrow reads them by their annotation: an interval's months, and what this version of the
-/// format does not know.
+/// Whether Arrow would lose values if it read them by their annotation: an interval's months, and types unknown to this
+/// version of the format.
 fn is_lost(of: &Type) -> bool {
     matches!(annotation(of), Some(Annotation::Interval | Annotation::Logical(LogicalType::_Unknown { .. })))
 }
@@ -290,7 +289,7 @@ fn is_other_text(of: &Type) -> bool {
         && matches!(annotation(of), Some(Annotation::Logical(LogicalType::Json | LogicalType::Enum)))
 }
 
-/// A schema of other columns, named as this one.
+/// A schema with other columns and this one's name.
 pub(crate) fn schema_of(like: &Type, columns: Vec<TypePtr>) -> Result<SchemaDescriptor> {
     let root = Type::group_type_builder(like.name()).with_fields(columns).build()?;
     Ok(SchemaDescriptor::new(Arc::new(root)))

@@ -1,7 +1,7 @@
-//! How the columns of a file are read. Arrow has no type for some of what Parquet can say, so a column that goes from
-//! Parquet to Parquet is carried as it is stored: its values as numbers and bytes, its type beside them, untouched. For
-//! everything else a column is read as what it means, and where the parquet crate would lose a part of that (the months
-//! of an interval, the years of INT96) values are read bare and restored here.
+//! Determines how to read the columns of a file. Arrow lacks some of Parquet's types, so a column that goes from
+//! Parquet to Parquet is carried as stored: its values as numbers and bytes, its type separately, untouched. Otherwise
+//! a column is read by its meaning. If the parquet crate would lose part of that (the months of an interval, the years
+//! of INT96), the raw values are read and restored here.
 
 use super::narrow::{leaves_of, narrowed_schema};
 use super::types::{Annotation, Edit, Given, annotation, edited, is_bytes, leaves, schema_of};
@@ -24,27 +24,27 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// How the columns of a file are read.
+/// How to read the columns of a file.
 #[derive(Debug)]
 pub(crate) struct View {
-    /// The file's schema, less the annotations by which values would change.
+    /// The file's schema, without annotations that would change values.
     pub(super) descriptor: SchemaDescPtr,
-    /// What the decoder is asked for.
+    /// The schema requested from the decoder.
     pub(super) read: SchemaRef,
-    /// What a batch has once its values are restored.
+    /// The schema of a batch after its values are restored.
     pub(crate) schema: SchemaRef,
-    /// The leaves that are stored as INT96.
+    /// The INT96 leaves.
     pub(super) int96: Vec<usize>,
-    /// For each column: how its bytes become text.
+    /// For each column, how its bytes become text.
     texts: Vec<Option<BinaryText>>,
 }
 
-/// What a column is read as.
+/// How to read a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Treatment {
-    /// As it is stored: it goes on to Parquet.
+    /// As stored, because it goes on to Parquet.
     Carried,
-    /// As what its values mean.
+    /// By the meaning of its values.
     Meant,
     /// As [`Treatment::Meant`], and bytes as text.
     Text(BinaryText),
@@ -54,7 +54,7 @@ const MICROS: DataType = DataType::Timestamp(TimeUnit::Microsecond, None);
 const SECONDS: DataType = DataType::Timestamp(TimeUnit::Second, None);
 
 impl View {
-    /// How to read a file of this schema; of the columns that are carried values are read as they are stored.
+    /// How to read a file with this schema; carried columns are read as stored.
     pub(crate) fn new(
         file: &SchemaDescriptor,
         treatment: impl Fn(usize) -> Treatment,
@@ -78,7 +78,7 @@ impl View {
             text_as_string: true,
             ..Edit::default()
         };
-        // An annotation that does not fit the stored type says nothing: such a column is read as it is stored.
+        // An annotation that does not fit the physical type is ignored: such a column is read as stored.
         let fits = |field: &TypePtr| {
             guard(|| parquet_to_arrow_schema(&schema_of(root, vec![Arc::clone(field)])?, None)).is_ok()
         };
@@ -133,7 +133,7 @@ impl View {
 }
 
 impl View {
-    /// How a file is read that has some of the columns only, which are given in ascending order.
+    /// The view narrowed to some of the columns, given in ascending order.
     pub(crate) fn narrowed(&self, columns: &[usize]) -> Result<View, String> {
         let descriptor = guard(|| narrowed_schema(&self.descriptor, columns))?;
         let leaves = leaves_of(&self.descriptor, columns);
@@ -148,14 +148,14 @@ impl View {
         })
     }
 
-    /// Whether a column's values are read as they are stored, so that what is known of those holds.
+    /// Whether a column's values are read unchanged, so that its statistics apply.
     pub(crate) fn is_unchanged(&self, column: usize) -> bool {
         let (read, restored) = (self.read.field(column), self.schema.field(column));
         self.descriptor.root_schema().get_fields()[column].is_primitive()
             && read.data_type() == restored.data_type()
     }
 
-    /// The leaf of a column that has one only.
+    /// The leaf of a column with exactly one.
     pub(crate) fn leaf(&self, column: usize) -> Option<usize> {
         let leaves = 0..self.descriptor.num_columns();
         leaves.into_iter().find(|leaf| self.descriptor.get_column_root_idx(*leaf) == column)
@@ -182,7 +182,7 @@ fn meaning(stored: &Type) -> Option<&'static str> {
     .map(|(_, meaning)| meaning)
 }
 
-/// A schema whose leaves have other types; a leaf is given by its place among all.
+/// A schema with other types of leaves; a leaf is given by its index among all.
 fn with_leaves(schema: &Schema, mut change: impl FnMut(usize, &DataType) -> DataType) -> Schema {
     fn field(
         of: &FieldRef,
@@ -227,7 +227,7 @@ fn leaf_count(of: &DataType) -> usize {
     }
 }
 
-/// A value that cannot be restored, by its column and its row in the batch.
+/// A value that cannot be restored, with its column and its row in the batch.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Broken {
     pub(super) column: String,
@@ -235,7 +235,7 @@ pub(super) struct Broken {
     pub(super) problem: &'static str,
 }
 
-/// What restores the values of a column.
+/// Restores the values of a column.
 struct Restoring<'a> {
     int96: &'a [usize],
 }
@@ -243,8 +243,8 @@ struct Restoring<'a> {
 type Restored = Result<ArrayRef, (usize, &'static str)>;
 
 impl View {
-    /// Gives a batch the values that its columns mean. `nanos` holds the leaves of INT96 alone, in nanoseconds that
-    /// wrap around; the batch has them in seconds.
+    /// Restores the values of a batch. `nanos` has only the INT96 leaves, in nanoseconds that wrap around; the batch
+    /// has them in seconds.
     pub(super) fn restore(
         &self,
         batch: &RecordBatch,
@@ -327,7 +327,7 @@ impl Restoring<'_> {
         }
     }
 
-    /// The children of a struct; beside one that holds INT96 its nanoseconds.
+    /// The children of a struct, each with the nanoseconds of its INT96 leaves, if any.
     fn children(
         &self,
         rows: &StructArray,
@@ -349,12 +349,12 @@ impl Restoring<'_> {
 
 const MISFIT: &str = "its columns do not have the expected types";
 
-/// The row whose list holds a value.
+/// The row whose list contains a value.
 fn row_of(offsets: &[i32], at: usize) -> usize {
     offsets.partition_point(|offset| usize::try_from(*offset).unwrap_or(0) <= at).saturating_sub(1)
 }
 
-/// Bytes as text; those of a dictionary once each.
+/// Bytes as text; each value of a dictionary once.
 fn printed(array: &ArrayRef, text: BinaryText) -> ArrayRef {
     if let Some(keyed) = array.as_any_dictionary_opt() {
         return keyed.with_values(printed(keyed.values(), text));
@@ -374,7 +374,7 @@ fn printed(array: &ArrayRef, text: BinaryText) -> ArrayRef {
 
 const NANOS_OF_SECOND: i64 = 1_000_000_000;
 
-/// Points in time that are known to the second, and to the nanosecond but for what wraps around.
+/// Combines points in time in seconds with the same in wrapped nanoseconds.
 fn micros(seconds: &ArrayRef, nanos: &ArrayRef) -> Restored {
     let seconds = seconds.as_primitive::<TimestampSecondType>();
     let nanos = nanos.as_primitive::<TimestampNanosecondType>();
@@ -397,7 +397,7 @@ fn micros(seconds: &ArrayRef, nanos: &ArrayRef) -> Restored {
     Ok(Arc::new(TimestampMicrosecondArray::new(values.into(), seconds.nulls().cloned())))
 }
 
-/// Months, days and milliseconds, each of four bytes without a sign.
+/// Months, days and milliseconds, each as four unsigned bytes.
 fn intervals(stored: &FixedSizeBinaryArray) -> Restored {
     let mut values = Vec::with_capacity(stored.len());
     for row in 0..stored.len() {

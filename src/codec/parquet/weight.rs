@@ -1,5 +1,5 @@
-//! What rows weigh, so that row groups can be cut by bytes: the bytes of their values, whatever batches they come in and
-//! whatever else the buffers of those hold.
+//! Computes the weight of rows, by which row groups are limited: the bytes of their values, regardless of the batches
+//! they come in and of what else their buffers hold.
 
 use arrow::array::cast::AsArray;
 use arrow::array::types::{
@@ -9,12 +9,12 @@ use arrow::array::{Array, RecordBatch};
 use arrow::datatypes::DataType;
 use std::ops::Range;
 
-/// Bytes of the values of a batch. Those of two batches are those of both joined.
+/// Bytes of the values of a batch. The weights of two batches add up to the weight of both joined.
 pub(crate) fn weight(batch: &RecordBatch) -> u64 {
     batch.columns().iter().map(|column| of(column, 0..column.len())).sum()
 }
 
-/// What is beside a value whose length is its own.
+/// Overhead of a value with its own length.
 const LENGTH: usize = size_of::<u32>();
 
 fn of(array: &dyn Array, rows: Range<usize>) -> u64 {
@@ -70,7 +70,7 @@ fn of(array: &dyn Array, rows: Range<usize>) -> u64 {
                 _ => keys!(UInt64Type),
             }
         }
-        // Booleans, and what no Parquet file is decoded to.
+        // Booleans, and types that Parquet is never decoded to.
         _ => flat(1),
     }
 }

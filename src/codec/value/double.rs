@@ -1,9 +1,9 @@
-//! Doubles as a JVM reads and prints them.
+//! Parses and prints doubles as a JVM does.
 //!
-//! [`parse`] takes a cell and gives the double closest to the decimal in it. [`write_java`] and [`write_java_f32`] take a
-//! number and append the text that `Double.toString` and `Float.toString` of Java 19 and later give: the shortest
-//! decimal that is read back as the same number. Nothing here allocates (except the output's growth), panics, trims
-//! blanks, or knows about nulls.
+//! [`parse`] takes a cell and returns the double closest to its decimal. [`write_java`] and [`write_java_f32`] take a
+//! number and append the text of `Double.toString` and `Float.toString` in Java 19 and later: the shortest decimal that
+//! reads back as the same number. Nothing here allocates (except for growing the output), panics, trims spaces, or
+//! handles nulls.
 
 use super::printer::{Printer, WORD};
 use super::shortest::write_plain;
@@ -13,19 +13,19 @@ use std::io::Write;
 /// The number in `cell`: an optional sign, digits with an optional point, an optional exponent; or one of `NaN`,
 /// `Infinity`, `+Infinity`, `-Infinity`. `None` for every other text, and for a number too large for a double.
 pub(crate) fn parse(cell: &[u8]) -> Option<f64> {
-    // What `parse_plain` declines is not wrong yet, only not simple.
+    // What `parse_plain` declines may still be valid, just not simple.
     parse_plain(cell).or_else(|| parse_general(cell))
 }
 
-/// Every text that is a number. `parse_plain` must give the same answer wherever it gives one.
+/// Parses any number. `parse_plain` must return the same result whenever it returns one.
 #[inline(never)]
 fn parse_general(cell: &[u8]) -> Option<f64> {
     let unsigned = match cell {
         [b'+' | b'-', rest @ ..] => rest,
         _ => cell,
     };
-    // The library below also reads `inf`, `nan` and `INFINITY`, which are no numbers to Java (and may well be ids that
-    // strayed into a column of numbers), so names are settled here and it sees only digits.
+    // The library below also accepts `inf`, `nan` and `INFINITY`, which are not numbers in Java (and may be IDs that
+    // strayed into a column of numbers). So names are handled here, and it sees only digits.
     match unsigned {
         [b'0'..=b'9' | b'.', ..] => fast_float2::parse::<f64, _>(cell).ok().filter(|value| value.is_finite()),
         b"Infinity" if cell.starts_with(b"-") => Some(f64::NEG_INFINITY),
@@ -35,7 +35,7 @@ fn parse_general(cell: &[u8]) -> Option<f64> {
     }
 }
 
-/// The most digits whose value is certain to fit a `u64`.
+/// The most digits whose value always fits a `u64`.
 const DIGITS_IN_U64: usize = 19;
 
 const POWERS_OF_TEN: [u64; DIGITS_IN_U64 + 1] = {
@@ -63,7 +63,7 @@ const RECIPROCALS: [Reciprocal; 28] = {
     let mut power_of_five = 1_u64;
     while q < reciprocals.len() {
         power_of_five *= 5;
-        // No power of five but the first is a power of two, so this quotient lies strictly between 2^63 and 2^64.
+        // Apart from the first, no power of five is a power of two, so this quotient is strictly between 2^63 and 2^64.
         let scale = 64 + power_of_five.ilog2();
         let digits = ((1_u128 << scale) / power_of_five as u128) as u64;
         reciprocals[q] = Reciprocal { digits, scale: scale as i32 + q as i32 };
@@ -72,12 +72,12 @@ const RECIPROCALS: [Reciprocal; 28] = {
     reciprocals
 };
 
-/// The cells an export is full of: an optional minus, at most 19 digits with a point among or before the first eight of
-/// them, an exponent of one digit. `None` means "ask `parse_general`", for a cell of another form and for a number too
-/// close to the middle of two doubles.
+/// Parses the typical cells of an export: an optional minus, at most 19 digits with a point among or before the first
+/// eight of them, an exponent of one digit. `None` means "use `parse_general`", for a cell of another form and for a
+/// number too close to the middle of two doubles.
 ///
-/// Cells differ in length and in the place of the point from one to the next, so a loop over bytes is mispredicted at its
-/// end each time. Here the cell is instead loaded as words, and what does not belong to a part is masked away.
+/// Cells differ in length and in the position of the point, so a loop over bytes would be mispredicted at its end each
+/// time. Instead, the cell is loaded as words, and what does not belong to a part is masked out.
 #[inline(always)]
 pub(crate) fn parse_plain(cell: &[u8]) -> Option<f64> {
     let negative = cell.first() == Some(&b'-');
@@ -91,7 +91,7 @@ pub(crate) fn parse_plain(cell: &[u8]) -> Option<f64> {
     let decimal = if short { short_decimal(mantissa) } else { long_decimal(mantissa) }?;
     let power = usize::try_from(decimal.fraction_len as i32 - exponent).ok()?;
     let magnitude = if short {
-        // At most 10^7 and 10^15: both are exact as doubles, so the one rounding there is, is the right one.
+        // At most 10^7 and 10^15: both are exact as doubles, so there is only one rounding, the correct one.
         decimal.digits as i64 as f64 / *POWERS_OF_TEN.get(power)? as i64 as f64
     } else {
         divide_by_power_of_ten(decimal.digits, power)?
@@ -116,7 +116,7 @@ fn short_decimal(text: &[u8]) -> Option<Decimal> {
         let (first, middle, last) = (*text.first()?, *text.get(len / 2)?, *text.last()?);
         u64::from(first) | u64::from(middle) << (8 * (len / 2)) | u64::from(last) << (8 * (len - 1))
     };
-    // Without a point, as if it stood behind.
+    // Without a point, it is treated as if it were at the end.
     let point = first_point(head).unwrap_or(len);
     let fraction_len = len.saturating_sub(point + 1);
     if point + fraction_len == 0 {
@@ -124,7 +124,7 @@ fn short_decimal(text: &[u8]) -> Option<Decimal> {
     }
     let integer = (head ^ ZEROS) & LOW_BYTES[point];
     let fraction = (head ^ ZEROS) << (64 - 8 * len) & !LOW_BYTES[8 - fraction_len];
-    // The integer's digits go right before the fraction's: together they are at most seven.
+    // The integer's digits go right before the fraction's; together there are at most seven.
     let digits = fraction | integer << (8 * (8 - fraction_len - point));
     if !are_digits(digits) {
         return None;
@@ -138,7 +138,7 @@ fn long_decimal(text: &[u8]) -> Option<Decimal> {
     let len = text.len();
     let head = u64::from_le_bytes(*text.first_chunk::<8>()?);
     let last = u64::from_le_bytes(*text.last_chunk::<8>()?);
-    // The eight characters before the last eight, or as many of them as there are, at the high end.
+    // The eight characters before the last eight, or as many as there are, at the high end.
     let middle = match text.last_chunk::<16>().and_then(|chunk| chunk.first_chunk::<8>()) {
         Some(middle) => u64::from_le_bytes(*middle),
         None => head << (8 * (15 - len)) << 8,
@@ -157,7 +157,7 @@ fn long_decimal(text: &[u8]) -> Option<Decimal> {
     let mut digits = join_digits(middle) * 100_000_000 + join_digits(last);
 
     if fraction_len > 16 {
-        // The digits next to the point are not among the last 16: `0.00` and 17 more are as long as Java goes.
+        // The digits next to the point are not among the last 16; Java prints at most `0.00` and 17 more.
         let first_len = fraction_len - 16;
         if first_len > 3 || integer != 0 || point > 1 {
             return None;
@@ -175,7 +175,7 @@ fn long_decimal(text: &[u8]) -> Option<Decimal> {
     Some(Decimal { digits, fraction_len })
 }
 
-/// A word whose first `n` bytes, the lowest, are set.
+/// A word whose lowest `n` bytes are set.
 const LOW_BYTES: [u64; 9] = {
     let mut masks = [u64::MAX; 9];
     let mut n = 0;
@@ -186,7 +186,7 @@ const LOW_BYTES: [u64; 9] = {
     masks
 };
 
-/// Which of the last sixteen bytes are digits of a fraction of so many, in two words.
+/// Which of the last sixteen bytes are digits of a fraction of this length, in two words.
 const FRACTION_BYTES: [[u64; 2]; DIGITS_IN_U64 + 1] = {
     let mut bytes = [[u64::MAX; 2]; DIGITS_IN_U64 + 1];
     let mut len = 0;
@@ -197,11 +197,11 @@ const FRACTION_BYTES: [[u64; 2]; DIGITS_IN_U64 + 1] = {
     bytes
 };
 
-/// Where the first `.` among eight bytes is.
+/// The position of the first `.` among eight bytes.
 #[inline(always)]
 fn first_point(text: u64) -> Option<usize> {
     let others = text ^ 0x2E2E_2E2E_2E2E_2E2E;
-    // Marks the first byte that is zero; behind it, borrowing may mark more.
+    // Marks the first zero byte; borrowing may mark more after it.
     let marks = others.wrapping_sub(0x0101_0101_0101_0101) & !others & 0x8080_8080_8080_8080;
     if marks == 0 { None } else { Some(marks.trailing_zeros() as usize / 8) }
 }
@@ -212,21 +212,22 @@ const ZEROS: u64 = 0x3030_3030_3030_3030;
 /// Whether each of eight bytes is at most 9.
 #[inline(always)]
 fn are_digits(values: u64) -> bool {
-    // A byte above 9 reaches the top bit when 0x76 is added, or has it already; only such a byte can carry into the next.
+    // A byte above 9 reaches the top bit when 0x76 is added, or already has it; only such a byte can carry into the
+    // next.
     (values | values.wrapping_add(0x7676_7676_7676_7676)) & 0x8080_8080_8080_8080 == 0
 }
 
-/// The number that eight digits make, the first in the lowest byte.
+/// The number made by eight digits, with the first in the lowest byte.
 #[inline(always)]
 fn join_digits(values: u64) -> u64 {
-    // Neighbours are joined: 8 digits, 4 numbers below 100, 2 below 10^4, 1 below 10^8.
+    // Neighbours are combined: 8 digits, 4 numbers below 100, 2 below 10^4, 1 below 10^8.
     let pairs = values.wrapping_mul(10).wrapping_add(values >> 8);
     let high = (pairs & 0x0000_00FF_0000_00FF).wrapping_mul(0x000F_4240_0000_0064);
     let low = ((pairs >> 16) & 0x0000_00FF_0000_00FF).wrapping_mul(0x0000_2710_0000_0001);
     high.wrapping_add(low) >> 32
 }
 
-/// The double closest to `digits / 10^q`. `None` where 64 bits of the quotient do not settle it, and for a large `q`.
+/// The double closest to `digits / 10^q`. `None` if 64 bits of the quotient do not decide it, and for a large `q`.
 #[inline(always)]
 fn divide_by_power_of_ten(digits: u64, q: usize) -> Option<f64> {
     if digits == 0 {
@@ -245,13 +246,13 @@ fn divide_by_power_of_ten(digits: u64, q: usize) -> Option<f64> {
     if (0x400 - 3..=0x400).contains(&remainder) {
         return None;
     }
-    // From 2^52 to 2^53, far from the ends of the exponents. The highest bit adds itself to the exponent.
+    // From 2^52 to 2^53, far from the limits of the exponent. The highest bit is added to the exponent.
     let rounded = (top >> 11) + (remainder >> 10);
     let exponent = 75 - (shift + lost) as i32 - reciprocal.scale;
     Some(f64::from_bits((((1022 + 52 + exponent) as u64) << 52) + rounded))
 }
 
-/// Prints what [`write_java`] appends, for loops over many cells.
+/// Prints like [`write_java`], for loops over many cells.
 #[inline(always)]
 pub(crate) fn print_java(value: f64, out: &mut Printer<'_>) {
     match out.made_room().and_then(|room| write_plain(value, room)) {
@@ -264,7 +265,7 @@ pub(crate) fn print_java(value: f64, out: &mut Printer<'_>) {
     }
 }
 
-/// Appends what Java's `Double.toString` gives for `value`.
+/// Appends the result of Java's `Double.toString` for `value`.
 pub(crate) fn write_java(value: f64, out: &mut Vec<u8>) {
     let mut room = [0; WORD];
     if let Some(len) = write_plain(value, &mut room) {
@@ -279,7 +280,7 @@ pub(crate) fn write_java(value: f64, out: &mut Vec<u8>) {
     }
 }
 
-/// Appends what Java's `Float.toString` gives for `value`.
+/// Appends the result of Java's `Float.toString` for `value`.
 #[inline]
 pub(crate) fn write_java_f32(value: f32, out: &mut Vec<u8>) {
     let magnitude = value.abs();
@@ -299,16 +300,17 @@ fn infinity(negative: bool) -> &'static [u8] {
     if negative { b"-Infinity" } else { b"Infinity" }
 }
 
-/// Appends `text`, a finite number other than zero as `zmij` prints it, as `d.ddd` and `E` with the exponent.
+/// Appends `text`, a finite nonzero number as printed by `zmij`, in the form `d.dddE` with the exponent.
 ///
-/// Appends nothing and returns false where Java wants other digits than the shortest: it never prints fewer than two, and
-/// takes the best two. That is the shortest with a zero behind it, except where doubles lie so far apart that several
-/// numbers of two digits mean the same one: `4.9E-324`, not `5.0E-324`. So far apart they are only among the subnormal.
+/// Appends nothing and returns false if Java prints other digits than the shortest: it prints at least two, and takes
+/// the closest two. That is the shortest followed by a zero, unless doubles are so far apart that several two-digit
+/// numbers mean the same one: `4.9E-324`, not `5.0E-324`. Only subnormal doubles are so far apart.
 fn write_scientific(text: &str, subnormal: bool, out: &mut Vec<u8>) -> bool {
     let text = text.as_bytes();
     let (sign, unsigned) = text.split_at(usize::from(text.starts_with(b"-")));
 
-    // `1.5e-7`, `5e-324`: has the form but for the letter, the plus and the `.0`. The longest exponent is five characters.
+    // `1.5e-7`, `5e-324`: already in this form except for the letter, the plus and the `.0`. The longest exponent has
+    // five characters.
     let exponent_at = (2..=5).find_map(|back| {
         let at = unsigned.len().checked_sub(back)?;
         (unsigned.get(at) == Some(&b'e')).then_some(at)
@@ -326,7 +328,7 @@ fn write_scientific(text: &str, subnormal: bool, out: &mut Vec<u8>) -> bool {
 
     out.extend_from_slice(sign);
 
-    // `0.00015`: what follows the zeros. It ends in no zero, and no number this long without an exponent has ten of them.
+    // `0.00015`: the digits after the zeros. It does not end in a zero, and no number of this form has ten zeros.
     if let Some(fraction) = unsigned.strip_prefix(b"0.") {
         let zeros = fraction.iter().take_while(|&&byte| byte == b'0').count();
         if let Some((first, rest)) = fraction[zeros..].split_first() {
@@ -337,7 +339,7 @@ fn write_scientific(text: &str, subnormal: bool, out: &mut Vec<u8>) -> bool {
         return true;
     }
 
-    // `15000000.0`: the point moves behind the first digit, and the zeros at the end go.
+    // `15000000.0`: the point moves after the first digit, and trailing zeros are removed.
     let point = unsigned.iter().position(|&byte| byte == b'.').unwrap_or(unsigned.len());
     let start = out.len();
     out.extend_from_slice(unsigned);
@@ -345,7 +347,7 @@ fn write_scientific(text: &str, subnormal: bool, out: &mut Vec<u8>) -> bool {
     if let Some(moved) = digits.get_mut(..point) {
         moved.rotate_right(1);
     }
-    // One digit stays behind the point, zero or not.
+    // One digit stays after the point, even if it is zero.
     let zeros = digits.iter().skip(2).rev().take_while(|&&byte| byte == b'0').count();
     out.truncate(out.len() - zeros);
     let exponent = point.saturating_sub(1);
@@ -380,7 +382,7 @@ mod tests {
         parse(text.as_bytes()).map(f64::to_bits)
     }
 
-    /// What Java can print for a finite number, but for the value of the exponent and zeros at the end.
+    /// The form of Java's output for a finite number, regardless of the exponent's value and of trailing zeros.
     static JAVA_SHAPE: LazyLock<regex::Regex> = LazyLock::new(|| {
         regex::Regex::new(r"^-?(0\.0|0\.0{0,2}[1-9]\d*|[1-9]\d{0,6}\.\d+|[1-9]\.\d+E-?[1-9]\d{0,2})$")
             .expect("a valid regex")
@@ -393,14 +395,14 @@ mod tests {
         JAVA_SHAPE.is_match(text) && outside && !trailing_zero
     }
 
-    /// How many digits a text has that are not zeros at an end.
+    /// The number of digits in a text, without leading and trailing zeros.
     fn significant_digits(text: &str) -> usize {
         let mantissa = text.split(['e', 'E']).next().unwrap_or_default();
         let digits: String = mantissa.chars().filter(char::is_ascii_digit).collect();
         digits.trim_matches('0').len()
     }
 
-    /// Checks all that is promised about the text of one finite number.
+    /// Checks all guarantees about the text of one finite number.
     fn check_text(value: f64) {
         let text = written(value);
         assert_eq!(parsed(&text), Some(value.to_bits()), "{text} is not {value:e}");
@@ -426,7 +428,7 @@ mod tests {
             (0.1 + 0.2, "0.30000000000000004"),
             (186.7223965486312, "186.7223965486312"),
             (-3.7700757298479304, "-3.7700757298479304"),
-            // The ends of the plain form.
+            // The limits of the plain form.
             (0.001, "0.001"),
             (2e-3, "0.002"),
             (9.999e-4, "9.999E-4"),
@@ -446,7 +448,7 @@ mod tests {
             (1e15, "1.0E15"),
             (1e16, "1.0E16"),
             (-1.5e100, "-1.5E100"),
-            // JVMs before 19 print some of these with digits too many.
+            // JVMs before 19 print some of these with too many digits.
             (1e23, "1.0E23"),
             (2e23, "2.0E23"),
             (8.41e21, "8.41E21"),
@@ -454,14 +456,14 @@ mod tests {
             (2_f64.powi(-44), "5.684341886080802E-14"),
             (9_007_199_254_740_992.0, "9.007199254740992E15"),
             (9_007_199_254_740_994.0, "9.007199254740994E15"),
-            // In the middle between two shortest decimals the even one is taken.
+            // In the middle between two shortest decimals, the even one is chosen.
             (2_f64.powi(50) + 0.25, "1.1258999068426242E15"),
             (2_f64.powi(50) + 0.75, "1.1258999068426248E15"),
             (f64::MAX, "1.7976931348623157E308"),
             (f64::MIN, "-1.7976931348623157E308"),
             (f64::MIN_POSITIVE, "2.2250738585072014E-308"),
             (f64::from_bits(0x000F_FFFF_FFFF_FFFF), "2.225073858507201E-308"),
-            // Two digits are printed, so the best two are.
+            // Two digits are printed, so they are the closest two.
             (f64::from_bits(1), "4.9E-324"),
             (-f64::from_bits(1), "-4.9E-324"),
             (f64::from_bits(2), "9.9E-324"),
@@ -515,7 +517,7 @@ mod tests {
 
     #[test]
     fn powers_of_two_and_their_neighbours_are_printed_shortest() {
-        // Below a power of two doubles lie closer than above it.
+        // Below a power of two, doubles are closer together than above it.
         for exponent in 1..2047_u64 {
             for bits in [(exponent << 52) - 1, exponent << 52, (exponent << 52) + 1] {
                 check_text(f64::from_bits(bits));
@@ -686,7 +688,7 @@ mod tests {
         assert_eq!(parsed(&format!("0.{zeros}1e100001")), Some(1.0_f64.to_bits()));
     }
 
-    /// A double from the whole range, or one an export is likely to hold.
+    /// A double from the whole range, or a typical one of an export.
     fn finite() -> impl Strategy<Value = f64> {
         prop_oneof![
             any::<u64>().prop_map(f64::from_bits),
@@ -752,7 +754,7 @@ mod tests {
         fn numbers_next_to_the_middle_of_two_doubles_are_rounded_to_the_right_one(
             fraction in 0..1_u64 << 52, integer in 1..8_u64, move_by in -1..=1_i64
         ) {
-            // Doubles from 4 to 8 have 50 bits behind the point, so the middle of two has 51; and so on.
+            // Doubles from 4 to 8 have 50 bits after the point, so the middle of two has 51; and so on.
             let bits = 52 - integer.ilog2();
             let middle = u128::from((fraction >> (52 - bits)) * 2 + 1);
             let digits = (middle * 10_u128.pow(18)) >> (bits + 1);

@@ -1,10 +1,10 @@
-//! Intervals as text: ISO 8601, such as `P1Y2M3DT4H5M6.007S`.
+//! Prints intervals as ISO 8601 text, such as `P1Y2M3DT4H5M6.007S`.
 
 use std::fmt::Write as _;
 
-/// Appends months, days and nanoseconds; years and months, days, hours, minutes and seconds are each as large as may be
-/// without carrying over from one of the three to the next, as a day need not have 24 hours. Appends nothing and returns
-/// false where one of them is less than zero, which Parquet cannot say.
+/// Appends months, days and nanoseconds. Months carry into years, and nanoseconds into seconds, minutes and hours, but
+/// not from one of the three to another, because a day need not have 24 hours. Appends nothing and returns false if one
+/// of them is negative, which Parquet cannot express.
 pub(crate) fn write_interval(months: i32, days: i32, nanos: i64, out: &mut Vec<u8>) -> bool {
     if months < 0 || days < 0 || nanos < 0 {
         return false;

@@ -1,8 +1,9 @@
-//! The two kinds of cell that are more than text: numbers and points in time.
+//! Parses and prints cells that are more than text: numbers and points in time.
 //!
-//! Takes the bytes of one CSV cell and gives the value an Arrow array holds, and back: takes such a value and appends the
-//! text an export would hold. A cell that is no value gives `None`; which cells are nulls, and what an error says, is
-//! decided by the caller. Both directions meet: what is written is read back as the same value, times to the microsecond.
+//! Takes the bytes of one CSV cell and returns the value for an Arrow array; and takes such a value and appends the
+//! text that an export would contain. An invalid cell is `None`; the caller decides which cells are null, and what an
+//! error says. The two directions are inverse: what is written reads back as the same value, with times to the
+//! microsecond.
 
 pub(crate) mod double;
 mod interval;

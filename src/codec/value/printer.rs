@@ -1,18 +1,18 @@
-//! Text on its way into a vector, many short cells one after the other.
+//! Writes many short cells to a vector, one after the other.
 //!
-//! A vector keeps its length in memory, and each append waits for the one before to have stored it. Here the position is
-//! a local variable, which the compiler keeps in a register, and there is always room behind it, so that a short text is
+//! A vector keeps its length in memory, and each append waits for the previous one to store it. Here the position is a
+//! local variable, which the compiler keeps in a register, and there is always room after it, so that a short text is
 //! stored as one or two words of a fixed size, whatever its length.
 
-/// Room that is made at once; it is cleared while it is in the nearest cache.
+/// How much to grow at once; new memory is cleared while it is in the L1 cache.
 const STEP: usize = 4096;
 
-/// The widest word that is stored at once.
+/// The size of the widest word stored at once.
 pub(crate) const WORD: usize = 32;
 
-/// Writes over a vector from some place on, and makes it longer where it must.
+/// Overwrites a vector from a given position, growing it if necessary.
 pub(crate) struct Printer<'a> {
-    /// Up to `at` what counts, behind it anything.
+    /// Valid up to `at`, with arbitrary contents after it.
     out: &'a mut Vec<u8>,
     at: usize,
 }
@@ -23,7 +23,7 @@ impl<'a> Printer<'a> {
         Printer { out, at }
     }
 
-    /// Where the text ends. What is in the vector behind it is to be cut off or written over.
+    /// The end of the text. The rest of the vector must be truncated or overwritten.
     #[inline(always)]
     pub(crate) fn end(self) -> usize {
         self.at
@@ -34,7 +34,7 @@ impl<'a> Printer<'a> {
         self.out.get_mut(self.at..)?.first_chunk_mut()
     }
 
-    /// Room for a short text, which [`Self::wrote`] appends.
+    /// Makes room for a short text, which [`Self::wrote`] then appends.
     #[inline(always)]
     pub(crate) fn made_room(&mut self) -> Option<&mut [u8; WORD]> {
         if self.room().is_none() {
@@ -67,7 +67,7 @@ impl<'a> Printer<'a> {
         self.word(&[byte], 1);
     }
 
-    /// Appends a text, a short one without a call.
+    /// Appends a text; a short one without a function call.
     #[inline(always)]
     pub(crate) fn text(&mut self, text: &[u8]) {
         match self.room().is_some_and(|room| put_short(text, room)) {
@@ -77,8 +77,8 @@ impl<'a> Printer<'a> {
     }
 }
 
-/// Writes a text that is no longer than a word to the word's start: two words that overlap hold any text from their own
-/// length to twice that. Else gives false.
+/// Writes a text no longer than a word to the word's start, as two overlapping words, which hold any text of one to two
+/// of their lengths. Otherwise returns false.
 #[inline(always)]
 pub(crate) fn put_short(text: &[u8], room: &mut [u8; WORD]) -> bool {
     if text.len() > WORD {
@@ -92,7 +92,7 @@ pub(crate) fn put_short(text: &[u8], room: &mut [u8; WORD]) -> bool {
     true
 }
 
-/// Stores a text of N to 2 N bytes at the start of a place for words.
+/// Stores a text of N to 2 N bytes at the start of a word's slot.
 #[inline(always)]
 fn store<const N: usize>(text: &[u8], room: &mut [u8; WORD]) -> bool {
     let (Some(first), Some(last)) = (text.first_chunk::<N>(), text.last_chunk::<N>()) else { return false };
@@ -104,8 +104,8 @@ fn store<const N: usize>(text: &[u8], room: &mut [u8; WORD]) -> bool {
     true
 }
 
-/// Returns the position behind the text, where there is room for a word. Takes the position by value: a printer that lends
-/// itself to a call lives in memory.
+/// Returns the position after the text, where there is room for a word. Takes the position by value, because a borrowed
+/// printer would live in memory.
 #[cold]
 #[inline(never)]
 fn append(out: &mut Vec<u8>, at: usize, text: &[u8]) -> usize {

@@ -1,14 +1,15 @@
-//! The shortest decimal of a double that needs no exponent, printed where it belongs.
+//! Prints the shortest decimal of a double that needs no exponent, directly in place.
 //!
-//! Most numbers of a forecast lie between 10^-3 and 10^7. There a double times a power of ten that fits 64 bits is a
-//! whole number with a binary fraction, so everything is decided exactly in one multiplication, without tables of
-//! rounded powers (the idea is that of Schubfach by R. Giulietti, with the scale of xjb by Xiang JunBo: the whole number
-//! is the shorter candidate, one more digit gives the longer). The text is put together in registers and stored once:
-//! printers that give a buffer to copy from make the copy wait for the stores. Against `zmij`, as called, half the time.
+//! Most numbers of a forecast are between 10^-3 and 10^7. In this range a double times a power of ten that fits 64 bits
+//! is a whole number with a binary fraction, so one multiplication decides everything exactly, without tables of
+//! rounded powers. The idea is that of Schubfach by R. Giulietti, with the scale of xjb by Xiang JunBo: the whole
+//! number is the shorter candidate, and one more digit makes the longer one. The text is assembled in registers and
+//! stored once, whereas copying from a printer's buffer must wait for its stores. This takes half the time of calling
+//! `zmij`.
 
 use super::printer::WORD;
 
-/// The smallest and the first too large number, as bits without the sign.
+/// The smallest number, and the first too large one, as bits without the sign.
 const FROM: u64 = 1e-3_f64.to_bits();
 const TO: u64 = 1e7_f64.to_bits();
 
@@ -16,13 +17,14 @@ const MANTISSA_BITS: u32 = 52;
 const FIRST_EXPONENT: u64 = FROM >> MANTISSA_BITS;
 const EXPONENTS: usize = ((TO >> MANTISSA_BITS) - FIRST_EXPONENT) as usize + 1;
 
-/// How a double of one exponent becomes a whole number of 15 or 16 digits.
+/// How to turn a double with a given exponent into a whole number of 15 or 16 digits.
 #[derive(Clone, Copy)]
 struct Scale {
-    /// What its mantissa is multiplied by, with a point in front: the largest power of ten that leaves less than 1 for the
-    /// distance of two neighbours, which then is at least 0.1. It is that distance. Two bits at its end are zero at least.
+    /// The multiplier for the mantissa, as a binary fraction: the largest power of ten for which the distance between
+    /// two neighbours is less than 1, and so at least 0.1. It equals that distance. At least its last two bits are
+    /// zero.
     distance: u64,
-    /// Decimals that the whole number has.
+    /// The number of decimals in the whole number.
     decimals: u32,
 }
 
@@ -45,12 +47,13 @@ const SCALES: [Scale; EXPONENTS] = {
 const ZEROS: u64 = 0x3030_3030_3030_3030;
 const POINTS: u64 = 0x2e2e_2e2e_2e2e_2e2e;
 
-/// The lowest bytes of a word, by their number.
+/// Masks of the lowest bytes of a word, by their number.
 const LOWEST: [u64; 9] =
     [0, 0xff, 0xffff, 0xff_ffff, 0xffff_ffff, 0xff_ffff_ffff, 0xffff_ffff_ffff, u64::MAX >> 8, u64::MAX];
 
-/// Writes the shortest decimal that is read back as `value`, the closest of them, as `d.d`, and returns its length; behind
-/// it there may be anything. `None` for what is neither zero nor from 10^-3 to 10^7 (excluded): other forms are due.
+/// Writes the shortest decimal that reads back as `value`, or the closest of several, as `d.d`, and returns its length;
+/// bytes after it are arbitrary. `None` unless the value is zero or in [10^-3, 10^7), because others are printed in
+/// another form.
 #[inline(always)]
 pub(crate) fn write_plain(value: f64, room: &mut [u8; WORD]) -> Option<usize> {
     let magnitude = value.to_bits() & (u64::MAX >> 1);
@@ -68,13 +71,14 @@ pub(crate) fn write_plain(value: f64, room: &mut [u8; WORD]) -> Option<usize> {
 
     let product = u128::from(mantissa) * u128::from(scale.distance);
     let (whole, fraction) = ((product >> 64) as u64, product as u64);
-    // What lies nearer than half the distance means this double, and what lies just there if the mantissa is even. Below
-    // a power of two neighbours are nearer, but in this range those have no fraction at all.
+    // Everything closer than half the distance means this double, and exactly half does if the mantissa is even. Below
+    // a power of two, neighbours are closer, but in this range such doubles have no fraction here.
     let within = (scale.distance >> 1) - (mantissa & 1);
     let is_below = fraction <= within;
     let (_, is_above) = fraction.overflowing_add(within);
     let whole = whole + u64::from(is_above);
-    // Else the nearest decimal of one more digit; in the middle, between 2 and 3 or between 7 and 8, the even one.
+    // Otherwise the nearest decimal with one more digit; in the middle, between 2 and 3 or between 7 and 8, the even
+    // one.
     let has_last = u32::from(!(is_below || is_above));
     let middle = (1_u64 << 63) - 1 + (fraction >> 63);
     let last = ((u128::from(fraction) * 10 + u128::from(middle)) >> 64) as u8 + b'0';
@@ -85,17 +89,17 @@ pub(crate) fn write_plain(value: f64, room: &mut [u8; WORD]) -> Option<usize> {
         _ => low.leading_zeros() / 8,
     };
     let (high, low) = (high | ZEROS, low | ZEROS);
-    // Of 15 digits or of 16. None of this must become a branch: it would be guessed wrong half the time.
+    // 15 or 16 digits. None of this may become a branch, which would be mispredicted half of the time.
     let is_shorter = whole.wrapping_sub(1_000_000_000_000_000) >> 63;
     let digits = 16 - is_shorter as u32;
     let significant = digits - zeros_behind + has_last * (zeros_behind + 1);
 
     room[0] = b'-';
     let room = room[sign..].first_chunk_mut::<31>()?;
-    // Digits are stored as they come, so that a zero in front of 15 lies where something else is stored after it.
+    // Digits are stored as they are; the leading zero of 15 digits is then overwritten.
     let skipped = is_shorter as usize;
-    // Whether a digit other than zero stands before the point is asked of the value: the answer comes before the digits,
-    // and a processor that guessed it wrong has less to do again.
+    // Whether there is a nonzero digit before the point is decided from the value: this is known before the digits, so
+    // a misprediction costs less.
     let length = if magnitude >= 1_f64.to_bits() {
         let before_point = digits - scale.decimals;
         let [before, with_point] = *LOWEST.get(before_point as usize..)?.first_chunk()?;
@@ -120,13 +124,13 @@ pub(crate) fn write_plain(value: f64, room: &mut [u8; WORD]) -> Option<usize> {
     Some(sign + length as usize)
 }
 
-/// The 16 digits of a number below 10^16, one in a byte, the first in the lowest byte of the first word.
+/// The 16 digits of a number below 10^16, one per byte, with the first in the lowest byte of the first word.
 #[inline(always)]
 fn sixteen_digits(number: u64) -> (u64, u64) {
     (eight_digits(number / 100_000_000), eight_digits(number % 100_000_000))
 }
 
-/// Numbers side by side are halved: of 8 digits, of 4, of 2.
+/// Parallel numbers are split in half: 8 digits, 4, 2.
 #[inline(always)]
 fn eight_digits(number: u64) -> u64 {
     let fours = number + ((1 << 32) - 10_000) * ((number * 109_951_163) >> 40);
@@ -188,7 +192,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(20_000))]
         #[test]
         fn it_is_the_shortest_and_closest(bits in FROM..TO, negative: bool, coarse in 0..53_u32) {
-            // Coarse ones have halves and quarters, where the ties are.
+            // Coarse values have halves and quarters, which are the ties.
             for bits in [bits, bits >> coarse << coarse] {
                 let magnitude = f64::from_bits(bits.max(FROM));
                 let value = if negative { -magnitude } else { magnitude };

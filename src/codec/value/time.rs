@@ -1,24 +1,24 @@
-//! Dates and points in time in the ISO 8601 forms that exports hold.
+//! Parses and prints dates and points in time in the ISO 8601 forms of exports.
 //!
-//! [`parse_timestamp`] and [`parse_date`] take a cell and give what an Arrow array holds: microseconds or days since
-//! 1970-01-01. `write_timestamp` and [`write_date`] take those and append the text. [`TimestampFormatter`] does
-//! what `write_timestamp` does, faster where days come again.
+//! [`parse_timestamp`] and [`parse_date`] take a cell and return the value for an Arrow array: microseconds or days
+//! since 1970-01-01. `write_timestamp` and [`write_date`] take those and append the text. [`TimestampFormatter`] does
+//! the same as `write_timestamp`, but faster if days recur.
 //!
-//! The calendar is the proleptic Gregorian, the years are 0000 to 9999. The time zone of the machine is never looked at, a
-//! text without a zone is never given one, and blanks are not trimmed.
+//! The calendar is proleptic Gregorian, with the years 0000 to 9999. The machine's time zone is never used, a text
+//! without a zone never gets one, and spaces are not trimmed.
 
 use super::printer::WORD;
 
-/// Whether a text says how its clock relates to UTC.
+/// Whether a text states its offset from UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Zone {
     /// With a `Z` or an offset: a point in time.
     Utc,
-    /// Without: what a clock on some wall shows.
+    /// Without: the time on some wall clock.
     None,
 }
 
-/// What a stored timestamp counts.
+/// The unit of a stored timestamp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unit {
     /// 1 s
@@ -37,33 +37,33 @@ const SECONDS_OF_DAY: i64 = 86_400;
 const FIRST_DAY: i64 = -719_528;
 const LAST_DAY: i64 = 2_932_896;
 
-/// Eight characters as one word, the first in the lowest byte.
+/// Eight characters as one word, with the first in the lowest byte.
 type Word = u64;
 
 // -- Reading ----------------------------------------------------------------------------------------------------------
 
-/// The microseconds since the epoch that `cell` means, and whether it has a zone; an offset is turned into UTC.
+/// The microseconds since the epoch in `cell`, and whether it has a zone; an offset is converted to UTC.
 ///
-/// `yyyy-MM-dd`, alone or followed by `T` or one blank and `HH:mm:ss`, then optionally a point and digits, then optionally
-/// `Z` or an offset (`+02:00`, `+0200`, `+02`). `None` for every other text, where digits beyond microseconds are not zero,
-/// and where the offset leads out of the years 0000 to 9999.
+/// `yyyy-MM-dd`, alone or followed by `T` or one blank and `HH:mm:ss`, then optionally a point and digits, then
+/// optionally `Z` or an offset (`+02:00`, `+0200`, `+02`). `None` for every other text, if digits beyond microseconds
+/// are not zero, and if the offset leads outside the years 0000 to 9999.
 pub(crate) fn parse_timestamp(cell: &[u8]) -> Option<(i64, Zone)> {
     let (date, clock) = cell.split_first_chunk::<10>()?;
     parse_clock::<6>(parse_day(date)?, clock)
 }
 
-/// As [`parse_timestamp`], in nanoseconds, which reach from 1677 to 2262.
+/// As [`parse_timestamp`], in nanoseconds, which range from 1677 to 2262.
 pub(crate) fn parse_nanoseconds(cell: &[u8]) -> Option<(i64, Zone)> {
     let (date, clock) = cell.split_first_chunk::<10>()?;
     parse_clock::<9>(parse_day(date)?, clock)
 }
 
-/// Whether a timestamp of any precision has a zone; `None` where the text is no timestamp.
+/// Whether a timestamp of any precision has a zone; `None` if the text is not a timestamp.
 pub(crate) fn zone_of(cell: &[u8]) -> Option<Zone> {
     parse_timestamp(cell).or_else(|| parse_nanoseconds(cell)).map(|(_, zone)| zone)
 }
 
-/// The days since the epoch that `cell` means: `yyyy-MM-dd`, and `None` for every other text.
+/// The days since the epoch in `cell`: `yyyy-MM-dd`, and `None` for every other text.
 pub(crate) fn parse_date(cell: &[u8]) -> Option<i32> {
     parse_day(cell.try_into().ok()?).and_then(|day| i32::try_from(day).ok())
 }
@@ -85,8 +85,7 @@ fn parse_day(date: &[u8; 10]) -> Option<i64> {
     Some(days_from_civil(year, u32::from(month), u32::from(day)))
 }
 
-/// The point in time on `day` at what follows the date in a timestamp, in units of which a second has as many as this
-/// power of ten.
+/// The point in time on `day` with the time of day that follows the date, in units of this power of ten per second.
 #[inline]
 fn parse_clock<const DIGITS: u32>(day: i64, text: &[u8]) -> Option<(i64, Zone)> {
     let in_units = |seconds: i64| seconds.checked_mul(10_i64.pow(DIGITS));
@@ -107,7 +106,7 @@ fn parse_clock<const DIGITS: u32>(day: i64, text: &[u8]) -> Option<(i64, Zone)> 
     }
 }
 
-/// What rarely follows the seconds.
+/// The rare parts after the seconds.
 #[cold]
 fn parse_fraction_and_offset<const DIGITS: u32>(seconds: i64, text: &[u8]) -> Option<(i64, Zone)> {
     let mut units = 0;
@@ -121,13 +120,13 @@ fn parse_fraction_and_offset<const DIGITS: u32>(seconds: i64, text: &[u8]) -> Op
         if fraction.iter().skip(DIGITS as usize).any(|digit| *digit != b'0') {
             return None;
         }
-        // The fraction counts forward from the second before 1970 as well.
+        // The fraction counts forward from the second, before 1970 too.
         let digits = fraction.iter().chain(std::iter::repeat(&b'0'));
         units = digits.take(DIGITS as usize).fold(0, |units, digit| units * 10 + i64::from(digit - b'0'));
         zone = rest;
     }
     let time = |seconds: i64, zone| {
-        // Before 1970 the seconds alone may be out of the range of a time that is in it.
+        // Before 1970 the seconds alone may be out of range although the whole time is in range.
         let units = i128::from(seconds) * i128::from(10_i64.pow(DIGITS)) + i128::from(units);
         Some((i64::try_from(units).ok()?, zone))
     };
@@ -157,13 +156,13 @@ fn two_digits([tens, ones]: [u8; 2]) -> Option<i64> {
     (tens <= 9 && ones <= 9).then_some(i64::from(tens) * 10 + i64::from(ones))
 }
 
-/// Byte `i` of the result is the number that the digits `i` and `i + 1` of `text` make, wherever both are digits. `None`
-/// unless `text` has a digit where `form` has a `0`, and the same character elsewhere.
+/// Byte `i` of the result is the number made by the digits `i` and `i + 1` of `text`, if both are digits. `None` unless
+/// `text` has a digit where `form` has a `0`, and the same character elsewhere.
 #[inline]
 fn digit_pairs(text: Word, form: [u8; 8]) -> Option<Word> {
     let values = text ^ Word::from_le_bytes(form);
-    // What must be added for the top bit to be set: by a 10 where a digit belongs, by a 1 elsewhere. Above 0x7F it is set
-    // already, and only then can a byte carry into the next.
+    // The addend that sets the top bit: for a 10 or more in a digit's place, for a 1 or more elsewhere. Above 0x7F it
+    // is already set, and only then can a byte carry into the next.
     let to_top = Word::from_le_bytes(form.map(|byte| if byte == b'0' { 0x80 - 10 } else { 0x80 - 1 }));
     if (values | values.wrapping_add(to_top)) & 0x8080_8080_8080_8080 != 0 {
         return None;
@@ -172,7 +171,7 @@ fn digit_pairs(text: Word, form: [u8; 8]) -> Option<Word> {
     Some(values * 10 + (values >> 8))
 }
 
-/// By month, 0 for those that do not exist; February's leap day is not in it.
+/// Days by month, 0 for nonexistent months; without February's leap day.
 const DAYS_IN_MONTH: [u8; 100] = {
     let mut days = [0; 100];
     let mut month = 1;
@@ -190,18 +189,18 @@ const DAYS_IN_MONTH: [u8; 100] = {
 /// `month` is at most 99.
 #[inline]
 fn days_in_month(year: u32, month: u8) -> u8 {
-    // No short circuits: the month is all there is to mispredict, and a table has no branches.
+    // Without short circuits: only the month could be mispredicted, and a table has no branches.
     let leap = year.is_multiple_of(4) & (!year.is_multiple_of(100) | year.is_multiple_of(400));
     DAYS_IN_MONTH[usize::from(month)] + u8::from(leap & (month == 2))
 }
 
-/// Years begin in March here, so that the leap day is the last one, and days are counted in eras of 400 years, which all
-/// are alike. Years are shifted by one era, so that no number is below zero and division is what it seems.
+/// Years begin in March here, so that the leap day is the last one, and days are counted in eras of 400 years, which
+/// are all equal. Years are shifted by one era, so that no number is negative and division truncates correctly.
 #[inline]
 fn days_from_civil(year: u32, month: u32, day: u32) -> i64 {
     let (year, month) = if month > 2 { (year + 400, month) } else { (year + 399, month + 12) };
     let century = year / 100;
-    // From March on, months have 31, 30, 31, 30, 31 days again and again: 153 in five.
+    // From March on, months have 31, 30, 31, 30, 31 days repeatedly: 153 in five.
     let days_before_month = (153 * (month - 3) + 2) / 5;
     let days = year * 1461 / 4 - century + century / 4 + days_before_month + day - 1;
     i64::from(days) - DAYS_TO_EPOCH
@@ -212,15 +211,15 @@ const DAYS_TO_EPOCH: i64 = 719_468 + 146_097;
 
 // -- Writing ----------------------------------------------------------------------------------------------------------
 
-/// Appends `value` as `yyyy-MM-ddTHH:mm:ss`, with `Z` behind it for [`Zone::Utc`]; in between, unless it is zero, the
-/// fraction of the second in 3, 6 or 9 digits, the fewest that hold it. Appends nothing and returns false where the year
-/// is not within 0000 to 9999.
+/// Appends `value` as `yyyy-MM-ddTHH:mm:ss`, followed by the fraction of the second, unless it is zero, in 3, 6 or 9
+/// digits, as few as possible, and by `Z` for [`Zone::Utc`]. Appends nothing and returns false if the year is not
+/// within 0000 to 9999.
 #[cfg(test)]
 pub(crate) fn write_timestamp(value: i64, unit: Unit, zone: Zone, out: &mut Vec<u8>) -> bool {
     TimestampFormatter::new().write(value, unit, zone, out)
 }
 
-/// Appends the day that is `days` after the epoch as `yyyy-MM-dd`. Appends nothing and returns false where the year is not
+/// Appends the day that is `days` after the epoch as `yyyy-MM-dd`. Appends nothing and returns false if the year is not
 /// within 0000 to 9999.
 pub(crate) fn write_date(days: i32, out: &mut Vec<u8>) -> bool {
     let day = i64::from(days);
@@ -231,30 +230,30 @@ pub(crate) fn write_date(days: i32, out: &mut Vec<u8>) -> bool {
     true
 }
 
-/// Days whose text is remembered. An item's series covers some months, and the next one begins where it did.
+/// The number of days whose text is cached. An item's series covers some months, and the next item's covers the same.
 const KNOWN_DAYS: usize = 256;
 
-/// Writes timestamps, and remembers the texts of the last days.
+/// Writes timestamps, and caches the texts of recent days.
 #[derive(Debug)]
 pub(crate) struct TimestampFormatter {
-    /// Days and their texts, by the last bits of their number.
+    /// Days and their texts, by the lowest bits of their number.
     days: Box<[(i64, DateText); KNOWN_DAYS]>,
 }
 
-/// `yyyy-MM-ddT`, and anything up to a whole word.
+/// `yyyy-MM-ddT`, padded to a whole word.
 type DateText = [u8; 16];
 
-/// Bytes of [`DateText`] that count.
+/// The used bytes of [`DateText`].
 const DATE_LEN: usize = 11;
 
 impl TimestampFormatter {
     pub(crate) fn new() -> TimestampFormatter {
-        // No place but the first holds a day that is looked for there.
+        // Only the first slot holds a day that could be looked up there.
         TimestampFormatter { days: Box::new([(0, *b"1970-01-01T     "); KNOWN_DAYS]) }
     }
 
-    /// Writes what `write_timestamp` appends, whatever was written before, and returns its length; behind it there may be
-    /// anything. `None` where the year is not within 0000 to 9999.
+    /// Writes the text of `write_timestamp`, and returns its length; bytes after it are arbitrary. `None` if the year
+    /// is not within 0000 to 9999.
     #[inline(always)]
     pub(crate) fn put(&mut self, value: i64, unit: Unit, zone: Zone, room: &mut [u8; WORD]) -> Option<usize> {
         let (seconds, nanos) = whole_seconds(value, unit);
@@ -269,7 +268,7 @@ impl TimestampFormatter {
         }
         room[..16].copy_from_slice(&known.1);
         let second_of_day = seconds.rem_euclid(SECONDS_OF_DAY) as u32;
-        // In a register: bytes that are stored one by one cannot be loaded as a word soon after.
+        // In a register, because bytes stored one by one cannot soon be loaded as a word.
         let two = |number| u64::from(u16::from_le_bytes(pair(number)));
         let colons = u64::from(b':') << 16 | u64::from(b':') << 40;
         let (hour, minute, second) = (second_of_day / 3600, second_of_day / 60 % 60, second_of_day % 60);
@@ -298,7 +297,7 @@ impl TimestampFormatter {
 /// Whole seconds, rounded down, and the nanoseconds above them.
 #[inline(always)]
 fn whole_seconds(value: i64, unit: Unit) -> (i64, u32) {
-    // Each unit has a branch of its own, where the compiler knows the divisor.
+    // Each unit has its own branch, in which the compiler knows the divisor.
     let (seconds, nanos) = match unit {
         Unit::Second => (value, 0),
         Unit::Milli => (value.div_euclid(1_000), value.rem_euclid(1_000) * 1_000_000),
@@ -314,8 +313,8 @@ impl Default for TimestampFormatter {
     }
 }
 
-/// Appends a time of day as `HH:mm:ss`, with a fraction of the second as timestamps have it. Appends nothing and returns
-/// false where it is none: less than zero, or more than 24:00:00, which is the end of a day.
+/// Appends a time of day as `HH:mm:ss`, with a fraction of the second as in timestamps. Appends nothing and returns
+/// false if it is invalid: negative, or more than 24:00:00, the end of a day.
 pub(crate) fn write_time(value: i64, unit: Unit, out: &mut Vec<u8>) -> bool {
     let (seconds, nanos) = whole_seconds(value, unit);
     if !(0..=86_400).contains(&seconds) || (seconds == 86_400 && nanos > 0) {
@@ -351,13 +350,13 @@ fn put_fraction(nanos: u32, room: &mut [u8; 10]) -> usize {
     }
 }
 
-/// The `yyyy-MM-dd` of a day from `FIRST_DAY` to `LAST_DAY`; `days_from_civil` backwards, after Neri and Schneider,
-/// "Euclidean affine functions and their application to calendar algorithms" (2022), which has the proofs.
+/// The `yyyy-MM-dd` of a day from `FIRST_DAY` to `LAST_DAY`: the inverse of `days_from_civil`, after Neri and
+/// Schneider, "Euclidean affine functions and their application to calendar algorithms" (2022), which has the proofs.
 #[inline]
 fn date_text(day: i64) -> [u8; 10] {
     let quarters = 4 * (day + DAYS_TO_EPOCH) as u32 + 3;
     let (century, quarters_of_century) = (quarters / 146_097, (quarters % 146_097) | 3);
-    // The product's upper half is the quotient by 1461, its lower half holds the remainder.
+    // The product's upper half is the quotient by 1461, and its lower half contains the remainder.
     let product = 2_939_745 * u64::from(quarters_of_century);
     let year_of_century = (product >> 32) as u32;
     let day_of_year = product as u32 / 2_939_745 / 4;
@@ -385,7 +384,7 @@ fn pair(number: u32) -> [u8; 2] {
         }
         pairs
     };
-    // No number here has three digits; the modulo is for the compiler, which then has no panic to prepare for.
+    // No number here has three digits; the modulo lets the compiler remove the bounds check.
     PAIRS[number as usize % PAIRS.len()]
 }
 
@@ -619,7 +618,7 @@ mod tests {
         prop_oneof![Just(Zone::Utc), Just(Zone::None)]
     }
 
-    /// Timestamps, and broken ones.
+    /// Timestamps, including invalid ones.
     fn cell() -> impl Strategy<Value = Vec<u8>> {
         prop_oneof![
             prop::collection::vec(any::<u8>(), 0..40),
@@ -644,7 +643,7 @@ mod tests {
         fn written_nanoseconds_are_read_back(nanos in any::<i64>(), zone in zone()) {
             let text = written(nanos, Unit::Nano, zone).expect("every nanosecond is in range");
             prop_assert_eq!(parse_nanoseconds(text.as_bytes()), Some((nanos, zone)), "{}", text);
-            // As microseconds only what is whole ones, and never a time nearby.
+            // As microseconds only if it is a whole number of them, never rounded.
             let micros = (nanos % 1_000 == 0).then_some((nanos / 1_000, zone));
             prop_assert_eq!(parse_timestamp(text.as_bytes()), micros, "{}", text);
         }
@@ -652,7 +651,7 @@ mod tests {
         #[test]
         fn written_timestamps_are_those_chrono_writes(micros in FIRST..=LAST) {
             let time = DateTime::from_timestamp_micros(micros).expect("in range");
-            // Before the year 1 chrono gives the same, but for the sign it prints.
+            // Before the year 1, chrono prints the same except for a sign.
             prop_assume!(time.year() >= 0);
             let expected = format!("{:04}-{}", time.year(), time.format("%m-%dT%H:%M:%S"));
             let text = written(micros, Unit::Micro, Zone::None).expect("a year in range");
