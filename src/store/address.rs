@@ -1,12 +1,12 @@
-//! Where a bucket of S3 is asked: takes a bucket's name or an access point's ARN, a region and the ways that were chosen,
-//! gives the address that keys are appended to. Never asks anybody.
+//! Finds the address of an S3 bucket: takes a bucket's name or an access point's ARN, a region and the chosen ways to
+//! reach S3, returns the address that keys are appended to. Sends no request.
 
 use crate::model::{Result, StoreProblem};
 
-/// How S3 is reached, as environment and profile say.
+/// How to reach S3, according to environment and profile.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Ways {
-    /// By the bucket's name in the host (`true`) or in the path (`false`); by default as the name allows.
+    /// Whether the bucket's name goes in the host (`true`) or in the path (`false`); by default the name decides.
     pub(super) virtual_host: Option<bool>,
     pub(super) fips: bool,
     pub(super) dual_stack: bool,
@@ -17,7 +17,7 @@ pub(super) struct Ways {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum BucketName<'a> {
     Bucket(&'a str),
-    /// A bucket in one zone, as S3 Express has them.
+    /// A bucket in a single zone (S3 Express).
     Directory {
         name: &'a str,
         zone: &'a str,
@@ -33,7 +33,7 @@ impl<'a> BucketName<'a> {
     /// Reads a name or an ARN.
     ///
     /// # Errors
-    /// [`StoreProblem::BadArn`] for an ARN that is none of an access point of one region.
+    /// [`StoreProblem::BadArn`] for an ARN that is not that of an access point in one region.
     pub(super) fn read(text: &'a str) -> Result<Self> {
         if !text.starts_with("arn:") {
             let zone = directory(text);
@@ -65,7 +65,7 @@ impl<'a> BucketName<'a> {
         }
     }
 
-    /// The region that the name itself says.
+    /// The region in the name itself.
     pub(super) fn region(&self) -> Option<&'a str> {
         match self {
             BucketName::AccessPoint { region, .. } => Some(region),
@@ -97,7 +97,7 @@ impl<'a> BucketName<'a> {
             BucketName::Directory { name, zone } => {
                 format!("https://{name}.s3express{fips}-{zone}{dual}.{region}.{suffix}")
             }
-            // Its certificate is good for names without a dot, and a host's name has no capitals.
+            // The certificate covers names without a dot, and host names have no capitals.
             BucketName::Bucket(name) if !fits_in_host(name) || ways.virtual_host == Some(false) => {
                 format!("https://s3{fips}{dual}.{region}.{suffix}/{name}")
             }
@@ -136,7 +136,7 @@ fn in_host(endpoint: &str, name: &str) -> String {
     }
 }
 
-/// What hosts of a region end in.
+/// The end of host names in a region.
 fn suffix_of(region: &str) -> &'static str {
     let partitions = [
         ("cn-", "amazonaws.com.cn"),

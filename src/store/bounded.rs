@@ -1,6 +1,6 @@
-//! Answers that end: takes the body of an answer, gives the same bytes as long as they are no more than were to be
-//! expected and do not come drop by drop. Every body that comes over a network passes here, those of object_store as
-//! those of Amazon's SDK.
+//! Bounds on answers: takes a response body, returns the same bytes as long as they are not more than expected and do
+//! not arrive too slowly. Every body that comes over a network passes through here, from object_store and from Amazon's
+//! SDK.
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
@@ -8,24 +8,24 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-/// How long a host may take to answer at all.
+/// How long a host may take to start its answer.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a connection may be silent, and how long an answer may take however slowly it comes. A piece of an upload
-/// counts as silence until the answer to it begins, so this is also the time that the slowest line may take for 8 MiB,
-/// four pieces at a time.
+/// How long a connection may be silent, and how long any answer may take regardless of its speed. A piece of an upload
+/// counts as silence until its answer begins, so this is also the time that the slowest line may take for 8 MiB, four
+/// pieces at a time.
 pub(super) const SILENCE: Duration = Duration::from_secs(120);
-/// Beyond that time, an answer has to come at this many bytes a second.
+/// After that time, an answer must have arrived at this many bytes per second.
 const SLOWEST: u64 = 16 * 1024;
-/// The longest document that a store answers with: a page of Azure's listing has 5,000 names of up to 3 KiB as they are
-/// encoded, and twice as much about each.
+/// The longest document in a store's answer: a page of Azure's listing has 5,000 names of up to 3 KiB when encoded, and
+/// twice as much about each.
 pub(super) const LONGEST_DOCUMENT: u64 = 48 << 20;
-/// What is read of a document that tells why a request failed; S3's have a few hundred bytes.
+/// How much to read of a document that says why a request failed; S3's have a few hundred bytes.
 pub(super) const LONGEST_COMPLAINT: usize = 64 << 10;
-/// The longest answer of a service that gives credentials or describes jobs.
+/// The longest answer of a service that issues credentials or describes jobs.
 #[cfg(feature = "aws")]
 pub(super) const LONGEST_DESCRIPTION: u64 = 4 << 20;
 
-/// Why no more of an answer is read.
+/// Why reading an answer was stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Endless {
     #[error("the answer is longer than the allowed {0} bytes")]
@@ -34,7 +34,7 @@ pub(super) enum Endless {
     Slow(u64, u64),
 }
 
-/// A body that ends with an error where it goes beyond its bounds.
+/// A body that ends with an error when it exceeds its bounds.
 pub(super) struct Bounded<B: Body> {
     body: Pin<Box<B>>,
     most: u64,
@@ -45,7 +45,7 @@ pub(super) struct Bounded<B: Body> {
 }
 
 impl<B: Body<Data = Bytes>> Bounded<B> {
-    /// A body of `most` bytes at most.
+    /// A body of at most `most` bytes.
     pub(super) fn new(body: B, most: u64, error: fn(Endless) -> B::Error) -> Self {
         Bounded { body: Box::pin(body), most, received: 0, began: Instant::now(), is_over: false, error }
     }
@@ -90,7 +90,7 @@ impl<B: Body<Data = Bytes>> Body for Bounded<B> {
         self.is_over || self.body.is_end_stream()
     }
 
-    /// Readers make room for what is promised: never more than can come.
+    /// Readers allocate what is announced, so never announce more than can come.
     fn size_hint(&self) -> SizeHint {
         let (promised, left) = (self.body.size_hint(), self.most.saturating_sub(self.received));
         let mut hint = SizeHint::new();
@@ -107,7 +107,7 @@ mod tests {
     use super::*;
     use std::convert::Infallible;
 
-    /// So many frames of so many bytes.
+    /// A given number of frames of a given size.
     struct Frames(usize, usize);
 
     impl Body for Frames {

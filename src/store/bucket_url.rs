@@ -1,6 +1,6 @@
-//! What a URL calls a bucket.
+//! Splits URLs into bucket and key.
 
-/// The bucket of a URL behind its scheme, and the key: an access point's ARN holds a slash itself.
+/// Splits what follows a URL's scheme into bucket and key; the ARN of an access point contains a slash itself.
 pub(super) fn split_bucket(rest: &str) -> (&str, &str) {
     let begin = match rest.find("accesspoint/") {
         Some(at) if rest.starts_with("arn:") => at + "accesspoint/".len(),

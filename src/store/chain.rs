@@ -1,6 +1,6 @@
-//! Amazon's usual chain: one answer to who asks, from which region and at which endpoints, for the store and for the
-//! Forecast client alike. Takes a profile, a role and a region where they were given, gives credentials that are
-//! renewed before they expire. Nothing is read or asked before the first use.
+//! Amazon's usual credential chain: one answer for credentials, region and endpoints, for the store and the Forecast
+//! client alike. Takes an optional profile, role and region, returns credentials that are renewed before they expire.
+//! Reads and requests nothing before the first use.
 
 use super::address::Ways;
 use super::credentials::{Credentials, OfProgram};
@@ -30,16 +30,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 use tokio::sync::OnceCell;
 
-/// Credentials are renewed this long before they expire, so that a request which is sent again for minutes is still
+/// Credentials are renewed this long before they expire, so that a request that is retried for minutes is still
 /// accepted.
 const RENEWED_BEFORE: Duration = Duration::from_secs(300);
-/// Credentials that live shorter than that are not asked for at every request.
+/// Credentials with a shorter life than that are not requested again for every request.
 const LEAST_USE: Duration = Duration::from_secs(1);
-/// Where they cannot be renewed, another try waits this long.
+/// If they cannot be renewed, the next attempt waits this long.
 const NEXT_TRY: Duration = Duration::from_secs(10);
-/// The longest that anybody is waited for who gives credentials: a process may ask a person.
+/// The longest wait for credentials: a process may ask a person.
 const LONGEST: Duration = Duration::from_secs(180);
-/// Where nothing names a region, STS is asked in this one.
+/// The region for STS if nothing names one.
 const FALLBACK_REGION: &str = "us-east-1";
 const SESSION: &str = "forecast-export";
 
@@ -50,7 +50,7 @@ pub(super) struct Identity {
     pub(super) region: Option<String>,
     pub(super) role_arn: Option<String>,
     pub(super) external_id: Option<String>,
-    /// What the program handed over.
+    /// What the program supplied.
     pub(super) credentials: Option<Credentials>,
 }
 
@@ -62,7 +62,8 @@ impl Identity {
     }
 }
 
-/// The chains of options that were cloned from one another: source, output and Forecast client ask once.
+/// The chain shared by options that were cloned from one another: source, output and Forecast client look up
+/// credentials once.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Chains(Arc<Mutex<HashMap<Identity, Arc<Chain>>>>);
 
@@ -81,9 +82,9 @@ pub(crate) struct Chain {
 
 struct Resolved {
     config: SdkConfig,
-    /// The region, where one was given.
+    /// The region, if one was given.
     region: Option<String>,
-    /// Whom connections trust, or why the bundle of certificates that is named cannot be read.
+    /// The trusted authorities, or why the named certificate bundle cannot be read.
     trust: Result<Trust>,
     provider: SharedCredentialsProvider,
 }
@@ -93,7 +94,7 @@ struct Held {
     renew_at: Option<SystemTime>,
 }
 
-/// Whoever prints a store prints no credentials with it.
+/// Debug output never shows credentials.
 impl fmt::Debug for Chain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.identity.fmt(f)
@@ -109,21 +110,21 @@ impl Chain {
         self.resolved.get_or_init(|| resolve(&self.identity).boxed()).await
     }
 
-    /// The region that was given, by flag, environment or profile.
+    /// The given region, by flag, environment or profile.
     pub(super) async fn region(&self) -> Result<Option<&str>> {
         let region = self.resolved().await.region.as_deref();
-        // The others were checked when they came in.
+        // The other values were checked on input.
         region.map_or(Ok(()), |region| check_region(self.of_profile("region"), region))?;
         self.trust().await?;
         Ok(region)
     }
 
-    /// Whom connections trust.
+    /// The authorities that connections trust.
     pub(super) async fn trust(&self) -> Result<Trust> {
         self.resolved().await.trust.clone()
     }
 
-    /// The endpoint that environment or profile give for a service, or for all.
+    /// The endpoint from environment or profile, for one service or for all.
     pub(crate) async fn endpoint(&self, service: &str) -> Result<Option<String>> {
         let endpoint = self.configured_endpoint(service).await;
         endpoint.as_ref().map_or(Ok(()), |url| check_endpoint(self.of_profile("endpoint_url"), url))?;
@@ -156,12 +157,12 @@ impl Chain {
             .build()
     }
 
-    /// What environment or profile say of a setting.
+    /// The value of a setting in environment or profile.
     async fn setting(&self, variable: &'static str, key: &'static str) -> Option<String> {
         setting(&self.resolved().await.config, variable, key)
     }
 
-    /// How S3 is to be reached: by `use_fips_endpoint`, `use_dualstack_endpoint`, and what stands below `s3` in a profile.
+    /// How to reach S3, according to `use_fips_endpoint`, `use_dualstack_endpoint` and the `s3` section of a profile.
     pub(super) async fn ways(&self) -> Result<Ways> {
         let config = &self.resolved().await.config;
         let below_s3 = self.setting("", "s3").await.unwrap_or_default();
@@ -187,12 +188,12 @@ impl Chain {
         })
     }
 
-    /// As [`Self::credentials`], with an error of ours.
+    /// As [`Self::credentials`], with our own error type.
     pub(super) async fn sound_credentials(&self) -> Result<SdkCredentials> {
         self.credentials().await.map_err(|error| self.denied(error))
     }
 
-    /// Credentials that are good for a while.
+    /// Credentials that are valid for a while.
     async fn credentials(&self) -> Result<SdkCredentials, CredentialsError> {
         let provider = &self.resolved().await.provider;
         let now = SystemTime::now();
@@ -206,14 +207,14 @@ impl Chain {
             Ok(credentials) => {
                 let renew_at = match credentials.expiry() {
                     Some(expiry) => Some((expiry - RENEWED_BEFORE).max(expiry.min(now + LEAST_USE))),
-                    // The program's provider does not say how long they are good, and keeps them itself.
+                    // The program's provider does not say how long they are valid, and caches them itself.
                     None => self.identity.credentials.as_ref().map(|_| now),
                 };
                 *held = Some(Held { credentials: credentials.clone(), renew_at });
                 Ok(credentials)
             }
             Err(error) => match held.as_mut() {
-                // Not expired yet: whoever gives them out has a few minutes to recover.
+                // Not expired yet, so their issuer has a few minutes to recover.
                 Some(held) if held.credentials.expiry().is_some_and(|expiry| now < expiry) => {
                     held.renew_at = Some(now + NEXT_TRY);
                     Ok(held.credentials.clone())
@@ -223,7 +224,7 @@ impl Chain {
         }
     }
 
-    /// Refuses to go on without credentials.
+    /// Fails if there are no credentials.
     #[cfg(feature = "forecast")]
     pub(crate) async fn check(&self) -> Result<()> {
         self.region().await?;
@@ -277,7 +278,7 @@ impl Chain {
     }
 }
 
-/// The steps that tell people something.
+/// The steps that mean something to people.
 fn word(step: &AwsCredentialFeature) -> Option<&'static str> {
     use AwsCredentialFeature as Step;
     Some(match step {
@@ -295,7 +296,7 @@ fn word(step: &AwsCredentialFeature) -> Option<&'static str> {
     })
 }
 
-/// What environment or profile say of a setting.
+/// The value of a setting in environment or profile.
 fn setting(config: &SdkConfig, variable: &'static str, key: &'static str) -> Option<String> {
     let key = ServiceConfigKey::builder().service_id("S3").env(variable).profile(key).build().ok()?;
     config.service_config()?.load_config(key).filter(|value| !value.is_empty())
@@ -305,13 +306,13 @@ fn is_true(text: &str) -> bool {
     matches!(text.to_ascii_lowercase().as_str(), "1" | "true" | "on" | "yes" | "y")
 }
 
-/// The bundle of certificates that environment or profile name.
+/// The certificate bundle named in environment or profile.
 async fn find_bundle(identity: &Identity) -> Option<(Origin, String)> {
     const VARIABLE: &str = "AWS_CA_BUNDLE";
     if let Some(path) = std::env::var(VARIABLE).ok().filter(|path| !path.is_empty()) {
         return Some((Origin::Variable(VARIABLE.to_owned()), path));
     }
-    // Only looks at the files: what asks anybody is built with what they say.
+    // This only reads the files; what sends requests is built from their contents.
     let mut loader =
         aws_config::defaults(BehaviorVersion::latest()).region(Region::new(FALLBACK_REGION)).no_credentials();
     if let Some(profile) = &identity.profile {
@@ -326,7 +327,7 @@ async fn resolve(identity: &Identity) -> Resolved {
     if let Some(profile) = &identity.profile {
         profile_region = profile_region.profile_name(profile);
     }
-    // The instance's own region says nothing about a bucket's, so it is not asked for.
+    // The instance's own region says nothing about a bucket's, so it is not looked up.
     let region = RegionProviderChain::first_try(identity.region.clone().map(Region::new))
         .or_else(EnvironmentVariableRegionProvider::new())
         .or_else(profile_region.build())
@@ -337,13 +338,13 @@ async fn resolve(identity: &Identity) -> Resolved {
         Some((origin, path)) => Trust::read(origin, &path),
         None => Ok(Trust::default()),
     };
-    // One that cannot be read is told before anything is asked.
+    // An unreadable one is reported before any request.
     let client = super::sdk_client::client(&trust.clone().unwrap_or_default());
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .region(some_region.clone())
         .http_client(client.clone());
     if let Some(profile) = &identity.profile {
-        // A profile that is named by a flag goes before the keys that lie in the environment.
+        // A profile named by a flag takes precedence over keys in the environment.
         let config = ProviderConfig::default().with_region(Some(some_region)).with_http_client(client);
         let provider =
             ProfileFileCredentialsProvider::builder().configure(&config).profile_name(profile).build();
@@ -368,15 +369,15 @@ async fn resolve(identity: &Identity) -> Resolved {
     Resolved { config, region: region.map(|region| region.to_string()), trust, provider }
 }
 
-/// Gives credentials that can be used: those of another provider, which is not trusted to answer, to give words that
-/// headers can hold, or to take the values of a profile without a panic.
+/// Checks another provider's credentials before use: that provider is not trusted to answer in time, to return values
+/// that headers can hold, or to handle a profile's values without a panic.
 #[derive(Debug)]
 struct Sound {
     inner: SharedCredentialsProvider,
     profile: String,
 }
 
-/// Why credentials are of no use.
+/// Why credentials cannot be used.
 #[derive(Debug, Clone, thiserror::Error)]
 enum Unsound {
     #[error("{why}")]
@@ -389,7 +390,7 @@ enum Unsound {
     Late,
 }
 
-/// What of that is behind an error.
+/// The one of these that caused an error.
 fn unsound(error: &CredentialsError) -> Option<&Unsound> {
     let mut causes = std::iter::successors(std::error::Error::source(error), |&cause| cause.source());
     causes.find_map(|cause| cause.downcast_ref())
@@ -444,7 +445,7 @@ impl ProvideCredentials for Sound {
     }
 }
 
-/// Has no credentials.
+/// A provider without credentials.
 #[derive(Debug)]
 struct Nobody;
 
@@ -457,7 +458,7 @@ impl ProvideCredentials for Nobody {
     }
 }
 
-/// A chain as the SDK's clients and object_store take it.
+/// Adapts a chain to the SDK's clients and to object_store.
 #[derive(Debug)]
 pub(super) struct Shared(pub(super) Arc<Chain>);
 

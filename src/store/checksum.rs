@@ -1,5 +1,4 @@
-//! CRC64NVME, the checksum that S3 keeps of every object. Without stores over a network nobody keeps one, and none is worked
-//! out.
+//! CRC64NVME, the checksum that S3 stores for every object. A build without remote stores does not compute it.
 
 #[cfg(feature = "remote")]
 use base64::Engine;
@@ -54,7 +53,7 @@ mod tests {
         let mut checksum = Crc64Nvme::default();
         checksum.update(b"12345");
         checksum.update(b"6789");
-        // The catalogue of parametrised CRC algorithms has AE8B14860A799888 for it.
+        // The check value in the catalogue of parametrised CRC algorithms is AE8B14860A799888.
         assert_eq!(checksum.base64(), BASE64_STANDARD.encode(0xae8b_1486_0a79_9888_u64.to_be_bytes()));
     }
 }

@@ -1,4 +1,4 @@
-//! How HTTP clients of all object stores are set up: timeouts, retries, and the environment's settings.
+//! Sets up the HTTP clients of all object stores: timeouts, retries, and the environment's settings.
 
 #[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
 use super::bounded::{CONNECT_TIMEOUT, SILENCE};
@@ -13,9 +13,9 @@ use object_store::client::{
 use std::sync::Arc;
 use std::time::Duration;
 
-/// By default object_store ends a whole request, its body included, after 30 s, however well it goes; here only a
-/// silent connection is given up. What the environment says by object_store's own names, such as `AWS_READ_TIMEOUT`
-/// or `AWS_PROXY_URL`, takes precedence over that.
+/// By default object_store aborts a whole request, including its body, after 30 s even if it makes progress; here only
+/// a silent connection is given up. Variables with object_store's own names, such as `AWS_READ_TIMEOUT` or
+/// `AWS_PROXY_URL`, take precedence.
 #[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
 pub(super) fn client_options(prefix: &str) -> Result<object_store::ClientOptions> {
     let mut options = plain_client_options();
@@ -24,7 +24,7 @@ pub(super) fn client_options(prefix: &str) -> Result<object_store::ClientOptions
             && let Some(key) = name.strip_prefix(prefix)
             && let Ok(key) = key.to_ascii_lowercase().parse()
         {
-            // By itself first, as only then the variable is known that is wrong.
+            // Each on its own first, so that the error can name the variable.
             let alone = object_store::ClientOptions::new().with_config(key, value);
             super::transport::client(&alone, &super::trust::Trust::default())
                 .map_err(|error| bad_variable(name, &error))?;
@@ -34,7 +34,7 @@ pub(super) fn client_options(prefix: &str) -> Result<object_store::ClientOptions
     Ok(options)
 }
 
-/// What every client is set up with.
+/// The settings of every client.
 #[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
 pub(super) fn plain_client_options() -> object_store::ClientOptions {
     object_store::ClientOptions::new()
@@ -43,7 +43,7 @@ pub(super) fn plain_client_options() -> object_store::ClientOptions {
         .with_read_timeout(SILENCE)
 }
 
-/// Tries, their distances and jitter are object_store's own; the time is the caller's.
+/// The number of tries, their delays and jitter are object_store's own; the total time is the caller's.
 #[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
 pub(super) fn retry(options: &StoreOptions) -> object_store::RetryConfig {
     let mut retry = object_store::RetryConfig::default();
@@ -53,7 +53,7 @@ pub(super) fn retry(options: &StoreOptions) -> object_store::RetryConfig {
     retry
 }
 
-/// A variable that no client can be made with.
+/// The error for a variable with which no client can be made.
 #[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
 pub(super) fn bad_variable(name: &str, error: &object_store::Error) -> Error {
     if let Some(limit) = Error::of_limit("setting up", "the store", error) {
@@ -71,7 +71,7 @@ pub(super) fn bad_store(error: object_store::Error) -> Error {
     StoreProblem::Setup { source: Arc::new(error) }.into()
 }
 
-/// The variables of a kind of store that object_store has a key for.
+/// The environment variables of a kind of store that object_store knows.
 #[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
 pub(super) fn variables<K: std::str::FromStr>(prefix: &str) -> Vec<(String, K, String)> {
     let known = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
@@ -82,7 +82,7 @@ pub(super) fn variables<K: std::str::FromStr>(prefix: &str) -> Vec<(String, K, S
     std::env::vars_os().filter_map(known).collect()
 }
 
-/// Stands in for a client where no request is made.
+/// A stand-in for a client that makes no requests.
 #[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
 #[derive(Debug)]
 pub(super) struct Unconnected;
@@ -103,7 +103,8 @@ impl HttpConnector for Unconnected {
 }
 
 #[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
-/// Longer each time, and at random up to half of it less, so that many that failed together do not return together.
+/// The delay grows each time, with up to half of it removed at random, so that requests that failed together do not
+/// return together.
 pub(super) fn wait_before(retry: usize, backoff: &object_store::BackoffConfig) -> Duration {
     let times = backoff.base.powi(i32::try_from(retry - 1).unwrap_or(i32::MAX));
     let longest = (backoff.init_backoff.as_secs_f64() * times).min(backoff.max_backoff.as_secs_f64());

@@ -1,9 +1,9 @@
-//! Whether a server knows conditional writes, as its answers show.
+//! Tracks whether a server supports conditional writes, as its answers show.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// What is known of a server so far: it is taken to know conditions until it says that it does not.
+/// What is known about a server: it is assumed to support conditions until it says that it does not.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Conditions {
     are_unknown: Arc<AtomicBool>,

@@ -1,4 +1,4 @@
-//! Uploads that a server of S3 puts together, by UploadPartCopy, which object_store lacks. Never decides what is uploaded.
+//! Uploads that an S3 server assembles by UploadPartCopy, which object_store lacks. Does not decide what is uploaded.
 
 use super::direct::{Answer, Asked, Direct, encoded};
 use super::object::{Object, changed};
@@ -11,10 +11,10 @@ use object_store::signer::Method;
 use object_store::{MultipartId, PutMultipartOptions, PutPayload, PutResult};
 use std::ops::Range;
 
-/// What an error was doing where a store does not let itself be asked to copy.
+/// What errors say was being done when a store refuses to copy.
 pub(crate) const COPYING: &str = "copying on the server";
 
-/// Uploads to one bucket, of which the server copies what it can.
+/// Uploads to one bucket, in which the server copies what it can.
 #[derive(Clone)]
 pub(crate) struct Copier {
     s3: S3,
@@ -25,7 +25,7 @@ impl Copier {
         Copier { s3 }
     }
 
-    /// Whether this bucket's server can be asked to copy out of the other.
+    /// Whether this bucket's server can copy from the other one.
     pub(super) fn reaches(&self, other: &Copier) -> bool {
         self.s3.is_beside(&other.s3)
     }
@@ -38,7 +38,7 @@ impl Copier {
         self.s3.create_multipart_opts(path, options).await
     }
 
-    /// Sends a piece; pieces are counted from 0.
+    /// Sends a piece; pieces are numbered from 0.
     pub(crate) async fn send_piece(
         &self,
         path: &Path,
@@ -49,11 +49,12 @@ impl Copier {
         self.s3.put_part(path, id, piece, payload).await
     }
 
-    /// Has a piece copied out of an object of the bucket `from`, as long as that is still the object that was listed.
+    /// Has the server copy a piece from an object of the bucket `from`, as long as that is still the object that was
+    /// listed.
     ///
     /// # Errors
-    /// [`Error::Denied`] with [`COPYING`] where the server refuses to copy, which says nothing about reading and
-    /// writing; [`Error::Data`] where the object is another one by now.
+    /// [`Error::Denied`] with [`COPYING`] if the server refuses to copy, which says nothing about reading and writing;
+    /// [`Error::Data`] if the object has changed.
     pub(crate) async fn copy_piece(
         &self,
         (path, id, piece): (&Path, &MultipartId, usize),
@@ -70,7 +71,7 @@ impl Copier {
         match (&object.e_tag, object.modified) {
             (Some(e_tag), _) => set("x-amz-copy-source-if-match", e_tag.clone())?,
             (None, Some(modified)) => {
-                // A header has whole seconds: the next one.
+                // A header has whole seconds, so round up.
                 let until = modified + chrono::Duration::milliseconds(999);
                 let until = until.format("%a, %d %b %Y %H:%M:%S GMT").to_string();
                 set("x-amz-copy-source-if-unmodified-since", until)?;
@@ -88,7 +89,7 @@ impl Copier {
                 let (doing, object, missing) = (COPYING, object.url.clone(), Missing::CopySource);
                 NotFound::Object { doing, object, missing, source: None }.into()
             }
-            // 400: what is encrypted by a key of the user's own, say.
+            // 400: for example, an object encrypted with the user's own key.
             400 | 401 | 403 | 405 | 501 => {
                 let reason = match answer.status {
                     401 | 403 => self.s3.refused(&answer.said()).await,
@@ -104,7 +105,7 @@ impl Copier {
         })
     }
 
-    /// Makes the object of its pieces.
+    /// Completes the object from its pieces.
     pub(crate) async fn complete(
         &self,
         path: &Path,
@@ -119,8 +120,8 @@ impl Copier {
     }
 }
 
-/// What a piece is called when the upload is completed: its ETag, with the checksum where the upload has such, in the words
-/// that object_store has for them.
+/// How a piece is named when the upload is completed: by its ETag, with the checksum if the upload has one, in
+/// object_store's form.
 fn content_id(answer: &Answer) -> String {
     let e_tag = answer.element("ETag").unwrap_or_default();
     let checksum = |name: &str, element: &str| {
@@ -138,7 +139,7 @@ fn content_id(answer: &Answer) -> String {
     }
 }
 
-/// The object as the header of a copy names it.
+/// The object's name in the header of a copy.
 fn copy_source(bucket: &str, key: &str) -> String {
     match bucket.starts_with("arn:") {
         true => format!("{bucket}/object/{}", encoded(key)),

@@ -1,4 +1,4 @@
-//! Credentials that a program hands over, in place of those that a store's usual environment gives.
+//! Credentials supplied by a program, in place of those from a store's usual environment.
 
 use std::fmt;
 
@@ -17,12 +17,12 @@ use {
     object_store::aws::{AwsCredential, AwsCredentialProvider},
 };
 
-/// Credentials that a program hands over, in place of those that the store's usual environment gives: keys, or one of
-/// `object_store`'s providers. A provider is asked before every request, so it should keep what is good for a while, and
-/// renew it in time.
+/// Credentials supplied by a program, in place of those from a store's usual environment: keys, or one of
+/// `object_store`'s providers. A provider is called before every request, so it should cache credentials and renew them
+/// in time.
 ///
-/// Two of these are equal where they are clones of one another, or were made of clones of one provider. Neither shows what
-/// it holds.
+/// Two values are equal if they are clones, or were made from clones of one provider. `Debug` does not show the
+/// contents.
 ///
 /// ```
 /// # #[cfg(feature = "aws")] {
@@ -49,27 +49,26 @@ enum Given {
 }
 
 impl Credentials {
-    /// An access key of AWS: its id, its secret and, where it is one for a while, the token of the session. They are not
-    /// renewed.
+    /// An AWS access key: its ID, its secret and, if it is temporary, the session token. It is not renewed.
     #[cfg(feature = "aws")]
     pub fn aws_keys(key_id: impl Into<String>, secret: impl Into<String>, token: Option<String>) -> Self {
         let (key_id, secret_key) = (key_id.into(), secret.into());
         Self::aws(Arc::new(StaticCredentialProvider::new(AwsCredential { key_id, secret_key, token })))
     }
 
-    /// What a provider gives for AWS.
+    /// A provider of credentials for AWS.
     #[cfg(feature = "aws")]
     pub fn aws(provider: AwsCredentialProvider) -> Self {
         Credentials(Given::Aws(provider))
     }
 
-    /// What a provider gives for Google Cloud Storage.
+    /// A provider of credentials for Google Cloud Storage.
     #[cfg(feature = "gcp")]
     pub fn gcp(provider: GcpCredentialProvider) -> Self {
         Credentials(Given::Gcp(provider))
     }
 
-    /// What a provider gives for Azure.
+    /// A provider of credentials for Azure.
     #[cfg(feature = "azure")]
     pub fn azure(provider: AzureCredentialProvider) -> Self {
         Credentials(Given::Azure(provider))
@@ -102,7 +101,7 @@ impl Credentials {
         }
     }
 
-    /// Whether a store of this scheme takes them.
+    /// Whether a store of this scheme accepts them.
     #[cfg_attr(
         not(any(feature = "aws", feature = "gcp", feature = "azure")),
         expect(unused_variables, reason = "without stores over a network there are none")
@@ -118,7 +117,7 @@ impl Credentials {
         }
     }
 
-    /// Which provider it is.
+    /// The provider's identity.
     fn address(&self) -> usize {
         match self.0 {
             #[cfg(feature = "aws")]
@@ -151,7 +150,7 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// A provider of object_store's as the SDK takes it.
+/// Adapts one of object_store's providers to the SDK.
 #[cfg(feature = "aws")]
 pub(super) struct OfProgram(pub(super) AwsCredentialProvider);
 

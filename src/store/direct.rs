@@ -1,9 +1,9 @@
-//! Requests of ours to a bucket of S3, where object_store has none or cannot hold the key: pages of a listing, objects under
-//! any key that S3 allows, copies of ranges. Takes a method, a key and headers; signs, sends, asks again where a failure
-//! may not last, and returns the whole answer. Never decides what is asked for.
+//! Our own requests to an S3 bucket, for what object_store does not offer and for keys that it cannot represent: pages
+//! of a listing, objects under any key that S3 allows, copies of ranges. Takes a method, a key and headers; signs,
+//! sends, retries if a failure may be temporary, and returns the whole answer. Does not decide what to request.
 //!
-//! Keys go over the wire byte by byte: no segment is empty, `.` or `..` to a server, whatever it is to a path. Signed by
-//! Amazon's own crate, as object_store's signer takes an address for a path, too.
+//! Keys go over the wire byte by byte: empty segments, `.` and `..` have no special meaning to the server. Requests are
+//! signed by Amazon's own crate, because object_store's signer also treats an address as a path.
 
 use super::client::wait_before;
 use super::failure::{answered, one_line};
@@ -24,7 +24,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use std::fmt;
 use std::time::{Instant, SystemTime};
 
-/// Asks a bucket itself.
+/// Sends requests to a bucket.
 #[derive(Clone)]
 pub(crate) struct Direct {
     pub(super) s3: S3,
@@ -33,12 +33,12 @@ pub(crate) struct Direct {
 /// A request to a bucket, or to an object in it.
 pub(super) struct Asked<'a> {
     pub(super) method: Method,
-    /// Empty for the bucket.
+    /// Empty for the bucket itself.
     pub(super) key: &'a str,
     pub(super) query: &'a [(&'a str, String)],
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
-    /// Whether a success says what it should: one that does not was cut off on its way.
+    /// Checks the body of a success: one that is not as it should be was truncated on its way.
     pub(super) is_whole: fn(&Answer) -> bool,
 }
 
@@ -56,7 +56,7 @@ impl<'a> Asked<'a> {
         Ok(())
     }
 
-    /// The address below that of the bucket.
+    /// The rest of the address after the bucket's.
     fn address(&self, bucket: &str) -> String {
         let mut address = bucket.to_owned();
         if !self.key.is_empty() {
@@ -78,13 +78,13 @@ impl Direct {
         Direct { s3 }
     }
 
-    /// Whether the server has shown that it knows no conditional writes.
+    /// Whether the server has shown that it does not support conditional writes.
     pub(crate) fn knows_no_conditions(&self) -> bool {
         self.s3.knows_no_conditions()
     }
 
-    /// Sends a request until it is answered for good. The error is the last failure in words: never with its cause, which
-    /// may hold what is secret.
+    /// Sends a request, with retries, until there is a final answer. The error is the last failure in words, never with
+    /// its cause, which may contain secrets.
     pub(super) async fn send(&self, asked: &Asked<'_>) -> Result<Answer, Unanswered> {
         let (began, retry) = (Instant::now(), self.s3.retry());
         let mut tries = 0;
@@ -102,13 +102,13 @@ impl Direct {
         }
     }
 
-    /// One try, and another where the answer names the region that should have been asked.
+    /// One try, and another if the answer names the right region.
     async fn send_once(
         &self,
         asked: &Asked<'_>,
     ) -> Result<Result<Answer, (HttpErrorKind, String)>, Unanswered> {
         let place = self.s3.place().await.map_err(Unanswered::own)?;
-        // Signed anew each time: credentials may have been refreshed meanwhile.
+        // Signed again each time, because credentials may have been refreshed.
         let request = self.signed(asked, place.url, place.region).await?;
         let answer = send(place.client(asked.key), request).await;
         let is_answered = answer.as_ref().is_ok_and(Answer::is_success);
@@ -159,7 +159,7 @@ impl Direct {
         Ok(request)
     }
 
-    /// An answer that is no success, as an error.
+    /// Turns an unsuccessful answer into an error.
     pub(super) async fn refused(&self, doing: &'static str, object: &str, answer: &Answer) -> Error {
         let said = match answer.status {
             401 | 403 => self.s3.refused(&answer.said()).await,
@@ -171,7 +171,7 @@ impl Direct {
 
 /// Why there is no answer.
 pub(super) enum Unanswered {
-    /// An error of ours: no credentials, say.
+    /// An error on our side, such as missing credentials.
     Own(Error),
     /// The last failure.
     Failed(String),
@@ -195,13 +195,13 @@ impl Unanswered {
 async fn send(client: &HttpClient, request: HttpRequest) -> Result<Answer, (HttpErrorKind, String)> {
     let failed = |error: HttpError| (error.kind(), one_line(&error));
     let (parts, body) = client.execute(request).await.map_err(failed)?.into_parts();
-    // An answer that breaks off is no answer.
+    // A truncated answer is not an answer.
     let body = body.bytes().await.map_err(|error| (HttpErrorKind::Interrupted, failed(error).1))?;
     let (status, headers) = (parts.status.as_u16(), parts.headers);
     Ok(Answer { status, headers, body }.with_true_status())
 }
 
-/// What a server answered.
+/// A server's answer.
 pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) headers: HeaderMap,
@@ -209,7 +209,7 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    /// S3 begins long answers with status 200 before it knows how they end.
+    /// S3 starts long answers with status 200 before it knows the outcome.
     fn with_true_status(mut self) -> Self {
         let begins_as_xml = self.body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'<');
         let is_document = self.header("content-type").is_none_or(|kind| kind.contains("xml"));
@@ -227,7 +227,7 @@ impl Answer {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    /// What an element of the document holds.
+    /// The text of an element of the document.
     pub(super) fn element(&self, name: &str) -> Option<String> {
         element(&self.text(), name)
     }
@@ -240,7 +240,7 @@ impl Answer {
         (200..300).contains(&self.status)
     }
 
-    /// Whether a later try may fare better.
+    /// Whether a later try may succeed.
     fn is_passing(&self, is_whole: fn(&Answer) -> bool) -> bool {
         (self.is_success() && !is_whole(self))
             || matches!(self.status, 408 | 429 | 500 | 502..=599)
@@ -256,14 +256,13 @@ impl Answer {
     }
 }
 
-/// What the value of a query may not hold as it is: all but the unreserved characters of RFC 3986, which signatures go
-/// by.
+/// Characters to escape in a query's value: all except the unreserved ones of RFC 3986, as signatures require.
 const ENCODED_VALUE: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// The same of a key, where the slash stays.
+/// The same for a key, in which the slash stays.
 const ENCODED: AsciiSet = ENCODED_VALUE.remove(b'/');
 
-/// A key as a header may carry it.
+/// A key as a header value.
 pub(super) fn encoded(key: &str) -> impl fmt::Display {
     utf8_percent_encode(key, &ENCODED)
 }

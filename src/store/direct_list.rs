@@ -1,5 +1,6 @@
-//! A bucket's listing, page by page, by requests of ours: with every key that S3 allows, with storage classes, and from
-//! servers that know the first version of the request only. Takes a prefix, returns objects in the order of the pages.
+//! Lists a bucket page by page with our own requests: with every key that S3 allows, with storage classes, and from
+//! servers that support only the first version of the request. Takes a prefix, returns objects in the order of the
+//! pages.
 
 use super::direct::{Answer, Asked, Direct};
 use super::object::{Object, archive, good_tag};
@@ -11,18 +12,18 @@ use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use object_store::signer::Method;
 use serde::Deserialize;
 
-/// Where a page begins.
+/// Where a page starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum From {
-    /// After this key, or at the first.
+    /// After this key, or at the beginning.
     Key(Option<String>),
-    /// Where the page before said, by the second version of the request.
+    /// Where the previous page said, by the second version of the request.
     Token(String),
     /// After this key, by the first version.
     Marker(String),
 }
 
-/// A page as the server words it.
+/// A page as the server sends it.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Page {
@@ -101,7 +102,7 @@ impl Direct {
     }
 
     async fn ask_for_page(&self, prefix: &str, from: &From, shown: &str) -> Result<Answer> {
-        // Not with keys encoded: some servers promise that and do not.
+        // Without encoded keys: some servers announce the encoding but do not apply it.
         let mut query = Vec::new();
         let second = || ("list-type", "2".to_owned());
         match from {
@@ -116,7 +117,7 @@ impl Direct {
             query.push(("prefix", prefix.to_owned()));
         }
         let mut asked = Asked::new(Method::GET, "", &query);
-        // Whether an archived object is back; servers of other kinds do not know it and do not mind.
+        // Asks whether an archived object is restored; other servers ignore this.
         asked.header("x-amz-optional-object-attributes", "RestoreStatus")?;
         asked.is_whole = |answer| is_whole(&answer.body, ROOT);
         self.send(&asked).await.map_err(|unanswered| unanswered.told("listing", shown))
@@ -135,7 +136,7 @@ fn knows_no_second_version(answer: &Answer) -> bool {
     }
 }
 
-/// The objects of a page, and where the next one begins.
+/// The objects of a page, and where the next one starts.
 fn read_page(answer: &Answer, from: &From, root: &str) -> Result<(Vec<Object>, Option<From>), String> {
     if !is_whole(&answer.body, ROOT) {
         return Err(format!("the answer is not a listing: {}", answer.said()));
@@ -146,7 +147,7 @@ fn read_page(answer: &Answer, from: &From, root: &str) -> Result<(Vec<Object>, O
     let next = match (page.is_truncated, page.next_continuation_token) {
         (false, _) => None,
         (true, Some(token)) if !token.is_empty() => Some(From::Token(token)),
-        // A server that knows the first version only: the next page begins after the last key of this one.
+        // A server that supports only the first version: the next page starts after this page's last key.
         (true, _) => {
             let named = page.next_marker.filter(|marker| !marker.is_empty());
             let last = || objects.last().map(|object| object.key.clone());

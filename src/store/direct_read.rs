@@ -1,4 +1,4 @@
-//! One object by requests of ours: where object_store cannot hold its key, and to bring it back from an archive.
+//! Requests for single objects: those whose keys object_store cannot represent, and restores from an archive.
 
 use super::direct::{Answer, Asked, Direct};
 use super::http::content_range;
@@ -11,7 +11,7 @@ use object_store::signer::Method;
 use std::ops::Range;
 
 impl Direct {
-    /// What a look at an object says; `None` where there is none.
+    /// Metadata of an object; `None` if there is none.
     pub(crate) async fn head(&self, key: &str, url: &str) -> Result<Option<Object>> {
         let asked = Asked::new(Method::HEAD, key, &[]);
         let answer = self.send(&asked).await.map_err(|unanswered| unanswered.told("looking at", url))?;
@@ -25,13 +25,14 @@ impl Direct {
         }
     }
 
-    /// Has an archived object brought back for so many days; one that is under way or done is as good.
+    /// Asks S3 to restore an archived object for this many days. A restore that is under way or done counts as success.
     pub(crate) async fn restore(&self, object: &Object, days: u32) -> Result<()> {
         let query = [("restore", String::new())];
         let mut asked = Asked::new(Method::POST, &object.key, &query);
         asked.header("content-type", "application/xml")?;
         asked.body = format!(
-            "<RestoreRequest xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Days>{days}</Days></RestoreRequest>"
+            "<RestoreRequest \
+             xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Days>{days}</Days></RestoreRequest>"
         )
         .into();
         let answer =
@@ -42,7 +43,7 @@ impl Direct {
         Err(self.refused("restoring", &object.url, &answer).await)
     }
 
-    /// A range of an object, and what the answer says of the object.
+    /// A range of an object, and its metadata from the answer.
     pub(crate) async fn read(&self, object: &Object, range: Range<u64>) -> Result<(Object, Bytes)> {
         let mut asked = Asked::new(Method::GET, &object.key, &[]);
         asked.header("range", &format!("bytes={}-{}", range.start, range.end - 1))?;

@@ -1,5 +1,5 @@
-//! An HTTP client that sends paths as they are: the one under Amazon's SDK. That of object_store takes `a/../b` for `b`, as a
-//! browser would, and so cannot ask for an object of that key.
+//! An HTTP client that sends paths unchanged: the one under Amazon's SDK. That of object_store normalizes `a/../b` to
+//! `b`, as a browser would, so it cannot request an object with that key.
 
 use super::sdk_client::connector;
 use super::trust::Trust;
@@ -15,7 +15,7 @@ use object_store::client::{
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// A client that trusts the same authorities as the others.
+/// Makes a client that trusts the same authorities as the others.
 pub(super) fn client(trust: &Trust) -> HttpClient {
     HttpClient::new(Exact(connector(trust)))
 }

@@ -1,13 +1,13 @@
-//! Failures of stores: takes what object_store says, returns an error that names the object, what was being done, and
-//! what helps.
+//! Turns failures of stores into errors: takes what object_store says, returns an error that names the object, what was
+//! being done, and what helps.
 
 use super::permission::missing_permission;
 use crate::model::{DataErrorKind, Error, ExistsWhy, Missing, NotFound, Remedy, redacted};
 use std::sync::Arc;
 use std::sync::{Mutex, PoisonError};
 
-/// Gives a store's error the name of the object and of what was being done, and sorts it by what helps. The error itself
-/// is kept as the cause.
+/// Adds to a store's error the object and what was being done, and classifies it by what helps. The error itself is
+/// kept as the cause.
 pub(crate) fn store_error(doing: &'static str, object: &str, error: object_store::Error) -> Error {
     use object_store::Error as Raw;
     if let Some(own) = own_error(&error) {
@@ -18,7 +18,7 @@ pub(crate) fn store_error(doing: &'static str, object: &str, error: object_store
     }
     let text = one_line(&error);
     let object = object.to_owned();
-    // An error of a list is a generic one, and the type that has its status is not public: only its text tells.
+    // An error of a list is a generic one, and the type with its status is not public, so only its text tells.
     let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
     let sorted = match &error {
         Raw::NotFound { .. } => Sorted::Missing(Missing::Object),
@@ -33,7 +33,7 @@ pub(crate) fn store_error(doing: &'static str, object: &str, error: object_store
         _ if says(&["status code: 404", "NoSuchBucket", "NoSuchKey"]) => {
             Sorted::Missing(Missing::BucketOrObject)
         }
-        // S3 answers with a redirect that leads nowhere, or names the region that the signature should have been for.
+        // S3 answers with a redirect without a target, or names the region that the signature should be for.
         _ if says(&ELSEWHERE) => Sorted::Failed(Some(Remedy::LeaveRegionAway)),
         _ => Sorted::Failed(None),
     };
@@ -48,13 +48,13 @@ pub(crate) fn store_error(doing: &'static str, object: &str, error: object_store
     }
 }
 
-/// S3's word for an object that has to be restored first.
+/// S3's code for an object that must be restored first.
 const ARCHIVED: &str = "InvalidObjectState";
-/// S3's words where the signature should have been for another region.
+/// S3's codes when the signature should be for another region.
 const ELSEWHERE: [&str; 3] =
     ["incorrectly configured region", "PermanentRedirect", "AuthorizationHeaderMalformed"];
 
-/// An answer of S3 that is no success, as [`store_error`] has it.
+/// Turns an unsuccessful answer of S3 into an error, as [`store_error`] does.
 #[cfg(feature = "aws")]
 pub(super) fn answered(
     doing: &'static str,
@@ -81,7 +81,7 @@ pub(super) fn answered(
         412 => Error::data(DataErrorKind::Changed, object, "the object changed while it was read")
             .remedy(Remedy::RunWhenComplete)
             .into(),
-        // A redirect that leads nowhere, or the name of the region that the signature should have been for.
+        // A redirect without a target, or the name of the region that the signature should be for.
         300..=400 if status != 400 || ELSEWHERE.contains(&code) => {
             Error::Store { doing, object, reason, remedy: Some(Remedy::LeaveRegionAway), source }
         }
@@ -89,14 +89,14 @@ pub(super) fn answered(
     }
 }
 
-/// What a store's error comes down to, where the error is kept as the cause.
+/// The essence of a store's error, which is itself kept as the cause.
 enum Sorted {
     Missing(Missing),
     Denied,
     Failed(Option<Remedy>),
 }
 
-/// A request that was refused, with what is said of it.
+/// The error for a refused request, with what the store says about it.
 #[derive(Debug, thiserror::Error)]
 #[error("{said}")]
 struct Refused {
@@ -104,13 +104,13 @@ struct Refused {
     source: object_store::Error,
 }
 
-/// A refusal, told in other words.
+/// A refusal with a different text.
 #[cfg(feature = "aws")]
 pub(super) fn refused(said: String, source: object_store::Error) -> object_store::Error {
     object_store::Error::Generic { store: "S3", source: Box::new(Refused { said, source }) }
 }
 
-/// Whether a store refuses the request, as opposed to failing at it.
+/// Whether a store refused the request, as opposed to failing.
 pub(super) fn is_refusal(error: &object_store::Error) -> bool {
     use object_store::Error as Raw;
     const WORDS: [&str; 5] =
@@ -118,7 +118,7 @@ pub(super) fn is_refusal(error: &object_store::Error) -> bool {
     match error {
         Raw::PermissionDenied { .. } | Raw::Unauthenticated { .. } => true,
         Raw::Generic { source, .. } if source.is::<Refused>() => true,
-        // Errors of a list are always of this kind, whatever the status was, so the text has to be asked.
+        // Errors of a list always have this kind, whatever their status, so only the text tells.
         Raw::Generic { .. } => {
             let text = one_line(error);
             WORDS.iter().any(|word| text.contains(word))
@@ -127,13 +127,13 @@ pub(super) fn is_refusal(error: &object_store::Error) -> bool {
     }
 }
 
-/// An error of ours on its way through object_store.
+/// Carries one of our errors through object_store.
 #[cfg(feature = "aws")]
 pub(super) fn carried(error: Error) -> object_store::Error {
     object_store::Error::Generic { store: "S3", source: Box::new(Carried(Mutex::new(Some(error)))) }
 }
 
-/// An error can be told once only, so that is how it is carried.
+/// The error can be taken out only once.
 #[derive(Debug)]
 struct Carried(Mutex<Option<Error>>);
 
@@ -145,7 +145,7 @@ impl std::fmt::Display for Carried {
 
 impl std::error::Error for Carried {}
 
-/// The error of ours that an error of object_store was made from.
+/// The error of ours inside an error of object_store.
 fn own_error(error: &object_store::Error) -> Option<Error> {
     let mut cause = std::error::Error::source(error);
     while let Some(inner) = cause {
@@ -157,7 +157,7 @@ fn own_error(error: &object_store::Error) -> Option<Error> {
     None
 }
 
-/// An error with its causes on one line, as bodies of XML come in several, and without what is secret in it.
+/// An error and its causes on one line, because XML bodies have several, and without secrets.
 pub(crate) fn one_line(error: &(dyn std::error::Error + 'static)) -> String {
     let flat =
         |error: &dyn std::error::Error| error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
@@ -171,7 +171,7 @@ pub(crate) fn one_line(error: &(dyn std::error::Error + 'static)) -> String {
         }
         cause = inner.source();
     }
-    // Before it is cut: what is cut off no longer looks like a secret.
+    // Before cutting, because a truncated secret no longer looks like one.
     let mut line = redacted(&line).into_owned();
     if line.len() > 500 {
         let cut = (0..=500).rev().find(|&at| line.is_char_boundary(at)).unwrap_or(0);
@@ -247,7 +247,8 @@ mod tests {
         assert!(is_refusal(&refusal));
         assert_eq!(
             one_line(&refusal),
-            "Generic S3 error: with credentials from SSO: Generic S3 error: <Error> <Code>AccessDenied</Code> </Error>"
+            "Generic S3 error: with credentials from SSO: Generic S3 error: <Error> \
+             <Code>AccessDenied</Code> </Error>"
         );
         let error = sorted(refusal);
         assert!(matches!(error, Error::Denied { .. }), "{error:?}");

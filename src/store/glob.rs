@@ -1,5 +1,5 @@
-//! Shell globs on one name: `sales_*`, `part?`, `[ab]*`. A name that is the pattern's own text matches too, because
-//! keys are literal and may hold such characters.
+//! Shell globs on one name: `sales_*`, `part?`, `[ab]*`. A name that equals the pattern's text matches too, because
+//! keys are literal and may contain such characters.
 
 use glob::Pattern;
 
@@ -11,7 +11,7 @@ pub(crate) struct Glob {
 }
 
 impl Glob {
-    /// A pattern that does not compile, such as `[a`, is plain text.
+    /// A pattern that does not compile, such as `[a`, counts as plain text.
     pub(crate) fn new(text: &str) -> Self {
         let has_wildcard = text.contains(['*', '?', '[']);
         let pattern = if has_wildcard { Pattern::new(text).ok() } else { None };

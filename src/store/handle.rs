@@ -1,7 +1,7 @@
-//! The one boundary to storage: reads of local files and of objects, with errors that name the object.
+//! The boundary to storage: reads local files and objects, with errors that name the object.
 //!
-//! Local disk is read through `std::fs` rather than through object_store: paths stay literal, reads go into buffers
-//! of ours, and a worker thread can read for itself.
+//! Local disk is read through `std::fs` rather than through object_store: paths stay literal, reads go into our own
+//! buffers, and a worker thread can read by itself.
 
 use super::copier::Copier;
 use super::direct::Direct;
@@ -27,31 +27,31 @@ use std::sync::Arc;
 #[derive(Clone)]
 pub(crate) struct Store {
     backend: Backend,
-    /// What comes before a key when it is shown, such as `s3://bucket/`.
+    /// The text before a key in messages, such as `s3://bucket/`.
     root: Arc<str>,
     /// How objects are written.
     objects: Arc<ObjectOptions>,
     tally: Arc<Tally>,
 }
 
-/// A stretch of keys, in their order: those behind one key, and up to another.
+/// A range of keys in order: those after one key, up to another.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct KeySpan {
     pub(crate) after: Option<String>,
     pub(crate) last: Option<String>,
 }
 
-/// A store, and what of it lies beyond the one trait of all stores.
+/// A store, and its capabilities beyond the trait that all stores share.
 #[derive(Clone)]
 pub(crate) struct Connected {
     pub(crate) store: Arc<dyn ObjectStore>,
-    /// Reaches uploads by their ids, where the store has such.
+    /// Access to uploads by their IDs, if the store has them.
     pub(crate) uploads: Option<Arc<dyn MultipartStore>>,
-    /// Has the server copy, where it is one of S3 and requests are signed.
+    /// Copies on the server, if it is S3 and requests are signed.
     pub(crate) copier: Option<Copier>,
-    /// Lists and reads by requests of ours, where it is one of S3.
+    /// Lists and reads with our own requests, if it is S3.
     pub(crate) direct: Option<Direct>,
-    /// It is a web server, which can only be asked for files that were named.
+    /// It is a web server, which can only read files that were named.
     pub(crate) web: Option<Web>,
 }
 
@@ -73,10 +73,10 @@ enum Backend {
     Remote(Connected),
 }
 
-/// The most objects that are listed at once: they are all held in memory, a few hundred bytes each.
+/// The most objects in one listing: all are held in memory, a few hundred bytes each.
 const MOST_OBJECTS: usize = 1_000_000;
 
-/// The keys of a listing so far, by their hashes: a server that begins again has no end.
+/// Hashes of the keys of a listing so far, to detect a server that starts again and never ends.
 #[derive(Default)]
 struct KnownKeys {
     hashes: HashSet<u64, ahash::RandomState>,
@@ -84,13 +84,13 @@ struct KnownKeys {
 }
 
 impl KnownKeys {
-    /// Why a listing of these objects does not go on with this key.
+    /// Why a listing of these objects cannot continue with this key.
     fn problem(&mut self, objects: &[Object], key: &str) -> Option<String> {
         if objects.len() == MOST_OBJECTS {
             return Some(format!("there are more than {MOST_OBJECTS} objects; name a folder with fewer"));
         }
         let is_known = !self.hashes.insert(self.hasher.hash_one(key));
-        // Two keys may have one hash.
+        // Two keys may have the same hash.
         (is_known && objects.iter().any(|object| object.key == key))
             .then(|| format!("the listing does not end: it contains {} twice", Escaped(key)))
     }
@@ -114,27 +114,27 @@ impl Store {
         Store { objects: Arc::new(objects.clone()), ..self }
     }
 
-    /// The same store, whose requests are counted from here on, apart from those of others.
+    /// The same store with a request counter of its own.
     pub(crate) fn counted(&self) -> Self {
         Store { tally: Arc::default(), ..self.clone() }
     }
 
-    /// The same store, whose requests are counted with those of another.
+    /// The same store, sharing another's request counter.
     pub(super) fn counting_for(&self, other: &Store) -> Self {
         Store { tally: Arc::clone(&other.tally), ..self.clone() }
     }
 
-    /// The requests by which it was looked at and read; what is written is not counted.
+    /// The requests made to inspect and read; writes are not counted.
     pub(crate) fn requests(&self) -> Requests {
         self.tally.requests()
     }
 
-    /// Counts a look that was not made by way of this.
+    /// Counts a HEAD request that was made elsewhere.
     pub(crate) fn note_look(&self) {
         self.tally.looked();
     }
 
-    /// Whether S3's prices hold for it.
+    /// Whether S3's prices apply to it.
     pub(crate) fn is_s3(&self) -> bool {
         matches!(self.root.split_once("://"), Some(("s3" | "s3a" | "s3n", _)))
     }
@@ -143,7 +143,7 @@ impl Store {
         &self.objects
     }
 
-    /// Whether a server can be asked to copy from one store to another.
+    /// Whether a server can copy from one store to the other.
     pub(crate) fn copies_to(&self, target: &Store) -> bool {
         match (self.copier(), target.copier()) {
             (Some(from), Some(to)) => to.reaches(from),
@@ -151,7 +151,7 @@ impl Store {
         }
     }
 
-    /// Has the server copy, where it is one of S3 and requests are signed.
+    /// Copies on the server, if it is S3 and requests are signed.
     pub(crate) fn copier(&self) -> Option<&Copier> {
         match &self.backend {
             Backend::Local => None,
@@ -159,7 +159,7 @@ impl Store {
         }
     }
 
-    /// Lists and reads by requests of ours, where it is one of S3.
+    /// Lists and reads with our own requests, if it is S3.
     fn direct(&self) -> Option<&Direct> {
         match &self.backend {
             Backend::Local => None,
@@ -176,7 +176,7 @@ impl Store {
         matches!(self.backend, Backend::Local)
     }
 
-    /// The object store behind it; `None` for local disk.
+    /// The underlying object store; `None` for local disk.
     pub(crate) fn object_store(&self) -> Option<&Arc<dyn ObjectStore>> {
         match &self.backend {
             Backend::Local => None,
@@ -184,7 +184,7 @@ impl Store {
         }
     }
 
-    /// Reaches uploads by their ids.
+    /// Access to uploads by their IDs.
     pub(crate) fn uploads(&self) -> Option<&Arc<dyn MultipartStore>> {
         match &self.backend {
             Backend::Local => None,
@@ -192,7 +192,7 @@ impl Store {
         }
     }
 
-    /// Whether it is a web server: files that were named can be read, and nothing can be listed or written.
+    /// Whether it is a web server: named files can be read, but nothing can be listed or written.
     pub(crate) fn is_read_only(&self) -> bool {
         self.web().is_some()
     }
@@ -204,7 +204,7 @@ impl Store {
         }
     }
 
-    /// The same store, which knows what was named of the other too.
+    /// The same store, which also knows the files that were named in the other.
     pub(super) fn joined(&self, other: &Store) -> Store {
         match (self.web(), other.web()) {
             (Some(web), Some(more)) => {
@@ -214,18 +214,19 @@ impl Store {
         }
     }
 
-    /// What people are shown for a key.
+    /// A key as people see it.
     pub(crate) fn url(&self, key: &str) -> String {
         format!("{}{key}", self.root)
     }
 
-    /// Whether listings come in the order of keys and may begin after any: S3's do, but for directory buckets.
+    /// Whether listings are ordered by key and can start after any key: S3's do, except for directory buckets.
     pub(crate) fn lists_in_order(&self) -> bool {
         self.copier().is_some() && !self.root.ends_with("--x-s3/")
     }
 
-    /// All objects below a folder of an object store, unordered. `folder` is whole segments: `x` never lists `x2/`. Where
-    /// there are `spans`, the store lists in order, and only what lies in them is asked for, each beside the others.
+    /// All objects below a folder of an object store, unordered. `folder` is whole segments: `x` never lists `x2/`. If
+    /// there are `spans`, the store lists in order, and only the keys in them are requested, all spans at the same
+    /// time.
     pub(crate) async fn list_remote(
         &self,
         store: &Arc<dyn ObjectStore>,
@@ -241,7 +242,7 @@ impl Store {
         Ok(spans.into_iter().flatten().collect())
     }
 
-    /// The objects below a folder that lie in a stretch of keys.
+    /// The objects below a folder in a range of keys.
     async fn list_span(
         self,
         store: Arc<dyn ObjectStore>,
@@ -272,7 +273,7 @@ impl Store {
                 break;
             }
             objects.push(object);
-            // Another page would begin with the next span.
+            // Another page would start with the next span.
             if to_last == Some(Ordering::Equal) {
                 break;
             }
@@ -280,7 +281,7 @@ impl Store {
         Ok(objects)
     }
 
-    /// What object_store lists.
+    /// The objects that object_store lists.
     fn listed(
         &self,
         store: &Arc<dyn ObjectStore>,
@@ -298,7 +299,7 @@ impl Store {
         Ok(listed.map_ok(move |meta| found.object(meta)).map_err(failed).boxed())
     }
 
-    /// One object, or `None` where there is none of that name.
+    /// One object, or `None` if there is none of that name.
     pub(crate) async fn head(&self, key: &str) -> Result<Option<Object>> {
         match &self.backend {
             Backend::Local => match std::fs::metadata(key) {
@@ -316,7 +317,7 @@ impl Store {
                 match store.head(&path).await {
                     Ok(meta) => Ok(Some(self.object(meta))),
                     Err(error) => match store_error("looking at", &shown, error) {
-                        // A missing bucket is not the same as a missing key.
+                        // A missing bucket is different from a missing key.
                         Error::NotFound(NotFound::Object { missing: Missing::Object, .. }) => Ok(None),
                         other => Err(other),
                     },
@@ -331,14 +332,14 @@ impl Store {
             url: self.url(&key),
             key,
             size: meta.size,
-            // Where an answer names no time, object_store has the first one there is.
+            // If an answer has no time, object_store uses the earliest time there is.
             modified: Some(meta.last_modified).filter(|time| time.timestamp() != 0),
             e_tag: good_tag(meta.e_tag),
             no_file: None,
         }
     }
 
-    /// A whole small object in one request; `None` where there is none, or a larger one.
+    /// A whole small object in one request; `None` if there is none, or if it is larger.
     pub(crate) async fn read_small(&self, key: &str, most: u64) -> Result<Option<Bytes>> {
         let Backend::Remote(Connected { store, .. }) = &self.backend else {
             let key = key.to_owned();
@@ -356,7 +357,7 @@ impl Store {
         result.bytes().await.map(Some).map_err(failed)
     }
 
-    /// What is there of a small object, for [`Self::put_over`]; of a larger one no bytes.
+    /// The current version of a small object, for [`Self::put_over`]; for a larger one, without bytes.
     pub(crate) async fn version(&self, key: &str, most: u64) -> Result<Version> {
         let Some(store) = self.object_store() else { return Ok(Version::Unknown) };
         let shown = self.url(key);
@@ -378,8 +379,8 @@ impl Store {
         result.bytes().await.map(|bytes| Version::Known(version, bytes)).map_err(failed)
     }
 
-    /// Writes a small object in place of the version that was seen; `false` where there is another by now. Where the store
-    /// takes no conditions, or the version is not known, it is written in any case.
+    /// Writes a small object in place of the version that was seen; `false` if it has changed. If the store does not
+    /// support conditions, or the version is not known, it is always written.
     pub(crate) async fn put_over(
         &self,
         key: &str,
@@ -412,7 +413,7 @@ impl Store {
                 Err(
                     object_store::Error::NotImplemented { .. } | object_store::Error::NotSupported { .. },
                 ) if !modes.is_empty() => {}
-                // The answer to a request may be lost.
+                // The answer to a request may have been lost.
                 Err(_) if self.holds(key, &bytes).await => return Ok(true),
                 Err(error) => return Err(store_error("writing", &self.url(key), error)),
             }
@@ -420,26 +421,27 @@ impl Store {
         Ok(false)
     }
 
-    /// Whether a small object is there with these bytes.
+    /// Whether a small object exists with these bytes.
     async fn holds(&self, key: &str, bytes: &Bytes) -> bool {
         let there = self.version(key, bytes.len() as u64).await;
         matches!(there, Ok(Version::Known(_, there)) if there == bytes)
     }
 
-    /// A key that exists, taken literally: `Path::from` would percent-encode it.
+    /// An existing key, taken literally: `Path::from` would percent-encode it.
     ///
     /// # Errors
-    /// [`StoreProblem::BadKey`] for a key that object_store cannot hold: of S3 such can be listed and read all the same.
+    /// [`StoreProblem::BadKey`] for a key that object_store cannot represent; on S3 such keys can still be listed and
+    /// read.
     pub(crate) fn path(&self, key: &str) -> Result<Path> {
         let bad = |why: Box<dyn std::error::Error + Send + Sync>| {
             Error::from(StoreProblem::BadKey { url: self.url(key), source: why.into() })
         };
         let path = Path::parse(key).map_err(|error| bad(Box::new(error)))?;
-        // It would take a slash away from either end, which gives the key of another object.
+        // It would remove a slash from either end, which makes the key of another object.
         if path.as_ref() == key { Ok(path) } else { Err(bad("it begins or ends with a slash".into())) }
     }
 
-    /// Has an archived object brought back for so many days.
+    /// Asks S3 to restore an archived object for this many days.
     pub(crate) async fn restore(&self, object: &Object, days: u32) -> Result<()> {
         match self.direct() {
             Some(direct) => direct.restore(object, days).await,
@@ -447,7 +449,7 @@ impl Store {
         }
     }
 
-    /// A range of an object through object_store, and what the answer says of the object.
+    /// A range of an object through object_store, and its metadata from the answer.
     async fn get(
         &self,
         store: &Arc<dyn ObjectStore>,
@@ -469,8 +471,8 @@ impl Store {
         Ok((answered, result.bytes().await.map_err(failed)?))
     }
 
-    /// Reads a range of an object that was listed; fewer bytes than asked for, or another version of the object,
-    /// are errors.
+    /// Reads a range of an object that was listed. Fewer bytes than requested, or another version of the object, are
+    /// errors.
     pub(crate) async fn read(&self, object: &Object, range: Range<u64>) -> Result<Bytes> {
         if range.is_empty() {
             return Ok(Bytes::new());
@@ -493,8 +495,8 @@ impl Store {
                     (path, _) => (path?, None),
                 };
                 let mut got = 0;
-                // object_store does not count the bytes of an answer: one that ends early unnoticed on its way is
-                // asked for again.
+                // object_store does not count the bytes of an answer, so an answer that ended early unnoticed is
+                // requested again.
                 for _ in 0..READS_UNTIL_WHOLE {
                     self.tally.got();
                     let (answered, bytes) = match direct {
@@ -523,7 +525,7 @@ impl Store {
     }
 }
 
-/// As it is when it is opened: another run may put another file in its place meanwhile.
+/// The file as it is when opened: another run may replace it meanwhile.
 fn read_small_file(path: &str, most: u64) -> Result<Option<Bytes>> {
     let failed = |error| Error::io("reading", path, error);
     let file = match std::fs::metadata(path) {
@@ -540,27 +542,26 @@ fn read_small_file(path: &str, most: u64) -> Result<Option<Bytes>> {
     Ok((bytes.len() as u64 <= most).then(|| bytes.into()))
 }
 
-/// What was seen of an object.
+/// The observed version of an object.
 pub(crate) enum Version {
     Nothing,
     Known(UpdateVersion, Bytes),
-    /// It may not be looked at.
+    /// Access to it is denied.
     Unknown,
 }
 
-/// Whether two ETags are one. Azure lists them without the quotes that it answers with.
+/// Whether two ETags are the same. Azure lists them without quotes but returns them with quotes.
 pub(crate) fn is_same_tag(one: &str, other: &str) -> bool {
     let bare = |e_tag| str::trim_matches(str::trim_start_matches(e_tag, "W/"), '"');
     bare(one) == bare(other)
 }
 
-/// Whether an answer is about the object that was listed. Servers exist that list no ETags, and others that ignore
-/// `If-Match`.
+/// Whether an answer is about the object that was listed. Some servers list no ETags, and others ignore `If-Match`.
 fn is_same(listed: &Object, answered: &Object) -> bool {
     let seconds = |object: &Object| object.modified.map(|time| time.timestamp());
     let same_version = match (&listed.e_tag, &answered.e_tag) {
         (Some(a), Some(b)) => is_same_tag(a, b),
-        // A header has whole seconds, and where there is none the time is 0.
+        // A header has whole seconds; if it is missing, the time is 0.
         _ => match (seconds(listed), seconds(answered)) {
             (Some(listed), Some(answered)) if answered != 0 => listed == answered,
             _ => true,
@@ -569,8 +570,8 @@ fn is_same(listed: &Object, answered: &Object) -> bool {
     same_version && listed.size == answered.size
 }
 
-/// Pages of a listing that are asked for at once.
+/// Pages of a listing that are requested at once.
 const CONCURRENT_LISTINGS: usize = 16;
 
-/// How often a range is asked for when its answers are too short or too long.
+/// How often to request a range whose answers are too short or too long.
 const READS_UNTIL_WHOLE: usize = 3;

@@ -1,14 +1,14 @@
-//! HTTP middleware under object_store: keeps answers within bounds, checks that listings are complete and adds conditions
-//! that it cannot express. Takes HTTP requests and answers, passes them on, or turns answers into failures that
-//! object_store retries and reports. Never looks at an object's contents.
+//! HTTP middleware under object_store: keeps answers within bounds, checks that listings are complete and adds
+//! conditions that it cannot express. Takes HTTP requests and answers, passes them on, or turns answers into failures
+//! that object_store retries and reports. Never inspects an object's contents.
 //!
-//! object_store reads a listing that arrives with status 200 and an error document as a folder without objects, and
-//! gives up on one that is cut off. An export that seems to be empty is the one mistake a user cannot see, so a listing
-//! counts only when its document is whole. Uploads are completed under the condition that [`super::uploads`] keeps; a
-//! conflict with another write that is under way says nothing yet about who wins, so it is asked again.
+//! If a listing arrives with status 200 and an error document, object_store sees a folder without objects; and it does
+//! not retry a truncated listing. A user cannot notice an export that wrongly seems empty, so a listing counts only if
+//! its document is whole. Uploads are completed under the condition that [`super::uploads`] keeps. A conflict with
+//! another write that is under way does not yet say who wins, so the request is retried.
 //!
-//! No answer is trusted to end: bodies pass [`super::bounded`], a listing must get on from page to page, and a redirect is
-//! told, not followed.
+//! No answer is trusted to end: bodies pass through [`super::bounded`], a listing must advance from page to page, and
+//! redirects are reported, not followed.
 
 use super::bounded::{Bounded, Endless, LONGEST_COMPLAINT, LONGEST_DOCUMENT, SILENCE};
 use super::conditions::Conditions;
@@ -31,10 +31,10 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Pages without an object that may follow one another; a folder of nothing but versions that were deleted has some.
+/// Pages without an object that may follow one another; a folder that contains only deleted versions has some.
 const MOST_EMPTY_PAGES: usize = 1_000;
 
-/// Makes clients that check what they are answered.
+/// Makes clients that check their answers.
 #[derive(Debug, Default)]
 pub(super) struct CheckedConnector {
     named: NamedRegion,
@@ -44,7 +44,7 @@ pub(super) struct CheckedConnector {
 }
 
 impl CheckedConnector {
-    /// Notes the region that refusals name, and whether the server knows conditions.
+    /// Notes the region that refusals name, and whether the server supports conditions.
     #[cfg(feature = "aws")]
     pub(super) fn noting(named: &NamedRegion, conditions: &Conditions, trust: &Trust) -> Self {
         let (named, conditions, trust) = (named.clone(), conditions.clone(), trust.clone());
@@ -59,7 +59,7 @@ impl HttpConnector for CheckedConnector {
     }
 }
 
-/// A client that checks what another one is answered.
+/// A client that checks another client's answers.
 pub(super) fn checked(
     inner: HttpClient,
     named: &NamedRegion,
@@ -71,7 +71,7 @@ pub(super) fn checked(
     HttpClient::new(Checked { inner, uploads, named, conditions, keeps_names, empty_pages })
 }
 
-/// The region in which a bucket is, as S3 says where it was asked in another one.
+/// The region of a bucket, as S3 reports it when asked in another region.
 #[derive(Debug, Default, Clone)]
 pub(super) struct NamedRegion(Arc<Mutex<Option<String>>>);
 
@@ -89,7 +89,7 @@ impl NamedRegion {
     }
 }
 
-/// The region that an answer names. It becomes part of a host's name, so nothing else is taken for one.
+/// The region that an answer names. It becomes part of a host name, so it must look like a region.
 pub(super) fn region_of(answer: &HttpResponse) -> Option<&str> {
     let region = answer.headers().get("x-amz-bucket-region")?.to_str().ok()?;
     super::settings::is_region(region).then_some(region)
@@ -101,13 +101,13 @@ struct Checked {
     uploads: Uploads,
     named: NamedRegion,
     conditions: Conditions,
-    /// Names of objects stay as they are: whoever reads the listing takes any.
+    /// Object names stay as they are, because the reader of this listing accepts any.
     keeps_names: bool,
-    /// Pages without an object since the last one with any.
+    /// Pages without an object since the last page with any.
     empty_pages: AtomicUsize,
 }
 
-/// Why an answer is not taken.
+/// Why an answer is not accepted.
 #[derive(Debug, thiserror::Error)]
 enum Refused {
     #[error("{0}")]
@@ -125,7 +125,7 @@ enum Refused {
     EmptyPages,
 }
 
-/// What another try would not mend.
+/// Failures that a retry would not fix.
 fn lasting(why: impl Into<Refused>) -> HttpError {
     HttpError::new(HttpErrorKind::Unknown, why.into())
 }
@@ -133,7 +133,7 @@ fn lasting(why: impl Into<Refused>) -> HttpError {
 #[async_trait]
 impl HttpService for Checked {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
-        // The client would panic at it: http takes some addresses for good that url does not.
+        // The client would panic at it: the http crate accepts some addresses that the url crate does not.
         if let Err(error) = Url::parse(&request.uri().to_string()) {
             return Err(lasting(Refused::Url(format!("the request has an invalid address: {error}"))));
         }
@@ -181,7 +181,7 @@ impl HttpService for Checked {
     }
 }
 
-/// How many bytes of data a request asks for, where it says so.
+/// How many bytes of data a request asks for, if it says.
 fn most_data(request: &HttpRequest) -> Option<u64> {
     let range = request.headers().get("range")?.to_str().ok()?.strip_prefix("bytes=")?;
     let (first, last) = range.split_once('-')?;
@@ -192,19 +192,19 @@ fn most_data(request: &HttpRequest) -> Option<u64> {
     }
 }
 
-/// The length that an answer has by its own words; without any it is a document.
+/// The length that an answer announces; without one it is a document.
 fn length_of(answer: &HttpResponse) -> u64 {
     let length = answer.headers().get("content-length").and_then(|length| length.to_str().ok()?.parse().ok());
     length.unwrap_or(LONGEST_DOCUMENT)
 }
 
-/// A redirect says where to, unless it is S3's way of saying that the region is wrong.
+/// A redirect has a target, unless it is S3's way of saying that the region is wrong.
 fn not_followed(answer: HttpResponse) -> Result<HttpResponse, HttpError> {
     let status = answer.status().as_u16();
     match answer.headers().get("location") {
         Some(to) => {
             let to = String::from_utf8_lossy(to.as_bytes()).into_owned();
-            // Not the query: it may be a signature.
+            // Without the query, which may be a signature.
             let to = redacted(to.split('?').next().unwrap_or_default()).into_owned();
             Err(lasting(Refused::Elsewhere { status, to: to.chars().take(200).collect() }))
         }
@@ -212,8 +212,8 @@ fn not_followed(answer: HttpResponse) -> Result<HttpResponse, HttpError> {
     }
 }
 
-/// A failure with the beginning of what is said of it, without what is secret. That it goes on for ever, breaks off or is
-/// no text makes it no less of a failure.
+/// A failure with the beginning of its document, without secrets. A document that is endless, truncated or not text
+/// does not change that it is a failure.
 async fn complaint(answer: HttpResponse) -> Result<HttpResponse, HttpError> {
     let (mut parts, body) = answer.into_parts();
     let mut said = Vec::new();
@@ -226,15 +226,15 @@ async fn complaint(answer: HttpResponse) -> Result<HttpResponse, HttpError> {
             }
         }
     };
-    // What came by then has to do.
+    // Use what has arrived by then.
     let _ = tokio::time::timeout(SILENCE, read).await;
     let said = redacted(&String::from_utf8_lossy(&said)).into_owned();
     parts.headers.remove("content-length");
     Ok(HttpResponse::from_parts(parts, said.into()))
 }
 
-/// An answer together with its document, read at once. Only for requests that can be made again at no risk: a body that
-/// breaks off is retried like a lost connection.
+/// An answer together with its whole document. Only for requests that can safely be repeated: a truncated body is
+/// retried like a lost connection.
 async fn whole(answer: HttpResponse) -> Result<(HttpResponse, Bytes), HttpError> {
     let (parts, body) = answer.into_parts();
     let body = body.bytes().await.map_err(|error| match is_endless(&error) {
@@ -254,7 +254,7 @@ fn set_status(answer: &mut HttpResponse, status: u16) {
     }
 }
 
-/// Two conditional writes at the same time: S3 answers one of them with a 409 that asks for another try, after which the
+/// Two conditional writes at the same time: S3 answers one of them with a 409 that asks for a retry, and then the
 /// condition decides.
 async fn check_conflict(answer: HttpResponse) -> Result<HttpResponse, HttpError> {
     let (mut answer, document) = whole(answer).await?;
@@ -280,7 +280,7 @@ struct Listing {
 }
 
 impl Listing {
-    /// The listing that a query asks for: S3 and Google Cloud Storage speak of `list-type`, Azure of `comp`.
+    /// The listing that a query requests: S3 and Google Cloud Storage use `list-type`, Azure uses `comp`.
     fn asked_for(query: &str) -> Option<Listing> {
         let (root, object, name, next, token) = query.split('&').find_map(|pair| match pair {
             "list-type=2" => {
@@ -296,8 +296,8 @@ impl Listing {
 }
 
 impl Checked {
-    /// Sends a request, that which completes an upload under the condition that was asked for. A server that does not know
-    /// the condition is asked again without: whoever publishes has just looked at the name.
+    /// Sends a request; one that completes an upload gets the requested condition. If the server does not support the
+    /// condition, the request is repeated without it, because the publisher has just checked the name.
     async fn execute(
         &self,
         mut request: HttpRequest,
@@ -326,7 +326,7 @@ impl Checked {
         match unconditional {
             Some(request) => self.inner.execute(request).await,
             None => {
-                // Not to be asked again, as other failures of a server are.
+                // Not retried, unlike other failures of a server.
                 set_status(&mut answer, 400);
                 Ok(answer)
             }
@@ -341,7 +341,7 @@ impl Checked {
         let (mut answer, document) = whole(answer).await?;
         if !is_whole(&document, listing.root) {
             set_status(&mut answer, status_of(&document));
-            // It is told as an error, so that nothing secret may be in it.
+            // It is reported as an error, so it must not contain secrets.
             let said = redacted(&String::from_utf8_lossy(&document)).into_owned();
             return Ok(answer.map(|_| said.into()));
         }
@@ -367,7 +367,8 @@ impl Checked {
     }
 }
 
-/// What the header `content-range` says: `bytes 0-9/100`, or `bytes */100` if there is no such range. The range and the size.
+/// What the header `content-range` says: `bytes 0-9/100`, or `bytes */100` if there is no such range. Returns the range
+/// and the size.
 pub(super) fn content_range(text: &str) -> Option<(Option<Range<u64>>, u64)> {
     let (range, size) = text.trim().strip_prefix("bytes ")?.split_once('/')?;
     let size = size.parse().ok()?;
@@ -379,7 +380,7 @@ pub(super) fn content_range(text: &str) -> Option<(Option<Range<u64>>, u64)> {
     (first <= last && last < size).then_some((Some(first..last + 1), size))
 }
 
-/// The status that an answer of this content should have had. What is not known to last is worth another try.
+/// The status that an answer with this content should have had. Failures not known to be permanent are worth a retry.
 pub(super) fn status_of(document: &Bytes) -> u16 {
     let text = String::from_utf8_lossy(document);
     match element(&text, "Code").unwrap_or_default().as_str() {

@@ -1,4 +1,4 @@
-//! What is there: takes a [`Location`], returns its objects sorted by key. Never parses names.
+//! Lists a [`Location`]: returns its objects sorted by key. Never parses names.
 
 use super::glob::Glob;
 use super::handle::KeySpan;
@@ -17,16 +17,16 @@ use std::path::Path;
 pub(crate) struct Listing {
     /// Sorted by key.
     pub(crate) objects: Vec<Object>,
-    /// The location is one file, which was named by itself.
+    /// The location is a single file that was named explicitly.
     pub(crate) is_single_file: bool,
 }
 
-/// Lists a folder with the folders below it, one file, or what a glob in the last segment matches.
+/// Lists a folder and its subfolders, one file, or what a glob in the last segment matches.
 pub(crate) async fn list(location: &Location) -> Result<Listing> {
     list_spans(location, &[]).await
 }
 
-/// As [`list`], of nothing but what lies in stretches of keys, where there are some: for stores that list in order.
+/// As [`list`], but only the given ranges of keys, if there are some: for stores that list in order.
 pub(crate) async fn list_spans(location: &Location, spans: &[KeySpan]) -> Result<Listing> {
     if let Some(files) = &location.files {
         return look_again(location, files).await;
@@ -41,10 +41,10 @@ pub(crate) async fn list_spans(location: &Location, spans: &[KeySpan]) -> Result
     Ok(listing)
 }
 
-/// Listings of places that were named one by one, which are made at once.
+/// Listings of individually named places that run at the same time.
 const CONCURRENT_LISTINGS: usize = 16;
 
-/// All that several places hold. Whoever names a place means it: one without anything is an error.
+/// Everything at several places. Each was named on purpose, so an empty one is an error.
 async fn list_each(several: &[Location]) -> Result<Listing> {
     let lists = stream::iter(several.iter().cloned()).map(|one| async move {
         let place = one.to_string();
@@ -63,10 +63,10 @@ async fn list_one(location: Location, spans: &[KeySpan]) -> Result<Listing> {
     }
 }
 
-/// Files that are looked at again at once.
+/// Files that are checked again at the same time.
 const CONCURRENT_LOOKS: usize = 64;
 
-/// The files that were chosen, which must be what they were.
+/// The chosen files, which must be unchanged.
 async fn look_again(location: &Location, files: &[Object]) -> Result<Listing> {
     let looks = stream::iter(files.to_vec()).map(|listed| {
         let store = location.store.clone();
@@ -87,7 +87,7 @@ async fn list_remote(location: &Location, spans: &[KeySpan]) -> Result<Listing> 
         return Err(Error::Internal("no object store".into()));
     };
     if location.store.is_read_only() {
-        // A web server lists nothing, and its files are named one by one.
+        // A web server cannot list, so its files are named one by one.
         return match location.store.head(&location.path).await? {
             Some(object) => Ok(Listing { objects: vec![object], is_single_file: true }),
             None => Err(NotFound::Path { path: location.to_string() }.into()),
@@ -101,14 +101,15 @@ async fn list_remote(location: &Location, spans: &[KeySpan]) -> Result<Listing> 
         let objects = found
             .into_iter()
             .filter(|object| {
-                // The glob's segment may be a folder: then everything below it counts, as a shell would have it.
+                // The glob's segment may match a folder: then everything below it counts, as in a shell.
                 let below = object.key.get(skip..).unwrap_or_default();
                 glob.matches(below.split('/').next().unwrap_or_default())
             })
             .collect();
         return Ok(Listing { objects: without_markers(objects), is_single_file: false });
     }
-    // One object may be all that may be read: what is named like a file is looked at, and listed only where it is none.
+    // Perhaps only one object may be read: a name that looks like a file gets a HEAD request first, and is listed only
+    // if there is no such object.
     let is_named_like_file = !location.is_folder && last.contains('.');
     if is_named_like_file && let Ok(Some(object)) = location.store.head(&location.path).await {
         return Ok(Listing { objects: vec![object], is_single_file: true });
@@ -124,7 +125,7 @@ async fn list_remote(location: &Location, spans: &[KeySpan]) -> Result<Listing> 
         listed => listed?,
     };
     let mut objects = without_markers(objects);
-    // The marker of this folder itself.
+    // This folder's own marker.
     objects.retain(|object| object.key != location.path);
     if objects.is_empty()
         && !location.is_folder
@@ -136,8 +137,8 @@ async fn list_remote(location: &Location, spans: &[KeySpan]) -> Result<Listing> 
     Ok(Listing { objects, is_single_file: false })
 }
 
-/// Leaves out the markers of folders: empty objects that consoles make, named like the folder, with a slash that
-/// object_store takes off.
+/// Leaves out folder markers: empty objects made by consoles and named like the folder, with a slash that object_store
+/// removes.
 fn without_markers(mut objects: Vec<Object>) -> Vec<Object> {
     let mut folders = HashSet::new();
     for object in &objects {
@@ -155,7 +156,7 @@ fn list_local(location: &Location) -> Result<Listing> {
     let path = if location.path.is_empty() { "." } else { &location.path };
     match std::fs::metadata(path) {
         Ok(meta) if meta.is_dir() => {
-            // What was asked for has to be readable itself.
+            // What was named must itself be readable.
             std::fs::read_dir(path).map_err(|error| Error::io("listing", path, error))?;
             let mut objects = Vec::new();
             walk(path, &mut objects)?;
@@ -193,10 +194,10 @@ fn list_local_glob(location: &Location) -> Result<Listing> {
     Ok(Listing { objects, is_single_file: false })
 }
 
-/// What a listing of a location finds, however places are spelled. Where several files of a folder were named it is the
-/// folder: a glob of the shell may match one more the next time.
+/// What a listing of a location covers, however places are spelled. If several files of a folder were named, it is the
+/// folder, because a shell glob may match another file next time.
 pub(crate) struct Coverage {
-    /// The location as a folder, and as the file of this name in the folder above.
+    /// The location as a folder, and as a file of this name in the parent folder.
     folder: Place,
     above: Place,
     name: String,
@@ -217,7 +218,7 @@ impl Coverage {
         }
     }
 
-    /// Whether the listing holds what lies at a place.
+    /// Whether the listing covers a place.
     pub(crate) fn holds(&self, place: &Place) -> bool {
         let matches = |(folder, glob): &(Place, Glob)| {
             let name = place.within(folder).and_then(|below| below.split('/').next());
@@ -228,8 +229,8 @@ impl Coverage {
     }
 }
 
-/// All files below `path`, or `path` itself. Links are followed. What cannot be looked at is listed as such, as it may
-/// stand for a part: it does not end the listing, as long as it is the thing itself that is at fault and not the system.
+/// All files below `path`, or `path` itself. Links are followed. Anything unreadable is listed as such, because it may
+/// be a part. It does not end the listing, unless the system itself failed.
 fn walk(path: &str, objects: &mut Vec<Object>) -> Result<()> {
     for entry in walkdir::WalkDir::new(path).follow_links(true) {
         let entry = match entry {
@@ -243,7 +244,7 @@ fn walk(path: &str, objects: &mut Vec<Object>) -> Result<()> {
                         Some(cause) if cause.kind() != ErrorKind::NotFound => {
                             return Err(Error::io("listing", at.display().to_string(), cause));
                         }
-                        // A link to a folder that it lies in, or what was taken away meanwhile.
+                        // A link to a folder that contains it, or something removed meanwhile.
                         _ => continue,
                     }
                 };
@@ -253,7 +254,7 @@ fn walk(path: &str, objects: &mut Vec<Object>) -> Result<()> {
                 continue;
             }
         };
-        // A name that is no UTF-8 is no part's name, and no key of a store.
+        // A name that is not UTF-8 is neither a part's name nor a key.
         let Some(name) = entry.path().to_str() else {
             continue;
         };
@@ -274,9 +275,9 @@ fn shown(name: &str) -> &str {
     name.strip_prefix("./").unwrap_or(name)
 }
 
-/// Why there is nothing to read at a path, where that is for good.
+/// Why there is nothing to read at a path, if that is permanent.
 fn no_file(path: &Path, error: Option<&std::io::Error>) -> Option<NoFile> {
-    // Of a path that is too long nothing more can be learnt.
+    // Nothing more can be found out about a path that is too long.
     match error.map(std::io::Error::kind) {
         Some(ErrorKind::PermissionDenied) => return Some(NoFile::Denied),
         Some(ErrorKind::InvalidFilename) => return Some(NoFile::TooDeep),
@@ -310,7 +311,7 @@ mod tests {
     async fn a_folder_beyond_the_longest_path_is_no_end_of_a_listing() {
         let scratch = tempfile::tempdir().expect("a folder");
         std::fs::write(scratch.path().join("file"), "x").expect("written");
-        // Deeper than a path can say: made step by step, by names within folders.
+        // Deeper than a path can express: made step by step, by names within folders.
         let name = "d".repeat(200);
         let made = std::process::Command::new("sh")
             .arg("-c")

@@ -1,5 +1,5 @@
-//! Where things are: takes text (`exports/`, `s3://bucket/exports`, a glob in the last segment) and gives a store,
-//! a folder in it and a filter on names. Never lists.
+//! Locations: takes text (`exports/`, `s3://bucket/exports`, a glob in the last segment), returns a store, a folder in
+//! it and a filter on names. Never lists.
 
 use super::bucket_url::split_bucket;
 use super::handle::Store;
@@ -15,9 +15,9 @@ use std::sync::Arc;
 
 /// A folder, file or glob on local disk or in an object store; or several files and folders of one folder.
 ///
-/// Keys and paths are literal: `a%20b`, `+` and blanks stand for themselves. A `file://` URL has escapes: `file:///a%20b` is
-/// `/a b`. An `https://` URL is one file of a web server, which can only be read; its query, which may be a signature, is never
-/// shown.
+/// Keys and paths are literal: `a%20b`, `+` and spaces mean themselves. A `file://` URL has escapes: `file:///a%20b` is
+/// `/a b`. An `https://` URL is one file of a web server, which can only be read; its query, which may be a signature,
+/// is never shown.
 ///
 /// ```
 /// use forecast_export::Location;
@@ -33,10 +33,10 @@ pub struct Location {
     pub(crate) path: String,
     /// The text ended in `/`: a folder, never a file.
     pub(crate) is_folder: bool,
-    /// What is read of it, where that is not all that lies there.
+    /// What to read there, if not everything.
     pub(super) files: Option<Arc<[Object]>>,
     text: String,
-    /// Where several files or folders of one folder were named, all of them; `path` is that of the first.
+    /// If several files or folders of one folder were named, all of them; `path` is the first.
     named: Arc<[Location]>,
 }
 
@@ -44,12 +44,12 @@ impl Location {
     /// Reads a path or URL with the stores' usual credentials from the environment.
     ///
     /// # Errors
-    /// [`Error::Usage`] for a URL of an unknown or left-out store, or one without a bucket.
+    /// [`Error::Usage`] for a URL of an unknown store, of one not in this build, or without a bucket.
     pub fn parse(text: &str) -> Result<Self> {
         Self::parse_with(text, &StoreOptions::default())
     }
 
-    /// Reads a path or URL; `options` say how a store is reached.
+    /// Reads a path or URL; `options` say how to reach a store.
     ///
     /// # Errors
     /// As [`Location::parse`].
@@ -85,17 +85,17 @@ impl Location {
         Location { text, named: named.into(), ..self }
     }
 
-    /// The same place, reached in this way and spelled like this.
+    /// The same place, with this store and spelling.
     pub(super) fn by(self, store: &Store, path: String) -> Location {
         Location { store: store.clone(), path, ..self }
     }
 
-    /// The files and folders that were named, where there are several.
+    /// The files and folders that were named, if there are several.
     pub(crate) fn named(&self) -> &[Location] {
         &self.named
     }
 
-    /// Refuses to write to what can only be read.
+    /// Fails for a place that can only be read.
     pub(crate) fn must_be_writable(&self) -> Result<()> {
         match self.store.is_read_only() {
             true => {
@@ -105,8 +105,7 @@ impl Location {
         }
     }
 
-    /// A place in a store of the caller's own: `root` is what its objects' names are shown with, such as
-    /// `memory://name/`.
+    /// A place in the caller's own store; `root` is shown before its objects' names, such as `memory://name/`.
     ///
     /// ```
     /// use forecast_export::Location;
@@ -120,12 +119,12 @@ impl Location {
         Self::new(Store::remote(store, root.to_owned()), path, &format!("{root}{path}"))
     }
 
-    /// The same place with these files in place of all that lie there: parts that [`find`](crate::find()) or
-    /// [`inventory`](crate::inventory()) found in it. It is a source like any other: parts are read in the order of their
-    /// numbers, and gaps, duplicates and several runs are errors.
+    /// The same place with only these files: parts that [`find`](crate::find()) or [`inventory`](crate::inventory())
+    /// found in it. It is a source like any other: parts are read in the order of their numbers, and gaps, duplicates
+    /// and several runs are errors.
     ///
-    /// Nothing is listed. Each file is looked at once more, and must be what it was when it was found; a file that is
-    /// not named like a part is an error, unless it is the only one.
+    /// Nothing is listed. Each file is checked once more and must be unchanged since it was found. A file that is not
+    /// named like a part is an error, unless it is the only one.
     ///
     /// # Errors
     /// [`UsageError::OtherStore`] for a file of another bucket or store.
@@ -157,7 +156,7 @@ impl Location {
         }
     }
 
-    /// Whether files were chosen of all that lie there.
+    /// Whether only some of the files there were chosen.
     pub(crate) fn is_choice(&self) -> bool {
         self.files.is_some()
     }
@@ -165,7 +164,7 @@ impl Location {
     fn new(store: Store, path: &str, text: &str) -> Self {
         let is_folder = path.is_empty() || path.ends_with('/') || (store.is_local() && path == ".");
         let trimmed = path.trim_end_matches('/');
-        // The root of the file system is the one path that is nothing but slashes.
+        // The file system's root is the only path that consists of slashes.
         let path = if store.is_local() && trimmed.is_empty() && !path.is_empty() { "/" } else { trimmed };
         Location {
             store,
@@ -177,7 +176,7 @@ impl Location {
         }
     }
 
-    /// The folder above the last segment, and that segment.
+    /// The parent folder, and the last segment.
     pub(crate) fn split(&self) -> (&str, &str) {
         match self.path.rsplit_once('/') {
             Some(("", name)) if self.store.is_local() => ("/", name),
@@ -204,8 +203,8 @@ impl Location {
         }
     }
 
-    /// What an object that was found here is called: its URL; of a local one the path within this folder, or the folder in
-    /// which names are matched. Where a folder lies on a machine, and so who works there, is nobody else's business.
+    /// The name of an object that was found here: its URL, or for a local file its path within this folder, or the
+    /// folder in which names are matched. A folder's place on a machine, which may reveal who works there, is left out.
     pub(crate) fn within<'a>(&self, object: &'a Object) -> &'a str {
         if !self.is_local() {
             return &object.url;
@@ -222,13 +221,13 @@ impl Location {
         }
     }
 
-    /// The folder above the last segment.
+    /// The parent folder.
     pub(crate) fn folder(&self) -> Location {
         let path = self.split().0.to_owned();
         Location { path, is_folder: true, files: None, named: Arc::default(), ..self.clone() }
     }
 
-    /// The object of this key in the same store.
+    /// The object with this key in the same store.
     pub(crate) fn at(&self, key: &str) -> Location {
         Location {
             store: self.store.clone(),
@@ -240,7 +239,7 @@ impl Location {
         }
     }
 
-    /// The object `name` beside this one.
+    /// The object `name` next to this one.
     pub(crate) fn sibling(&self, name: &str) -> Location {
         let beside = |text: &str| match text.rsplit_once('/') {
             Some((folder, _)) => format!("{folder}/{name}"),
@@ -251,12 +250,12 @@ impl Location {
         Location { store, path, is_folder: false, files: None, text, named: Arc::default() }
     }
 
-    /// The same place, which can only be a folder.
+    /// The same place as a folder.
     pub(crate) fn as_folder(&self) -> Location {
         Location { is_folder: true, files: None, ..self.clone() }
     }
 
-    /// The same place, whose requests are counted from here on.
+    /// The same place with a request counter of its own.
     pub(crate) fn counted(&self) -> Location {
         let store = self.store.counted();
         let of_each = |one: &Location| Location { store: one.store.counting_for(&store), ..one.clone() };
@@ -269,7 +268,7 @@ impl Location {
     }
 }
 
-/// A path as listings have it.
+/// A path as in listings.
 fn bare_of_dot(path: &str) -> &str {
     path.strip_prefix("./").unwrap_or(path)
 }
@@ -292,7 +291,7 @@ pub(crate) async fn exists(location: &Location) -> Result<bool> {
     }
     match location.store.head(&location.path).await {
         Ok(found) => Ok(found.is_some()),
-        // Whoever may only write leaves it to the condition of the write.
+        // A caller that may only write relies on the condition of the write.
         Err(Error::Denied { .. }) if !location.is_local() => Ok(false),
         Err(error) => Err(error),
     }

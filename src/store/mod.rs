@@ -1,6 +1,6 @@
-//! Where things lie: text (`path`, `s3://bucket/key`, a glob) becomes a [`Location`] in a [`Store`], which lists, reads,
-//! writes and copies. Credentials come by each store's usual chain, or from the program. Fills in what object_store lacks. Never parses the
-//! names of parts.
+//! Stores and locations: text (`path`, `s3://bucket/key`, a glob) becomes a [`Location`] in a [`Store`], which lists,
+//! reads, writes and copies. Credentials come from each store's usual chain, or from the program. Adds what
+//! object_store lacks. Never parses the names of parts.
 
 #[cfg(feature = "aws")]
 mod address;

@@ -1,4 +1,4 @@
-//! Stands in for `copier` where S3 is left out: the type has no values, so nothing here can be called.
+//! Stands in for `copier` where S3 is left out. The type has no values, so none of its methods can be called.
 
 use super::object::Object;
 use crate::model::Result;

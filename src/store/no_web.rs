@@ -1,4 +1,5 @@
-//! Stands in for `web` where no store over a network is built in: the type has no values, so nothing here can be called.
+//! Stands in for `web` where no store over a network is built in. The type has no values, so none of its methods can be
+//! called.
 
 use super::options::StoreOptions;
 use crate::model::{Result, StoreProblem};

@@ -6,52 +6,53 @@ use serde::Serialize;
 use std::fs::File;
 use std::os::unix::fs::{FileExt, MetadataExt};
 
-/// A file or object, as a listing shows it.
+/// A file or object, as listed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Object {
     /// The local path or the key in the bucket.
     #[serde(skip)]
     pub(crate) key: String,
-    /// What people are shown: the path, or the URL; `file` in JSON.
+    /// The path or URL for people; `file` in JSON.
     #[serde(rename = "file")]
     pub url: String,
-    /// Bytes; so it is called in JSON.
+    /// Bytes; also called `bytes` in JSON.
     #[serde(rename = "bytes")]
     pub size: u64,
     /// When it was last written.
     pub modified: Option<DateTime<Utc>>,
-    /// The store's identifier of this content, where it has one. Of a local file the number of its inode and the time when
-    /// that was last changed, which nobody can put back.
+    /// The store's identifier for this content, if it has one. For a local file, its inode's number and the time when
+    /// the inode last changed, which cannot be set back.
     pub e_tag: Option<String>,
-    /// There is a name, and nothing that could be read under it.
+    /// There is a name, but nothing that can be read under it.
     #[serde(skip)]
     pub(crate) no_file: Option<NoFile>,
 }
 
-/// Why nothing can be read under a name that a listing of local disk found.
+/// Why nothing can be read under a name found in a local listing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NoFile {
     /// A link that leads nowhere or in a circle.
     LinkToNothing,
-    /// A folder, or a link to a place, that may not be looked into.
+    /// A folder, or a link to a place, that may not be read.
     Denied,
-    /// A folder so deep that its path is longer than the system takes.
+    /// A folder so deep that its path is longer than the system accepts.
     TooDeep,
     /// A pipe, a socket or a device, which has no end.
     Endless,
-    /// S3 keeps the object in an archive, by this storage class: it has to be restored first.
+    /// S3 keeps the object in an archive of this storage class, so it must be restored first.
     #[cfg_attr(not(feature = "aws"), expect(dead_code, reason = "S3's archives only"))]
     Archived(&'static str),
 }
 
-/// The archive that a storage class means. What Intelligent-Tiering has archived no listing tells.
+/// [`NoFile::Archived`] if a storage class means an archive. Listings do not tell what Intelligent-Tiering has
+/// archived.
 #[cfg(feature = "aws")]
 pub(super) fn archive(storage_class: Option<&str>) -> Option<NoFile> {
     let archives = ["GLACIER", "DEEP_ARCHIVE"].into_iter();
     archives.filter(|class| storage_class == Some(class)).map(NoFile::Archived).next()
 }
 
-/// An ETag as it may go back in a header, which takes no others; by time and size the object is known too.
+/// An ETag that can be sent in a header; other ETags are dropped, because time and size also identify the object.
 pub(super) fn good_tag(e_tag: Option<String>) -> Option<String> {
     e_tag.filter(|tag| tag.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()))
 }
@@ -63,17 +64,17 @@ impl From<&Object> for Object {
 }
 
 impl Object {
-    /// Whether there may be parts in it that nobody sees.
+    /// Whether it may contain unseen parts.
     pub(crate) fn is_closed(&self) -> bool {
         matches!(self.no_file, Some(NoFile::Denied | NoFile::TooDeep))
     }
 
-    /// Whether it is a pipe, a socket or a device: no export writes parts as such.
+    /// Whether it is a pipe, a socket or a device, which no export writes as a part.
     pub(crate) fn is_endless(&self) -> bool {
         self.no_file == Some(NoFile::Endless)
     }
 
-    /// The archive that it has to be brought back from.
+    /// The archive that it must be restored from.
     pub(crate) fn archive(&self) -> Option<&'static str> {
         match self.no_file {
             Some(NoFile::Archived(class)) => Some(class),
@@ -81,7 +82,7 @@ impl Object {
         }
     }
 
-    /// Refuses an object that cannot be read.
+    /// Fails for an object that cannot be read.
     pub(crate) fn must_be_file(&self) -> Result<()> {
         use std::io::ErrorKind;
         let Some(no_file) = self.no_file else { return Ok(()) };
@@ -100,7 +101,7 @@ impl Object {
         self.key.rsplit_once('/').map_or("", |(folder, _)| folder)
     }
 
-    /// Whether a later look at the same key found the same content, as far as a listing tells.
+    /// Whether a later listing of the same key shows the same content, as far as a listing tells.
     pub(crate) fn is_same_content(&self, later: &Object) -> bool {
         self.size == later.size
             && match (&self.e_tag, &later.e_tag) {
@@ -118,7 +119,7 @@ impl Object {
     }
 }
 
-/// An object that has to be restored before it can be read.
+/// The error for an object that must be restored before it can be read.
 pub(super) fn archived(url: &str, class: Option<&str>) -> Error {
     let class = class.map_or_else(String::new, |class| format!(" (storage class {class})"));
     Error::Store {
@@ -140,11 +141,11 @@ pub(crate) async fn blocking<T: Send + 'static>(
     }
 }
 
-/// Why a task did not come to its end.
+/// Why a task did not finish.
 pub(crate) fn ended_early(doing: &'static str, error: tokio::task::JoinError) -> Error {
     match error.try_into_panic() {
         Ok(panic) => Error::from_panic(doing, &*panic),
-        // Only a runtime that is being shut down ends tasks early.
+        // Only a runtime that is shutting down ends tasks early.
         Err(_) => Error::Stopped,
     }
 }
@@ -160,26 +161,27 @@ pub(crate) fn local_object(path: &str, meta: &std::fs::Metadata) -> Object {
     }
 }
 
-/// What [`unpublished_tag`] ends in; no store ends an identifier so.
+/// The end of [`unpublished_tag`]; no store's identifier ends like this.
 const UNPUBLISHED: char = '-';
 
-/// Tells the content of a local file from that of any other file of its name, before or after.
+/// Distinguishes the content of a local file from any other file of its name, earlier or later.
 pub(crate) fn local_tag(meta: &std::fs::Metadata) -> String {
     let changed = i128::from(meta.ctime()) * 1_000_000_000 + i128::from(meta.ctime_nsec());
     format!("{}{changed:016x}", unpublished_tag(meta))
 }
 
-/// Whether an identifier is all that is known of a file before it is published.
+/// Whether an identifier was made before its file was published.
 pub(crate) fn is_unpublished(e_tag: &str) -> bool {
     e_tag.ends_with(UNPUBLISHED)
 }
 
-/// The part of [`local_tag`] that is known before the file gets its final name, which changes the inode once more.
+/// The part of [`local_tag`] that is known before the file gets its final name, because renaming changes the inode once
+/// more.
 pub(crate) fn unpublished_tag(meta: &std::fs::Metadata) -> String {
     format!("{:016x}{UNPUBLISHED}", meta.ino())
 }
 
-/// A name on local disk under which there is nothing to read.
+/// A local name under which there is nothing to read.
 pub(crate) fn object_without_file(path: &str, no_file: NoFile) -> Object {
     Object {
         key: path.to_owned(),
@@ -203,7 +205,7 @@ pub(crate) fn read_local(file: &File, object: &Object, offset: u64, buffer: &mut
     })
 }
 
-/// What became of an object since it was listed.
+/// What happened to an object since it was listed.
 pub(super) fn differs(object: &Object, now: Option<&Object>) -> crate::model::DataError {
     let problem = match now {
         Some(_) => "the file changed since it was listed",

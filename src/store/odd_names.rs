@@ -1,13 +1,13 @@
-//! Names of objects that object_store cannot hold, in listings of stores that are listed through it: takes the document of a
-//! page, gives it with such names escaped, so that one of them does not end the listing. An object of that name is seen,
-//! as one of another name; it is not read.
+//! Escapes object names that object_store cannot represent, in listings that go through it: takes the document of a
+//! page, returns it with such names escaped, so that one of them does not end the listing. Such an object is seen under
+//! another name; it cannot be read.
 
 use bytes::Bytes;
 use object_store::path::Path;
 use quick_xml::escape::{escape, unescape};
 use std::fmt::Write as _;
 
-/// The page with every name in the elements `element` one that a path can be.
+/// The page with every name in the elements `element` made valid for a path.
 pub(super) fn with_good_names(document: Bytes, element: &str) -> Bytes {
     let (open, close) = (format!("<{element}>"), format!("</{element}>"));
     let Ok(text) = std::str::from_utf8(&document) else { return document };
@@ -31,13 +31,13 @@ pub(super) fn with_good_names(document: Bytes, element: &str) -> Bytes {
     good.into()
 }
 
-/// Whether object_store takes a name as it is, but for the slash that ends the name of a folder.
+/// Whether object_store accepts a name as it is, apart from the slash that ends a folder's name.
 fn is_path(name: &str) -> bool {
     let name = name.strip_suffix('/').unwrap_or(name);
     Path::parse(name).is_ok_and(|path| path.as_ref() == name)
 }
 
-/// The name with what no path can have as `%` and two digits.
+/// The name with invalid bytes written as `%` and two digits.
 fn escaped(name: &str) -> String {
     let segments = name.split('/').map(|segment| match segment {
         "" => "%2F".to_owned(),

@@ -1,4 +1,4 @@
-//! How stores are reached: endpoints, credentials and what written objects carry, as a caller may choose them.
+//! Options for reaching stores: endpoints, credentials and attributes of written objects.
 
 use super::credentials::Credentials;
 use super::objects::ObjectOptions;
@@ -7,9 +7,9 @@ use crate::model::{Result, Setting, StoreProblem};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How object stores are reached, and how objects are written to them. Every field left at its default falls back to
-/// the store's usual environment: for S3 Amazon's own chain, which is `AWS_*` variables, the configuration files with
-/// their profiles, SSO, web identity, container and instance; for the others `GOOGLE_*` and `AZURE_*`.
+/// How to reach object stores, and how to write objects to them. Every field left at its default falls back to the
+/// store's usual environment: for S3, Amazon's own chain of `AWS_*` variables, configuration files with their profiles,
+/// SSO, web identity, container and instance; for the others, `GOOGLE_*` and `AZURE_*`.
 ///
 /// Clones share credentials: an assumed role is assumed once for all locations that were parsed with them.
 ///
@@ -23,29 +23,29 @@ use std::time::Duration;
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct StoreOptions {
-    /// The endpoint to send AWS requests to, S3's by path style; else what environment or profile say for a service
-    /// (`AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL_FORECAST`) or for all (`AWS_ENDPOINT_URL`).
+    /// The endpoint for AWS requests; S3 requests then use path style. By default the environment's or profile's
+    /// endpoint for a service (`AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL_FORECAST`) or for all (`AWS_ENDPOINT_URL`).
     pub endpoint_url: Option<String>,
-    /// The region of the bucket; else that of environment or profile, else the bucket is asked where it is.
+    /// The bucket's region; by default that of environment or profile, or else it is looked up.
     pub region: Option<String>,
     /// Send S3 requests without signing them, for public buckets.
     pub no_sign_request: bool,
-    /// The profile of the AWS configuration files; it goes before keys in the environment.
+    /// The profile of the AWS configuration files; it takes precedence over keys in the environment.
     pub profile: Option<String>,
-    /// Credentials of the program's own, in place of all that the environment gives. They go with neither a profile nor
-    /// unsigned requests.
+    /// The program's own credentials, in place of all from the environment. They cannot be combined with a profile or
+    /// with unsigned requests.
     pub credentials: Option<Credentials>,
-    /// A role to assume with the credentials that were found or handed over.
+    /// A role to assume with the credentials that were found or supplied.
     pub role_arn: Option<String>,
-    /// What the role's owner asks for as proof that the request is meant.
+    /// The external ID that the role's trust policy requires.
     pub external_id: Option<String>,
-    /// Pay for requests to buckets whose owner does not.
+    /// Pay for requests to requester-pays buckets.
     pub request_payer: bool,
     /// How objects are written to S3.
     pub objects: ObjectOptions,
-    /// How long one request is tried again after server errors, throttling, lost connections and bodies that break off,
-    /// its first try included; by default three minutes. Tries are up to 15 seconds apart, a random part of that left
-    /// out, and at most ten follow the first.
+    /// How long to retry a request after server errors, throttling, lost connections and truncated bodies, including
+    /// its first try; by default three minutes. Tries are up to 15 seconds apart, minus a random part, and at most ten
+    /// follow the first.
     pub retry_timeout: Option<Duration>,
     #[cfg(feature = "aws")]
     chains: super::chain::Chains,
@@ -53,10 +53,10 @@ pub struct StoreOptions {
 
 impl StoreOptions {
     /// Where the AWS credentials come from, in words such as `environment variables` or `SSO, profile archive`; never
-    /// what they are. Finds them where that has not happened yet.
+    /// the credentials themselves. Looks them up if that has not happened yet.
     ///
     /// # Errors
-    /// [`Error::Denied`](crate::Error::Denied) where there are none.
+    /// [`Error::Denied`](crate::Error::Denied) if there are none.
     #[cfg(feature = "aws")]
     pub async fn credentials_source(&self) -> Result<String> {
         self.chain().source().await
@@ -73,7 +73,7 @@ impl StoreOptions {
         })
     }
 
-    /// Checks what a service of AWS other than S3 is reached with.
+    /// Checks the options for reaching an AWS service other than S3.
     #[cfg(feature = "forecast")]
     pub(crate) fn check_service(&self) -> Result<()> {
         self.check_values()?;
@@ -96,13 +96,13 @@ impl StoreOptions {
         check(Setting::ExternalId, &self.external_id, check_text)
     }
 
-    /// Without stores over a network nothing listens to any.
+    /// Without remote stores, no environment variables matter.
     #[cfg(not(any(feature = "aws", feature = "gcp", feature = "azure")))]
     fn check_values(&self) -> Result<()> {
         Ok(())
     }
 
-    /// Checks that credentials which were handed over are those that are used.
+    /// Checks that supplied credentials are the ones that would be used.
     fn check_credentials(&self, scheme: &str) -> Result<()> {
         let Some(credentials) = &self.credentials else { return Ok(()) };
         if !credentials.are_for(scheme) {

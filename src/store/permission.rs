@@ -1,10 +1,10 @@
-//! What a refusal of S3 asks for: takes what was being done to which object, and what S3 said; gives the statement of a
-//! policy that would grant it.
+//! Finds the missing permission behind a refusal by S3: takes what was being done to which object and what S3 said,
+//! returns the policy statement that would grant it.
 
 use super::bucket_url::split_bucket;
 use crate::model::{Permission, Remedy};
 
-/// Refusals that no policy helps against: the credentials themselves are not taken.
+/// Refusals that no policy can fix, because the credentials themselves are not accepted.
 const NO_POLICY_HELPS: [&str; 9] = [
     "AccountProblem",
     "AllAccessDisabled",
@@ -17,7 +17,7 @@ const NO_POLICY_HELPS: [&str; 9] = [
     "with no credentials",
 ];
 
-/// What would have to be granted, where that can be told.
+/// The permission to grant, if it can be determined.
 pub(super) fn missing_permission(doing: &str, object: &str, said: &str) -> Option<Remedy> {
     let (scheme, rest) = object.split_once("://")?;
     if !matches!(scheme, "s3" | "s3a" | "s3n") || NO_POLICY_HELPS.iter().any(|word| said.contains(word)) {
@@ -47,7 +47,8 @@ fn grant(actions: &[&str], resource: String) -> Remedy {
     Remedy::Grant(Box::new(Permission { actions, resource }))
 }
 
-/// The action and the resource that S3 names itself: `... is not authorized to perform: s3:GetObject on resource: "arn:..."`.
+/// The action and the resource, if S3 itself names them: `... is not authorized to perform: s3:GetObject on resource:
+/// "arn:..."`.
 fn named(said: &str) -> Option<(&str, &str)> {
     let (_, rest) = said.split_once("not authorized to perform: ")?;
     let (action, rest) = rest.split_once(" on resource: ")?;
@@ -89,8 +90,9 @@ mod tests {
 
     #[test]
     fn what_s3_names_itself_goes_first() {
-        let said = "AccessDenied: User: arn:aws:iam::1:user/x is not authorized to perform: kms:GenerateDataKey on \
-                    resource: \"arn:aws:kms:eu-west-1:1:key/2\" because no policy allows it";
+        let said = "AccessDenied: User: arn:aws:iam::1:user/x is not authorized to perform: \
+                    kms:GenerateDataKey on resource: \"arn:aws:kms:eu-west-1:1:key/2\" because no policy \
+                    allows it";
         let told = told("writing", "s3://b/x", said).expect("a remedy");
         assert!(
             told.contains(r#""Action":["kms:GenerateDataKey"],"Resource":"arn:aws:kms:eu-west-1:1:key/2""#),

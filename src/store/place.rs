@@ -1,5 +1,5 @@
-//! Places in one spelling, so that two of them can be compared: `in`, `./in`, `in/../in` and a link to it are one folder, and
-//! so is one that is mounted in two places. `s3a://` and `s3n://` are other words for `s3://`.
+//! Normalizes places so that two of them can be compared: `in`, `./in`, `in/../in` and a link to it are one folder, and
+//! so is a folder mounted in two places. `s3a://` and `s3n://` are the same as `s3://`.
 
 use super::location::Location;
 
@@ -7,10 +7,10 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
-/// Where a file or folder lies, or would lie.
+/// Where a file or folder is, or would be.
 #[derive(Debug, Clone)]
 pub(crate) struct Place {
-    /// The bucket, or nothing for local disk.
+    /// The bucket; empty for local disk.
     root: String,
     /// Without a trailing slash.
     path: String,
@@ -27,17 +27,18 @@ impl Place {
             Some(("s3a" | "s3n", bucket)) => format!("s3://{bucket}"),
             _ => root,
         };
-        // A store may or may not take `a//b` for `a/b`.
+        // A store may or may not treat `a//b` as `a/b`.
         let segments: Vec<&str> = location.path.split('/').filter(|segment| !segment.is_empty()).collect();
         Place { root, path: segments.join("/") }
     }
 
-    /// As [`Place::of_folder`], but a link in place of the file is the place: it is what would be replaced.
+    /// As [`Place::of_folder`], but a link in the file's place is not followed, because the link is what would be
+    /// replaced.
     pub(crate) fn of_file(location: &Location) -> Self {
         Place::of_folder(&location.folder()).child(location.split().1)
     }
 
-    /// Whether both are one place.
+    /// Whether both are the same place.
     pub(crate) fn is(&self, other: &Place) -> bool {
         let is_on_disk =
             || self.on_disk().is_some_and(|id| Some(id) == other.on_disk()) || self.is_in_other_case(other);
@@ -50,7 +51,7 @@ impl Place {
         Place { root: self.root.clone(), path: format!("{}{slash}{name}", self.path) }
     }
 
-    /// The path of this place within a folder, where it lies in it.
+    /// The path of this place within a folder, if it is inside.
     pub(crate) fn within(&self, folder: &Place) -> Option<&str> {
         if self.root != folder.root {
             return None;
@@ -73,14 +74,14 @@ impl Place {
         self.within(folder) == Some(name)
     }
 
-    /// Whether both are one file, whose names differ in case only: some file systems do not tell such names apart.
+    /// Whether both are one file whose names differ only in case: some file systems do not distinguish such names.
     pub(crate) fn is_in_other_case(&self, other: &Place) -> bool {
         self.root.is_empty()
             && other.root.is_empty()
             && is_in_other_case(Path::new(&self.path), Path::new(&other.path))
     }
 
-    /// What the system knows the folder as, where it lies on local disk.
+    /// The system's identity of the folder, if it is on local disk.
     fn on_disk(&self) -> Option<(u64, u64)> {
         let path = if self.path.is_empty() { "/" } else { &self.path };
         self.root.is_empty().then(|| id(Path::new(path))).flatten()
@@ -91,8 +92,8 @@ fn id(path: &Path) -> Option<(u64, u64)> {
     std::fs::metadata(path).ok().map(|meta| (meta.dev(), meta.ino()))
 }
 
-/// Whether two paths that differ in case only lead to one place. Numbers of inodes do not tell that everywhere: FUSE has one
-/// for each name that was asked for.
+/// Whether two paths that differ only in case lead to the same place. Inode numbers do not always tell: FUSE makes one
+/// for each name that is looked up.
 fn is_in_other_case(one: &Path, other: &Path) -> bool {
     let is_alike = one != other
         && one.as_os_str().len() == other.as_os_str().len()
@@ -101,7 +102,7 @@ fn is_in_other_case(one: &Path, other: &Path) -> bool {
         return false;
     }
     let parts = |path: &Path| path.ancestors().map(Path::to_path_buf).collect::<Vec<_>>();
-    // Each folder on the way lists the names that there are: where one of two is not among them, it is another spelling.
+    // Each folder on the way lists its actual names: if one of the two is not among them, it is another spelling.
     parts(one).iter().zip(parts(other)).all(|(one, other)| match (one.file_name(), other.file_name()) {
         (Some(a), Some(b)) if a != b => {
             id(one).is_some_and(|id_one| Some(id_one) == id(&other)) || !lists_both(one, a, b)
@@ -116,7 +117,7 @@ fn lists_both(path: &Path, one: &OsStr, other: &OsStr) -> bool {
     [one, other].iter().all(|wanted| names.iter().any(|name| name == wanted))
 }
 
-/// The same path from the root on, without links as far as it exists.
+/// The absolute path, with links resolved as far as it exists.
 fn resolved(path: &Path) -> PathBuf {
     if let Ok(real) = path.canonicalize() {
         return real;
@@ -180,7 +181,7 @@ mod tests {
         }
         assert!(!at("in/x.csv").is(&at("IN/x.csv")));
         assert_eq!(at("IN/x.csv").within(&Place::of_folder(&local(&scratch.path().join("in")))), None);
-        // As a file system without cases would have it.
+        // As on a case-insensitive file system.
         std::fs::remove_file(scratch.path().join("in/X.csv")).expect("removed");
         std::fs::hard_link(scratch.path().join("in/x.csv"), scratch.path().join("in/X.csv")).expect("linked");
         assert!(at("in/x.csv").is_in_other_case(&at("in/X.csv")));

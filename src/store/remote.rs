@@ -22,10 +22,10 @@ use object_store::memory::InMemory;
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
-/// Memory stores by name, for tests: `memory://name/...` is the same store all over the process.
+/// Memory stores by name, for tests: `memory://name/...` is the same store throughout the process.
 static MEMORY: LazyLock<Mutex<HashMap<String, Arc<InMemory>>>> = LazyLock::new(Mutex::default);
 
-/// Refuses what only an object store can do.
+/// Rejects options that only an object store supports.
 pub(crate) fn check_local(options: &StoreOptions) -> Result<()> {
     options.check("local files")
 }
@@ -48,7 +48,8 @@ pub(crate) fn connect(scheme: &str, bucket: &str, options: &StoreOptions) -> Res
     }
 }
 
-/// Reaches one file of a web server: `rest` is what follows `https://`. Returns the server, as it is shown, and the file's key.
+/// Connects to one file of a web server; `rest` is what follows `https://`. Returns the server, its name for people,
+/// and the file's key.
 pub(crate) fn connect_web(
     scheme: &str,
     rest: &str,
@@ -58,7 +59,7 @@ pub(crate) fn connect_web(
     Web::connect(scheme, rest, options).map(|(web, root, key)| (Connected::web(web), root, key))
 }
 
-/// An environment variable that is set to something.
+/// A non-empty environment variable.
 #[cfg(any(feature = "gcp", feature = "azure"))]
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
@@ -74,7 +75,7 @@ fn s3(bucket: &str, options: &StoreOptions) -> Result<Connected> {
     super::settings::check_environment("AWS_")?;
     super::s3::check_environment()?;
     let store = Arc::new(super::s3::S3::new(bucket, options));
-    // Sessions with a bucket in one zone are object_store's, so no request of ours is made there.
+    // Sessions with a single-zone bucket are object_store's, so we make no requests of our own there.
     let is_direct = !store.is_directory();
     let copier = (is_direct && !options.no_sign_request).then(|| Copier::new((*store).clone()));
     let direct = is_direct.then(|| Direct::new((*store).clone()));
@@ -134,7 +135,7 @@ fn az(container: &str, options: &StoreOptions) -> Result<Connected> {
             .with_account("account")
             .with_container_name("container")
             .with_http_connector(Unconnected);
-        // A key is looked at only where nobody else gives credentials.
+        // The access key is read only if there are no other credentials.
         if !matches!(key, AzureConfigKey::AccessKey | AzureConfigKey::SasKey) {
             let credential = AzureCredential::BearerToken(String::new());
             alone = alone.with_credentials(Arc::new(StaticCredentialProvider::new(credential)));
@@ -179,7 +180,7 @@ mod tests {
             let mut options = StoreOptions::default();
             options.credentials = credentials.cloned();
             let connected = connect("s3", "bucket", &options).expect("options that fit");
-            // Uploads by their ids, which are noted and cleared away after a kill.
+            // Uploads by their IDs, which are noted and cleaned up after a kill.
             assert!(connected.uploads.is_some() && connected.copier.is_some());
             Store::connected(connected, "s3://bucket/".into())
         };

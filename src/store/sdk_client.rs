@@ -1,5 +1,5 @@
-//! The HTTP client under Amazon's SDK, which gives credentials and describes jobs: the one that it has by default, with
-//! answers that end. It follows no redirect by itself.
+//! The HTTP client under Amazon's SDK, which looks up credentials and describes jobs: the SDK's default client, with
+//! bounded answers. It does not follow redirects.
 
 use super::bounded::{Bounded, CONNECT_TIMEOUT, Endless, LONGEST_DESCRIPTION, SILENCE};
 use super::trust::Trust;
@@ -24,7 +24,7 @@ pub(super) fn client(trust: &Trust) -> SharedHttpClient {
     SharedHttpClient::new(Ending(inner))
 }
 
-/// What sends one request after the other, its answers without bounds.
+/// The inner client, whose answers are not bounded.
 pub(super) fn connector(trust: &Trust) -> SharedHttpConnector {
     let settings =
         HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(SILENCE).build();

@@ -1,6 +1,6 @@
-//! What comes from outside and reaches a store's client: flags, environment variables, values of profiles, credentials.
-//! Checked here before it does, as the clients below look at little of it and panic at some: an address without a scheme,
-//! a port that is none, a line end in a key. An error names where the value comes from.
+//! Checks the settings that reach a store's client from outside: flags, environment variables, profile values,
+//! credentials. The clients themselves check few of them and panic at some: an address without a scheme, an invalid
+//! port, a line end in a key. An error names where the value comes from.
 
 use crate::model::{Origin, Result, StoreProblem, keep_secret};
 
@@ -8,7 +8,7 @@ use object_store::client::{HttpRequest, HttpRequestBody};
 use reqwest::Url;
 use std::ffi::OsStr;
 
-/// Variables that hold the address of a service.
+/// Variables with the address of a service.
 const ADDRESSES: [&str; 16] = [
     "AWS_ENDPOINT_URL",
     "AWS_ENDPOINT_URL_FORECAST",
@@ -27,18 +27,18 @@ const ADDRESSES: [&str; 16] = [
     "AZURE_STORAGE_AUTHORITY_HOST",
     "AZURE_STORAGE_ENDPOINT",
 ];
-/// Variables that hold a region.
+/// Variables with a region.
 const REGIONS: [&str; 2] = ["AWS_REGION", "AWS_DEFAULT_REGION"];
-/// Variables that hold the first word of a host's name.
+/// Variables with the first label of a host name.
 const ACCOUNTS: [&str; 2] = ["AZURE_STORAGE_ACCOUNT_NAME", "AZURE_ACCOUNT_NAME"];
-/// Variables of every HTTP client, in small letters too.
+/// Variables that every HTTP client reads, also in lower case.
 const PROXIES: [&str; 3] = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"];
-/// Longer than any host's name.
+/// Longer than any host name.
 const LONGEST_REGION: usize = 63;
 
 const CONTROL: &str = "it contains a control character";
 
-/// A region becomes part of hosts' names and of signatures.
+/// Checks a region, which becomes part of host names and signatures.
 pub(super) fn is_region(text: &str) -> bool {
     let is_good = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
     !text.is_empty() && text.len() <= LONGEST_REGION && text.bytes().all(is_good)
@@ -55,7 +55,7 @@ fn region_problem(text: &str) -> Option<&'static str> {
     (!is_region(text)).then_some("a region is a word such as eu-west-1")
 }
 
-/// An address to which requests are sent.
+/// Checks an address to which requests are sent.
 pub(super) fn check_endpoint(origin: Origin, text: &str) -> Result<()> {
     match address_problem(text) {
         Some(why) => bad(origin, Some(&shown_address(text)), why),
@@ -85,13 +85,13 @@ fn address_problem(text: &str) -> Option<&'static str> {
     None
 }
 
-/// Whether requests can have this address: their type reads addresses in its own way.
+/// Whether a request can have this address: the request type parses addresses in its own way.
 fn is_request_address(text: &str) -> bool {
     let mut request = HttpRequest::new(HttpRequestBody::empty());
     text.parse().map(|address| *request.uri_mut() = address).is_ok()
 }
 
-/// An address without user and password, wherever the `@` is.
+/// An address without user and password.
 fn shown_address(text: &str) -> String {
     match text.rsplit_once('@') {
         Some((_, rest)) => format!("***@{rest}"),
@@ -99,7 +99,7 @@ fn shown_address(text: &str) -> String {
     }
 }
 
-/// A name or another text that has no form of its own.
+/// Checks a name or another text without a particular form.
 pub(super) fn check_text(origin: Origin, text: &str) -> Result<()> {
     match text_problem(text) {
         Some(why) => bad(origin, Some(text), why),
@@ -111,7 +111,7 @@ fn text_problem(text: &str) -> Option<&'static str> {
     if text.is_empty() { Some("it is empty") } else { text.contains(char::is_control).then_some(CONTROL) }
 }
 
-/// Checks the environment variables that a kind of store listens to, and notes which of them are secret.
+/// Checks the environment variables that a kind of store reads, and registers the secret ones.
 pub(super) fn check_environment(prefix: &str) -> Result<()> {
     for (name, value) in std::env::vars_os() {
         let Some(name) = name.to_str() else { continue };
@@ -132,7 +132,7 @@ fn check_variable(name: &str, value: &OsStr, is_proxy: bool) -> Result<()> {
     if is_secret {
         keep_secret(text);
     }
-    // Keys and certificates may have several lines, as files have.
+    // Keys and certificates may have several lines.
     let is_file = text.trim_start().starts_with('{') || text.contains("-----BEGIN ");
     let problem = if is_proxy || name.ends_with("_PROXY_URL") {
         proxy_problem(text)
@@ -152,7 +152,7 @@ fn check_variable(name: &str, value: &OsStr, is_proxy: bool) -> Result<()> {
     }
 }
 
-/// A proxy may be named without a scheme, and with a password.
+/// Checks a proxy, which may have no scheme, and may have a password.
 fn proxy_problem(text: &str) -> Option<&'static str> {
     let with_scheme = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
     match Url::parse(&with_scheme) {
@@ -172,21 +172,21 @@ fn is_secret(name: &str) -> bool {
     (is_word || name.ends_with("_ACCOUNT_KEY") || name.ends_with("_MASTER_KEY")) && !is_place
 }
 
-/// A name of a bucket or container becomes part of addresses.
+/// Checks the name of a bucket or container, which becomes part of addresses.
 pub(super) fn check_bucket(bucket: &str) -> Result<()> {
     #[cfg(feature = "aws")]
     if bucket.starts_with("arn:") {
         return super::address::BucketName::read(bucket).map(drop);
     }
     let is_good = |byte: u8| byte.is_ascii_alphanumeric() || b"-._$".contains(&byte);
-    // Two dots are a folder above.
+    // Two dots mean a parent folder.
     if !bucket.bytes().all(is_good) || bucket.bytes().all(|byte| byte == b'.') {
         return Err(StoreProblem::BadBucket { bucket: shown_address(bucket) }.into());
     }
     Ok(())
 }
 
-/// What is wrong with credentials that become headers: the name of the value, as profiles have it, and why.
+/// What is wrong with credentials that become headers: the value's name in profiles, and why.
 #[cfg(feature = "aws")]
 pub(super) fn credentials_problem(
     key_id: &str,

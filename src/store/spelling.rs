@@ -1,11 +1,10 @@
-//! What a text names, as people and programs spell it: a path, or a URL with its scheme. Looks at local disk only where a
-//! text might be either.
+//! Decides what a text names: a path, or a URL with its scheme. Reads local disk only if a text might be either.
 
 use crate::model::{PlaceProblem, Result, UsageError};
 
 use std::borrow::Cow;
 
-/// Schemes that a text may begin with by mistake, with one slash or with backslashes.
+/// Schemes that may be mistyped with one slash or with backslashes.
 const SCHEMES: [&str; 10] = ["s3", "s3a", "s3n", "gs", "az", "azure", "abfs", "abfss", "http", "https"];
 
 /// What a text names.
@@ -13,12 +12,12 @@ const SCHEMES: [&str; 10] = ["s3", "s3a", "s3n", "gs", "az", "azure", "abfs", "a
 pub(super) enum Spelled<'a> {
     /// A path on local disk.
     Path(Cow<'a, str>),
-    /// A URL: its scheme in small letters, and what follows `://`.
+    /// A URL: its scheme in lower case, and what follows `://`.
     Url { scheme: String, rest: &'a str },
 }
 
 /// # Errors
-/// [`UsageError::Place`] for what looks like a place and is none here.
+/// [`UsageError::Place`] for what looks like a place but is not one here.
 pub(super) fn spelled(text: &str) -> Result<Spelled<'_>> {
     let refused = |problem| UsageError::Place { place: text.to_owned(), problem };
     if let Some((scheme, rest)) = text.split_once("://").filter(|(scheme, _)| is_scheme(scheme)) {
@@ -66,8 +65,8 @@ fn is_scheme(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphabetic()) && text.bytes().all(is_good)
 }
 
-/// The path of a `file://` URL: such URLs come from programs, which escape whatever is no letter or digit. What is no escape
-/// stays.
+/// The path of a `file://` URL. Such URLs come from programs, which escape everything except letters and digits.
+/// Anything that is not an escape stays.
 fn unescaped(path: &str) -> Option<Cow<'_, str>> {
     if !path.contains('%') {
         return Some(Cow::Borrowed(path));

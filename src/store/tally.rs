@@ -1,11 +1,11 @@
-//! Counts the requests that a plan makes. Shared by what is cloned from one another; a plan has a tally of its own, so that
-//! others at the same place count for themselves.
+//! Counts the requests that a plan makes. Clones share the count; each plan has its own, so that others at the same
+//! place count separately.
 
 use crate::model::Requests;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Requests that were made so far. Only what looks and reads is counted: a plan writes nothing.
+/// Requests made so far. Only requests that inspect and read are counted, because a plan writes nothing.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     list: AtomicU64,

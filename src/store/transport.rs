@@ -1,6 +1,6 @@
-//! The HTTP client under all object stores: takes object_store's options, returns a client that follows no redirect. object_store's
-//! own follows ten, wherever they lead, and takes along what only the host that was meant may see: a session token, or
-//! the query that is a signature.
+//! The HTTP client under all object stores: takes object_store's options, returns a client that follows no redirect.
+//! object_store's own follows ten, wherever they lead, and sends along what only the intended host may see: a session
+//! token, or a query with a signature.
 
 use super::trust::Trust;
 
@@ -17,7 +17,7 @@ use std::time::Duration;
 
 const AGENT: &str = concat!("forecast-export/", env!("CARGO_PKG_VERSION"));
 
-/// Every option that object_store has, but for those that only its own client can be given.
+/// Every option that object_store has, except those that only its own client accepts.
 pub(super) fn client(options: &ClientOptions, trust: &Trust) -> object_store::Result<HttpClient> {
     let mut builder = builder(options)?;
     if let Some(certificates) = trust.certificates() {
@@ -97,7 +97,7 @@ fn value<T: FromStr>(options: &ClientOptions, key: Key) -> object_store::Result<
     read(options, key, |text| text.parse().ok())
 }
 
-/// The words that object_store has for it.
+/// The equivalent in object_store's types.
 fn switch(text: &str) -> Option<bool> {
     match text.to_ascii_lowercase().as_str() {
         "1" | "true" | "on" | "yes" | "y" => Some(true),
@@ -125,7 +125,7 @@ fn read<T>(
     }
 }
 
-/// The addresses of a host in no order, so that requests are spread over a store's servers.
+/// The addresses of a host in random order, so that requests are spread over a store's servers.
 struct Shuffled;
 
 impl Resolve for Shuffled {

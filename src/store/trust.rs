@@ -1,6 +1,7 @@
-//! Whom connections to AWS trust: takes the path of a bundle of certificates, as `AWS_CA_BUNDLE` or a profile's `ca_bundle`
-//! give it, returns what every client of this program is set up with. A bundle stands in place of the system's
-//! certificates, as it does for the aws cli; without one the system's are trusted, or those in `SSL_CERT_FILE`.
+//! The certificate authorities that connections to AWS trust: takes the path of a certificate bundle, from
+//! `AWS_CA_BUNDLE` or a profile's `ca_bundle`, returns the trust settings of every client of this program. A bundle
+//! replaces the system's certificates, as in the aws cli; without one the system's are trusted, or those in
+//! `SSL_CERT_FILE`.
 
 #[cfg(feature = "aws")]
 use crate::model::{Origin, Result};
@@ -15,7 +16,7 @@ pub(super) struct Trust {
 }
 
 impl Trust {
-    /// Reads a bundle of certificates in PEM.
+    /// Reads a bundle of PEM certificates.
     #[cfg(feature = "aws")]
     pub(super) fn read(origin: Origin, path: &str) -> Result<Self> {
         let bad = |why: String| super::settings::bad(origin.clone(), Some(path), &why);
@@ -30,13 +31,13 @@ impl Trust {
         }
     }
 
-    /// The certificates in PEM, where they replace the system's.
+    /// The certificates in PEM, if they replace the system's.
     #[cfg(feature = "aws")]
     pub(super) fn pem(&self) -> Option<&[u8]> {
         self.bundle.as_deref()
     }
 
-    /// The certificates, where they replace the system's.
+    /// The certificates, if they replace the system's.
     pub(super) fn certificates(&self) -> Option<Vec<Certificate>> {
         self.bundle.as_ref().and_then(|bytes| Certificate::from_pem_bundle(bytes).ok())
     }

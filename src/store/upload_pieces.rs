@@ -1,9 +1,9 @@
-//! Cuts an object into the pieces of a multipart upload: takes its bytes in order, as ranges that the server can copy and
-//! as bytes of our own, returns pieces of legal sizes, with as few bytes as can be in those that have to be sent. Pure:
-//! it knows lengths, no contents.
+//! Cuts an object into the pieces of a multipart upload: takes its bytes in order, as ranges that the server can copy
+//! and as our own bytes, returns pieces of legal sizes, with as few bytes as possible in those that must be sent. Pure:
+//! it knows lengths, not contents.
 //!
-//! A piece must have 5 MiB, the last one excepted. So a few bytes between two ranges, or a short range, draw bytes of
-//! their neighbours into a piece that is glued together here and sent.
+//! A piece must have 5 MiB, except for the last one. So a few bytes between two ranges, or a short range, take bytes
+//! from their neighbours into a piece that is glued together here and sent.
 
 use bytes::Bytes;
 use std::collections::VecDeque;
@@ -11,16 +11,16 @@ use std::ops::Range;
 
 const MIB: u64 = 1024 * 1024;
 
-/// Bytes of the object to be, by where they are.
+/// Bytes of the object, by where they come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Span<B> {
     /// A range of a source that the server can copy.
     Source(usize, Range<u64>),
-    /// Bytes that are here.
+    /// Bytes in memory.
     Ours(B),
 }
 
-/// Bytes of our own, or how many they will be.
+/// Our own bytes, or their expected number.
 pub(crate) trait Own {
     fn len(&self) -> u64;
     /// Cuts off the first `length` bytes.
@@ -33,12 +33,12 @@ impl Own for Bytes {
     }
 
     fn split_to(&mut self, length: u64) -> Self {
-        // No longer than the bytes are, which have a `usize`.
+        // No longer than the bytes, whose length is a `usize`.
         self.split_to(length as usize)
     }
 }
 
-/// As many bytes.
+/// The same number of bytes.
 impl Own for u64 {
     fn len(&self) -> u64 {
         *self
@@ -76,7 +76,7 @@ impl<B: Own> Span<B> {
 pub(crate) enum UploadPiece<B> {
     /// Copied by the server.
     Copy(usize, Range<u64>),
-    /// Put together here and sent.
+    /// Assembled here and sent.
     Glue(Vec<Span<B>>),
 }
 
@@ -89,28 +89,28 @@ impl<B: Own> UploadPiece<B> {
     }
 }
 
-/// What sizes pieces may have, and how many there may be.
+/// The allowed sizes and number of pieces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Limits {
     /// The last piece may be shorter.
     pub(crate) least: u64,
     /// The longest piece that is copied; twice `least` or more.
     pub(crate) most: u64,
-    /// Bytes of a piece that is sent, where there are enough for several.
+    /// Bytes of a sent piece, if there are enough for several.
     pub(crate) glue: u64,
 }
 
 impl Limits {
-    /// 5 MiB is S3's. It would copy 5 GiB at once, but shorter pieces are copied beside each other, and answered before
-    /// anybody's patience ends.
+    /// 5 MiB is S3's. It would copy 5 GiB at once, but shorter pieces are copied in parallel and answered before
+    /// clients time out.
     const USUAL: Limits = Limits { least: 5 * MIB, most: 256 * MIB, glue: 8 * MIB };
     const LONGEST_COPY: u64 = 5 * 1024 * MIB;
     /// Pieces are glued in memory.
     const LONGEST_GLUE: u64 = 64 * MIB;
-    /// S3 takes 10,000; some are kept in reserve, as the lengths of what is yet to be encoded are estimated.
+    /// S3 accepts 10,000; some are kept in reserve, because the lengths of what is yet to be encoded are estimates.
     const PIECES: usize = 9_500;
 
-    /// The limits by which these spans become no more pieces than S3 takes, and what the pieces come to; `None` where
+    /// Limits with which these spans become no more pieces than S3 accepts, and the totals of those pieces; `None` if
     /// there are none.
     pub(crate) fn for_spans(spans: &[Span<u64>]) -> Option<(Limits, Totals)> {
         Self::within(Self::USUAL, spans, Self::PIECES)
@@ -132,7 +132,7 @@ impl Limits {
     }
 }
 
-/// What the pieces of an upload come to.
+/// Totals of the pieces of an upload.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Totals {
     /// Pieces that are copied.
@@ -173,13 +173,13 @@ pub(crate) fn cut<B: Own>(spans: impl IntoIterator<Item = Span<B>>, limits: Limi
     pieces
 }
 
-/// Cuts spans into pieces as they come.
+/// Cuts spans into pieces as they arrive.
 #[derive(Debug)]
 pub(crate) struct Cutter<B> {
     limits: Limits,
     /// A range long enough to be copied, kept back because its tail may be needed.
     copy: Option<(usize, Range<u64>)>,
-    /// What follows it and cannot be copied by itself.
+    /// What follows it and cannot be copied on its own.
     glue: VecDeque<Span<B>>,
     glue_bytes: u64,
 }
@@ -189,7 +189,7 @@ impl<B: Own> Cutter<B> {
         Cutter { limits, copy: None, glue: VecDeque::new(), glue_bytes: 0 }
     }
 
-    /// Takes the next bytes; pieces that are certain by now are added to `pieces`.
+    /// Takes the next bytes; pieces that are now certain are added to `pieces`.
     pub(crate) fn push(&mut self, span: Span<B>, pieces: &mut Vec<UploadPiece<B>>) {
         if span.len() == 0 {
             return;
@@ -205,7 +205,7 @@ impl<B: Own> Cutter<B> {
         }
     }
 
-    /// The object ends here.
+    /// Ends the object.
     pub(crate) fn finish(mut self, pieces: &mut Vec<UploadPiece<B>>) {
         self.send_copy(pieces);
         // The last piece may be short, so a range that ends the object is copied whatever its length, unless what is
@@ -223,7 +223,7 @@ impl<B: Own> Cutter<B> {
         pieces.extend(last);
     }
 
-    /// The span together with the one before it, where it goes on in the same source.
+    /// The span joined with the one before it, if it continues in the same source.
     fn joined(&mut self, span: Span<B>) -> Span<B> {
         let Span::Source(source, range) = &span else { return span };
         let before = match self.glue.back() {
@@ -244,7 +244,7 @@ impl<B: Own> Cutter<B> {
         }
     }
 
-    /// Takes a range that can be copied; what is between it and the one before becomes long enough to be sent.
+    /// Takes a range that can be copied; what lies between it and the previous one is made long enough to be sent.
     fn push_long(&mut self, source: usize, mut range: Range<u64>, pieces: &mut Vec<UploadPiece<B>>) {
         let least = self.limits.least;
         let length = range.end - range.start;
@@ -279,7 +279,7 @@ impl<B: Own> Cutter<B> {
         self.glue.push_back(span);
     }
 
-    /// Moves the tail of the range before into the glue.
+    /// Moves the tail of the previous range into the glue.
     fn draw_back(&mut self, bytes: u64) {
         if let Some((source, copy)) = self.copy.as_mut().filter(|_| bytes > 0) {
             let middle = copy.end - bytes;
@@ -293,7 +293,7 @@ impl<B: Own> Cutter<B> {
         let Some((source, range)) = self.copy.take() else { return };
         let length = range.end - range.start;
         let count = length.div_ceil(self.limits.most);
-        // Even pieces: none of them is shorter than half of the longest that is allowed.
+        // Even pieces: none is shorter than half of the longest allowed.
         let bound = |i: u64| {
             let offset = u128::from(length) * u128::from(i) / u128::from(count.max(1));
             range.start + offset as u64
@@ -301,7 +301,7 @@ impl<B: Own> Cutter<B> {
         pieces.extend((0..count).map(|i| UploadPiece::Copy(source, bound(i)..bound(i + 1))));
     }
 
-    /// Hands out pieces while enough stays for one more.
+    /// Outputs pieces while enough is left for one more.
     fn send_full(&mut self, pieces: &mut Vec<UploadPiece<B>>) {
         while self.glue_bytes >= self.limits.glue + self.limits.least {
             self.send_copy(pieces);
@@ -310,7 +310,7 @@ impl<B: Own> Cutter<B> {
         }
     }
 
-    /// Hands out all that is glued.
+    /// Outputs everything that is glued.
     fn send_glue(&mut self, pieces: &mut Vec<UploadPiece<B>>) {
         self.send_full(pieces);
         if self.glue_bytes > 0 {
@@ -446,7 +446,8 @@ mod tests {
                 Span::Source(source, range) => Span::Source(*source, range.clone()),
                 Span::Ours(bytes) => Span::Ours(bytes.len() as u64),
             }).collect();
-            let (limits, totals) = Limits::within(SMALL, &lengths, most_pieces).expect("64 MiB hold them all");
+            let (limits, totals) = Limits::within(SMALL, &lengths, most_pieces).expect("64 MiB hold them \
+                                                                                        all");
             let pieces = cut(lengths, limits);
             prop_assert!(pieces.len() <= most_pieces);
             prop_assert_eq!(totals.copies + totals.sent, pieces.len());

@@ -1,9 +1,9 @@
-//! What travels with the request that puts an object or begins a multipart upload: a condition on its completion on the way
-//! out, the upload's id and the checksum that the store keeps on the way back.
+//! Tickets, which travel with the request that puts an object or begins a multipart upload: with a condition on its
+//! completion on the way out, with the upload's ID and the store's checksum on the way back.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Goes with the request that begins a multipart upload, as an extension that object_store passes on unseen.
+/// Travels with the request that begins a multipart upload, as an extension that object_store passes on unchanged.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct UploadTicket {
     #[cfg_attr(not(any(feature = "aws", feature = "gcp", feature = "azure")), expect(dead_code))]
@@ -13,17 +13,18 @@ pub(crate) struct UploadTicket {
 }
 
 impl UploadTicket {
-    /// With `only_if_absent` the upload's completion fails where an object of its name exists by then.
+    /// With `only_if_absent`, completing the upload fails if an object of its name exists by then.
     pub(crate) fn new(only_if_absent: bool) -> Self {
         UploadTicket { only_if_absent, ..UploadTicket::default() }
     }
 
-    /// The upload's id, where it has begun on a store that has such.
+    /// The upload's ID, if it has begun on a store that has them.
     pub(crate) fn id(&self) -> Option<String> {
         self.id.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The CRC64NVME of the whole object as the store keeps it, in Base64, where the answer to the last request gave it.
+    /// The CRC64NVME that the store has for the whole object, in Base64, if the answer to the last request contained
+    /// it.
     pub(crate) fn checksum(&self) -> Option<String> {
         self.checksum.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

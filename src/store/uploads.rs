@@ -1,5 +1,5 @@
-//! What an upload needs that object_store does not offer: that it is completed only where the name is free, its id, without
-//! which nobody can abort it later, and the checksum that the store keeps of it. They travel by the [`UploadTicket`] of the
+//! Adds to uploads what object_store does not offer: completion only if the name is free, the ID, which is needed to
+//! abort the upload later, and the checksum that the store has for it. They travel in the [`UploadTicket`] of the
 //! request that begins or puts it.
 
 use super::upload_ticket::UploadTicket;
@@ -12,7 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 #[derive(Debug, Default)]
 pub(super) struct Uploads(Mutex<HashMap<String, UploadTicket>>);
 
-/// A request whose answer a ticket waits for.
+/// A request whose answer a ticket is waiting for.
 pub(super) enum Ticketed {
     Puts(UploadTicket),
     Begins(UploadTicket),
@@ -20,7 +20,7 @@ pub(super) enum Ticketed {
 }
 
 impl Uploads {
-    /// What of a request is waited for.
+    /// What a ticket is waiting for.
     pub(super) fn ticketed(&self, request: &HttpRequest) -> Option<Ticketed> {
         let begins =
             request.uri().query().is_some_and(|query| query.split('&').any(|pair| pair == "uploads="));
@@ -33,7 +33,7 @@ impl Uploads {
         }
     }
 
-    /// An upload has begun: notes its id, which the answer's document gives.
+    /// An upload has begun: notes its ID from the answer's document.
     pub(super) fn begun(&self, ticket: UploadTicket, document: &str) {
         if let Some(id) = element(document, "UploadId") {
             ticket.set_id(&id);
@@ -41,15 +41,15 @@ impl Uploads {
         }
     }
 
-    /// Gives a request that completes an upload the condition that was asked for. The header needs no signature: S3
-    /// wants that of `host` and `x-amz-*` only, and object_store adds it in this way for copies.
+    /// Adds the requested condition to a request that completes an upload. The header need not be signed: S3 requires
+    /// that only for `host` and `x-amz-*`, and object_store adds the same header in this way for copies.
     pub(super) fn add_condition(request: &mut HttpRequest) {
         if let Ok(any) = "*".parse() {
             request.headers_mut().insert("if-none-match", any);
         }
     }
 
-    /// Forgets an upload that was completed or aborted.
+    /// Removes an upload that was completed or aborted.
     pub(super) fn ended(&self, id: Option<String>, answer: &HttpResponse) {
         if let Some(id) = id
             && answer.status().is_success()

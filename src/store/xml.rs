@@ -1,14 +1,14 @@
-//! The little XML that stores answer with: whether a document is whole, and the text of an element.
+//! Reads the simple XML of stores' answers: whether a document is whole, and the text of an element.
 
 use quick_xml::Reader;
 use quick_xml::escape::unescape;
 use quick_xml::events::Event;
 use std::borrow::Cow;
 
-/// Whether a document is this root element up to its end, and nothing else.
+/// Whether a document consists of exactly this root element, complete.
 pub(super) fn is_whole(document: &[u8], root: &str) -> bool {
     let mut reader = Reader::from_reader(document);
-    // Says nothing about where a document ends; what to make of it is for object_store to say.
+    // This says nothing about where a document ends; object_store decides what to make of it.
     reader.config_mut().allow_dangling_amp = true;
     let mut has_root = false;
     loop {
@@ -31,10 +31,10 @@ pub(super) fn is_whole(document: &[u8], root: &str) -> bool {
     }
 }
 
-/// The text of the first element of this name, wherever it stands; none where the document breaks off in it.
+/// The text of the first element of this name, at any depth; `None` if the document is cut off inside it.
 pub(super) fn element(document: &str, name: &str) -> Option<String> {
     let mut reader = Reader::from_str(document);
-    // What goes wrong is told by what can be read: the answer of a proxy need not be well-formed around it.
+    // Errors are read from whatever can be parsed: a proxy's answer need not be well-formed around it.
     let config = reader.config_mut();
     config.check_end_names = false;
     config.allow_unmatched_ends = true;
@@ -89,7 +89,8 @@ mod tests {
             "<s3:ListBucketResult xmlns:s3=\"x\"><s3:Name>b</s3:Name></s3:ListBucketResult>",
             "<ListBucketResult\n  xmlns='x' a=\"1 > 0\"\n><Name>b</Name>\r\n</ListBucketResult >\n\n",
             "<ListBucketResult><Contents/><Delimiter/></ListBucketResult>",
-            "<!-- made by --><?x y?><ListBucketResult><!-- > </ListBucketResult> --></ListBucketResult><!-- end -->",
+            "<!-- made by --><?x y?><ListBucketResult><!-- > </ListBucketResult> --></ListBucketResult><!-- \
+             end -->",
             "<ListBucketResult><Key><![CDATA[</ListBucketResult]]></Key></ListBucketResult>",
             "<ListBucketResult><Key>a &amp; b &#38; c & d</Key></ListBucketResult>",
             "<ListBucketResult><ListBucketResult/></ListBucketResult>",
@@ -100,8 +101,8 @@ mod tests {
 
     #[test]
     fn a_listing_that_is_cut_off_anywhere_is_not_whole() {
-        let whole = "<?xml version=\"1.0\"?>\n<ListBucketResult xmlns=\"x\"><!-- c --><Contents><Key>a&amp;b</Key>\
-             <Key><![CDATA[c]]></Key><Owner/></Contents><IsTruncated>false</IsTruncated></ListBucketResult>";
+        let whole = "<?xml version=\"1.0\"?>\n<ListBucketResult xmlns=\"x\"><!-- c \
+                     --><Contents><Key>a&amp;b</Key><Key><![CDATA[c]]></Key><Owner/></Contents><IsTruncated>false</IsTruncated></ListBucketResult>";
         assert!(is_listing(whole));
         for end in 0..whole.len() {
             assert!(!is_listing(&whole[..end]), "{}", &whole[..end]);
