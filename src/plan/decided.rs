@@ -1,4 +1,4 @@
-//! A plan once everything is decided: what a run does, or why there is nothing to do.
+//! A finished plan: what a run does, or why there is nothing to do.
 
 use super::output::{Output, Outputs, PlannedOutput, Resplit};
 use super::receipt::{self, Receipt, ReceiptOptions, ReceiptParts};
@@ -15,11 +15,11 @@ use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Everything that was decided, before anything is written. Its `Display` is the dry run.
+/// All decisions of a run, made before anything is written. Its `Display` is the dry run.
 pub enum Plan {
-    /// Something is to be done.
+    /// There is something to do.
     Run(Box<RunPlan>),
-    /// The output is there already, as a run would write it: nothing is to be done.
+    /// The output is already what a run would write, so there is nothing to do.
     UpToDate(Box<UpToDate>),
 }
 
@@ -34,13 +34,13 @@ pub struct RunPlan {
     pub(crate) way: Way,
     pub(crate) why: Why,
     pub(crate) outputs: Outputs,
-    /// A number that runs over the same parts with the same options have in common, and no others.
+    /// A number shared by exactly the runs over the same parts with the same options.
     pub(crate) identity: u64,
-    /// What lies where the receipt is to go is a receipt, or was asked to be replaced.
+    /// Whether the file in the receipt's place may be replaced: it is a receipt, or the user asked to replace it.
     pub(crate) replaces_receipt: bool,
-    /// The names of files in the output's folder that an unended run over the same parts has published.
+    /// Names of files in the output's folder that an unfinished run over the same parts has published.
     pub(crate) unended: HashSet<String>,
-    /// Objects that lie in and below the output's folder.
+    /// The number of objects in and below the output's folder.
     pub(crate) found_in_folder: u64,
     pub(crate) requests: PlannedRequests,
 }
@@ -54,7 +54,7 @@ pub(super) fn identity(input: &Input, options: &ReceiptOptions) -> u64 {
     u64::from_le_bytes(*hash.as_bytes().first_chunk().unwrap_or(&[0; 8]))
 }
 
-/// How the files are made of the parts, with what that takes.
+/// How to make the files from the parts, with the data that needs.
 #[derive(Debug)]
 pub(crate) enum Way {
     CopyOnServer(ServerMerge),
@@ -63,7 +63,7 @@ pub(crate) enum Way {
     Transcode,
 }
 
-/// An output that is what a run would write, as its receipt says.
+/// An output that is up to date, according to its receipt.
 pub struct UpToDate {
     pub(crate) source: Location,
     pub(crate) exports: Vec<Export>,
@@ -73,11 +73,11 @@ pub struct UpToDate {
     pub(crate) requests: PlannedRequests,
 }
 
-/// Bytes that are held, before its upload begins, of each file of an output that is cut anew.
+/// Bytes held of each file of a resplit output before its upload begins.
 const HELD_BYTES: usize = 64 * 1024;
 
 impl Plan {
-    /// Whether the output is there already, as its receipt says: a run does nothing.
+    /// Whether the output is up to date, according to its receipt, so that a run does nothing.
     pub fn is_up_to_date(&self) -> bool {
         matches!(self, Plan::UpToDate(_))
     }
@@ -90,7 +90,7 @@ impl Plan {
         }
     }
 
-    /// How it will be done, or was done.
+    /// The strategy that will be used, or was used.
     pub fn strategy(&self) -> Strategy {
         match self {
             Plan::Run(plan) => plan.way.strategy(),
@@ -106,7 +106,7 @@ impl Plan {
         }
     }
 
-    /// Rows of all parts, where their footers or a receipt tell.
+    /// Rows of all parts, if their footers or a receipt tell.
     pub fn rows(&self) -> Option<u64> {
         match self {
             Plan::Run(plan) => plan.input.rows(),
@@ -114,7 +114,7 @@ impl Plan {
         }
     }
 
-    /// What is odd, but no error.
+    /// Warnings: unusual findings that are not errors.
     pub fn warnings(&self) -> &[Warning] {
         match self {
             Plan::Run(plan) => &plan.input.warnings,
@@ -135,7 +135,7 @@ impl Way {
 }
 
 impl UpToDate {
-    /// What the output was made of, and how.
+    /// What the output was made from, and how.
     pub fn receipt(&self) -> &Receipt {
         &self.receipt
     }
@@ -152,7 +152,7 @@ impl RunPlan {
         &self.input.schema
     }
 
-    /// What a receipt is made of; `rows_of` tells the rows of parts that have no footer.
+    /// The contents of a receipt; `rows_of` returns the rows of parts without a footer.
     pub(crate) fn receipt_parts<'a>(
         &'a self,
         parts: Range<usize>,
@@ -172,7 +172,7 @@ impl RunPlan {
         }
     }
 
-    /// Whether a file of this name may be one that the run writes.
+    /// Whether the run may write a file of this name.
     pub(crate) fn is_output(&self, name: &str) -> bool {
         match &self.outputs {
             Outputs::Files(files) => {
@@ -182,16 +182,16 @@ impl RunPlan {
         }
     }
 
-    /// Whether a file of this name may take the place of what is there.
+    /// Whether a file of this name may replace an existing one.
     pub(crate) fn overwrites(&self, name: &str) -> bool {
         self.options.overwrite || self.unended.contains(name)
     }
 
-    /// How one of so many files is written.
+    /// How to write one of this many files.
     pub(crate) fn sink_options(&self, budget: Budget, files: usize, output: &PlannedOutput) -> SinkOptions {
         let parts = &self.input.parts[output.parts.clone()];
         let bytes: u64 = parts.iter().map(|part| part.object.size).sum();
-        // Parquet unpacks to about four times its size as text.
+        // Parquet becomes roughly four times its size as text.
         let unpacks = self.to == Format::Csv && self.input.format == Format::Parquet;
         SinkOptions {
             overwrite: self.overwrites(output.target.location().map_or("", |location| location.split().1)),
@@ -203,7 +203,7 @@ impl RunPlan {
         }
     }
 
-    /// How a file of an output that is cut anew is written.
+    /// How to write a file of a resplit output.
     pub(crate) fn sink_options_of_cut(&self, resplit: &Resplit, file: &Location) -> SinkOptions {
         SinkOptions {
             overwrite: self.overwrites(file.split().1),
@@ -218,7 +218,7 @@ impl RunPlan {
         }
     }
 
-    /// Where the receipt goes that is a file of its own; `None` where it is in the output itself, or there is none.
+    /// The place of a receipt that is a separate file; `None` if it is in the output itself, or there is none.
     pub(crate) fn receipt_place(&self) -> Option<Location> {
         if self.options.no_receipt {
             return None;
@@ -232,7 +232,7 @@ impl RunPlan {
         }
     }
 
-    /// How the server merges, where it does.
+    /// How the server merges, if it does.
     pub(crate) fn on_server(&self) -> Option<&ServerMerge> {
         match &self.way {
             Way::CopyOnServer(merge) => Some(merge),
@@ -240,7 +240,7 @@ impl RunPlan {
         }
     }
 
-    /// Whether a run that was refused this is made anew without the server's help.
+    /// Whether to run again without the server's help after this error.
     pub(crate) fn goes_on_without_server(&self, doing: &str) -> bool {
         doing == COPYING && self.on_server().is_some() && self.options.on_server != OnServer::Always
     }

@@ -1,5 +1,5 @@
-//! What lies where the output is to go: takes an output and the parts that were chosen, tells whether the output is up
-//! to date, may be written, or exists and is another one.
+//! Examines what is in the output's place: takes an output and the chosen parts, returns whether the output is up to
+//! date, may be written, or exists and differs.
 
 use super::decided::RunPlan;
 use super::output::{Asked, Output};
@@ -13,18 +13,18 @@ use futures::{StreamExt, stream};
 use std::collections::HashSet;
 use std::sync::Arc;
 
-/// What a look at the output's place found.
+/// What was found in the output's place.
 pub(crate) enum Existing {
     Nothing,
     File(Object),
     /// Everything in and below a folder.
     Folder(Vec<Object>),
-    /// It may not be looked at: whether there is anything shows when it is written.
+    /// Access is denied, so whether it exists shows only when it is written.
     Unseen,
 }
 
 impl Existing {
-    /// How many objects there are in and below the output's folder.
+    /// The number of objects in and below the output's folder.
     pub(super) fn found_in_folder(&self) -> u64 {
         match self {
             Existing::Folder(objects) => objects.len() as u64,
@@ -33,7 +33,7 @@ impl Existing {
     }
 }
 
-/// One look: a head for a file, a listing for a folder. An object that may be replaced is not looked at.
+/// Examines the place once: a HEAD for a file, a listing for a folder. An object that may be replaced is not examined.
 pub(crate) async fn look(output: &Output, overwrite: bool) -> Result<Existing> {
     match look_at(output, overwrite).await {
         Err(Error::Denied { .. }) if output.location().is_some_and(|place| !place.is_local()) => {
@@ -70,11 +70,11 @@ async fn look_at(output: &Output, overwrite: bool) -> Result<Existing> {
     }
 }
 
-/// Where a merge writes that is to write to a link: to the file that the link leads to, beside which its receipt lies. `None`
-/// where there is no link.
+/// Where a merge to a link writes: to the file that the link points to, with the receipt next to it. `None` if there is
+/// no link.
 ///
 /// # Errors
-/// [`UsageError::OutputIsLink`] where the link leads to nothing: nobody knows what it was to lead to.
+/// [`UsageError::OutputIsLink`] if the link is broken, because its intended target is unknown.
 pub(super) fn followed(output: &Output) -> Result<Option<(Output, Warning)>> {
     let Output::File(location) = output else { return Ok(None) };
     if !location.is_local() || output.is_written_straight() {
@@ -88,7 +88,7 @@ pub(super) fn followed(output: &Output) -> Result<Option<(Output, Warning)>> {
     Ok(Some((Output::file(file)?, warning)))
 }
 
-/// Refuses a link in place of a part that is to be written.
+/// Fails if there is a link in place of a part to write.
 pub(super) fn refuse_link(file: &Location) -> Result<()> {
     match std::fs::read_link(&file.path) {
         Ok(to) if file.is_local() => {
@@ -98,17 +98,17 @@ pub(super) fn refuse_link(file: &Location) -> Result<()> {
     }
 }
 
-/// What the output's receipt tells.
+/// What the output's receipt says.
 pub(super) enum Told {
     Nothing,
     /// The output is what a run over these parts would write.
     UpToDate(Box<Receipt>, Vec<WrittenFile>),
-    /// A run over these parts had published only the files of these names when it was stopped.
+    /// A run over these parts had published only the files with these names when it was stopped.
     Unended(HashSet<String>),
 }
 
-/// Tells by the output's receipt whether it is what a run over these parts would write. Where it is known to be another
-/// one, that is an error which says why.
+/// Decides by the output's receipt whether it is what a run over these parts would write. If it is known to differ, the
+/// error says why.
 pub(super) async fn told(existing: &Existing, asked: &Asked<'_>, exports: &[Export]) -> Result<Told> {
     let options = asked.options;
     if options.overwrite {
@@ -116,7 +116,7 @@ pub(super) async fn told(existing: &Existing, asked: &Asked<'_>, exports: &[Expo
     }
     let found = match (existing, asked.output) {
         (Existing::File(object), Output::File(location)) => {
-            // For a file the format is known without the parts.
+            // For a file, the format is known without the parts.
             of_file(object, location, asked.becomes(Format::Csv)).await?
         }
         (Existing::Folder(there), Output::Folder(folder)) => of_folder(there, folder, exports).await?,
@@ -151,13 +151,13 @@ pub(super) async fn told(existing: &Existing, asked: &Asked<'_>, exports: &[Expo
     Ok(Told::UpToDate(Box::new(receipt), files))
 }
 
-/// A receipt, and what has become of the files that it speaks of.
+/// A receipt, and the current state of the files it describes.
 struct Found {
     place: String,
     receipt: Receipt,
     changed: Option<ExistsWhy>,
     files: Vec<WrittenFile>,
-    /// The files that a run was stopped before it had published.
+    /// The files that a stopped run had not published yet.
     missing: HashSet<String>,
 }
 
@@ -169,7 +169,7 @@ async fn of_file(object: &Object, location: &Location, format: Format) -> Result
                 receipt::in_metadata(&metadata)
                     .map(|receipt| (receipt::is_as_written(&receipt, object, &metadata), receipt))
             }
-            // What cannot be read is some other file.
+            // A file that cannot be read is not a receipt.
             _ => None,
         },
         Format::Csv => {
@@ -192,8 +192,8 @@ async fn of_file(object: &Object, location: &Location, format: Format) -> Result
     }))
 }
 
-/// The names of objects that a run over the same parts, with the same options, has written before it was killed: there is
-/// no receipt that speaks of them yet, but they tell of it themselves.
+/// The names of objects that a run over the same parts, with the same options, wrote before it was killed. There is no
+/// receipt for them yet, but their marks identify the run.
 pub(super) async fn unended_objects(existing: &Existing, plan: &RunPlan) -> HashSet<String> {
     if plan.options.overwrite || plan.options.no_receipt || plan.receipt_place().is_none() {
         return HashSet::new();
@@ -216,7 +216,7 @@ pub(super) async fn unended_objects(existing: &Existing, plan: &RunPlan) -> Hash
     own.filter_map(|name| async { name }).collect().await
 }
 
-/// Objects that are asked at the same time which run they are of.
+/// Objects whose marks are read at the same time.
 const LOOKS_AT_ONCE: usize = 32;
 
 async fn footer(object: &Object, location: &Location) -> Result<Vec<Probe>> {
@@ -230,7 +230,7 @@ async fn of_folder(there: &[Object], folder: &Location, exports: &[Export]) -> R
     let Some(object) = find(&name) else { return Ok(None) };
     let Some(receipt) = receipt::read(&folder.store, &object.key).await? else { return Ok(None) };
     if receipt.outputs.iter().all(|output| find(&output.file).is_none()) {
-        // A receipt of files that somebody has taken away is no reason not to write them again.
+        // If the receipt's files have been removed, they may be written again.
         return Ok(None);
     }
     let is_unended = receipt.is_of_unended_publication();

@@ -1,6 +1,5 @@
-//! The key-value metadata of a Parquet output: what its parts have, made true of the whole. Most keys are copied. Some
-//! say how many rows there are, where they lie or what columns there are: those are worked out anew, or left out with a
-//! warning where that cannot be done.
+//! Merges the key-value metadata of Parquet parts so that it holds for the output. Most keys are copied. Some describe
+//! the number of rows, geometries or columns: those are recomputed, or left out with a warning if that is not possible.
 
 use super::output::Outputs;
 use super::receipt;
@@ -20,20 +19,20 @@ use std::sync::Arc;
 const PANDAS: &str = "pandas";
 const GEO: &str = "geo";
 const SPARK: &str = "org.apache.spark.sql.parquet.row.metadata";
-/// Other descriptions of all columns; nobody here speaks their language.
+/// Other descriptions of all columns, in formats that we do not parse.
 const DESCRIPTIONS: [&str; 4] =
     ["parquet.avro.schema", "avro.schema", "iceberg.schema", "parquet.proto.descriptor"];
 
-/// How the rows of an output lie in its files.
+/// How the rows of an output are distributed over its files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Extent {
     /// All rows of the parts are in one file.
     Whole,
-    /// They are cut anew into files, of which nobody knows yet what they hold.
+    /// They are resplit into files whose contents are not known yet.
     Cut,
 }
 
-/// Metadata of a Parquet file made of these parts, each key once, and what is odd about it.
+/// Metadata of a Parquet file made from these parts, each key once, and warnings about it.
 pub(crate) fn key_values(
     input: &Input,
     parts: Range<usize>,
@@ -44,7 +43,7 @@ pub(crate) fn key_values(
     }
     let footers = |parts: Range<usize>| input.parts[parts].iter().filter_map(PlannedPart::footer);
     let rows = footers(parts.clone()).map(Footer::rows).reduce(|one, other| one + other);
-    // A file made of parts without a byte has the columns of the others, so it has their Arrow schema too.
+    // A file made from empty parts has the columns of the others, so it also has their Arrow schema.
     let is_empty = rows.is_none();
     let parts = if is_empty { 0..input.parts.len() } else { parts };
     let rows = i64::try_from(rows.unwrap_or(0)).unwrap_or(i64::MAX);
@@ -62,10 +61,10 @@ pub(crate) fn key_values(
     (pairs, made.warnings)
 }
 
-/// What parts say under each key.
+/// The parts' values under each key.
 struct Said {
     keys: Vec<String>,
-    /// For each key what the parts say, each text once, in order of parts; `None` where a part has no such key.
+    /// For each key the parts' values, each text once, in order of parts; `None` for a part without the key.
     values: HashMap<String, Vec<Option<String>>>,
 }
 
@@ -86,7 +85,7 @@ impl Said {
             }
             for (key, values) in &mut said.values {
                 let value = own.get(key.as_str()).copied().flatten();
-                // Neighbours mostly say the same; a RangeIndex has to be seen part by part.
+                // Neighbours usually have the same value, but a RangeIndex must be seen part by part.
                 if values.last().map(Option::as_deref) != Some(value) || key == PANDAS || key == GEO {
                     values.push(value.map(str::to_owned));
                 }
@@ -95,7 +94,7 @@ impl Said {
         said
     }
 
-    /// What all parts say alike.
+    /// The value that all parts share.
     fn one(&self, key: &str) -> Option<&str> {
         match self.values.get(key)?.as_slice() {
             [Some(first), rest @ ..] if rest.iter().all(|other| other.as_ref() == Some(first)) => Some(first),
@@ -103,7 +102,7 @@ impl Said {
         }
     }
 
-    /// What each part says, where all say something.
+    /// Each part's value, if all have one.
     fn each(&self, key: &str) -> Option<Vec<&str>> {
         self.values.get(key)?.iter().map(Option::as_deref).collect()
     }
@@ -112,9 +111,9 @@ impl Said {
 struct Made<'a> {
     input: &'a Input,
     said: Said,
-    /// Rows of the file, where they are known.
+    /// Rows of the file, if they are known.
     rows: Option<i64>,
-    /// What the Arrow schema repeats of keys that are worked out anew: `None` where they are left out.
+    /// Recomputed keys that the Arrow schema repeats; `None` if a key is left out.
     changed: Vec<(&'static str, Option<String>)>,
     warnings: Vec<Warning>,
 }
@@ -175,8 +174,8 @@ impl Made<'_> {
         self.input.schema.fields().iter().all(|field| self.keeps(field.name()))
     }
 
-    /// What pandas says of columns and index. The index of most tables is but a range of numbers, which says how many
-    /// rows there are; without it pandas counts them by itself.
+    /// pandas' description of columns and index. Most tables have only a range of numbers as their index, which depends
+    /// on the number of rows; without it pandas counts them itself.
     fn pandas(&self) -> Option<String> {
         let each = self.said.each(PANDAS)?;
         let tables: Vec<Value> =
@@ -201,7 +200,7 @@ impl Made<'_> {
         Some(if whole == tables[0] { each[0].to_owned() } else { whole.to_string() })
     }
 
-    /// Where geometries lie: the box around all, where every part has one.
+    /// The location of geometries: the bounding box of all, if every part has one.
     fn geo(&self) -> Option<String> {
         let each = self.said.each(GEO)?;
         let files: Vec<Value> =
@@ -220,7 +219,7 @@ impl Made<'_> {
         Some(if whole == files[0] { each[0].to_owned() } else { whole.to_string() })
     }
 
-    /// The columns as Spark describes them, by which it reads the file.
+    /// Spark's description of the columns, by which it reads the file.
     fn spark(&self) -> Option<String> {
         if let (Some(one), true) = (self.said.one(SPARK), self.keeps_columns()) {
             return Some(one.to_owned());
@@ -250,7 +249,7 @@ impl Made<'_> {
         Some(json!({"type": "struct", "fields": fields}).to_string())
     }
 
-    /// The columns as Arrow has them: dictionaries, zones, durations, extension types, metadata of fields.
+    /// Arrow's description of the columns: dictionaries, zones, durations, extension types, field metadata.
     fn arrow(&mut self) -> Option<String> {
         if let (Some(one), true, true) =
             (self.said.one(ARROW_SCHEMA_META_KEY), self.keeps_columns(), self.changed.is_empty())
@@ -299,7 +298,7 @@ fn is_same_but_for_nulls(a: &Field, b: &Field) -> bool {
     a.data_type() == b.data_type() && a.metadata() == b.metadata()
 }
 
-/// A type in Spark's words.
+/// A type by Spark's name.
 fn spark_type(of: &DataType) -> Option<String> {
     Some(match of {
         DataType::Utf8 => "string".into(),
@@ -319,7 +318,7 @@ fn spark_type(of: &DataType) -> Option<String> {
     })
 }
 
-/// The range that is the index of a table of pandas.
+/// The range that is the index of a pandas table.
 fn range_of(table: &Value) -> Option<Value> {
     table.get("index_columns")?.as_array()?.iter().find(|column| is_range(column)).cloned()
 }
@@ -334,7 +333,7 @@ fn set_range(table: &mut Value, range: Option<Value>) {
     columns.extend(range);
 }
 
-/// The range of all rows, where those of the parts begin anew in each or go on from one to the next.
+/// The range of all rows, if those of the parts restart in each or continue from one to the next.
 fn joined_range(ranges: &[Option<Value>], rows: i64) -> Option<Value> {
     let number = |range: &Value, key: &str| range.get(key)?.as_i64();
     let ranges: Vec<&Value> = ranges.iter().map(Option::as_ref).collect::<Option<_>>()?;
@@ -356,7 +355,7 @@ fn joined_range(ranges: &[Option<Value>], rows: i64) -> Option<Value> {
         (false, true) => rows,
         _ => return None,
     };
-    // Each number stands for a row.
+    // Each number corresponds to a row.
     let counted = step != 0 && (stop - start).checked_rem(step) == Some(0) && (stop - start) / step == rows;
     counted.then(|| {
         let mut range: Map<String, Value> = first.as_object().cloned().unwrap_or_default();
@@ -366,7 +365,7 @@ fn joined_range(ranges: &[Option<Value>], rows: i64) -> Option<Value> {
     })
 }
 
-/// What two files of GeoParquet say together; `None` where they cannot be one.
+/// The merged metadata of two GeoParquet files; `None` if they cannot be merged.
 fn joined_geo(a: &Value, b: &Value) -> Option<Value> {
     let mut whole = a.clone();
     let columns = whole.get_mut("columns")?.as_object_mut()?;
@@ -381,7 +380,7 @@ fn joined_geo(a: &Value, b: &Value) -> Option<Value> {
         if let (Some(Value::Array(kinds)), Some(Value::Array(more))) =
             (column.get_mut("geometry_types"), other.get("geometry_types"))
         {
-            // An empty list says that nothing is known.
+            // An empty list means that nothing is known.
             if kinds.is_empty() || more.is_empty() {
                 kinds.clear();
             } else {
@@ -403,7 +402,7 @@ fn joined_geo(a: &Value, b: &Value) -> Option<Value> {
     (whole == others_rest).then_some(whole)
 }
 
-/// The box around two; none where one of them is missing, is of other dimensions or wraps around the globe.
+/// The bounding box of two; none if one is missing, has other dimensions or wraps around the globe.
 fn joined_box(a: Option<&Value>, b: Option<&Value>) -> Option<Value> {
     let numbers = |of: &Value| of.as_array()?.iter().map(Value::as_f64).collect::<Option<Vec<f64>>>();
     let (a, b) = (numbers(a?)?, numbers(b?)?);
@@ -420,7 +419,7 @@ fn joined_box(a: Option<&Value>, b: Option<&Value>) -> Option<Value> {
     Some(lows.chain(highs).collect::<Vec<f64>>().into())
 }
 
-/// What is worth a warning about the metadata of a Parquet output.
+/// Warnings about the metadata of a Parquet output.
 pub(super) fn warnings(input: &Input, outputs: &Outputs) -> Vec<Warning> {
     let all = 0..input.parts.len();
     match outputs {

@@ -1,5 +1,5 @@
-//! What will happen: takes a source, an output and options, returns a [`Plan`], a value that says in which order which
-//! parts are read, what the columns are, how it will be done and why, and where it goes. Writes nothing.
+//! Plans a run: takes a source, an output and options, returns a [`Plan`], a value that says which parts to read in
+//! which order, what the columns are, which strategy to use and why, and where the output goes. Writes nothing.
 
 mod decided;
 mod existing;
@@ -35,13 +35,13 @@ use output::Asked;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-/// Decides everything: reads names, heads and footers, writes nothing.
+/// Makes all decisions for a run: reads names, heads and footers, writes nothing.
 ///
 /// # Errors
-/// Every refusal there is: see [`Error`](crate::Error).
+/// Any kind of [`Error`](crate::Error).
 pub async fn plan(source: &Location, output: &Output, options: &Options) -> Result<Plan> {
     let followed = existing::followed(output)?;
-    // What is asked of the stores from here on is counted for this plan.
+    // From here on, requests to the stores are counted for this plan.
     let (source, output) = (&source.counted(), &followed.as_ref().map_or(output, |(file, _)| file).counted());
     let asked = Asked::new(output, options)?;
     let (mut chosen, existing) =
@@ -50,7 +50,7 @@ pub async fn plan(source: &Location, output: &Output, options: &Options) -> Resu
     if let Output::File(location) = output {
         refuse::refuse_in_source(source, &chosen.exports, options, std::slice::from_ref(location))?;
     }
-    // An output that is up to date is seen before any part is looked at.
+    // Whether the output is up to date is decided before any part is probed.
     if let (existing::Existing::Unseen, Output::Folder(folder)) = (&existing, output) {
         chosen.warnings.push(Warning::OutputNotListed { path: folder.to_string() });
     }
@@ -67,7 +67,7 @@ pub async fn plan(source: &Location, output: &Output, options: &Options) -> Resu
         let done = UpToDate { source, exports, receipt, files, warnings, requests };
         return Ok(Plan::UpToDate(Box::new(done)));
     }
-    // Cells that go from CSV to CSV are not looked into.
+    // From CSV to CSV, cells are not examined.
     let cells = if asked.becomes(Format::Csv) == Format::Csv { CsvCells::Copied } else { CsvCells::Typed };
     let mut input = look(&source.store, chosen, options, cells).await?;
     let form = asked.form(input.format)?;

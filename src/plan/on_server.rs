@@ -1,9 +1,8 @@
-//! Whether a merge can be left to the server where parts and output lie, and out of which bytes it puts the output
-//! together. Takes an input and options, returns the pieces in order, or the reason why not. Reads the ends of parts,
-//! writes nothing.
+//! Decides whether the server that has the parts and the output can do a merge, and from which bytes. Takes an input
+//! and options, returns the pieces in order, or the reason why not. Reads the ends of parts, writes nothing.
 //!
-//! What nobody reads nobody checks, so whatever is odd about the first or the last row of a part is a reason to read
-//! it all: that is what finds the mistake and names its line.
+//! Data that is not read is not checked. So if anything about the first or last row of a part looks wrong, the whole
+//! part is read here instead, which finds the mistake and names its line.
 
 use super::decided::{RunPlan, Way};
 use super::output::Output;
@@ -18,15 +17,15 @@ use crate::store::{Limits, Span};
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 
-/// Bytes read of the end of a part that is copied unread; more where the last row is longer.
+/// Bytes read from the end of a part that is copied unread; more if the last row is longer.
 const TAIL_BYTES: u64 = 4 * 1024;
 const LONG_TAIL_BYTES: u64 = 256 * 1024;
-/// Ends of parts that are read at once.
+/// Ends of parts that are read at the same time.
 const CONCURRENT_TAILS: usize = 64;
-/// A part of text below this size passes through this machine in any case, so all of it is checked.
+/// A text part below this size always passes through this machine, so all of it is checked.
 const SHORTEST_COPY: u64 = 5 * 1024 * 1024;
 
-/// Ends the decision early: by a reason to merge here, or by a failure.
+/// Ends the decision early, with a reason to merge here, or with a failure.
 enum Stop {
     Here(WhyNotOnServer),
     Failed(Error),
@@ -44,7 +43,7 @@ impl From<Error> for Stop {
     }
 }
 
-/// Leaves a merge to the server, where that may be.
+/// Leaves a merge to the server, if that is possible.
 pub(super) async fn leave_to_server(plan: &mut RunPlan) -> Result<()> {
     let asked = plan.options.on_server;
     let refused = |reason| Err(UsageError::NotOnServer { reason }.into());
@@ -73,7 +72,7 @@ pub(super) async fn leave_to_server(plan: &mut RunPlan) -> Result<()> {
     Ok(())
 }
 
-/// How the server would merge; `plan` says how it would be done here.
+/// How the server would merge; `plan` is the way to do it here.
 async fn decide(plan: &RunPlan) -> Result<ServerMerge, Stop> {
     let input = &plan.input;
     if let Some(reason) = why_rows_are_needed(plan) {
@@ -103,7 +102,7 @@ async fn decide(plan: &RunPlan) -> Result<ServerMerge, Stop> {
     Ok(ServerMerge { limits, totals, text, magic })
 }
 
-/// What of the options or of the parts asks for every row.
+/// The option or part that requires every row.
 fn why_rows_are_needed(plan: &RunPlan) -> Option<WhyNotOnServer> {
     match &plan.way {
         Way::CopyBytes if plan.compression != Compression::None => {
@@ -126,7 +125,7 @@ fn why_rows_are_needed(plan: &RunPlan) -> Option<WhyNotOnServer> {
     wrapped.map(|part| WhyNotOnServer::PartIsCompressed { part: part.object.file_name().to_owned() })
 }
 
-/// Looks at the first and the last row of every part that may be copied unread. Returns for each of those whether its
+/// Checks the first and the last row of every part that may be copied unread. Returns for each of those whether its
 /// last line lacks its end.
 async fn look_at_ends(input: &Input) -> Result<Vec<Option<bool>>, Stop> {
     stream::iter(0..input.parts.len())
@@ -169,16 +168,16 @@ async fn look_at_end(
     Err(WhyNotOnServer::LastRow { part: name() }.into())
 }
 
-/// Whether a text that ends in a whole row lacks the line end behind it; `None` where what stands there may be none.
+/// Whether a text that ends in a whole row lacks the line end after it; `None` if that may not be a whole row.
 fn last_row(tail: &[u8], line_end: LineEnd, layout: &Layout) -> Option<bool> {
     let ended = tail.strip_suffix(line_end.bytes());
     let text = ended.unwrap_or(tail);
-    // What is left of another line end, or an empty line.
+    // The rest of another line end, or an empty line.
     if matches!(text.last(), None | Some(b'\n' | b'\r')) {
         return None;
     }
     let start = memchr::memrchr2(b'\n', b'\r', text)? + 1;
-    // The line before ends as all do.
+    // The previous line ends like all others.
     if !text[..start].ends_with(line_end.bytes())
         || (line_end == LineEnd::Lf && text[..start].ends_with(b"\r\n"))
     {
@@ -200,7 +199,8 @@ fn text_pieces(input: &Input, lacks_end: &[Option<bool>]) -> Vec<TextOnServer> {
         let mut start = head.body;
         let copied = lacks_end[part];
         if std::mem::take(&mut is_first) {
-            // A part that begins with the very header saves a few bytes that would draw mebibytes with them.
+            // If a part begins with exactly this header, copying it saves sending a few bytes, which would require
+            // mebibytes more.
             let is_same = copied.is_some()
                 && head.has_header
                 && head.body == header.len() as u64
@@ -239,7 +239,7 @@ fn text_spans(input: &Input, pieces: &[TextOnServer]) -> Vec<Span<u64>> {
     pieces.iter().map(span).collect()
 }
 
-/// Where the bytes of a Parquet output lie; those that are yet to be encoded are estimated.
+/// The sources of a Parquet output's bytes; the sizes of row groups yet to be encoded are estimated.
 fn row_group_spans(input: &Input, pieces: Vec<RowGroupPiece>, magic: Option<usize>) -> Vec<Span<u64>> {
     let length = MAGIC.len() as u64;
     let mut spans = vec![magic.map_or(Span::Ours(length), |part| Span::Source(part, 0..length))];
@@ -266,8 +266,8 @@ fn row_group_spans(input: &Input, pieces: Vec<RowGroupPiece>, magic: Option<usiz
     spans
 }
 
-/// The part that has the first bytes of a Parquet file just before what is copied first. They are read, as a part is
-/// known by its last ones.
+/// The part that has the first bytes of a Parquet file right before the first copied range. They are read, because so
+/// far only the part's last bytes are known.
 async fn magic_of(input: &Input, pieces: &[RowGroupPiece]) -> Result<Option<usize>> {
     let Some(RowGroupPiece::Copy { part, row_group: 0 }) = pieces.first() else { return Ok(None) };
     let first = input.store.read(&input.parts[*part].object, 0..MAGIC.len() as u64).await?;

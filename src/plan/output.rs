@@ -1,5 +1,5 @@
-//! What an output asks for: takes an output as it is named and the options, and says which format, compression and files
-//! there will be, as soon as it is known what the parts are. [`Asked`] is the one way in.
+//! Resolves an output: takes the named output and the options, and determines format, compression and files once the
+//! parts are known. [`Asked`] is the entry point.
 
 use crate::model::{
     Compression, Format, Incomplete, Options, PartName, Result, Split, UsageError, is_override,
@@ -59,12 +59,12 @@ impl Output {
         }
     }
 
-    /// The store that it goes to.
+    /// Its store.
     pub(crate) fn store(&self) -> Option<&Store> {
         self.location().map(|location| &location.store)
     }
 
-    /// The same place, whose requests are counted from here on.
+    /// The same place with a request counter of its own.
     pub(super) fn counted(&self) -> Output {
         match self {
             Output::File(location) => Output::File(location.counted()),
@@ -73,7 +73,7 @@ impl Output {
         }
     }
 
-    /// What is written leaves at once, as nothing can be taken back from a pipe, a device or a socket.
+    /// Whether output is written directly, because nothing can be taken back from a pipe, a device or a socket.
     pub(crate) fn is_written_straight(&self) -> bool {
         match self {
             Output::Stdout => true,
@@ -83,7 +83,7 @@ impl Output {
     }
 }
 
-/// A device, a pipe or a socket on local disk, or what is open already, such as `/dev/stdout`.
+/// Whether it is a local device, pipe or socket, or is already open, such as `/dev/stdout`.
 fn is_device(location: &Location) -> bool {
     let is_open = || {
         let path = location.path.as_str();
@@ -97,24 +97,24 @@ fn is_device(location: &Location) -> bool {
             .is_ok_and(|meta| !meta.is_dir() && (!meta.is_file() || is_open()))
 }
 
-/// What is asked for, before any part is known.
+/// The requested output, before any part is known.
 pub(super) struct Asked<'a> {
     pub(super) output: &'a Output,
     pub(super) options: &'a Options,
     format: AskedFormat,
 }
 
-/// The format that the output is to have.
+/// The requested format of the output.
 #[derive(Debug, Clone, Copy)]
 enum AskedFormat {
     This(Format),
-    /// That of the parts.
+    /// The parts' format.
     Same,
-    /// The one that the parts do not have.
+    /// The other format than the parts'.
     Other,
 }
 
-/// The form of every file of an output.
+/// Format and compression of an output's files.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Form {
     pub(super) to: Format,
@@ -122,7 +122,7 @@ pub(super) struct Form {
 }
 
 impl Form {
-    /// What the names of part files end in.
+    /// The extension of part files.
     fn extension(self) -> &'static str {
         match (self.to, self.compression) {
             (Format::Parquet, _) => "parquet",
@@ -133,24 +133,24 @@ impl Form {
     }
 }
 
-/// The files that there will be.
+/// The files to write.
 #[derive(Debug)]
 pub(crate) enum Outputs {
-    /// Each made of whole parts.
+    /// Files made from whole parts.
     Files(Vec<PlannedOutput>),
-    /// Files whose number shows only while rows are written.
+    /// Files whose number is known only once rows are written.
     Resplit(Box<Resplit>),
 }
 
-/// One file to be written.
+/// One file to write.
 #[derive(Debug)]
 pub(crate) struct PlannedOutput {
     pub(crate) target: Target,
-    /// The parts it is made of, as indexes.
+    /// Indexes of the parts it is made from.
     pub(crate) parts: Range<usize>,
 }
 
-/// A run whose rows are spread over new files, numbered from 0.
+/// A run whose rows are resplit into new files, numbered from 0.
 #[derive(Debug, Clone)]
 pub(crate) struct Resplit {
     pub(crate) folder: Location,
@@ -161,7 +161,7 @@ pub(crate) struct Resplit {
 }
 
 impl Resplit {
-    /// Where the file of this number goes.
+    /// The place of the file with this number.
     pub(crate) fn file(&self, number: u64) -> Location {
         self.folder.child(&self.like.renumbered(number, self.extension))
     }
@@ -169,7 +169,7 @@ impl Resplit {
 
 impl<'a> Asked<'a> {
     /// # Errors
-    /// [`Error::Usage`](crate::Error::Usage) where the output's name and the options do not go together.
+    /// [`Error::Usage`](crate::Error::Usage) if the output's name and the options do not fit together.
     pub(super) fn new(output: &'a Output, options: &'a Options) -> Result<Self> {
         if options.split.is_some() && !matches!(output, Output::Folder(_)) {
             return Err(UsageError::SplitOfMerge.into());
@@ -195,7 +195,7 @@ impl<'a> Asked<'a> {
         Ok(Asked { output, options, format })
     }
 
-    /// The format of an output made of parts of this one.
+    /// The format of an output made from parts of this format.
     pub(super) fn becomes(&self, from: Format) -> Format {
         match self.format {
             AskedFormat::This(format) => format,
@@ -204,7 +204,7 @@ impl<'a> Asked<'a> {
         }
     }
 
-    /// Format and compression of an output made of parts of this format.
+    /// Format and compression of an output made from parts of this format.
     pub(super) fn form(&self, from: Format) -> Result<Form> {
         let to = self.becomes(from);
         Ok(Form { to, compression: self.compression(to)? })
@@ -235,7 +235,7 @@ impl<'a> Asked<'a> {
         }
     }
 
-    /// Whether these are the names of the files that the parts become.
+    /// Whether these are the names of the files to write.
     pub(super) fn are_outputs<'n>(
         &self,
         exports: &[Export],
@@ -249,7 +249,7 @@ impl<'a> Asked<'a> {
         };
         let parts: Vec<&Part> = exports.iter().flat_map(|export| &export.parts).collect();
         match self.options.split {
-            // How many there are shows the receipt alone.
+            // Only the receipt tells how many there are.
             Some(split) => resplit(folder, &parts, form.extension(), split).is_ok_and(|resplit| {
                 names.enumerate().all(|(number, name)| resplit.file(number as u64).split().1 == name)
             }),
@@ -259,7 +259,7 @@ impl<'a> Asked<'a> {
         }
     }
 
-    /// The files that the parts become.
+    /// The files to make from the parts.
     pub(super) fn outputs(&self, input: &Input, form: Form) -> Result<Outputs> {
         let whole = |target| Outputs::Files(vec![PlannedOutput { target, parts: 0..input.parts.len() }]);
         let folder = match self.output {
@@ -281,7 +281,7 @@ impl<'a> Asked<'a> {
     }
 }
 
-/// The format that the name of a file says.
+/// The format according to a file's name.
 fn said_by_name(location: &Location, options: &Options) -> Result<Option<Format>> {
     if location.is_folder {
         return Err(UsageError::IsFolder { path: location.to_string() }.into());
@@ -317,10 +317,10 @@ fn one_by_one(folder: &Location, parts: &[&Part], extension: &str) -> Result<Vec
     Ok(planned)
 }
 
-/// The longest key that the stores take, in bytes.
+/// The longest key that the stores accept, in bytes.
 const MAX_KEY: usize = 1024;
 
-/// The name that a file is to have, or its key, and how many bytes it may have.
+/// The future name or key of a file, and the most bytes it may have.
 pub(super) fn longest(file: &Location) -> (&str, usize) {
     match file.is_local() {
         true => (file.split().1, longest_name(Path::new(file.split().0))),
@@ -336,8 +336,8 @@ fn check_length(file: &Location) -> Result<()> {
     }
 }
 
-/// The new parts are named after the old ones, whose names came from a store: one that could lead out of the folder,
-/// or mislead whoever sees it, is refused before anything is written.
+/// The new parts are named after the old ones, whose names came from a store. A name that could lead out of the folder,
+/// or mislead people, is refused before anything is written.
 fn check_name(folder: &Location, name: &str) -> Result<()> {
     let misleads = |c: char| c == '/' || c.is_control() || is_override(c);
     let is_bad = matches!(name, "" | "." | "..") || name.contains(misleads);

@@ -1,9 +1,9 @@
-//! What an output was made of, kept with it: takes a plan and what was written, returns a [`Receipt`]; and tells of a
-//! receipt that is found whether the output is still the one a run would write.
+//! Receipts, which record with an output what it was made from: takes a plan and what was written, returns a
+//! [`Receipt`]; and decides by a receipt whether an output is still what a run would write.
 //!
-//! A Parquet file carries its receipt in its key-value metadata; beside a CSV file, and in a folder of converted parts,
-//! it is a file of its own. A receipt speaks of one output only: it names what tells that file from any other of its name.
-//! So one that lies beside another run's output is never taken for that output's.
+//! A Parquet file carries its receipt in its key-value metadata; for a CSV file, or in a folder of converted parts, it
+//! is a separate file. A receipt describes exactly one output: it records what distinguishes that file from any other
+//! of its name. So a receipt next to another run's output is never mistaken for that output's.
 
 use crate::model::{
     BinaryText, ColumnSummary, Error, ExistsWhy, Format, HeaderMode, Kind, Options, RECEIPT_ENDING, Result,
@@ -20,12 +20,12 @@ use std::ops::Range;
 
 /// The key of a receipt in the metadata of a Parquet file.
 pub(crate) const KEY: &str = "forecast-export.receipt";
-/// Grows when a receipt of before can no longer be read, or believed: since the second each has a checksum.
+/// Incremented when older receipts can no longer be read or trusted. Since version 2 each has a checksum.
 const VERSION: u32 = 2;
-/// A receipt of the most parts there can be is shorter.
+/// A receipt with the maximal number of parts is shorter than this.
 pub(crate) const MAX_BYTES: u64 = 64 * 1024 * 1024;
 
-/// What an output was made of, and how.
+/// What an output was made from, and how.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Receipt {
@@ -33,20 +33,20 @@ pub struct Receipt {
     pub version: u32,
     /// The tool that wrote the output, with its version.
     pub tool: String,
-    /// When the output was complete. A local file has this as its time of modification.
+    /// When the output was complete. A local file has this as its modification time.
     #[serde(serialize_with = "time")]
     pub written: DateTime<Utc>,
     /// The job whose export was read.
     pub job: String,
     /// The runs, oldest first.
     pub runs: Vec<String>,
-    /// What the export holds.
+    /// The kind of export.
     pub kind: Kind,
     /// The format of the parts.
     pub from: Format,
-    /// How it was done.
+    /// The strategy that was used.
     pub strategy: Strategy,
-    /// Rows of the output; `None` where they were not counted.
+    /// Rows of the output; `None` if they were not counted.
     pub rows: Option<u64>,
     /// The parts, in order.
     pub sources: Vec<ReceiptSource>,
@@ -54,12 +54,12 @@ pub struct Receipt {
     pub options: ReceiptOptions,
     /// The columns of the output.
     pub columns: Vec<ColumnSummary>,
-    /// The digest of the rows, where the output was read again: `--verify`.
+    /// The digest of the rows, if the output was verified.
     pub digest: Option<String>,
     /// The files, in order.
     pub outputs: Vec<ReceiptOutput>,
-    /// The BLAKE3 hash, in hexadecimal digits, of this JSON on one line and without this field. A receipt that does not
-    /// have its own is not believed.
+    /// The BLAKE3 hash, in hexadecimal digits, of this JSON on one line and without this field. A receipt with a wrong
+    /// hash is not trusted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checksum: Option<String>,
 }
@@ -68,23 +68,22 @@ pub struct Receipt {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ReceiptSource {
-    /// The URL; of a local file its path within the source, as that was named.
+    /// The URL; for a local file, its path within the source.
     pub file: String,
     /// Bytes.
     pub bytes: u64,
-    /// The store's identifier of the content, where it has one; of a local file its inode and when that was changed.
+    /// The store's identifier of the content, if it has one; for a local file, its inode and when that changed.
     pub e_tag: Option<String>,
     /// When it was last written.
     #[serde(serialize_with = "some_time")]
     pub modified: Option<DateTime<Utc>>,
-    /// The number of the first of its rows among the rows of the output, from 0; `None` where those before it were not
-    /// counted.
+    /// The index of its first row among the rows of the output, from 0; `None` if the rows before it were not counted.
     pub first_row: Option<u64>,
-    /// The number of its rows; `None` where they were not counted, as a server copied them.
+    /// The number of its rows; `None` if they were not counted, because a server copied them.
     pub rows: Option<u64>,
 }
 
-/// The options that shape an output, as they took effect.
+/// The options that shape an output, with their effective values.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ReceiptOptions {
@@ -112,8 +111,8 @@ pub struct ReceiptOptions {
     pub binary: Option<BinaryText>,
     /// `--null`.
     pub nulls: Vec<String>,
-    /// `--header`, or what the preset says. Where JSON does not say it, the first line of each part is its header: once
-    /// it was so in every run.
+    /// `--header`, or the preset's value. If it is missing in JSON, the first line of each part is its header, as in
+    /// older versions.
     #[serde(default = "first_line", skip_serializing_if = "is_first_line")]
     pub header: HeaderMode,
     /// `--columns`.
@@ -137,18 +136,18 @@ fn is_first_line(header: &HeaderMode) -> bool {
 pub struct ReceiptOutput {
     /// Its name, without folder.
     pub file: String,
-    /// Rows; `None` where they were not counted.
+    /// Rows; `None` if they were not counted.
     pub rows: Option<u64>,
-    /// Bytes; of a Parquet file that carries its own receipt those before its page indexes and footer.
+    /// Bytes; for a Parquet file that carries its own receipt, those before its page indexes and footer.
     pub bytes: u64,
-    /// The store's identifier of the content, where it has one and the receipt is a file of its own.
+    /// The store's identifier of the content, if it has one and the receipt is a separate file.
     pub e_tag: Option<String>,
-    /// When it was last written, where that was known.
+    /// When it was last written, if that was known.
     #[serde(serialize_with = "some_time")]
     pub modified: Option<DateTime<Utc>>,
 }
 
-/// A time to the nanosecond, always as long: so the same run gives files of the same size.
+/// A time to the nanosecond, always of the same length, so that the same run produces files of the same size.
 fn time<S: Serializer>(time: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&time.to_rfc3339_opts(SecondsFormat::Nanos, true))
 }
@@ -185,7 +184,7 @@ impl ReceiptOptions {
         }
     }
 
-    /// The first option that differs, of those that have an effect on parts of this format.
+    /// The first differing option among those that affect parts of this format.
     fn difference(&self, asked: &ReceiptOptions, from: Format) -> Option<Setting> {
         let ReceiptOptions {
             to,
@@ -233,7 +232,7 @@ impl ReceiptSource {
     }
 }
 
-/// What a receipt is made of, besides the outputs.
+/// The contents of a receipt, apart from the outputs.
 pub(crate) struct ReceiptParts<'a> {
     pub(crate) input: &'a Input,
     pub(crate) source: &'a Location,
@@ -242,13 +241,13 @@ pub(crate) struct ReceiptParts<'a> {
     pub(crate) options: ReceiptOptions,
     pub(crate) columns: Vec<ColumnSummary>,
     pub(crate) digest: Option<String>,
-    /// The output is to have the same bytes wherever and whenever it is written.
+    /// Whether the output must have the same bytes at any time and place.
     pub(crate) is_reproducible: bool,
-    /// Rows of CSV parts, by their place among all, where they were counted; footers tell those of Parquet.
+    /// Rows of CSV parts by index, if they were counted; for Parquet, footers tell.
     pub(crate) rows_of: &'a dyn Fn(usize) -> Option<u64>,
 }
 
-/// Now, as a receipt holds it, unless the options say otherwise: file systems keep microseconds.
+/// The current time as in a receipt, unless the options set another; in microseconds, as file systems keep them.
 pub(crate) fn now(options: &Options) -> DateTime<Utc> {
     options.written.unwrap_or_else(Utc::now).trunc_subsecs(6)
 }
@@ -259,7 +258,7 @@ impl Receipt {
         let sources = made.parts.map(|index| {
             let PlannedPart { object, .. } = &made.input.parts[index];
             let rows = made.input.parts[index].rows().or_else(|| (made.rows_of)(index));
-            // What is to come out the same on every machine does not name what only this one knows.
+            // Output that must be the same on every machine must not contain what only this machine knows.
             let is_known_here_only = made.is_reproducible && made.source.is_local();
             let source = ReceiptSource {
                 file: made.source.within(object).to_owned(),
@@ -302,22 +301,23 @@ impl Receipt {
     /// As JSON: on one line for metadata, on many for a file.
     pub(crate) fn to_json(&self, is_file: bool) -> Result<String> {
         let json = if is_file { serde_json::to_string_pretty(self) } else { serde_json::to_string(self) };
-        json.map_err(|error| Error::Internal(format!("a receipt without JSON: {error}")))
+        json.map_err(|error| Error::Internal(format!("a receipt cannot be written as JSON: {error}")))
     }
 
-    /// Reads a receipt; whatever is none, is of another format, or was changed, is `None`.
+    /// Reads a receipt; `None` if it is not one, has another format, or was changed.
     pub(crate) fn parse(json: &[u8]) -> Option<Receipt> {
         let receipt: Receipt = serde_json::from_slice(json).ok()?;
         let is_whole = receipt.checksum.is_some() && receipt.checksum == receipt.hash();
         (receipt.version == VERSION && is_whole).then_some(receipt)
     }
 
-    /// Whether a run began to publish these files and was stopped before the end: what is there of them is its own.
+    /// Whether a run began to publish these files and was stopped before the end, so that the existing ones are its
+    /// own.
     pub(crate) fn is_of_unended_publication(&self) -> bool {
         self.outputs.iter().any(|output| output.e_tag.as_deref().is_some_and(is_unpublished))
     }
 
-    /// What keeps a run over these parts from being the one that this receipt is of.
+    /// How a run over these parts differs from the one that this receipt describes.
     pub(crate) fn difference(
         &self,
         exports: &[Export],
@@ -351,7 +351,7 @@ pub(crate) fn runs(exports: &[Export]) -> Vec<String> {
     exports.iter().filter_map(|export| export.run.as_ref().map(ToString::to_string)).collect()
 }
 
-/// The receipt's place beside a CSV file.
+/// The receipt's place next to a CSV file.
 pub(crate) fn beside(file: &Location) -> Location {
     file.sibling(&format!("{}{RECEIPT_ENDING}", file.split().1))
 }
@@ -380,8 +380,8 @@ pub(crate) fn in_metadata(metadata: &ParquetMetaData) -> Option<Receipt> {
     Receipt::parse(json.as_bytes())
 }
 
-/// Whether a Parquet file is still as it was written, as far as its footer tells. A tool that rewrites the file keeps
-/// the receipt, but not the places of its bytes.
+/// Whether a Parquet file is unchanged, as far as its footer tells. A tool that rewrites the file may keep the receipt,
+/// but not the positions of its bytes.
 pub(crate) fn is_as_written(receipt: &Receipt, object: &Object, metadata: &ParquetMetaData) -> bool {
     let [output] = receipt.outputs.as_slice() else { return false };
     let file = metadata.file_metadata();
@@ -390,25 +390,25 @@ pub(crate) fn is_as_written(receipt: &Receipt, object: &Object, metadata: &Parqu
     u64::try_from(file.num_rows()).ok() == output.rows
         && end.unwrap_or(crate::codec::parquet::MAGIC.len() as u64) == output.bytes
         && file.created_by() == Some(crate::codec::parquet::CREATED_BY)
-        // A store's time is its own; a local file was given the receipt's.
+        // A store sets its own time; a local file was given the receipt's.
         && output.modified.is_none_or(|modified| object.modified == Some(modified))
 }
 
-/// Reads a receipt's file; `None` where what is there is none.
+/// Reads a receipt's file; `None` if the file is not a receipt.
 pub(crate) async fn read(store: &Store, key: &str) -> Result<Option<Receipt>> {
     let json = store.read_small(key, MAX_BYTES).await?;
     Ok(json.and_then(|json| Receipt::parse(&json)))
 }
 
-/// What lies where a receipt is to go.
+/// What is in a receipt's place.
 pub(crate) enum Taken {
     Free,
-    /// A receipt, of whatever version, or one that was changed.
+    /// A receipt of any version, or one that was changed.
     Receipt(Bytes),
     Other,
 }
 
-/// Looks what lies where a receipt is to go.
+/// Examines what is in a receipt's place.
 pub(crate) async fn look(place: &Location) -> Result<Taken> {
     if place.is_local() {
         match std::fs::symlink_metadata(&place.path) {
@@ -422,27 +422,27 @@ pub(crate) async fn look(place: &Location) -> Result<Taken> {
         true => place.store.read_small(&place.path, MAX_BYTES).await?.unwrap_or_default(),
         false => match place.store.version(&place.path, MAX_BYTES).await? {
             Version::Known(_, json) => json,
-            // Whoever may only write finds out when writing.
+            // A caller that may only write finds out when writing.
             Version::Nothing | Version::Unknown => return Ok(Taken::Free),
         },
     };
     Ok(if is_receipt(&found) { Taken::Receipt(found) } else { Taken::Other })
 }
 
-/// Whether this is a receipt, of whatever version, or one that was changed.
+/// Whether this is a receipt of any version, or one that was changed.
 pub(crate) fn is_receipt(json: &[u8]) -> bool {
     let tool = serde_json::from_slice::<AnyReceipt>(json).map(|receipt| receipt.tool);
     tool.is_ok_and(|tool| tool.starts_with("forecast-export "))
 }
 
-/// What every version of a receipt has.
+/// The fields that every version of a receipt has.
 #[derive(Deserialize)]
 struct AnyReceipt {
     tool: String,
 }
 
 impl ReceiptOutput {
-    /// Whether a file is still as it was written.
+    /// Whether a file is unchanged since it was written.
     pub(crate) fn is(&self, object: &Object) -> bool {
         let written =
             Object { size: self.bytes, e_tag: self.e_tag.clone(), modified: self.modified, ..object.clone() };
@@ -450,7 +450,7 @@ impl ReceiptOutput {
     }
 }
 
-/// A receipt, shortly.
+/// A summary of a receipt.
 #[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct ReceiptSummary {
@@ -466,11 +466,11 @@ pub struct ReceiptSummary {
     pub runs: Vec<String>,
     /// Parts that were read.
     pub parts: u64,
-    /// Rows of the output; `None` where they were not counted.
+    /// Rows of the output; `None` if they were not counted.
     pub rows: Option<u64>,
     /// The names of the files that were written.
     pub outputs: Vec<String>,
-    /// The digest of the rows, where the output was read again.
+    /// The digest of the rows, if the output was verified.
     pub digest: Option<String>,
 }
 

@@ -1,4 +1,5 @@
-//! Refusals before and after writing: outputs that exist, and parts of an earlier run that would stay beside new ones.
+//! Checks before and after writing: refuses to replace existing outputs, and to leave parts of an earlier run next to
+//! new ones.
 
 use super::decided::RunPlan;
 use super::existing::{Existing, refuse_link};
@@ -14,8 +15,8 @@ use parquet::basic::LogicalType;
 use parquet::schema::types::Type;
 use std::collections::HashSet;
 
-/// Refuses files that would take the place of parts, or that the next run over the source would read as parts. The files
-/// lie in one folder.
+/// Fails if files would replace parts, or if the next run over the source would read them as parts. The files are in
+/// one folder.
 pub(super) fn refuse_in_source(
     source: &Location,
     exports: &[Export],
@@ -52,7 +53,7 @@ pub(super) fn refuse_in_source(
     Ok(())
 }
 
-/// Refuses a Bloom filter of a column that the output will not have.
+/// Fails for a Bloom filter on a column that the output will not have.
 pub(super) fn check_filters(schema: &Schema, options: &Options) -> Result<()> {
     for column in &options.bloom_filters {
         if schema.field_with_name(column).is_err() {
@@ -64,7 +65,7 @@ pub(super) fn check_filters(schema: &Schema, options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// Refuses files that [`refuse_in_source`] refuses, and names that are too long.
+/// As [`refuse_in_source`], and also fails for names that are too long.
 pub(super) fn refuse_places(plan: &RunPlan) -> Result<()> {
     let files: Vec<Location> = match &plan.outputs {
         Outputs::Files(files) => {
@@ -82,7 +83,7 @@ pub(super) fn refuse_places(plan: &RunPlan) -> Result<()> {
     Ok(())
 }
 
-/// Refuses a column of a logical type that is not known: Parquet that is written here could not say what the column is.
+/// Fails for a column of an unknown logical type, because re-encoded Parquet could not declare it.
 pub(super) fn refuse_unknown_types(input: &Input, options: &Options) -> Result<()> {
     let is_retyped =
         |name: &str| options.all_strings || options.types.iter().any(|(column, _)| column == name);
@@ -102,7 +103,7 @@ pub(super) fn refuse_unknown_types(input: &Input, options: &Options) -> Result<(
     Ok(())
 }
 
-/// The number of the first unknown logical type of a column, by the format's list of them.
+/// The format's number of the first unknown logical type of a column.
 fn unknown_type(column: &Type) -> Option<i16> {
     match column.get_basic_info().logical_type_ref() {
         Some(LogicalType::_Unknown { field_id }) => Some(*field_id),
@@ -111,7 +112,7 @@ fn unknown_type(column: &Type) -> Option<i16> {
     }
 }
 
-/// Refuses an output that exists, and a folder in which old parts of the same run would stay beside the new ones.
+/// Fails if the output exists, or if old parts of the same run would stay next to the new ones.
 pub(super) fn refuse_existing(plan: &RunPlan, existing: &Existing) -> Result<()> {
     let targets = match &plan.outputs {
         Outputs::Files(files) => files.as_slice(),
@@ -134,7 +135,7 @@ pub(super) fn refuse_existing(plan: &RunPlan, existing: &Existing) -> Result<()>
         if is_replaced && !plan.options.overwrite {
             return Err(Error::exists(&object.url, ExistsWhy::Exists));
         }
-        // How many new parts there will be is not known yet where rows are spread over new files.
+        // If rows are resplit into new files, the number of new parts is not known yet.
         let is_known = matches!(plan.outputs, Outputs::Files(_)) || !plan.options.overwrite;
         if is_of_run && !is_replaced && is_known {
             return Err(stays(object));
@@ -154,8 +155,8 @@ pub(super) fn refuse_existing(plan: &RunPlan, existing: &Existing) -> Result<()>
     files().try_for_each(refuse_link)
 }
 
-/// Refuses to write a receipt over a file that is none, unless that is asked for; returns whether what is there may be
-/// replaced.
+/// Fails if a receipt would replace a file that is not a receipt, unless overwriting is requested; returns whether the
+/// existing file may be replaced.
 pub(super) async fn refuse_taken_receipt(plan: &RunPlan) -> Result<bool> {
     let Some(place) = plan.receipt_place() else { return Ok(true) };
     if place.is_local() && std::fs::symlink_metadata(&place.path).is_ok_and(|meta| meta.is_dir()) {
@@ -172,8 +173,8 @@ pub(super) async fn refuse_taken_receipt(plan: &RunPlan) -> Result<bool> {
     }
 }
 
-/// Refuses to replace the parts of a run by fewer new ones: the others would stay beside them. Looks once more, as another
-/// run may have written parts since the plan was made.
+/// Fails if the parts of a run would be replaced by fewer new ones, because the others would stay next to them. Checks
+/// once more, because another run may have written parts since the plan was made.
 pub(crate) async fn refuse_stale(plan: &RunPlan, written: &[&str]) -> Result<()> {
     let folder = match (&plan.output, &plan.outputs) {
         (Output::Folder(folder), Outputs::Resplit(_)) if plan.options.overwrite => folder,
@@ -185,7 +186,7 @@ pub(crate) async fn refuse_stale(plan: &RunPlan, written: &[&str]) -> Result<()>
     let there = match listing::list(&folder.as_folder()).await {
         Ok(listing) => listing.objects,
         Err(Error::NotFound(_)) => return Ok(()),
-        // It was said before that nobody could look.
+        // A warning has already said that the folder cannot be listed.
         Err(Error::Denied { .. }) if !folder.is_local() => return Ok(()),
         Err(error) => return Err(error),
     };
@@ -200,7 +201,7 @@ fn stays(object: &Object) -> Error {
     Error::exists(&object.url, ExistsWhy::StalePart)
 }
 
-/// The objects right in the folder of a conversion, and whether each is a part of a run that is converted.
+/// The objects directly in the folder of a conversion, and whether each is a part of a converted run.
 fn in_folder<'a>(
     plan: &'a RunPlan,
     folder: &'a Location,

@@ -1,6 +1,6 @@
-//! The requests that a run will make, foretold: takes a plan, says how many of each kind go to the source's store and to
-//! that of the output. What is counted here has to follow what `source`, `engine`, `sink` and `run` do; a test over
-//! every way compares the two.
+//! Predicts the requests that a run will make: takes a plan, returns how many of each kind go to the source's store and
+//! to the output's. These counts must follow what `source`, `engine`, `sink` and `run` do; a test compares the two for
+//! every strategy.
 
 use super::decided::{RunPlan, Way};
 use super::output::{Output, Outputs};
@@ -26,19 +26,19 @@ pub(super) struct ToBoth {
 }
 
 impl ToBoth {
-    /// Those that were made of two stores.
+    /// The requests that were made to the two stores.
     fn made(source: &Store, output: &Output) -> Self {
         let output = output.store().map(Store::requests).unwrap_or_default();
         ToBoth { source: source.requests(), output }
     }
 }
 
-/// What is said of the requests of a plan, of which nothing is to be done.
+/// The requests of a plan with nothing to do.
 pub(super) fn of_up_to_date(source: &Store, output: &Output) -> PlannedRequests {
     told((source, output), ToBoth::made(source, output), ToBoth::default(), true)
 }
 
-/// What is said of the requests of a plan; those that it took to make it are those that its stores have counted.
+/// The requests of a plan; its stores have counted those made so far.
 pub(super) fn of_run(plan: &RunPlan) -> PlannedRequests {
     let (source, output) = (&plan.input.store, &plan.output);
     let (running, is_exact) = to_come(plan);
@@ -65,7 +65,7 @@ fn told(
     }
 }
 
-/// What is known of numbers that are added up.
+/// A sum, and whether it is exact.
 #[derive(Debug, Clone, Copy)]
 struct Estimate {
     number: u64,
@@ -91,13 +91,13 @@ impl std::iter::Sum for Estimate {
     }
 }
 
-/// The requests of a run, and whether they are just these.
+/// The requests of a run, and whether the number is exact.
 fn to_come(plan: &RunPlan) -> (ToBoth, bool) {
     let mut requests = ToBoth::default();
     let mut is_exact = true;
     let input = &plan.input;
     if !input.store.is_local() {
-        // Whether all is what it was, before anything is published.
+        // The check before publishing that everything is unchanged.
         requests.source = input.relisting.requests();
         let read = reads(plan);
         requests.source.get += read.number;
@@ -111,7 +111,7 @@ fn to_come(plan: &RunPlan) -> (ToBoth, bool) {
     (requests, is_exact)
 }
 
-/// Reads of parts.
+/// Requests that read parts.
 fn reads(plan: &RunPlan) -> Estimate {
     let budget = Budget::new(&plan.options);
     let once = match &plan.way {
@@ -127,7 +127,7 @@ fn reads(plan: &RunPlan) -> Estimate {
     if !plan.options.verify {
         return once;
     }
-    // The rows once more, beside those of the output, which are read from disk.
+    // For verification, the rows are read once more; those of the output are read from disk.
     let half = Options {
         memory: Some(plan.options.memory.unwrap_or(DEFAULT_MEMORY) / 2),
         threads: plan.options.threads,
@@ -151,7 +151,7 @@ fn rows(input: &Input, budget: Budget) -> Estimate {
     input.parts.iter().map(of_part).sum()
 }
 
-/// A row group that is decoded: a read for what lies together, or where it is too large to be held some for each page.
+/// A decoded row group: a read for each contiguous range, or several for each page if it is too large to hold.
 fn row_group(group: &RowGroupMetaData, budget: Budget) -> Estimate {
     let ranges = byte_ranges(group);
     let bytes: u64 = ranges.iter().map(|range| range.end - range.start).sum();
@@ -163,15 +163,15 @@ fn row_group(group: &RowGroupMetaData, budget: Budget) -> Estimate {
         let dictionary = u64::from(column.dictionary_page_offset().is_some());
         dictionary + bytes.unsigned_abs().div_ceil(PAGE_BYTES).max(values.unsigned_abs().div_ceil(PAGE_ROWS))
     };
-    // The head of each page, and its values.
+    // The header of each page, and its values.
     Estimate::about(group.columns().iter().map(|column| 2 * pages(column)).sum())
 }
 
-/// What most writers put into a page at most.
+/// The usual maximum size of a page.
 const PAGE_BYTES: u64 = 1024 * 1024;
 const PAGE_ROWS: u64 = 20_000;
 
-/// Row groups that are copied, or encoded anew where they are small.
+/// Row groups that are copied, or re-encoded if they are small.
 fn copied_row_groups(input: &Input, parts: Range<usize>, budget: Budget) -> Estimate {
     let mut opened = None;
     let mut of_piece = |piece: &RowGroupPiece| match piece {
@@ -195,7 +195,7 @@ fn reencoded(input: &Input, groups: &[(usize, usize)], budget: Budget) -> Estima
     groups.iter().map(of_group).sum()
 }
 
-/// Whether there are page indexes, which are read by themselves.
+/// Whether there are page indexes, which are read separately.
 fn has_index(metadata: &ParquetMetaData) -> bool {
     let mut columns = metadata.row_groups().iter().flat_map(RowGroupMetaData::columns);
     columns.any(|column| column.offset_index_range().is_some())
@@ -225,7 +225,7 @@ fn reads_on_server(plan: &RunPlan, merge: &ServerMerge, budget: Budget) -> Estim
     groups.iter().map(&mut of_piece).chain([glued]).sum()
 }
 
-/// What is written, looked at and listed where the output goes.
+/// Requests that write, check and list the output.
 fn writes(plan: &RunPlan) -> (Requests, bool) {
     let budget = Budget::new(&plan.options);
     let mut requests = Requests::default();
@@ -239,7 +239,7 @@ fn writes(plan: &RunPlan) -> (Requests, bool) {
             requests.head = u64::from(!plan.options.overwrite);
             requests.complete_upload = 1;
             written_files = 1;
-            // The ends of Parquet, and what is encoded anew, have an estimated length.
+            // The lengths of Parquet footers and of re-encoded row groups are estimates.
             is_exact = plan.to == Format::Csv;
         }
         (_, Outputs::Files(files)) => {
@@ -264,14 +264,14 @@ fn writes(plan: &RunPlan) -> (Requests, bool) {
             let (uploaded, _) = upload(one, &plan.sink_options_of_cut(resplit, &resplit.file(0)));
             requests += uploaded * written_files;
             if plan.options.overwrite {
-                // Whether parts of before would stay beside them.
+                // The check whether old parts would stay next to them.
                 requests.list += pages_of(plan.found_in_folder);
             }
         }
     }
     if plan.receipt_place().is_some() {
-        // What is there of a receipt, the receipt, and before that whether the output is still ours: of a folder that is a
-        // listing, which tells what the store calls the files, too.
+        // The existing receipt, the new receipt, and before that the check that the output is still ours. For a folder
+        // that is a listing, which also returns the files' identifiers.
         requests.get += 1;
         requests.put += 1;
         match &plan.output {
@@ -282,10 +282,10 @@ fn writes(plan: &RunPlan) -> (Requests, bool) {
     (requests, is_exact)
 }
 
-/// Bytes of a row of text, about.
+/// Rough bytes of a row of text.
 const ROW_BYTES: u64 = 100;
 
-/// The requests that bring a file into a store, and whether they are just these.
+/// The requests that write a file to a store, and whether the number is exact.
 fn upload(length: Length, options: &SinkOptions) -> (Requests, bool) {
     let of = |bytes: u64| match options.pieces_of(bytes) {
         None => Requests { head: u64::from(!options.overwrite), put: 1, ..Requests::default() },
@@ -300,7 +300,7 @@ fn upload(length: Length, options: &SinkOptions) -> (Requests, bool) {
     (of(length.likely), of(length.least) == of(length.most))
 }
 
-/// How long a file will be.
+/// The expected length of a file.
 #[derive(Debug, Clone, Copy)]
 struct Length {
     least: u64,
@@ -314,11 +314,11 @@ impl Length {
     }
 }
 
-/// How long the file is that some parts become.
+/// The length of the file made from some parts.
 fn length_of(plan: &RunPlan, parts: Range<usize>) -> Length {
     let planned = &plan.input.parts[parts];
     let bytes: u64 = planned.iter().map(|part| part.object.size).sum();
-    // A footer, and in a receipt some hundred bytes for each part.
+    // A footer, and a few hundred bytes per part in a receipt.
     let ends = 64 * 1024 + 512 * planned.len() as u64;
     match (plan.input.format, plan.to) {
         (Format::Csv, Format::Csv) => {
@@ -330,7 +330,7 @@ fn length_of(plan: &RunPlan, parts: Range<usize>) -> Length {
             let text = plan.input.header().len() as u64
                 + heads().map(|(object, head)| object.size - head.body).sum::<u64>();
             match (&plan.way, plan.compression) {
-                // Each part may lack its last line end.
+                // Any part may lack its last line end.
                 (Way::CopyBytes, Compression::None) => {
                     Length { least: text, likely: text, most: text + 2 * planned.len() as u64 }
                 }

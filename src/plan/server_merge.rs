@@ -1,4 +1,4 @@
-//! A merge that the server does, as data: out of which bytes it puts the output together.
+//! A merge by the server, as data: the bytes from which it assembles the output.
 
 use crate::model::Format;
 use crate::store::{Limits, Totals};
@@ -10,7 +10,7 @@ use std::ops::Range;
 #[derive(Debug, Clone)]
 pub(crate) struct ServerMerge {
     pub(crate) limits: Limits,
-    /// Parts of the upload, and the bytes of it that pass through this machine.
+    /// Pieces of the upload, and how many of its bytes pass through this machine.
     pub(crate) totals: Totals,
     /// The pieces of a CSV output; those of Parquet are row groups.
     pub(crate) text: Vec<TextOnServer>,
@@ -19,7 +19,7 @@ pub(crate) struct ServerMerge {
 }
 
 impl ServerMerge {
-    /// The parts of text whose rows nobody counts.
+    /// The text parts whose rows are not counted.
     pub(crate) fn copied_parts(&self) -> HashSet<usize> {
         let copied = self.text.iter().filter_map(|piece| match piece {
             TextOnServer::Copied { part, .. } => Some(*part),

@@ -1,4 +1,5 @@
-//! How rows get from the parts to the output, and why in this way: takes what the parts hold and what is asked for.
+//! Chooses the strategy by which rows get from the parts to the output: takes what the parts hold and the options,
+//! returns a strategy and the reason.
 
 use super::decided::Way;
 use crate::codec::parquet::codec;
@@ -8,12 +9,12 @@ use crate::source::{Input, PlannedPart};
 use parquet::file::metadata::RowGroupMetaData;
 use std::mem::discriminant;
 
-/// A row group with fewer rows than this, and fewer bytes than [`SMALL_ROW_GROUP_BYTES`], is too small to keep where
-/// it has a neighbour of its kind: readers pay for each one.
+/// A row group with fewer rows than this, and fewer bytes than [`SMALL_ROW_GROUP_BYTES`], is too small to keep if a
+/// neighbour is small too, because each row group costs readers time.
 const SMALL_ROW_GROUP_ROWS: i64 = 65_536;
 const SMALL_ROW_GROUP_BYTES: i64 = 4 * 1024 * 1024;
 
-/// A run of neighbouring row groups of the input and what becomes of them.
+/// Consecutive row groups of the input, and what happens to them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum RowGroupPiece {
     Copy {
@@ -37,7 +38,7 @@ pub(super) fn strategy(input: &Input, to: Format, options: &Options) -> (Way, Wh
     }
 }
 
-/// Whether every column chunk has this codec already. Footers carry no level, so one that was asked for is not known.
+/// Whether every column chunk already has this codec. Footers do not record levels, so a requested level never matches.
 fn is_compressed_so(input: &Input, asked: Compression) -> bool {
     let has_level = matches!(asked, Compression::Zstd(Some(_)) | Compression::Gzip(Some(_)));
     let Ok(wanted) = codec(asked) else { return false };
@@ -72,12 +73,12 @@ fn why_not_copied(input: &Input, options: &Options) -> Option<Why> {
     differs.then_some(Why::SchemasDiffer)
 }
 
-/// Whether there are bytes that are to be text.
+/// Whether there are binary values to write as text.
 fn changes_bytes(input: &Input, options: &Options) -> bool {
     options.binary.is_some() && input.carried.as_ref().is_some_and(|carried| !carried.changed.is_empty())
 }
 
-/// An option that was given but changes nothing.
+/// An option that was given but has no effect.
 pub(super) fn ignored_option(way: &Way, to: Format, options: &Options) -> Option<Warning> {
     match (way, to) {
         (Way::CopyBytes, _) if !options.types.is_empty() => Some(Warning::NoEffectOnText(Setting::Types)),
@@ -92,7 +93,7 @@ pub(super) fn ignored_option(way: &Way, to: Format, options: &Options) -> Option
     }
 }
 
-/// The row groups of the given parts in order, and what becomes of each.
+/// The row groups of the given parts in order, and what happens to each.
 pub(crate) fn row_group_pieces(input: &Input, parts: std::ops::Range<usize>) -> Vec<RowGroupPiece> {
     let can_reencode = can_reencode(input);
     let mut pieces = Vec::new();
@@ -136,7 +137,7 @@ fn is_small(group: &RowGroupMetaData) -> bool {
     group.num_rows() < SMALL_ROW_GROUP_ROWS && group.compressed_size() < SMALL_ROW_GROUP_BYTES
 }
 
-/// Whether an encoder declares what the parts do. INT96 is copied, but nobody should write it any more.
+/// Whether an encoder would declare the parts' types. INT96 is copied, but it should no longer be written.
 fn can_reencode(input: &Input) -> bool {
     let first = input.parts.iter().find_map(PlannedPart::parquet);
     first.zip(input.carried.as_ref()).is_some_and(|(first, carried)| carried.keeps_types_of(&first))

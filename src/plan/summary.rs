@@ -1,4 +1,4 @@
-//! A plan as it is shown: plain data, and as text.
+//! A plan's summary: plain data, and the text of the dry run.
 
 use super::decided::{Plan, RunPlan, UpToDate};
 use super::output::Outputs;
@@ -17,7 +17,7 @@ use std::fmt;
 #[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct PlanSummary {
-    /// Where parts are read.
+    /// The source.
     pub source: String,
     /// The job's name.
     pub job: String,
@@ -31,33 +31,33 @@ pub struct PlanSummary {
     pub to: Format,
     /// How output is compressed.
     pub compression: String,
-    /// How it is done.
+    /// The strategy.
     pub strategy: Strategy,
-    /// Why it is done that way.
+    /// Why this strategy was chosen.
     pub why: String,
-    /// Whether the output is there already, so that nothing is to be done.
+    /// Whether the output is up to date, so that there is nothing to do.
     pub up_to_date: bool,
     /// The parts in the order they are read.
     pub parts: Vec<PlannedPartSummary>,
     /// Bytes of all parts.
     pub bytes: u64,
-    /// Rows of all parts, where footers tell.
+    /// Rows of all parts, if footers tell.
     pub rows: Option<u64>,
     /// The columns of the output.
     pub columns: Vec<ColumnSummary>,
-    /// The files to be written; for an output that is cut anew the first one.
+    /// The files to write; for a resplit output, the first one.
     pub outputs: Vec<String>,
-    /// Where the output is cut anew: after so many rows.
+    /// For a resplit output, the rows per file.
     pub split_rows: Option<u64>,
-    /// Where the output is cut anew: before so many bytes.
+    /// For a resplit output, the most bytes per file.
     pub split_bytes: Option<u64>,
-    /// Bytes of the output that pass through this machine, where the server copies the others.
+    /// Bytes of the output that pass through this machine, if the server copies the others.
     pub bytes_sent: Option<u64>,
-    /// What is not checked, as the server copies it unread.
+    /// What is not checked, because the server copies it unread.
     pub not_checked: Option<String>,
-    /// Requests to the stores, those that were made for this plan and those that its run will make.
+    /// Requests to the stores: those made for this plan and those that its run will make.
     pub requests: PlannedRequests,
-    /// What is odd, but no error.
+    /// Unusual findings that are not errors.
     pub warnings: Vec<String>,
 }
 
@@ -69,12 +69,12 @@ pub struct PlannedPartSummary {
     pub file: String,
     /// Bytes.
     pub bytes: u64,
-    /// Rows, where they are known.
+    /// Rows, if they are known.
     pub rows: Option<u64>,
 }
 
 impl Plan {
-    /// The plan as data; sentences call settings by the library's names.
+    /// The plan as data; sentences use the library's names for settings.
     pub fn summary(&self) -> PlanSummary {
         self.summary_named(Setting::name)
     }
@@ -94,7 +94,7 @@ impl Plan {
 }
 
 impl UpToDate {
-    /// What was done, as data.
+    /// What was done before, as data.
     pub(crate) fn summary(&self, name: SettingName) -> PlanSummary {
         let receipt = &self.receipt;
         let parts: Vec<PlannedPartSummary> = self
@@ -198,9 +198,9 @@ impl fmt::Debug for Plan {
     }
 }
 
-/// The most parts and outputs a dry run shows, half at either end, unless all are asked for.
+/// The most parts and outputs that a dry run shows, half at either end, unless all are requested.
 const SHOWN: usize = 20;
-/// The same for runs, which stand in one line.
+/// The same for runs, which share one line.
 const SHOWN_RUNS: usize = 6;
 
 /// As its [`PlanSummary`].
@@ -210,7 +210,7 @@ impl fmt::Display for Plan {
     }
 }
 
-/// The dry run. Of long lists the first and the last are shown; `{:#}` shows all.
+/// The dry run. Long lists show only the first and last items; `{:#}` shows all.
 impl fmt::Display for PlanSummary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let plan = self;
@@ -273,14 +273,14 @@ impl fmt::Display for PlanSummary {
     }
 }
 
-/// Of a list that may be long.
+/// An element of a list that may be shortened.
 enum Shown<'a, T> {
     Item(&'a T),
-    /// So many are left out here.
+    /// This many items are left out here.
     More(usize),
 }
 
-/// The items of a list, or where there are more than `most` the first and the last of them.
+/// The items of a list, or the first and last of them if there are more than `most`.
 fn shortened<T>(list: &[T], most: usize, is_whole: bool) -> impl Iterator<Item = Shown<'_, T>> {
     let is_whole = is_whole || list.len() <= most;
     let (first, last) =

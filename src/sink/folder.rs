@@ -1,10 +1,10 @@
-//! A folder on local disk that files are written into: made where it is missing and removed again where nothing came
-//! into it; cleared of what killed runs left.
+//! A local folder that files are written into. It is created if it is missing, removed again if it stays empty, and
+//! cleared of what killed runs left.
 //!
-//! Whoever writes into a folder holds a shared lock on it, which ends with its process, however that ends. So a lock
-//! that can be had alone says that nobody writes here, and every temporary is a killed run's. Where a file system
-//! knows no locks on folders nothing is cleared. Another program that keeps such a lock for itself is not waited for: it
-//! keeps others from clearing, too.
+//! Every writer holds a shared lock on the folder, which ends with its process, however that ends. So if an exclusive
+//! lock can be taken, no one else is writing here, and every temporary is a killed run's. If a file system does not
+//! support locks on folders, nothing is cleared. A program that keeps an exclusive lock is not waited for; it also
+//! keeps others from clearing.
 
 use super::into_place::is_unknown_call;
 use rustix::io::Errno;
@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-/// What a temporary's name ends in: long enough that nobody else's file has it by chance.
+/// The end of a temporary's name: long enough that no other file has it by chance.
 pub(super) const SUFFIX: &str = ".forecast-export.tmp";
 
 /// Held by every file that is being written into the folder.
@@ -23,15 +23,15 @@ pub(super) const SUFFIX: &str = ".forecast-export.tmp";
 pub(super) struct Folder {
     path: PathBuf,
     made: Vec<PathBuf>,
-    /// Locked, where the file system can do that.
+    /// Locked, if the file system supports that.
     _lock: Option<File>,
 }
 
-/// The folders that this process writes into: one lock for all files of a run, of which there may be thousands.
+/// The folders that this process writes into: one lock for all of a run's files, of which there may be thousands.
 static OPEN: LazyLock<Mutex<HashMap<PathBuf, Weak<Folder>>>> = LazyLock::new(Mutex::default);
 
 impl Folder {
-    /// Opens a folder, made with those above it where it is missing.
+    /// Opens a folder, creating it and its parents if they are missing.
     pub(super) fn open(path: &Path) -> io::Result<Arc<Self>> {
         let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
         let missing: Vec<PathBuf> = path
@@ -56,11 +56,11 @@ impl Folder {
         &self.made
     }
 
-    /// Brings names to rest: those in the folder, and its own where it was made. Not every file system can do that, and
-    /// not every user may; the files themselves are safe without.
+    /// Makes names durable: those in the folder, and its own if it was created. Not every file system supports that,
+    /// and not every user may do it; the files themselves are safe without it.
     ///
     /// # Errors
-    /// Where the file system can, and fails.
+    /// If the file system supports it but fails.
     pub(super) fn sync(&self) -> io::Result<()> {
         let above = self.made.iter().filter_map(|made| made.parent());
         for folder in above.chain([self.path.as_path()]) {
@@ -75,16 +75,16 @@ impl Folder {
     }
 }
 
-/// What some network file systems say of a folder.
+/// The error of some network file systems for a folder.
 fn is_no_file_to_sync(error: &io::Error) -> bool {
     Errno::from_io_error(error) == Some(Errno::BADF)
 }
 
-/// The longest name that the usual file systems take, in bytes.
+/// The longest name on common file systems, in bytes.
 const LONGEST_NAME: usize = 255;
 
-/// The longest name, in bytes, that a file can have in a folder, which need not exist yet. Some file systems that encrypt
-/// take 143 bytes only.
+/// The longest name, in bytes, that a file can have in a folder, which need not exist yet. Some encrypting file systems
+/// allow only 143 bytes.
 pub(crate) fn longest_name(folder: &Path) -> usize {
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     let found = folder.ancestors().find_map(|above| rustix::fs::statvfs(above).ok());
@@ -94,7 +94,7 @@ pub(crate) fn longest_name(folder: &Path) -> usize {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // Only an empty folder can be removed, and one that another run has begun to use is not.
+        // Only an empty folder can be removed, so one that another run has begun to use stays.
         for folder in self.made.iter().rev() {
             if !is_removed(folder) {
                 break;
@@ -103,8 +103,8 @@ impl Drop for Folder {
     }
 }
 
-/// Removes a folder that is empty. FUSE and NFS keep a file that was removed under another name until they have closed it,
-/// which may be a moment later; not all of them say that this is why.
+/// Removes a folder that is empty. FUSE and NFS keep a removed file under another name until it is closed, which may be
+/// a moment later; not all of them report this as the reason.
 fn is_removed(folder: &Path) -> bool {
     for _ in 0..MOMENTS {
         match std::fs::remove_dir(folder) {
@@ -121,7 +121,7 @@ fn is_removed(folder: &Path) -> bool {
 const MOMENT: Duration = Duration::from_millis(5);
 const MOMENTS: usize = 40;
 
-/// Whether all that is there are files that were removed.
+/// Whether the folder contains only removed files.
 fn is_closing(folder: &Path) -> bool {
     let is_hidden = |name: &str| name.starts_with(".fuse_hidden") || name.starts_with(".nfs");
     std::fs::read_dir(folder).is_ok_and(|mut entries| {
@@ -134,7 +134,7 @@ fn lock(path: &Path) -> Option<File> {
     if folder.try_lock().is_ok() {
         clear(path);
     }
-    // A new lock takes the place of the old one. Those who clear have it for a moment.
+    // The new lock replaces the old one. A process that clears holds it for a moment.
     let began = Instant::now();
     while began.elapsed() < CLEARING {
         match folder.try_lock_shared() {
@@ -146,7 +146,7 @@ fn lock(path: &Path) -> Option<File> {
     None
 }
 
-/// How long those who clear a folder are waited for.
+/// How long to wait for a process that clears the folder.
 const CLEARING: Duration = Duration::from_millis(500);
 
 /// Removes the temporaries of killed runs.
@@ -155,7 +155,7 @@ fn clear(path: &Path) {
     for entry in entries.flatten() {
         let name = entry.file_name();
         let is_ours = name.to_str().is_some_and(|name| name.starts_with('.') && name.ends_with(SUFFIX));
-        // One that stays is in nobody's way.
+        // One that cannot be removed does no harm.
         if is_ours && entry.file_type().is_ok_and(|kind| kind.is_file()) {
             let _ = std::fs::remove_file(entry.path());
         }

@@ -1,8 +1,9 @@
-//! Gives a finished file its final name: takes two paths in one folder, tells how surely no other file was replaced.
+//! Gives a finished file its final name: takes two paths in one folder, returns whether it is certain that no other
+//! file was replaced.
 //!
-//! Linux has a rename that fails where the name is taken, and every file system of its own knows it. Many others do not:
-//! FUSE, SMB, 9p, FAT and exFAT. There a hard link does the same. Where there are no links either, all that is left is
-//! a look before the rename.
+//! Linux has a rename that fails if the name is taken, and all of its native file systems support it. Many others do
+//! not: FUSE, SMB, 9p, FAT and exFAT. There a hard link does the same. Without links, all that is left is to check
+//! before the rename.
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
@@ -14,13 +15,13 @@ use std::path::Path;
 /// How a file got its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Placed {
-    /// In one step: it replaced what it was to replace, and nothing else.
+    /// In one step: it replaced what it should replace, and nothing else.
     InOneStep,
-    /// After a look whether the name is free: a file that came between look and rename is replaced.
+    /// After checking that the name is free: a file that appeared between check and rename is replaced.
     AfterALook,
 }
 
-/// Whether a file that has the name already is replaced.
+/// Whether to replace a file that already has the name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Existing {
     Replaced,
@@ -30,7 +31,7 @@ pub(super) enum Existing {
 /// Gives a file its name.
 ///
 /// # Errors
-/// Of the kind [`io::ErrorKind::AlreadyExists`] where the name is taken, and that file is to be kept.
+/// [`io::ErrorKind::AlreadyExists`] if the name is taken and that file must be kept.
 pub(super) fn into_place(file: &Path, name: &Path, existing: Existing) -> io::Result<Placed> {
     let ours = fs::symlink_metadata(file)?;
     let moved = |done: io::Result<()>| done.or_else(|error| moved_all_the_same(error, file, name, &ours));
@@ -43,7 +44,7 @@ pub(super) fn into_place(file: &Path, name: &Path, existing: Existing) -> io::Re
     }
     match fs::hard_link(file, name).or_else(|error| linked_all_the_same(error, name, &ours)) {
         Err(error) if is_lacking(&error) => {}
-        // Two names are one too many, and harmless: the next run that writes here removes the other.
+        // A second name is harmless: the next run that writes here removes it.
         done => return done.map(|()| drop(fs::remove_file(file))).map(|()| Placed::InOneStep),
     }
     match fs::symlink_metadata(name) {
@@ -54,20 +55,21 @@ pub(super) fn into_place(file: &Path, name: &Path, existing: Existing) -> io::Re
     moved(fs::rename(file, name)).map(|()| Placed::AfterALook)
 }
 
-/// Whether a file system says that it has no such call, as opposed to failing at it. Some say that nobody is permitted:
-/// where that is meant of the user, what is tried next fails too.
+/// Whether a file system does not support a call, as opposed to failing at it. Some report "not permitted": if that is
+/// about the user, the next attempt fails too.
 fn is_lacking(error: &io::Error) -> bool {
     is_unknown_call(error) || Errno::from_io_error(error) == Some(Errno::PERM)
 }
 
-/// Whether there is no such call for the file.
+/// Whether the call does not exist for the file.
 pub(super) fn is_unknown_call(error: &io::Error) -> bool {
     let lacking = [Errno::NOSYS, Errno::INVAL, Errno::NOTSUP, Errno::OPNOTSUPP];
     Errno::from_io_error(error).is_some_and(|error| lacking.contains(&error))
 }
 
-/// A server may have renamed the file and its answer be lost: asked again, NFS says that there is no such file, or that the
-/// name is taken. Nobody else knows the temporary, so a file of its number under the final name is ours.
+/// A server may have renamed the file although its answer was lost: on the retry, NFS reports that there is no such
+/// file, or that the name is taken. No one else knows the temporary, so a file with its inode number under the final
+/// name is ours.
 fn moved_all_the_same(error: io::Error, file: &Path, name: &Path, ours: &Metadata) -> io::Result<()> {
     let is_doubtful = matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::AlreadyExists);
     let is_gone = || fs::symlink_metadata(file).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
@@ -77,7 +79,7 @@ fn moved_all_the_same(error: io::Error, file: &Path, name: &Path, ours: &Metadat
     }
 }
 
-/// As [`moved_all_the_same`], of a link: then the file has two names.
+/// As [`moved_all_the_same`], for a link: then the file has two names.
 fn linked_all_the_same(error: io::Error, name: &Path, ours: &Metadata) -> io::Result<()> {
     let is_second = |there: Metadata| is_same(&there, ours) && there.nlink() == ours.nlink() + 1;
     match error.kind() == io::ErrorKind::AlreadyExists && fs::symlink_metadata(name).is_ok_and(is_second) {
@@ -128,14 +130,14 @@ mod tests {
         let ours = fs::symlink_metadata(&file).expect("there");
         let missing = || io::Error::from(io::ErrorKind::NotFound);
         let taken = || io::Error::from(io::ErrorKind::AlreadyExists);
-        // Nothing was done.
+        // The call had no effect.
         assert!(moved_all_the_same(missing(), &file, &name, &ours).is_err());
         assert!(linked_all_the_same(taken(), &name, &ours).is_err());
         fs::write(&name, "them").expect("written");
         assert!(moved_all_the_same(taken(), &file, &name, &ours).is_err());
         assert!(linked_all_the_same(taken(), &name, &ours).is_err());
         fs::remove_file(&name).expect("removed");
-        // It was, and the answer lost.
+        // The call succeeded, but its answer was lost.
         fs::hard_link(&file, &name).expect("linked");
         assert!(linked_all_the_same(taken(), &name, &ours).is_ok());
         assert!(moved_all_the_same(taken(), &file, &name, &ours).is_err());
@@ -144,7 +146,7 @@ mod tests {
         assert!(moved_all_the_same(taken(), &file, &name, &ours).is_ok());
         let denied = io::Error::from(io::ErrorKind::PermissionDenied);
         assert!(moved_all_the_same(denied, &file, &name, &ours).is_err());
-        // Another's file came in its place.
+        // Another process's file took its place.
         fs::remove_file(&name).expect("removed");
         fs::write(&name, "theirs").expect("written");
         assert!(moved_all_the_same(missing(), &file, &name, &ours).is_err());

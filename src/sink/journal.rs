@@ -1,10 +1,10 @@
-//! The uploads that this process has begun, on this machine's disk: a killed run's uploads stay at the store, unseen and
-//! paid for, and only who knows their ids can tell them from another program's. The next run that writes into the
-//! bucket aborts them.
+//! Records on local disk the uploads that this process has begun. A killed run's uploads stay in the store, invisible
+//! but billed, and only their IDs distinguish them from another program's. The next run that writes to the bucket
+//! aborts them.
 //!
-//! One file a process, locked while the process lives: a lock that can be had says that its writer is dead. It lies in
-//! `$XDG_STATE_HOME/forecast-export`, else in `~/.local/state/forecast-export`; where there is neither, as in many
-//! containers, nothing is noted.
+//! There is one file per process, locked while the process lives: if the lock can be taken, the writer is dead. The
+//! file is in `$XDG_STATE_HOME/forecast-export`, else in `~/.local/state/forecast-export`; if there is neither, as in
+//! many containers, nothing is recorded.
 
 use crate::store::Store;
 
@@ -16,10 +16,10 @@ use std::path::PathBuf;
 use std::sync::{LazyLock, Mutex, PoisonError};
 use tempfile::NamedTempFile;
 
-/// What the journals' names end in.
+/// The end of the journals' names.
 const SUFFIX: &str = ".uploads";
 
-/// More than a run can have under way, and no more than is worth to be read.
+/// More than a run can have under way, and no more than is worth reading.
 const LONGEST_JOURNAL: u64 = 64 << 20;
 
 /// A line of a journal.
@@ -29,7 +29,7 @@ enum Line {
     Ended(String),
 }
 
-/// An upload that was begun.
+/// An upload that has begun.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct NotedUpload {
     /// The bucket, as `s3://bucket/`.
@@ -38,7 +38,7 @@ struct NotedUpload {
     id: String,
 }
 
-/// The journal of this process, there while uploads are under way.
+/// The journal of this process, which exists while uploads are under way.
 #[derive(Debug, Default)]
 struct Journal {
     file: Option<NamedTempFile>,
@@ -51,7 +51,7 @@ static JOURNAL: LazyLock<Mutex<Journal>> = LazyLock::new(Mutex::default);
 #[derive(Debug)]
 pub(super) struct Noted(String);
 
-/// Notes an upload that has begun; `None` where there is no place for that.
+/// Records an upload that has begun; `None` if there is no place for the journal.
 pub(super) fn note(store: &Store, key: &str, id: String) -> Option<Noted> {
     let upload = NotedUpload { bucket: store.url(""), key: key.to_owned(), id: id.clone() };
     let mut journal = JOURNAL.lock().unwrap_or_else(PoisonError::into_inner);
@@ -59,7 +59,7 @@ pub(super) fn note(store: &Store, key: &str, id: String) -> Option<Noted> {
         let folder = folder()?;
         std::fs::create_dir_all(&folder).ok()?;
         let file = tempfile::Builder::new().suffix(SUFFIX).tempfile_in(folder).ok()?;
-        // Between these two lines the file is empty: whoever takes it for a dead one loses nothing by it.
+        // Between these two lines the file is empty, so nothing is lost if another process mistakes it for a dead one.
         file.as_file().lock().ok()?;
         journal.file = Some(file);
     }
@@ -88,7 +88,8 @@ impl Journal {
     }
 }
 
-/// Aborts what killed runs on this machine have left in the bucket. What cannot be aborted now is left to a later run.
+/// Aborts what killed runs on this machine have left in the bucket. Uploads that cannot be aborted now are left to a
+/// later run.
 pub(super) async fn clear(store: &Store) {
     let (Some(uploads), Some(folder)) = (store.uploads(), folder()) else { return };
     for (path, file, left) in dead_journals(&folder) {
@@ -106,12 +107,12 @@ pub(super) async fn clear(store: &Store) {
         if are_gone {
             let _ = std::fs::remove_file(path);
         }
-        // Locked until here, so that two runs do not clear at the same time.
+        // Locked until here, so that two runs do not clean up at the same time.
         drop(file);
     }
 }
 
-/// Journals whose process is gone, with the uploads that it left.
+/// Journals of dead processes, with the uploads that they left.
 fn dead_journals(folder: &std::path::Path) -> Vec<(PathBuf, File, Vec<NotedUpload>)> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
     let dead = entries.flatten().filter_map(|entry| {
@@ -122,25 +123,24 @@ fn dead_journals(folder: &std::path::Path) -> Vec<(PathBuf, File, Vec<NotedUploa
         let mut text = String::new();
         // A journal has a line for each of a few uploads.
         (&mut file).take(LONGEST_JOURNAL).read_to_string(&mut text).ok()?;
-        // An empty one may be another process's that is about to lock it.
+        // An empty one may belong to a process that is about to lock it.
         (!text.is_empty()).then(|| (path, file, left(&text)))
     });
     dead.collect()
 }
 
-/// Opens what may be a journal. Anybody may have put something else there: a pipe, which would be waited for until its
-/// other end is opened, or a device.
+/// Opens what may be a journal. It may also be a pipe, which would block until its other end is opened, or a device.
 fn open_journal(path: &std::path::Path) -> Option<File> {
     let is_file = |meta: std::io::Result<Metadata>| meta.is_ok_and(|meta| meta.is_file());
     if !is_file(std::fs::symlink_metadata(path)) {
         return None;
     }
-    // For reading and writing, as a lock wants it; a pipe that has been put there by now is opened so without waiting.
+    // For reading and writing, as locks require; this also opens a pipe without blocking.
     let file = File::options().read(true).write(true).open(path).ok()?;
     is_file(file.metadata()).then_some(file)
 }
 
-/// What was begun and not ended. A last line that is cut off is no upload that anybody knows the id of.
+/// The uploads begun and not ended. A truncated last line does not hold a complete ID.
 fn left(text: &str) -> Vec<NotedUpload> {
     let mut left: Vec<NotedUpload> = Vec::new();
     for line in text.lines() {

@@ -1,4 +1,4 @@
-//! A local file: written to a temporary beside it, synced, and moved into place in one step.
+//! A local file: written to a temporary next to it, synced, and moved into place in one step.
 
 use super::folder::{Folder, SUFFIX, longest_name};
 use super::into_place::{Existing, Placed, into_place, is_unknown_call};
@@ -25,25 +25,25 @@ pub(crate) struct LocalSink {
     file: Option<Arc<File>>,
     /// Removes the temporary when it is dropped, whatever happens.
     temporary: Option<TempPath>,
-    /// The file once it is published.
+    /// The file after it was published.
     published: Option<Published>,
-    /// After the temporary: fields are dropped in order, and only an empty folder can be removed again.
+    /// Declared after the temporary: fields are dropped in order, and only an empty folder can be removed.
     folder: Option<Arc<Folder>>,
 }
 
-/// A file under its final name, as it was when it got that name: whatever lies there later may be another's.
+/// A file under its final name, as it was when it got that name; a later file there may be another's.
 #[derive(Debug, Clone)]
 struct Published {
     device: u64,
     inode: u64,
     tag: String,
     modified: Option<SystemTime>,
-    /// It took the place of another file.
+    /// It replaced another file.
     has_replaced: bool,
     how: Placed,
 }
 
-/// A file that is written at positions, from any thread.
+/// A file that any thread can write to at a position.
 #[derive(Clone)]
 pub(crate) struct PositionedFile {
     file: Arc<File>,
@@ -51,7 +51,7 @@ pub(crate) struct PositionedFile {
 }
 
 impl PositionedFile {
-    /// Writes all bytes from a position of the file on. Blocks.
+    /// Writes all bytes at a position of the file. Blocks.
     pub(crate) fn write_at(&self, bytes: &[u8], position: u64) -> Result<()> {
         self.file.write_all_at(bytes, position).map_err(|error| Error::io("writing", &*self.shown, error))
     }
@@ -64,8 +64,8 @@ impl LocalSink {
         let folder = folder_of(&path);
         let held = Folder::open(folder).map_err(|error| creation(&folder.display().to_string(), error))?;
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        // Readable as the umask says: tempfile's own default is for secrets. Where a file is replaced, nobody who may not
-        // read that one reads the new one meanwhile.
+        // Readable according to the umask, because tempfile's own default is for secrets. When a file is replaced,
+        // users who could not read the old one cannot read the new one meanwhile.
         let replaced = overwrite.then(|| replaced::mode(&path)).flatten();
         let temporary = Builder::new()
             .prefix(&format!(".{}.", cut(&name, longest_name(folder).saturating_sub(ADDED).min(180))))
@@ -85,7 +85,7 @@ impl LocalSink {
         })
     }
 
-    /// A temporary file of the system's that is never moved into place, for what is shown as `location`.
+    /// A file in the system's temporary folder that is never moved into place, for what is shown as `location`.
     pub(crate) fn aside(location: &Location) -> Result<Self> {
         let folder = std::env::temp_dir();
         let failed = |error| creation(&folder.display().to_string(), error);
@@ -104,7 +104,7 @@ impl LocalSink {
         })
     }
 
-    /// What tells this file from any other of its name: as it was published, or as it will be.
+    /// What distinguishes this file from any other of its name: as it was published, or as it will be.
     pub(crate) fn identity(&self) -> (Option<String>, Option<SystemTime>) {
         if let Some(published) = &self.published {
             return (Some(published.tag.clone()), published.modified);
@@ -113,7 +113,7 @@ impl LocalSink {
         (meta.as_ref().map(unpublished_tag), meta.and_then(|meta| meta.modified().ok()))
     }
 
-    /// Where the bytes are until they are published.
+    /// The path of the bytes until they are published.
     pub(crate) fn temporary(&self) -> Option<&Path> {
         self.temporary.as_deref()
     }
@@ -143,7 +143,7 @@ impl LocalSink {
             from.seek(SeekFrom::Start(range.start))
                 .map_err(|error| Error::io("reading", &object.url, error))?;
             let wanted = range.end - range.start;
-            // From file to file this is `copy_file_range` where there is one.
+            // Between files this uses `copy_file_range` if it is available.
             let copied = std::io::copy(&mut from.take(wanted), &mut &*file)
                 .map_err(|error| Error::io("writing", shown, error))?;
             if copied < wanted { Err(changed(&object).into()) } else { Ok(()) }
@@ -156,8 +156,8 @@ impl LocalSink {
         Some(PositionedFile { file, shown: self.shown.as_str().into() })
     }
 
-    /// Gives the file this time of modification, before it is published; nothing is written behind it. Returns the time
-    /// as the file system keeps it, which may be cut off to whole seconds; `None` where it lets nobody set it.
+    /// Sets the file's modification time before it is published; nothing is written afterwards. Returns the time as the
+    /// file system keeps it, possibly cut to whole seconds; `None` if it cannot be set.
     pub(crate) fn stamp(&mut self, time: SystemTime) -> Result<Option<SystemTime>> {
         let set = |file: &File| file.set_modified(time).and_then(|()| file.metadata()?.modified());
         let kept = match (&self.file, self.temporary()) {
@@ -172,7 +172,7 @@ impl LocalSink {
         }
     }
 
-    /// Writes another end to a finished file that is not published.
+    /// Replaces the end of a finished file that is not published.
     pub(crate) async fn replace_end(&mut self, from: u64, end: Bytes, time: SystemTime) -> Result<()> {
         let (shown, path) = (self.shown.clone(), self.temporary().map(Path::to_path_buf));
         blocking(move || {
@@ -182,7 +182,7 @@ impl LocalSink {
             let changed = File::options().write(true).open(path).and_then(|file| {
                 file.set_len(from)?;
                 file.write_all_at(&end, from)?;
-                // Where nobody may set it, no receipt names it.
+                // If it cannot be set, no receipt names it.
                 let _ = file.set_modified(time);
                 sync(&file)
             });
@@ -194,7 +194,7 @@ impl LocalSink {
     pub(crate) async fn finish(&mut self) -> Result<()> {
         let (shown, file) = (self.shown.clone(), self.file.take());
         blocking(move || match file {
-            // The rename must never be on disk before the contents are.
+            // The rename must never reach the disk before the contents.
             Some(file) => sync(&file).map_err(|error| Error::io("writing", shown, error)),
             None => Ok(()),
         })
@@ -223,21 +223,21 @@ impl LocalSink {
         .await?;
         self.published = Some(published);
         if let Err(error) = synced {
-            // Nobody knows whether the name will still be there after a crash.
+            // The name might not survive a crash.
             self.retract();
             return Err(error);
         }
         Ok(self.shown.clone())
     }
 
-    /// Whether the file is in its place, and the file system had no way to keep it from replacing one that came there at the
-    /// same moment.
+    /// Whether the file is in its place but may have replaced a file that appeared at the same moment, because the file
+    /// system has no safe rename.
     pub(crate) fn came_after_a_look(&self) -> bool {
         self.published.as_ref().is_some_and(|published| published.how == Placed::AfterALook)
     }
 
-    /// Of files that wait to be published one that would get the name of another: their names differ in case only, and
-    /// their folder does not tell such names apart.
+    /// A file waiting to be published that would get another's name: their names differ only in case, and the folder
+    /// does not distinguish such names.
     pub(super) fn with_anothers_name<'a>(files: impl Iterator<Item = &'a LocalSink>) -> Option<String> {
         let mut names = HashSet::new();
         let mut again = files.filter(|file| !names.insert(file.path.to_string_lossy().to_lowercase()));
@@ -255,8 +255,8 @@ impl LocalSink {
         self.folder = None;
     }
 
-    /// Takes a published file out of sight again, unless it has replaced another. Somebody may have put a file of their own
-    /// there since: so what lies there is moved aside first, and back where it is not ours.
+    /// Unpublishes a file, unless it has replaced another. Another file may have taken its place since, so the file
+    /// there is first moved aside, and moved back if it is not ours.
     pub(crate) fn retract(&mut self) {
         if let Some(published) = self.published.take()
             && !published.has_replaced
@@ -265,7 +265,7 @@ impl LocalSink {
             && std::fs::rename(&self.path, aside.path()).is_ok()
             && !published.lies_at(aside.path())
         {
-            // Where two strangers' files want one name, none of them is removed.
+            // If two foreign files compete for the name, neither is removed.
             let mut theirs = aside.into_temp_path();
             let _ = into_place(&theirs, &self.path, Existing::Kept);
             theirs.disable_cleanup(true);
@@ -275,13 +275,13 @@ impl LocalSink {
 }
 
 impl Published {
-    /// The file that has just got this name; it was `ours` before.
+    /// The file that has just got this name; `ours` is its metadata from before.
     fn now(path: &Path, ours: &std::fs::Metadata, has_replaced: bool, how: Placed) -> Self {
         let (device, inode) = (ours.dev(), ours.ino());
         let modified = ours.modified().ok();
         let tag = unpublished_tag(ours);
         let mut published = Published { device, inode, tag, modified, has_replaced, how };
-        // Where another one lies there already, what is known of ours is all that will ever be known.
+        // If another file is already there, we will never know more about ours than this.
         if let Some(there) = published.meta_at(path) {
             published.tag = local_tag(&there);
         }
@@ -298,7 +298,7 @@ impl Published {
     }
 }
 
-/// A folder that cannot be made is not a source that was not found.
+/// A folder that cannot be created must not be reported as a source that was not found.
 fn creation(shown: &str, error: std::io::Error) -> Error {
     match Error::io("writing", shown, error) {
         Error::NotFound(_) => Error::Io {
@@ -317,21 +317,21 @@ fn folder_of(path: &Path) -> &Path {
     }
 }
 
-/// What a temporary's name has besides the file's: two dots, six characters at random, and what it ends in.
+/// What a temporary's name adds to the file's: two dots, six random characters, and the suffix.
 const ADDED: usize = 8 + SUFFIX.len();
 
-/// Brings the bytes to rest, on every file system that has a call for it.
+/// Makes the bytes durable, on every file system that supports it.
 fn sync(file: &File) -> std::io::Result<()> {
     file.sync_all().or_else(|error| if is_unknown_call(&error) { Ok(()) } else { Err(error) })
 }
 
-/// Whether a temporary is found by its name in capitals too; nobody else has a file of such a name.
+/// Whether a temporary can also be found by its name in upper case; no other file has such a name.
 fn is_in_other_case(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str()).map(str::to_uppercase);
     name.is_some_and(|name| std::fs::symlink_metadata(path.with_file_name(name)).is_ok())
 }
 
-/// The first bytes of a name, so that the temporary's name stays within what the file system allows.
+/// The start of a name, so that the temporary's name stays within the file system's limit.
 fn cut(name: &str, most: usize) -> &str {
     let end = (0..=most.min(name.len())).rev().find(|&at| name.is_char_boundary(at)).unwrap_or(0);
     &name[..end]
@@ -379,7 +379,7 @@ mod tests {
             }
             sink.retract();
             let left = std::fs::read_to_string(&location.path).ok();
-            // What was replaced is gone, and a whole file is better than none.
+            // The replaced file is gone, and a complete file is better than none.
             let expected = if is_replaced { Some("theirs") } else { was_there.then_some("ours") };
             assert_eq!(left.as_deref(), expected, "{overwrite} {was_there} {is_replaced}");
             drop(sink);

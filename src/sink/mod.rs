@@ -1,5 +1,5 @@
-//! Bytes to a file or object that is invisible under its final name until [`Sink::publish`], and gone after
-//! [`Sink::abort`]. Devices, pipes and standard output have no final name: what is written is out.
+//! Writes bytes to a file or object that stays unpublished until [`Sink::publish`], and is gone after [`Sink::abort`].
+//! Devices, pipes and standard output have no final name: what is written to them is out at once.
 
 mod folder;
 mod into_place;
@@ -34,7 +34,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// What is there of a file that is being written.
+/// A file being written, by its kind of target.
 pub(crate) enum Sink {
     Local(LocalSink),
     Object(Box<ObjectSink>),
@@ -43,7 +43,7 @@ pub(crate) enum Sink {
     Stream(Stream),
 }
 
-/// Written straight.
+/// Output that is written directly.
 pub(crate) struct Stream {
     name: String,
     file: Arc<dyn WriteAll>,
@@ -104,7 +104,7 @@ impl Sink {
         }
     }
 
-    /// An object that the server puts together out of parts of the input, in pieces of sizes that `limits` allow.
+    /// An object that the server assembles from parts of the input, in pieces of sizes that `limits` allow.
     pub(crate) async fn on_server(
         location: &Location,
         options: SinkOptions,
@@ -123,7 +123,7 @@ impl Sink {
         }
     }
 
-    /// Bytes appended to an object that the server puts together.
+    /// Appends bytes to an object that the server assembles.
     pub(crate) fn written_on_server(&self) -> Option<u64> {
         match self {
             Sink::Server(sink) => Some(sink.written()),
@@ -162,12 +162,12 @@ impl Sink {
         }
     }
 
-    /// Whether [`Self::copy`] is to be had.
+    /// Whether [`Self::copy`] is available.
     pub(crate) fn copies_files(&self) -> bool {
         matches!(self, Sink::Local(_))
     }
 
-    /// Appends a range of a local file; the system copies it by itself where it can.
+    /// Appends a range of a local file; the system copies it if it can.
     pub(crate) async fn copy(&mut self, file: &File, object: &Object, range: Range<u64>) -> Result<()> {
         match self {
             Sink::Local(sink) => sink.copy(file, object, range).await,
@@ -175,7 +175,7 @@ impl Sink {
         }
     }
 
-    /// The file behind it, where it is one whose bytes may be written in any order. Every byte must be written before
+    /// The underlying file, if its bytes may be written in any order. Every byte must be written before
     /// [`Self::finish`].
     pub(crate) fn positioned(&self) -> Option<PositionedFile> {
         match self {
@@ -196,7 +196,7 @@ impl Sink {
         }
     }
 
-    /// The local file that holds what was written, where there is one to be read again before it is published.
+    /// The local file with what was written, if there is one to read back before publishing.
     pub(crate) fn written(&self) -> Option<&Path> {
         match self {
             Sink::Local(sink) => sink.temporary(),
@@ -205,7 +205,7 @@ impl Sink {
         }
     }
 
-    /// What was read again is right: brings it where it can be published from.
+    /// Moves verified output to where it can be published from.
     pub(crate) async fn upload(&mut self) -> Result<()> {
         match self {
             Sink::Staged(sink) => sink.upload().await,
@@ -213,8 +213,8 @@ impl Sink {
         }
     }
 
-    /// Gives a local file this time of modification, after the last byte and before [`Self::publish`], and returns the
-    /// time as the file system keeps it; `None` where it is not ours to give.
+    /// Sets a local file's modification time, after the last byte and before [`Self::publish`]. Returns the time as the
+    /// file system keeps it; `None` if it cannot be set.
     pub(crate) fn stamp(&mut self, time: DateTime<Utc>) -> Result<Option<DateTime<Utc>>> {
         match self {
             Sink::Local(sink) => Ok(sink.stamp(time.into())?.map(DateTime::from)),
@@ -222,8 +222,8 @@ impl Sink {
         }
     }
 
-    /// Whether the published file may have replaced one that came there at the same moment, as the file system has nothing
-    /// better than a look before a rename.
+    /// Whether the published file may have replaced one that appeared at the same moment, because the file system
+    /// offers nothing better than a check before the rename.
     pub(crate) fn came_after_a_look(&self) -> bool {
         matches!(self, Sink::Local(sink) if sink.came_after_a_look())
     }
@@ -241,7 +241,7 @@ impl Sink {
         matches!(self, Sink::Local(_))
     }
 
-    /// Writes another end to a file that was read again.
+    /// Replaces the end of a file that was read back.
     pub(crate) async fn replace_end(&mut self, from: u64, end: Bytes, time: DateTime<Utc>) -> Result<()> {
         match self {
             Sink::Local(sink) => sink.replace_end(from, end, time.into()).await,
@@ -252,7 +252,7 @@ impl Sink {
         }
     }
 
-    /// The store's identifier of a published object, where the store gave one.
+    /// The store's identifier of a published object, if the store returned one.
     pub(crate) fn e_tag(&self) -> Option<String> {
         match self {
             Sink::Staged(sink) => sink.object.e_tag(),
@@ -262,8 +262,8 @@ impl Sink {
         }
     }
 
-    /// What tells a published file from a later one of its name: the store's identifier, and the time of modification. Of a
-    /// local file that waits to be published it is as much as is known before.
+    /// What distinguishes a published file from a later one of its name: the store's identifier and the modification
+    /// time. For a local file that waits to be published, as much as is known before.
     pub(crate) async fn identity(&self) -> Result<(Option<String>, Option<DateTime<Utc>>)> {
         match self {
             Sink::Local(sink) => {
@@ -277,7 +277,7 @@ impl Sink {
         }
     }
 
-    /// Brings a finished file into sight under its final name; gives that name.
+    /// Publishes a finished file under its final name, and returns that name.
     pub(crate) async fn publish(&mut self) -> Result<String> {
         match self {
             Sink::Local(sink) => sink.publish().await,
@@ -288,7 +288,7 @@ impl Sink {
         }
     }
 
-    /// Takes a published file out of sight again, unless it may have replaced another.
+    /// Unpublishes a file, unless it may have replaced another.
     pub(crate) async fn retract(&mut self) {
         match self {
             Sink::Local(sink) => sink.retract(),
@@ -299,8 +299,8 @@ impl Sink {
         }
     }
 
-    /// Clears away what was written and not published. A failure to do so must not hide the error that led here,
-    /// so there is none: what stays behind has a name of its own, never the final one.
+    /// Removes what was written but not published. A failure here must not hide the error that led to it, so none is
+    /// returned: anything left behind has a temporary name, never the final one.
     pub(crate) async fn abort(&mut self) {
         match self {
             Sink::Local(sink) => sink.abort(),
@@ -312,12 +312,11 @@ impl Sink {
     }
 }
 
-/// Brings finished files into sight, in order. Each appears whole; where one cannot, those that came into sight before
-/// it are taken back, unless they may have replaced others: then what was there before is gone, and the new ones are
-/// whole.
+/// Publishes finished files, in order. Each appears whole. If one cannot be published, those before it are unpublished,
+/// unless they may have replaced others: then the old files are gone, and the new ones are whole.
 ///
 /// # Errors
-/// [`Incomplete::SameNameHere`] where the file system would give one name to two of them, before any is published.
+/// [`Incomplete::SameNameHere`] if the file system would give two of them the same name, before any is published.
 pub(crate) async fn publish_all(mut sinks: Vec<&mut Sink>) -> Result<()> {
     let local = sinks.iter().filter_map(|sink| match sink {
         Sink::Local(sink) => Some(sink),

@@ -1,5 +1,5 @@
-//! An object: uploaded in pieces, which a store shows only when the upload is completed; a small one is held and put
-//! by one request.
+//! An object: uploaded in pieces, which a store shows only once the upload is completed. A small one is held and sent
+//! in one PUT request.
 
 use super::journal;
 use super::target::SinkOptions;
@@ -18,13 +18,13 @@ use std::sync::Arc;
 use sync_wrapper::SyncWrapper;
 use tokio::task::{JoinHandle, JoinSet};
 
-/// Pieces that are on their way at the same time.
+/// Pieces that are in flight at the same time.
 const CONCURRENT_PIECES: usize = 4;
-/// A store takes at most 10,000 pieces; some are kept in hand, as the output's size is only estimated.
+/// A store accepts at most 10,000 pieces; some are kept in reserve, because the output's size is only an estimate.
 const PLANNED_PIECES: u64 = 8_000;
-/// Pieces above this estimate double in size every so many, so that no output outgrows the limit.
+/// Beyond the estimate, pieces double in size after every so many, so that no output outgrows the limit.
 const PIECES_UNTIL_DOUBLED: usize = 1_000;
-/// The name of our mark in an object's metadata. A word without hyphens: Azure takes identifiers only.
+/// The key of our mark in an object's metadata, without hyphens, because Azure accepts only identifiers.
 pub(super) const MARK: Attribute = Attribute::Metadata(std::borrow::Cow::Borrowed("uploadid"));
 
 impl SinkOptions {
@@ -34,7 +34,7 @@ impl SinkOptions {
         planned.clamp(TRANSFER_BYTES, 512 * 1024 * 1024)
     }
 
-    /// The pieces in which an object of so many bytes is uploaded; `None` where it is put by one request.
+    /// The pieces in which an object of this size is uploaded; `None` if it is sent in one PUT request.
     pub(crate) fn pieces_of(&self, bytes: u64) -> Option<u64> {
         let mut piece = self.first_piece() as u64;
         if bytes < piece && bytes <= self.single_put_limit as u64 {
@@ -57,20 +57,21 @@ pub(crate) struct ObjectSink {
     location: Location,
     path: Path,
     options: SinkOptions,
-    /// Bytes that are not under way yet.
+    /// Bytes that are not in flight yet.
     held: Vec<Bytes>,
     held_bytes: usize,
-    /// Bytes of all pieces, those held included.
+    /// Bytes of all pieces, including those held.
     written: u64,
-    /// A random text that tells this object from any other of its name.
+    /// A random text that distinguishes this object from any other of its name.
     mark: String,
     piece: usize,
-    /// The request that begins the upload: it goes on where its sender is stopped, as its answer is needed to abort.
+    /// The request that begins the upload. It continues even if its sender is stopped, because its answer is needed to
+    /// abort.
     beginning: Option<JoinHandle<object_store::Result<Box<dyn MultipartUpload>>>>,
     /// Wrapped, so that a run can move from thread to thread with its sinks borrowed.
     upload: Option<SyncWrapper<Box<dyn MultipartUpload>>>,
     ticket: UploadTicket,
-    /// Of all bytes so far: what the store keeps must be the same.
+    /// The checksum of all bytes so far, which the store's must equal.
     checksum: Crc64Nvme,
     noted: Option<journal::Noted>,
     pieces: usize,
@@ -124,7 +125,7 @@ impl ObjectSink {
         Ok(())
     }
 
-    /// Sends what is held as the next piece; waits for an earlier one where too many are under way.
+    /// Sends what is held as the next piece; waits for an earlier one if too many are in flight.
     async fn send_piece(&mut self) -> Result<()> {
         while self.under_way.len() >= CONCURRENT_PIECES {
             self.wait_for_piece().await?;
@@ -155,7 +156,7 @@ impl ObjectSink {
         Ok(())
     }
 
-    /// Waits for the upload that is being begun.
+    /// Waits until the upload has begun.
     async fn begun(&mut self) -> Result<()> {
         let Some(beginning) = &mut self.beginning else { return Ok(()) };
         let begun = beginning.await;
@@ -188,7 +189,7 @@ impl ObjectSink {
 
     pub(crate) async fn publish(&mut self) -> Result<String> {
         let shown = super::target::shown(&self.location);
-        // Servers exist that know no condition, or ignore it: the look before is the last moment to notice.
+        // Some servers do not support the condition, or ignore it, so check once more right before.
         if !self.options.overwrite && crate::store::exists(&self.location).await? {
             return Err(Error::exists(shown, ExistsWhy::Exists));
         }
@@ -220,7 +221,7 @@ impl ObjectSink {
         Ok(shown)
     }
 
-    /// Compares the checksum that the store keeps, where it told one, with that of the bytes that were sent.
+    /// Compares the store's checksum, if it returned one, with that of the sent bytes.
     async fn check_stored(&mut self, shown: &str) -> Result<()> {
         let (sent, Some(stored)) = (self.checksum.base64(), self.ticket.checksum()) else { return Ok(()) };
         if stored == sent {
@@ -242,7 +243,7 @@ impl ObjectSink {
         self.e_tag.clone()
     }
 
-    /// The store's identifier of the published object; where the store gave none, what a look at it says.
+    /// The store's identifier of the published object, from a HEAD request if the store returned none.
     pub(crate) async fn identity(&self) -> Result<(Option<String>, Option<DateTime<Utc>>)> {
         identity_of(self.e_tag.as_ref(), &self.location).await
     }
@@ -251,7 +252,7 @@ impl ObjectSink {
         not_published(error, &super::target::shown(&self.location), self.options.overwrite)
     }
 
-    /// Takes a published object out of sight again, unless it may have replaced another or was replaced itself.
+    /// Unpublishes an object, unless it may have replaced another or was replaced itself.
     pub(crate) async fn retract(&mut self) {
         for _ in 0..ATTEMPTS {
             if self.options.overwrite || !self.is_there().await || self.store.delete(&self.path).await.is_ok()
@@ -267,15 +268,14 @@ impl ObjectSink {
         attributes
     }
 
-    /// Whether the object is there, whole and ours, although the store reported an error. When the answer to a request
-    /// is lost, it is sent again, and then fails for the very success of the first one: the upload is gone, the name
-    /// is taken.
+    /// Whether the object exists, whole and ours, although the store reported an error. If the answer to a request is
+    /// lost, the retry fails precisely because the first one succeeded: the upload is gone, the name is taken.
     async fn is_there(&self) -> bool {
         is_marked(&*self.store, &self.path, self.written, &self.mark).await
     }
 
     pub(crate) async fn abort(&mut self) {
-        // Pieces first: one that arrives after the abort would stay and cost money.
+        // Pieces first, because one that arrives after the abort would stay and cost money.
         self.under_way.shutdown().await;
         let _ = self.begun().await;
         if let Some(upload) = self.upload.take() {
@@ -284,10 +284,10 @@ impl ObjectSink {
     }
 }
 
-/// How often clearing away is tried, each time with the store's own repetitions.
+/// How often to try to clean up, each time with the store's own retries.
 pub(super) const ATTEMPTS: usize = 3;
 
-/// Aborts an upload. One that stays all the same is left in the journal, for the next run.
+/// Aborts an upload. If it stays anyway, it is left in the journal, for the next run.
 async fn abort_upload(mut upload: Box<dyn MultipartUpload>, noted: Option<journal::Noted>) {
     for _ in 0..ATTEMPTS {
         match upload.abort().await {
@@ -298,7 +298,7 @@ async fn abort_upload(mut upload: Box<dyn MultipartUpload>, noted: Option<journa
     std::mem::forget(noted);
 }
 
-/// Why an object did not come into sight.
+/// Why an object was not published.
 pub(super) fn not_published(error: object_store::Error, shown: &str, overwrite: bool) -> Error {
     use object_store::Error as Raw;
     match error {
@@ -309,7 +309,7 @@ pub(super) fn not_published(error: object_store::Error, shown: &str, overwrite: 
     }
 }
 
-/// What a store calls a published object; where it gave no tag, what a look at the object says.
+/// The store's identifier of a published object, from a HEAD request if it returned no ETag.
 pub(super) async fn identity_of(
     e_tag: Option<&String>,
     location: &Location,
@@ -321,7 +321,7 @@ pub(super) async fn identity_of(
     Ok(found.map_or((None, None), |object| (object.e_tag, object.modified)))
 }
 
-/// Whether an object of this size and mark is there.
+/// Whether an object with this size and mark exists.
 pub(super) async fn is_marked(store: &dyn ObjectStore, path: &Path, size: u64, mark: &str) -> bool {
     let options = GetOptions { head: true, ..GetOptions::default() };
     match store.get_opts(path, options).await {
@@ -330,7 +330,7 @@ pub(super) async fn is_marked(store: &dyn ObjectStore, path: &Path, size: u64, m
     }
 }
 
-/// The run that an object says it is of; `None` where it says nothing, or there is none.
+/// The run in an object's mark; `None` if it has no mark, or does not exist.
 pub(crate) async fn run_of(location: &Location) -> Option<u64> {
     let store = location.store.object_store()?;
     let options = GetOptions { head: true, ..GetOptions::default() };
@@ -340,20 +340,21 @@ pub(crate) async fn run_of(location: &Location) -> Option<u64> {
     u64::from_str_radix(mark.get(RANDOM_DIGITS..)?, 16).ok()
 }
 
-/// Digits of a mark that are random; those of a run follow.
+/// Random digits of a mark; those of the run follow.
 const RANDOM_DIGITS: usize = 32;
 
 pub(super) fn random_mark(run: Option<u64>) -> String {
-    // By equal marks a run would take another's object for its own. Not by fastrand, as waits are varied: that is seeded
-    // by a clock, and by 64 bits in all. The standard library seeds every `RandomState` from the system's randomness.
+    // With equal marks, a run would mistake another's object for its own. So this does not use fastrand, as delays do:
+    // it is seeded from a clock, with 64 bits in all. The standard library seeds every `RandomState` from the system's
+    // randomness.
     let random = || RandomState::new().build_hasher().finish();
     let run = run.map_or_else(String::new, |run| format!("{run:016x}"));
     format!("{:016x}{:016x}{run}", random(), random())
 }
 
 impl Drop for ObjectSink {
-    /// A dropped upload would stay at the store, unseen and paid for. An abort that was asked for is awaited; this
-    /// is for a run whose future was dropped.
+    /// A dropped upload would stay in the store, invisible but billed. An explicit abort is awaited; this is for a run
+    /// whose future was dropped.
     fn drop(&mut self) {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         let noted = self.noted.take();

@@ -1,8 +1,8 @@
-//! One publication at a time in a folder: files and their receipt come into sight as one, and what was looked at before is
-//! still so.
+//! Allows one publication at a time in a folder, so that files and their receipt appear together, and earlier checks
+//! still hold.
 //!
-//! A run holds the lock for the moment that it renames its files, never while it writes them. The lock is a file that only
-//! its owner may open, so that no other user can keep it; it ends with its process, however that ends.
+//! A run holds the lock only while it renames its files, not while it writes them. The lock is a file that only its
+//! owner may open, so that no other user can hold it; it ends with its process, however that ends.
 
 use super::folder::SUFFIX;
 use crate::model::{Error, Result};
@@ -14,26 +14,27 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// Longer than any publication takes: a run that is stopped in its midst must not stop others for good.
+/// Longer than any publication takes: a run that is suspended in the middle must not block others forever.
 const LONGEST: Duration = Duration::from_secs(10);
 const AGAIN_AFTER: Duration = Duration::from_millis(10);
 
-/// The right to publish into a folder, until it is dropped.
+/// The right to publish to a folder, until it is dropped.
 pub(crate) struct Publication {
-    /// `None` where the file system knows no locks, and in object stores: there the receipt is written on a condition.
+    /// `None` if the file system does not support locks, and in object stores, where the receipt is written
+    /// conditionally.
     lock: Option<(PathBuf, File)>,
 }
 
 impl Publication {
-    /// For output that nobody else can write, or that no lock protects.
+    /// For output that no one else can write, or that no lock protects.
     pub(crate) fn of_nothing() -> Self {
         Publication { lock: None }
     }
 
-    /// Waits for the right to publish a file, or the files of a folder.
+    /// Waits for the right to publish a file or a folder's files.
     ///
     /// # Errors
-    /// [`Error::Store`] where another run keeps it for longer than any publication takes.
+    /// [`Error::Store`] if another run holds it for longer than any publication takes.
     pub(crate) async fn begin(location: &Location, is_folder: bool) -> Result<Self> {
         if !location.is_local() {
             return Ok(Publication::of_nothing());
@@ -68,7 +69,7 @@ impl Publication {
 impl Drop for Publication {
     fn drop(&mut self) {
         if let Some((path, _)) = &self.lock {
-            // While it is still locked: whoever waits for it sees that the name is gone, and makes a new one.
+            // Removed while still locked: a waiting process sees that the name is gone, and makes a new lock.
             let _ = std::fs::remove_file(path);
         }
     }
@@ -91,7 +92,7 @@ fn try_lock(path: &Path) -> io::Result<Tried> {
         .open(path);
     let file = match opened {
         Ok(file) => file,
-        // Another user's.
+        // The lock belongs to another user.
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied && path.exists() => {
             return Ok(Tried::Busy);
         }

@@ -1,4 +1,4 @@
-//! What a file that is replaced hands on to the new one: who owns it, and who may read it.
+//! Carries over the owner and permissions of a replaced file to the new one.
 
 use super::into_place::is_unknown_call;
 use rustix::fs::{XattrFlags, getxattr, setxattr};
@@ -6,18 +6,18 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
-/// Who may do what, beyond the mode, and what the file is to the system's own rules.
+/// Extended attributes with permissions beyond the mode, and with the file's security label.
 const ATTRIBUTES: [&str; 2] = ["system.posix_acl_access", "security.selinux"];
 
-/// The mode of the regular file at a path.
+/// The mode of a regular file at a path.
 pub(super) fn mode(path: &Path) -> Option<u32> {
     let meta = std::fs::symlink_metadata(path).ok()?;
     meta.is_file().then(|| meta.mode() & 0o7777)
 }
 
-/// Gives a file the owner, group, mode, access list and label of the one that it is about to replace; `false` where there
-/// is none. Owner and label are given where the system allows that, which for most users is never; but a file that
-/// nobody else might read stays so.
+/// Gives a file the owner, group, mode, access list and label of the one that it is about to replace; `false` if there
+/// is none. Owner and label are set only if the system allows it, which it does not for most users; but a private file
+/// stays private.
 pub(super) fn take_after(path: &Path, new: &Path) -> io::Result<bool> {
     let old = match std::fs::symlink_metadata(path) {
         Ok(meta) => meta,
@@ -32,19 +32,20 @@ pub(super) fn take_after(path: &Path, new: &Path) -> io::Result<bool> {
     let group = (old.gid() != own.gid()).then(|| old.gid());
     let has_owner = owner.is_none() || std::os::unix::fs::chown(new, owner, None).is_ok();
     let has_group = group.is_none() || std::os::unix::fs::chown(new, None, group).is_ok();
-    // What a group was allowed is not allowed to another group; nor is anything run under another owner's name.
+    // The group's permissions must not pass to another group, and nothing may run under another owner's name.
     let kept = if has_group { 0o777 } else { 0o707 };
     let special = if has_owner && has_group { old.mode() & 0o7000 } else { 0 };
     let wanted = old.mode() & kept | special;
     match std::fs::set_permissions(new, std::fs::Permissions::from_mode(wanted)) {
-        // A file system that has no modes, or one for all files: nobody may do more with the new file than with the old one.
+        // A file system without modes, or with the same mode for all files: the new file must not allow more than the
+        // old one.
         Err(error) if has_no_modes(&error) && is_within(own.mode(), old.mode()) => {}
         set => set?,
     }
     for name in ATTRIBUTES {
         let mut value = vec![0; 64 * 1024];
         if let Ok(length) = getxattr(path, name, &mut value[..]) {
-            // A list that cannot be kept is replaced by the mode, which allows no more to others.
+            // A list that cannot be set is replaced by the mode, which allows others no more.
             let _ = setxattr(new, name, &value[..length], XattrFlags::empty());
         }
     }
@@ -55,7 +56,7 @@ fn has_no_modes(error: &io::Error) -> bool {
     is_unknown_call(error) || error.kind() == io::ErrorKind::PermissionDenied
 }
 
-/// Whether a mode allows nothing that another does not.
+/// Whether a mode allows nothing beyond another mode.
 fn is_within(mode: u32, other: u32) -> bool {
     mode & 0o777 & !other == 0
 }

@@ -1,5 +1,5 @@
-//! An object of S3 that the server puts together: ranges of the parts that it copies, and what is sent between them.
-//! Shown when the upload is completed, like any.
+//! An S3 object that the server assembles from ranges of the parts, which it copies, and from bytes sent between them.
+//! Like any upload, it appears when it is completed.
 
 use super::journal;
 use super::object::{ATTEMPTS, MARK, identity_of, is_marked, not_published, random_mark};
@@ -20,11 +20,11 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
 
-/// Requests under way at the same time: a copy waits for the server and costs nothing here.
+/// Requests in flight at the same time: a copy only waits for the server.
 const CONCURRENT_PARTS: usize = 16;
-/// Parts among them that are held here.
+/// How many of them hold bytes here.
 const CONCURRENT_SENT: usize = 4;
-/// Between two aborts, so that a copy that was under way during the first is over.
+/// The delay between two aborts, so that a copy in progress during the first has ended.
 const ABORT_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// The parts of an input, as sources of an upload.
@@ -34,7 +34,7 @@ pub(crate) struct Sources {
     pub(crate) progress: Arc<Progress>,
 }
 
-/// A piece that has arrived: its number, and whether it was sent.
+/// A finished piece: its number, and whether it was sent from here.
 type Arrived = (usize, bool, PartId);
 
 pub(crate) struct ServerSink {
@@ -45,21 +45,21 @@ pub(crate) struct ServerSink {
     mark: String,
     /// Taken at the end.
     cutter: Option<Cutter<Bytes>>,
-    /// Bytes of all that was pushed.
+    /// Bytes of everything pushed.
     written: u64,
-    /// By number; `None` while a piece is under way.
+    /// By number; `None` while a piece is in flight.
     pieces: Vec<Option<PartId>>,
     under_way: JoinSet<Result<Arrived>>,
     sent_under_way: usize,
-    /// The server has copied one piece, so it will copy others.
+    /// The server has copied a piece, so it will copy others.
     copies: bool,
-    /// There is an upload to be aborted.
+    /// There is an upload to abort.
     is_open: bool,
     noted: Option<journal::Noted>,
     e_tag: Option<String>,
 }
 
-/// What every request of an upload needs.
+/// The state shared by all requests of an upload.
 struct OpenUpload {
     copier: Copier,
     from: Copier,
@@ -141,7 +141,7 @@ impl ServerSink {
         self.begin_pieces(pieces).await
     }
 
-    /// Begins what is to be copied or sent; waits where too much is under way.
+    /// Starts copying or sending pieces; waits if too many are in flight.
     async fn begin_pieces(&mut self, pieces: Vec<UploadPiece<Bytes>>) -> Result<()> {
         for piece in pieces {
             let number = self.pieces.len();
@@ -156,7 +156,7 @@ impl ServerSink {
             // Each ends with its request; dropped, and so cancelled, with the set.
             match piece {
                 UploadPiece::Copy(source, range) if !self.copies => {
-                    // A server that refuses this one would refuse them all.
+                    // A server that refuses the first copy would refuse all of them.
                     let copied = upload.copy(number, source, range).await?;
                     self.arrived(copied);
                     self.copies = true;
@@ -207,7 +207,7 @@ impl ServerSink {
             return Err(Error::Internal("an upload is published before it is finished".into()));
         }
         let OpenUpload { copier, path, id, shown, .. } = &*self.upload;
-        // Servers exist that ignore the condition of the completion.
+        // Some servers ignore the condition on the completion.
         if !self.overwrite && crate::store::exists(&self.location).await? {
             return Err(Error::exists(shown, ExistsWhy::Exists));
         }
@@ -225,7 +225,7 @@ impl ServerSink {
         is_marked(&*self.store, &self.upload.path, self.written, &self.mark).await
     }
 
-    /// Takes a published object out of sight again, unless it may have replaced another or was replaced itself.
+    /// Unpublishes an object, unless it may have replaced another or was replaced itself.
     pub(crate) async fn retract(&mut self) {
         for _ in 0..ATTEMPTS {
             if self.overwrite || !self.is_there().await || self.store.delete(&self.upload.path).await.is_ok()
@@ -239,7 +239,7 @@ impl ServerSink {
         self.e_tag.clone()
     }
 
-    /// What the store calls the published object.
+    /// The store's identifier of the published object.
     pub(crate) async fn identity(&self) -> Result<(Option<String>, Option<DateTime<Utc>>)> {
         identity_of(self.e_tag.as_ref(), &self.location).await
     }
@@ -280,8 +280,8 @@ impl OpenUpload {
         Ok((number, true, piece))
     }
 
-    /// A copy goes on at the server although nobody waits for it; one that ends after the abort would stay and cost
-    /// money, so the abort is made again when it should be over. An upload that stays all the same is left in the
+    /// A copy continues on the server even if no one waits for it. One that ends after the abort would stay and cost
+    /// money, so the abort is repeated when the copy should be over. An upload that stays anyway is left in the
     /// journal, for the next run.
     async fn abort(&self, was_under_way: bool, noted: Option<journal::Noted>) {
         let mut is_again = was_under_way;
@@ -298,7 +298,7 @@ impl OpenUpload {
 }
 
 impl Drop for ServerSink {
-    /// For a run whose future was dropped; an abort that was asked for is awaited.
+    /// For a run whose future was dropped; an explicit abort is awaited.
     fn drop(&mut self) {
         if std::mem::take(&mut self.is_open)
             && let Ok(runtime) = tokio::runtime::Handle::try_current()

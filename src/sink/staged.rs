@@ -1,5 +1,5 @@
-//! An object that is to be read again before it is uploaded: a store shows no piece of an upload before all is
-//! complete, so the bytes wait in a local temporary file until they are released.
+//! An object that is read back before it is uploaded. A store cannot read an incomplete upload, so the bytes wait in a
+//! local temporary file until they are verified.
 
 use super::local::LocalSink;
 use super::object::ObjectSink;
@@ -17,7 +17,7 @@ pub(crate) struct StagedSink {
 }
 
 impl StagedSink {
-    /// Uploads what the file holds; the object is still unpublished.
+    /// Uploads the file's contents; the object stays unpublished.
     pub(super) async fn upload(&mut self) -> Result<()> {
         let Some(path) = self.file.temporary().map(Path::to_path_buf) else {
             return Err(Error::Internal("a temporary file was uploaded twice".into()));

@@ -1,26 +1,26 @@
-//! Where output goes, and how it is to be written there.
+//! Targets of output, and options for writing to them.
 
 use crate::store::{ContentType, Location};
 use std::fmt;
 
-/// How a sink treats what is there, and how much it may hold.
+/// How a sink treats an existing output, and how much it may hold.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SinkOptions {
     pub(crate) overwrite: bool,
-    /// Bytes the output will have, about; the pieces of an upload are sized by it.
+    /// Estimated bytes of the output, by which the pieces of an upload are sized.
     pub(crate) expected_bytes: u64,
     /// An object up to this size is held and written by one request.
     pub(crate) single_put_limit: usize,
-    /// The bytes can be read again before they are published.
+    /// Whether the bytes must be readable before they are published.
     pub(crate) reread: bool,
-    /// What an object says it holds.
+    /// The media type of the object.
     pub(crate) content: ContentType,
-    /// Tells runs over the same parts with the same options from all others; an object says it, so that the next such run
-    /// knows what one that was killed has left.
+    /// Identifies runs over the same parts with the same options. It is stored with an object, so that the next such
+    /// run recognizes what a killed one left.
     pub(crate) run: Option<u64>,
 }
 
-/// What people are shown for a place that is written to.
+/// A place being written to, as people see it.
 pub(super) fn shown(location: &Location) -> String {
     location.to_string()
 }
@@ -29,13 +29,13 @@ pub(super) fn shown(location: &Location) -> String {
 #[allow(clippy::large_enum_variant, reason = "where there are many, all of them are files")]
 pub(crate) enum Target {
     Stdout,
-    /// A device or pipe: written straight, nothing to publish.
+    /// A device or pipe: written directly, nothing to publish.
     Device(String),
     File(Location),
 }
 
 impl Target {
-    /// The place of a file.
+    /// The target for a file.
     pub(crate) fn location(&self) -> Option<&Location> {
         match self {
             Target::File(location) => Some(location),

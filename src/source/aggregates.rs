@@ -1,6 +1,6 @@
-//! Explainability exports put `Aggregate` where a time should be, anywhere in a part. Such a column is text, and as
-//! the columns must be known before anything is written, parts that were not seen whole are read through once.
-//! The service allows 50 items and 500 points in time in such an export, so they are small.
+//! Finds `Aggregate` among the times of explainability exports, where it may appear anywhere in a part. Such a column
+//! is text. Because the columns must be known before anything is written, parts not yet seen whole are read through
+//! once. The service allows 50 items and 500 points in time in such an export, so they are small.
 
 use super::chunks::{Chunk, Text, TextPart};
 use super::csv_head::{CsvHead, LineEnd};
@@ -11,7 +11,7 @@ use crate::store::{Store, blocking};
 
 use std::sync::Arc;
 
-/// Completes what the heads of an explainability export say of its times.
+/// Completes what the heads of an explainability export say about its times.
 pub(crate) async fn look_for_aggregates(
     store: &Store,
     parts: &[Part],

@@ -1,5 +1,5 @@
-//! The text of CSV parts, cut into chunks of whole records, in order. Several small parts make one chunk, one huge
-//! part makes many, so both are equally parallel.
+//! Cuts the text of CSV parts into chunks of whole records, in order. Several small parts make one chunk, one huge part
+//! makes many, so both are equally parallel.
 
 use super::csv_head::{CsvHead, LineEnd};
 use super::unwrap::Wrapping;
@@ -16,10 +16,10 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc;
 
-/// A part of which the text is wanted.
+/// A part whose text is wanted.
 #[derive(Debug, Clone)]
 pub(crate) struct TextPart {
-    /// Its place among all parts of the plan.
+    /// Its index among all parts of the plan.
     pub(crate) index: usize,
     pub(crate) object: Arc<Object>,
     pub(crate) head: Arc<CsvHead>,
@@ -32,14 +32,14 @@ pub(crate) struct Segment {
     pub(crate) range: Range<usize>,
 }
 
-/// Records of one part or of several small ones; every line has its end. Filled again and again.
+/// Records of one part or of several small ones; every line has its end. The buffer is reused.
 #[derive(Debug, Default)]
 pub(crate) struct Chunk {
-    /// Always as long as it may be filled, so that no byte is cleared twice.
+    /// Always at its full length, so that no byte is cleared twice.
     buffer: Vec<u8>,
     length: usize,
     pub(crate) segments: Vec<Segment>,
-    /// Where it stands in the text of all parts.
+    /// Its position in the text of all parts.
     pub(crate) position: u64,
 }
 
@@ -49,15 +49,16 @@ impl Chunk {
     }
 }
 
-/// The text after the headers of all parts, cut off in order. Whoever wants the next chunk brings the memory for it.
+/// The text of all parts without their headers, cut into chunks in order. The caller supplies the memory for each
+/// chunk.
 pub(crate) struct Text {
     parts: std::vec::IntoIter<TextPart>,
     current: Option<(TextPart, Box<dyn Read + Send>)>,
     fetched: Option<Fetched>,
-    /// The start of a record of the current part that the last chunk ended within.
+    /// The start of a record of the current part, in the middle of which the last chunk ended.
     rest: Vec<u8>,
     chunk: usize,
-    /// What a last line without an end is given.
+    /// The line end to add to a last line that lacks one.
     line_end: LineEnd,
     position: u64,
     progress: Arc<Progress>,
@@ -84,7 +85,7 @@ impl Text {
         }
     }
 
-    /// Cuts off the next records; `false` where there are none. Blocks.
+    /// Takes the next records; `false` if there are none. Blocks.
     pub(crate) fn cut(&mut self, chunk: &mut Chunk) -> Result<bool> {
         chunk.length = 0;
         chunk.segments.clear();
@@ -112,13 +113,13 @@ impl Text {
         Ok(!chunk.segments.is_empty())
     }
 
-    /// Adds records of one part; `true` where the part goes on beyond the chunk.
+    /// Adds records of one part; `true` if the part continues after the chunk.
     fn fill(&mut self, chunk: &mut Chunk, part: &TextPart, text: &mut dyn Read) -> Result<bool> {
         let start = chunk.length;
         let mut end = start + self.rest.len();
         let mut wanted = self.chunk.max(end);
         loop {
-            // Two bytes more for a line end that the part lacks.
+            // Room for two more bytes, in case the part lacks its last line end.
             if chunk.buffer.len() < wanted + 2 {
                 chunk.buffer.resize(wanted + 2, 0);
             }
@@ -161,7 +162,7 @@ impl Text {
     }
 }
 
-/// Reads until the buffer is full; `true` where the text ends before that.
+/// Reads until the buffer is full; `true` if the text ends before that.
 fn read_full(part: &TextPart, text: &mut dyn Read, buffer: &mut [u8], end: &mut usize) -> Result<bool> {
     while *end < buffer.len() {
         match text.read(&mut buffer[*end..]) {
@@ -174,7 +175,7 @@ fn read_full(part: &TextPart, text: &mut dyn Read, buffer: &mut [u8], end: &mut 
     Ok(false)
 }
 
-/// Opens a part's text behind its header.
+/// Opens a part's text after its header.
 fn open(
     part: &TextPart,
     fetched: Option<&Fetched>,
@@ -209,7 +210,7 @@ fn open(
     Ok(text)
 }
 
-/// A read within a compressed part fails for the part's contents, other reads carry the store's error.
+/// A read within a compressed part fails because of the part's contents; other reads carry the store's error.
 fn read_error(part: &TextPart, error: std::io::Error) -> Error {
     match error.downcast::<Carried>() {
         Ok(Carried(error)) => error,
@@ -226,12 +227,12 @@ fn read_error(part: &TextPart, error: std::io::Error) -> Error {
     }
 }
 
-/// An error of ours on its way through a decompressor.
+/// Carries one of our errors through a decompressor.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct Carried(Error);
 
-/// Reads as many bytes as the listing promised, no more, and counts them.
+/// Reads as many bytes as the listing said, no more, and counts them.
 struct Counted {
     raw: Box<dyn Read + Send>,
     left: u64,
@@ -262,18 +263,18 @@ struct Fetched {
 struct Incoming {
     receiver: mpsc::Receiver<Result<Bytes>>,
     current: Bytes,
-    /// Bytes of the part at hand that were not taken yet.
+    /// Bytes of the current part that are not consumed yet.
     left: u64,
 }
 
-/// The ranges in which the text of a part is fetched from a store; none where all of it is held.
+/// The ranges in which to fetch a part's text from a store; none if all of it is already in memory.
 pub(crate) fn fetched_ranges(
     object: &Object,
     head: &CsvHead,
     budget: Budget,
 ) -> impl Iterator<Item = Range<u64>> {
-    // Up to a multiple of that size: stores keep objects in pieces of 8 or 16 MiB mostly, and a range across two costs
-    // them both.
+    // Up to a multiple of that size: most stores keep objects in pieces of 8 or 16 MiB, and a range across two costs
+    // both.
     let piece = TRANSFER_BYTES.min(budget.prefetch) as u64;
     let size = if head.whole.is_some() { 0 } else { object.size };
     let mut at = if head.wrapping == Wrapping::Plain { head.body } else { 0 };
@@ -283,7 +284,7 @@ pub(crate) fn fetched_ranges(
     })
 }
 
-/// Begins to fetch all parts that are not held already, a bounded number of bytes ahead.
+/// Starts fetching all parts that are not in memory, a bounded number of bytes ahead.
 fn prefetch(store: &Store, parts: &[TextPart], budget: Budget) -> Fetched {
     let of_part = |part: &TextPart| {
         let object = Arc::clone(&part.object);
@@ -320,7 +321,7 @@ impl Fetched {
         FetchedPart { shared: Arc::clone(&self.shared) }
     }
 
-    /// Lets go of what a decompressor left unread behind its last frame.
+    /// Drops what a decompressor left unread after its last frame.
     fn finish_part(&self) {
         let mut incoming = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
         while incoming.left > 0 && incoming.take(usize::MAX).is_ok_and(|bytes| !bytes.is_empty()) {}

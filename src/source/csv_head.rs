@@ -1,5 +1,5 @@
-//! The start of a CSV part: takes its first text, returns names of columns, line ends, and what the first values look
-//! like. Never reads.
+//! Parses the start of a CSV part: takes its first text, returns column names, line ends, and what the first values
+//! look like. Reads no files.
 
 use super::looks_like::other_delimiter;
 use super::unwrap::Wrapping;
@@ -14,14 +14,14 @@ use std::sync::Arc;
 /// A part of up to this size is read whole.
 pub(super) const HEAD_BYTES: u64 = 64 * 1024;
 
-/// What is said of CSV parts before any of them is looked at.
+/// What is known about CSV parts before any of them is read.
 #[derive(Debug, Clone)]
 pub(crate) struct CsvReading {
     pub(crate) header: HeaderMode,
-    /// The names of the columns where the parts have no header; where there are none either, the columns are numbered.
+    /// Column names, if the parts have no header; without these, the columns are numbered.
     pub(crate) columns: Vec<String>,
     pub(crate) quotes: Quotes,
-    /// Somebody said whether the parts have a header, so they are CSV whatever their names say.
+    /// The user said whether the parts have a header, so they are CSV whatever their names say.
     pub(crate) is_told: bool,
     /// The text is an output, so it is CSV whatever it looks like.
     pub(crate) is_output: bool,
@@ -38,7 +38,7 @@ impl CsvReading {
         }
     }
 
-    /// Of an output: with a header, or with these columns and without one.
+    /// For an output: with a header, or with these columns and no header.
     pub(crate) fn of_output(columns: Option<Vec<String>>) -> Self {
         CsvReading {
             header: if columns.is_some() { HeaderMode::No } else { HeaderMode::Yes },
@@ -82,40 +82,40 @@ pub(crate) struct CsvHead {
     pub(crate) wrapping: Wrapping,
     /// The names of the columns.
     pub(crate) header: Arc<[String]>,
-    /// The names stand in the first line; else that is a row.
+    /// Whether the first line holds the names; otherwise it is a row.
     pub(crate) has_header: bool,
-    /// The first line as it stands, without mark and line end.
+    /// The first line as it is, without byte order mark and line end.
     pub(crate) first_line: Bytes,
-    /// Where the first row starts in the text.
+    /// The position of the first row in the text.
     pub(crate) body: u64,
-    /// Line ends before that.
+    /// The number of line ends before it.
     pub(crate) header_lines: u64,
-    /// `None` where the text is one line without an end.
+    /// `None` if the text is one line without an end.
     pub(crate) line_end: Option<LineEnd>,
     /// What the first values of each column look like.
     pub(crate) seen: Vec<Seen>,
-    /// What the values below the first line are, by column, where the first line may be a header.
+    /// The kind of values below the first line, by column, if the first line may be a header.
     pub(crate) values: Vec<Values>,
-    /// What parts the cells, by the look of it, where there is one column only.
+    /// The likely delimiter, if there is only one column.
     pub(crate) other_delimiter: Option<&'static str>,
-    /// The fields of the first row, where it was read to its end.
+    /// The number of fields of the first row, if it was read to its end.
     pub(crate) first_row: Option<usize>,
     /// The part is known to hold no rows.
     pub(crate) is_header_only: bool,
-    /// The whole part, where it is small.
+    /// The whole part, if it is small.
     pub(crate) whole: Option<Bytes>,
 }
 
-/// What the first values of a column are as points in time.
+/// The first values of a column, read as points in time.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Seen {
-    /// The zone of the first that is a timestamp.
+    /// The zone of the first timestamp.
     pub(crate) zone: Option<Zone>,
     /// `Aggregate` occurs, as in an explainability export.
     pub(crate) aggregate: bool,
 }
 
-/// What the values of a column are.
+/// The kind of a column's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Values {
     /// There are none.
@@ -126,7 +126,7 @@ pub(crate) enum Values {
     Other,
 }
 
-/// Whether a cell is a number, a date or a boolean, so that it is no name of a column.
+/// Whether a cell is a number, a date or a boolean, so that it cannot be a column's name.
 pub(crate) fn is_value(cell: &[u8]) -> bool {
     double::parse(cell).is_some()
         || time::parse_date(cell).is_some()
@@ -135,7 +135,7 @@ pub(crate) fn is_value(cell: &[u8]) -> bool {
         || cell.eq_ignore_ascii_case(b"false")
 }
 
-/// Takes what it can from the first text; `None` where the text does not hold the first line to its end.
+/// Takes what it can from the first text; `None` if the first line is not complete in it.
 pub(super) fn parse_head(
     object: &Object,
     wrapping: Wrapping,
@@ -180,7 +180,7 @@ pub(super) fn parse_head(
         first_row: if has_header { fields_of_first_row(rest, is_whole) } else { Some(width) },
         is_header_only,
         whole: is_small.then(|| text.clone()),
-        // A copy: a slice would keep the whole head of every part for as long as the plan lives.
+        // A copy, because a slice would keep the whole head of every part alive as long as the plan.
         first_line: line,
         header,
     }))
@@ -189,9 +189,9 @@ pub(super) fn parse_head(
 /// The first record of a text.
 struct FirstLine {
     fields: Vec<String>,
-    /// Where it starts, behind empty lines.
+    /// Where it starts, after empty lines.
     start: usize,
-    /// Where it ends, behind its line end.
+    /// Where it ends, after its line end.
     end: usize,
     line_end: Option<LineEnd>,
     /// Bytes of the line end.
@@ -217,7 +217,7 @@ fn first_line(
         {
             return Err(escaped_quote(&object.url, text).line(1).into());
         }
-        // What is a row is read when its turn comes, and its text may be anything.
+        // If this is a row, it is read later, and its text may be anything.
         let name = match is_named {
             false => String::new(),
             true => String::from_utf8(field.text().into_owned()).map_err(|error| {
@@ -254,7 +254,7 @@ fn first_line(
     Ok(Some(FirstLine { fields: found, start, end, line_end, ended }))
 }
 
-/// What parts the cells of a text that has one column where commas do.
+/// The delimiter of a text that has only one column if commas delimit it.
 fn delimiter_of(text: &[u8], mark: usize, is_whole: bool) -> Option<&'static str> {
     let sample = &text[mark..];
     let is_all = is_whole && sample.len() as u64 <= HEAD_BYTES;
@@ -262,7 +262,7 @@ fn delimiter_of(text: &[u8], mark: usize, is_whole: bool) -> Option<&'static str
     other_delimiter(if is_all { sample } else { &sample[..whole_records(sample)] })
 }
 
-/// The number of fields of the first row, where the text holds its end.
+/// The number of fields of the first row, if the text contains its end.
 fn fields_of_first_row(text: &[u8], is_whole: bool) -> Option<usize> {
     let mut count = 0;
     for field in Fields::new(text) {
@@ -277,7 +277,7 @@ fn fields_of_first_row(text: &[u8], is_whole: bool) -> Option<usize> {
     None
 }
 
-/// Looks at the first values of every column whose name says that it holds points in time.
+/// Checks the first values of every column that holds points in time, according to its name.
 fn look_at_times(sample: &[u8], header: &[String]) -> Vec<Seen> {
     let mut seen = vec![Seen::default(); header.len()];
     let asked: Vec<bool> = header.iter().map(|name| crate::model::is_time_column(name)).collect();
@@ -299,13 +299,13 @@ fn look_at_times(sample: &[u8], header: &[String]) -> Vec<Seen> {
     seen
 }
 
-/// What the values of each column are, in the first rows.
+/// The kind of values of each column, in the first rows.
 fn look_at_values(sample: &[u8], width: usize, is_header_only: bool) -> Vec<Values> {
     let sample = match sample.len() as u64 {
         length if length <= HEAD_BYTES => sample,
         _ => &sample[..whole_records(&sample[..HEAD_BYTES as usize])],
     };
-    // Rows that nobody saw may hold anything.
+    // Rows that were not read may hold anything.
     let unseen = if is_header_only { Values::None } else { Values::Other };
     let mut values = vec![if sample.is_empty() { unseen } else { Values::None }; width];
     let mut position = 0;

@@ -1,18 +1,17 @@
-//! The footer of a Parquet part, as small as it can be held. A footer that is taken apart has some kilobytes for every
-//! part; those of one run say nearly the same, so beyond a bound they are kept as text, packed by what the first one says,
-//! and taken apart again when they are needed.
+//! Holds the footers of Parquet parts compactly. A parsed footer takes several kilobytes per part, and those of one run
+//! are nearly the same. So beyond a bound they are kept as bytes, compressed with the first one as a dictionary, and
+//! parsed again when they are needed.
 
 use crate::codec::parquet::read_footer;
 
 use parquet::file::metadata::ParquetMetaData;
 use std::sync::Arc;
 
-/// Bytes of footers that stay taken apart, so that a few parts cost no time.
+/// Bytes of footers that stay parsed, so that a few parts cost no time.
 const HELD_BYTES: usize = 16 * 1024 * 1024;
-/// A footer with more row groups than that stays taken apart: it is asked for as often as it has some, and its part is
-/// large itself.
+/// A footer with more row groups than this stays parsed: it is used once per row group, and its part is large anyway.
 const MOST_ROW_GROUPS: usize = 16;
-/// Packs a footer to a few hundred bytes in some microseconds.
+/// Compresses a footer to a few hundred bytes in a few microseconds.
 const LEVEL: i32 = 3;
 
 /// The footer of a Parquet part.
@@ -32,7 +31,7 @@ enum Held {
 struct Packed {
     bytes: Box<[u8]>,
     length: usize,
-    /// The text of another footer.
+    /// The bytes of another footer.
     like: Arc<[u8]>,
 }
 
@@ -46,7 +45,7 @@ impl Footer {
         self.rows
     }
 
-    /// What the footer says, where it is at hand without taking it apart.
+    /// The parsed footer, if it is available without parsing.
     pub(crate) fn at_hand(&self) -> Option<&ParquetMetaData> {
         match &self.held {
             Held::Apart(metadata) => Some(metadata),
@@ -54,13 +53,13 @@ impl Footer {
         }
     }
 
-    /// What the footer says.
-    #[expect(clippy::expect_used, reason = "a footer is packed only where it came out as it went in")]
+    /// The parsed footer.
+    #[expect(clippy::expect_used, reason = "a footer is compressed only if decompressing restored it")]
     pub(crate) fn metadata(&self) -> Arc<ParquetMetaData> {
         match &self.held {
             Held::Apart(metadata) => Arc::clone(metadata),
             Held::Packed(packed) => {
-                let text = packed.text().expect("it was unpacked before");
+                let text = packed.text().expect("it was decompressed before");
                 Arc::new(read_footer(&text).expect("it was read before"))
             }
         }
@@ -79,7 +78,7 @@ impl Packed {
     }
 }
 
-/// Keeps footers as they come.
+/// Stores footers as they arrive.
 #[derive(Debug, Default)]
 pub(super) struct Footers {
     held_bytes: usize,
@@ -87,7 +86,7 @@ pub(super) struct Footers {
 }
 
 impl Footers {
-    /// Packs a footer of this text, where enough are held taken apart.
+    /// Compresses a footer with these bytes, if enough others are kept parsed.
     pub(super) fn keep(&mut self, footer: &mut Footer, text: &[u8]) {
         let Held::Apart(metadata) = &footer.held else { return };
         self.held_bytes = self.held_bytes.saturating_add(metadata.memory_size());
@@ -107,7 +106,7 @@ mod tests {
     use arrow::array::{Float64Array, RecordBatch, StringArray};
     use parquet::arrow::ArrowWriter;
 
-    /// The text of the footer of a small file.
+    /// The bytes of a small file's footer.
     fn text(rows: usize) -> Vec<u8> {
         let ids = StringArray::from_iter_values((0..rows).map(|row| format!("item_{row}")));
         let values = Float64Array::from_iter_values((0..rows).map(|row| row as f64 / 7.0));

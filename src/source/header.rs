@@ -1,5 +1,5 @@
-//! Whether the first line of CSV parts is a header: takes what the parts begin with and what was said of them, and refuses
-//! where a row could be taken for names.
+//! Decides whether the first line of CSV parts is a header: takes the parts' heads and what the user said, and fails if
+//! a row could be mistaken for names.
 
 use super::csv_head::{CsvHead, CsvReading, Values, is_value};
 use super::export::Part;
@@ -8,10 +8,10 @@ use crate::model::{DataErrorKind, Error, HeaderMode, Remedy, Result, UsageError,
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-/// A part that is not empty, and how it begins.
+/// A non-empty part, and its head.
 pub(crate) type Begun<'a> = (&'a Part, &'a CsvHead);
 
-/// Settles what the first lines are; where that was inferred, what it was inferred from is worth a look.
+/// Decides what the first lines are; if that was inferred, warns about the reason.
 pub(super) fn settle(begun: &[Begun<'_>], reading: &CsvReading) -> Result<Option<Warning>> {
     match reading.header {
         _ if reading.is_output => Ok(None),
@@ -22,12 +22,12 @@ pub(super) fn settle(begun: &[Begun<'_>], reading: &CsvReading) -> Result<Option
     }
 }
 
-/// Whether the first lines may be taken for headers.
+/// Whether the first lines may be treated as headers.
 pub(crate) fn first_lines_are_headers(begun: &[Begun<'_>], reading: &CsvReading) -> bool {
     reading.header != HeaderMode::No && settle(begun, reading).is_ok()
 }
 
-/// What in a line can be no name of a column: nothing but blanks, a value, several lines, or what stands there twice.
+/// The cell of a line that cannot be a column's name: a blank, a value, several lines, or a repeated text.
 pub(super) fn no_name(names: &[String]) -> Option<&str> {
     let mut known = HashSet::with_capacity(names.len());
     let is_name = |name: &str| {
@@ -36,9 +36,9 @@ pub(super) fn no_name(names: &[String]) -> Option<&str> {
     names.iter().map(String::as_str).find(|name| !is_name(name) || !known.insert(*name))
 }
 
-/// A row is never taken for a header by a guess: each first line must hold nothing but names, and either another part
-/// begins with it, or there is a column in which all values of all parts are of a kind that the names are not. Where only one
-/// of the two holds, that is worth a look.
+/// A row is never mistaken for a header by a guess: each first line must hold only names, and either another part
+/// begins with the same line, or there is a column in which all values of all parts are of a kind that names cannot be.
+/// If only one of the two is true, there is a warning.
 fn infer(begun: &[Begun<'_>]) -> Result<Option<Warning>> {
     let mut parts_of: HashMap<&[String], usize> = HashMap::new();
     for (part, head) in begun {
@@ -50,7 +50,7 @@ fn infer(begun: &[Begun<'_>]) -> Result<Option<Warning>> {
     let alone = begun.iter().find(|(_, head)| parts_of.get(&*head.header) == Some(&1));
     let typed = typed_column(begun).and_then(|at| begun.first()?.1.header.get(at).cloned());
     match (alone, typed) {
-        // Rows of text may be alike, and a name may be missing in a column: either is worth a look where it stands alone.
+        // Rows of text may be equal, and a column may lack its name, so a single reason deserves a warning.
         (None, Some(_)) => Ok(None),
         (None, None) if begun.is_empty() => Ok(None),
         (None, None) => Ok(Some(Warning::HeaderInferred { column: None })),
@@ -59,7 +59,7 @@ fn infer(begun: &[Begun<'_>]) -> Result<Option<Warning>> {
     }
 }
 
-/// The first column in which no part has anything but numbers, dates and booleans, and some part has one.
+/// The first column in which all parts have only numbers, dates and booleans, and at least one.
 fn typed_column(begun: &[Begun<'_>]) -> Option<usize> {
     let width = begun.iter().map(|(_, head)| head.values.len()).min()?;
     (0..width).find(|&at| {
@@ -73,7 +73,7 @@ fn unknown(part: &Part, no_name: Option<&str>) -> Error {
     UsageError::HeaderUnknown { file: part.object.url.clone(), no_name: no_name.map(shown) }.into()
 }
 
-/// Where nobody but a preset says that there is a header, a value in its place means that there is none.
+/// If only a preset says that there is a header, a value in the first line means that there is none.
 fn refuse_values(begun: &[Begun<'_>]) -> Result<()> {
     for (part, head) in begun {
         if let Some(value) = head.header.iter().find(|name| is_value(name.as_bytes())) {
@@ -88,7 +88,7 @@ fn refuse_values(begun: &[Begun<'_>]) -> Result<()> {
     Ok(())
 }
 
-/// A first line that says just what was said is no row.
+/// A first line that equals the given names is not a row.
 fn refuse_header(begun: &[Begun<'_>], reading: &CsvReading) -> Result<()> {
     let said = reading.columns.iter().map(String::as_bytes);
     let is_said = |head: &CsvHead| {
@@ -102,7 +102,7 @@ fn refuse_header(begun: &[Begun<'_>], reading: &CsvReading) -> Result<()> {
     }
 }
 
-/// Columns that are numbered are those of the first part, in all parts: a row of another width is found when it is read.
+/// Numbered columns are those of the first part, in all parts: a row of another width is found when it is read.
 pub(super) fn number_alike(heads: &mut [Option<CsvHead>]) {
     let Some(first) = heads.iter().flatten().next().map(|head| Arc::clone(&head.header)) else { return };
     for head in heads.iter_mut().flatten().filter(|head| !head.has_header) {

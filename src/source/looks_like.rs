@@ -1,9 +1,9 @@
-//! What is no table of CSV, by its first bytes: takes text, returns what it looks like and what helps. What it does not
-//! know is taken for CSV.
+//! Recognizes files that are not CSV by their first bytes: takes text, returns what it looks like and what helps.
+//! Anything unknown counts as CSV.
 
 use crate::model::Remedy;
 
-/// Something else than CSV.
+/// Something other than CSV.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Sign {
     /// What it looks like, with its article.
@@ -42,21 +42,21 @@ const SIGNS: [(&str, Test, Remedy); 17] = [
     ("a spreadsheet's export with a line that names the delimiter", is_sep_line, Remedy::DropFirstLine),
 ];
 
-/// What stands behind the first four bytes of bzip2: the digits of pi.
+/// What follows the first four bytes of bzip2: the digits of pi.
 const BZIP2: &[u8] = b"1AY&SY";
 
-/// What the first bytes of a file look like, where that is not CSV.
+/// What the first bytes of a file look like, if not like CSV.
 pub(super) fn looks_like(text: &[u8]) -> Option<Sign> {
     let (what, _, remedy) = SIGNS.iter().find(|(_, is_so, _)| is_so(text))?;
     Some(Sign { what, remedy: remedy.clone() })
 }
 
-/// Zstandard, also where it begins with a frame that is to be skipped.
+/// Zstandard, including files that begin with a skippable frame.
 pub(super) fn is_zstd(bytes: &[u8]) -> bool {
     matches!(bytes, [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..])
 }
 
-/// By its mark, or as every other byte is zero.
+/// By its byte order mark, or because every other byte is zero.
 fn is_wide_text(text: &[u8]) -> bool {
     let head = &text[..text.len().min(64) / 2 * 2];
     let are_zero = |from: usize| head.iter().skip(from).step_by(2).all(|byte| *byte == 0);
@@ -64,7 +64,7 @@ fn is_wide_text(text: &[u8]) -> bool {
     is_marked || (head.len() >= 4 && are_zero(0) != are_zero(1))
 }
 
-/// The text behind its mark and what is blank.
+/// The text after byte order mark and whitespace.
 fn start(text: &[u8]) -> &[u8] {
     text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text).trim_ascii_start()
 }
@@ -77,7 +77,7 @@ fn is_html(text: &[u8]) -> bool {
     begins_with(text, "<!doctype html") || begins_with(text, "<html")
 }
 
-/// A declaration, or a tag behind which another one comes.
+/// A declaration, or a tag followed by another one.
 fn is_xml(text: &[u8]) -> bool {
     if begins_with(text, "<?xml") || begins_with(text, "<!doctype") || begins_with(text, "<!--") {
         return true;
@@ -87,7 +87,7 @@ fn is_xml(text: &[u8]) -> bool {
     tag_end.is_some_and(|end| start(text)[end + 1..].trim_ascii_start().starts_with(b"<"))
 }
 
-/// An object with a name, or a list of objects, lists or texts. A cell of CSV that begins so would stand in quotes.
+/// An object with a name, or a list of objects, lists or texts. A CSV cell that begins like this would be quoted.
 fn is_json(text: &[u8]) -> bool {
     let text = start(text);
     let inner = |open: u8| text.strip_prefix(&[open]).map(<[u8]>::trim_ascii_start);
@@ -96,19 +96,19 @@ fn is_json(text: &[u8]) -> bool {
         || matches!(text.trim_ascii_end(), b"{}" | b"[]")
 }
 
-/// `sep=;`, by which spreadsheets are told what parts the cells.
+/// `sep=;`, which tells spreadsheets the delimiter.
 fn is_sep_line(text: &[u8]) -> bool {
     let line = start(text).split(|byte| matches!(byte, b'\n' | b'\r')).next().unwrap_or_default();
     let bare = line.strip_prefix(b"\"").and_then(|line| line.strip_suffix(b"\"")).unwrap_or(line);
-    // A tab, as a delimiter is no blank here.
+    // A tab is not trimmed, because it may be the delimiter.
     matches!(bare, [s, e, p, b'=', _] if [*s, *e, *p].eq_ignore_ascii_case(b"sep"))
 }
 
-/// What may stand between cells where no comma does, as errors call it.
+/// Delimiters other than the comma, with their names in errors.
 const DELIMITERS: [(u8, &str); 4] = [(b';', "\";\""), (b'\t', "tabs"), (b'|', "\"|\""), (1, "\"\\x01\"")];
 
-/// What seems to part the cells of a text that has one column where commas do: it stands in every line, outside of
-/// quotes. `text` is whole records.
+/// The likely delimiter of a text that has one column if commas delimit it: it occurs in every line, outside quotes.
+/// `text` is whole records.
 pub(super) fn other_delimiter(text: &[u8]) -> Option<&'static str> {
     DELIMITERS.iter().find(|(delimiter, _)| is_in_every_line(*delimiter, text)).map(|(_, name)| *name)
 }
@@ -133,7 +133,7 @@ fn is_in_every_line(delimiter: u8, text: &[u8]) -> bool {
             }
             _ => {}
         }
-        // Behind a quote that closes, another one is half of a doubled one.
+        // A quote right after a closing quote is the second half of a doubled one.
         is_start = *byte == b'"' && !is_in_quotes;
         is_empty = false;
     }

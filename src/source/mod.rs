@@ -1,5 +1,5 @@
-//! What is there: takes objects and their names, returns exports with their parts in order, gaps and duplicates, and,
-//! once heads and footers were read, one schema and an [`Input`] that the engine can read. Never writes.
+//! Sources: takes objects and their names, returns exports with their parts in order, gaps and duplicates, and, once
+//! heads and footers are read, one schema and an [`Input`] that the engine can read. Never writes.
 
 mod aggregates;
 mod chunks;

@@ -1,4 +1,4 @@
-//! A share of an input: some of its columns, of some of its parts.
+//! Narrows an input to some of its columns and parts.
 
 use super::footer::Footer;
 use super::input::{Contents, Input, PlannedPart};
@@ -12,12 +12,12 @@ use arrow::datatypes::DataType;
 use std::sync::Arc;
 
 impl Input {
-    /// The number of columns that are not in the parts, but say where a row came from. They are the last ones.
+    /// The number of source columns, which are not in the parts but say where a row came from. They come last.
     pub(crate) fn constants(&self) -> usize {
         self.parts.first().map_or(0, |part| part.constants.len())
     }
 
-    /// The same parts as if they had these columns only, which are given in ascending order.
+    /// The same parts with only these columns, given in ascending order.
     pub(crate) fn narrowed(mut self, columns: &[usize]) -> Result<Self> {
         let width = self.schema.fields().len() - self.constants();
         let split = columns.partition_point(|column| *column < width);
@@ -38,12 +38,12 @@ impl Input {
             nulls: self.typing.nulls.clone(),
             constants: constants.len(),
         });
-        // Its rows are read for what they mean.
+        // Rows are read by their meaning.
         self.carried = None;
         Ok(self)
     }
 
-    /// The leaf of a part of Parquet that a column's values are read from as they are stored, and the type of both.
+    /// The leaf of a Parquet part from which a column's values are read unchanged, and the type of both.
     pub(crate) fn leaf(&self, part: usize, column: usize) -> Option<(usize, &DataType)> {
         let Contents::Parquet { shape, .. } = &self.parts[part].contents else { return None };
         let stored = (*shape.columns.get(column)?)?;
@@ -52,7 +52,7 @@ impl Input {
         Some((shape.values.leaf(stored).filter(|_| is_unchanged)?, read))
     }
 
-    /// What is known of a column's values in a part, or in a row group of one of Parquet.
+    /// What is known about a column's values in a part, or in a row group of a Parquet part.
     pub(crate) fn known(&self, index: usize, group: Option<usize>, column: usize) -> Known<'_> {
         let part = &self.parts[index];
         let width = self.schema.fields().len() - part.constants.len();
@@ -65,7 +65,7 @@ impl Input {
         match (&part.contents, group) {
             (Contents::Csv { layout, .. }, _) if layout.fields[column].is_none() => Known::NULLS,
             (Contents::Parquet { footer, shape }, Some(group)) => match self.leaf(index, column) {
-                // What is not at hand is not worth taking it apart: then the rows tell.
+                // A footer that is not available is not worth parsing; the rows will tell.
                 Some((leaf, data_type)) => match footer.at_hand() {
                     Some(metadata) => known(metadata, group, leaf, data_type),
                     None => Known::NOTHING,
@@ -79,7 +79,7 @@ impl Input {
 }
 
 impl PlannedPart {
-    /// Leaves some of the columns; parts of one shape have one afterwards, too.
+    /// Keeps only some of the columns; parts that share a shape still share one.
     fn narrow(&mut self, columns: &[usize], shapes: &mut Vec<(Arc<Shape>, Arc<Shape>)>) -> Result<()> {
         let damaged = |reason: String| {
             let problem = format!("the Parquet footer cannot be read: {reason}");

@@ -1,5 +1,5 @@
-//! From the footers of Parquet parts to the columns that rows have, or to a difference that names file and column. A
-//! column keeps the Parquet type of its parts: what an output declares is their type, and not what Arrow makes of it.
+//! Derives the columns of rows from the footers of Parquet parts, or finds a difference and names file and column. A
+//! column keeps the Parquet type of its parts: an output declares that type, not Arrow's translation of it.
 
 use super::export::Part;
 use super::footer::Footer;
@@ -25,58 +25,58 @@ use std::sync::Arc;
 
 /// The columns of Parquet parts.
 pub(crate) struct ParquetColumns {
-    /// What rows are decoded to; a column is nullable where it is in any part.
+    /// The schema that rows are decoded to; a column is nullable if it is nullable in any part.
     pub(crate) schema: SchemaRef,
     pub(crate) carried: Carried,
-    /// For each part: how it is read.
+    /// How to read each part.
     pub(crate) shapes: Vec<Arc<Shape>>,
     pub(crate) warnings: Vec<Warning>,
 }
 
-/// The columns as they go from Parquet to Parquet.
+/// The columns on the way from Parquet to Parquet.
 #[derive(Debug)]
 pub(crate) struct Carried {
-    /// What values travel in: numbers and bytes, as they are stored.
+    /// The Arrow types that values travel in: numbers and bytes, as stored.
     pub(crate) schema: SchemaRef,
-    /// What an output declares: the parts' own types.
+    /// The types that an output declares: the parts' own.
     pub(crate) descriptor: SchemaDescPtr,
-    /// The columns that are not what the parts have: of another type, or added.
+    /// The columns that differ from the parts': of another type, or added.
     pub(crate) changed: HashSet<String>,
-    /// The first column that can be copied, but not encoded.
+    /// The first column that can be copied but not re-encoded.
     pub(crate) not_encoded: Option<String>,
 }
 
-/// How the parts of one schema are read.
+/// How to read the parts of one schema.
 #[derive(Debug)]
 pub(crate) struct Shape {
-    /// For each column that rows have: the file's.
+    /// For each column of the rows, the file's column.
     pub(crate) columns: Vec<Option<usize>>,
-    /// As what values mean.
+    /// By the meaning of values.
     pub(crate) values: Arc<View>,
-    /// As they are carried.
+    /// As values are stored.
     pub(crate) carried: Arc<View>,
 }
 
-/// A schema that parts have, and the first of them.
+/// A schema of some parts, and the first of these.
 struct Known {
     descriptor: SchemaDescPtr,
-    /// The text of their Arrow schema, which most parts share to the letter.
+    /// The text of their Arrow schema, which is identical in most parts.
     arrow: Option<String>,
     durations: Durations,
     values: Arc<View>,
 }
 
-/// For each column that holds durations: the units of its leaves, `None` for a leaf of another type. Parquet has no such
-/// type: only Arrow's schema tells durations from other numbers.
+/// For each column that holds durations: the units of its leaves, `None` for a leaf of another type. Parquet has no
+/// duration type, so only Arrow's schema distinguishes durations from other numbers.
 type Durations = HashMap<String, Vec<Option<TimeUnit>>>;
 
 /// What parts agree on, column by column.
 struct Agreed {
     field: Field,
     stored: TypePtr,
-    /// As [`Durations`] have them.
+    /// As in [`Durations`].
     units: Vec<Option<TimeUnit>>,
-    /// Goes from Parquet to Parquet as it is stored.
+    /// Whether it goes from Parquet to Parquet as stored.
     is_carried: bool,
     has_one_id: bool,
     /// The part that had it first.
@@ -94,7 +94,7 @@ pub(crate) fn of_parquet(parts: &[(&Part, &Footer)], options: &Options) -> Resul
         let descriptor = metadata.file_metadata().schema_descr_ptr();
         let fields = descriptor.root_schema().get_fields();
         let arrow = arrow_text(&metadata);
-        // Parts of one schema say nothing new.
+        // Another part with a known schema adds nothing.
         let seen = known.iter().rposition(|known| {
             known.descriptor.root_schema().get_fields() == fields
                 && (known.arrow.as_deref() == arrow || known.durations == durations_of(arrow))
@@ -124,7 +124,7 @@ struct Agreement<'a> {
 }
 
 impl Agreement<'_> {
-    /// Adds the columns of a schema that no part had before.
+    /// Adds a schema's columns to those of the parts before.
     fn add(&mut self, index: usize, stored: &[TypePtr], durations: &Durations, values: &View) -> Result<()> {
         let part = self.parts[index].0;
         let names: Vec<String> = stored.iter().map(|column| column.name().to_owned()).collect();
@@ -164,7 +164,7 @@ impl Agreement<'_> {
         Ok(())
     }
 
-    /// Brings a column of a part together with what those before it have.
+    /// Merges a part's column with that of the parts before.
     fn join(
         &mut self,
         place: usize,
@@ -178,7 +178,7 @@ impl Agreement<'_> {
         let is_typed = self.asked.is_typed(field.name());
         let is_one_null = is_only_null(stored) || is_only_null(&agreed.stored);
         let has_one_unit = agreed.units == units || is_one_null || is_typed;
-        // A type that is made anew is made of Arrow's.
+        // A new type is derived from Arrow's.
         let has_units = !units.is_empty() || !agreed.units.is_empty();
         let can_be_made = !has_units && is_said_by_arrow(&agreed.stored) && is_said_by_arrow(stored);
         let wider = widened(agreed.field.data_type(), field.data_type()).filter(|_| can_be_made);
@@ -248,7 +248,7 @@ impl Agreement<'_> {
         })
     }
 
-    /// How parts of each schema are read.
+    /// How to read the parts of each schema.
     fn shapes(&self, known: &[Known]) -> Result<Vec<Arc<Shape>>> {
         let shape = |known: &Known| {
             let file = known.descriptor.root_schema().get_fields();
@@ -260,7 +260,7 @@ impl Agreement<'_> {
                 let name = file[column].name();
                 let agreed = self.places.get(name).map(|place| &self.agreed[*place]);
                 match agreed {
-                    // What has no value has none of another type either.
+                    // A column without values fits any type.
                     Some(agreed)
                         if agreed.is_carried
                             && is_only_null(&file[column]) == is_only_null(&agreed.stored) =>
@@ -278,7 +278,7 @@ impl Agreement<'_> {
 }
 
 impl Agreed {
-    /// Gives the column the type that was asked for.
+    /// Gives the column the requested type.
     fn give_type(&mut self, asked: &Asked<'_>) -> Result<()> {
         if asked.is_typed(self.field.name()) {
             let asked = asked.type_of(&self.field);
@@ -289,7 +289,7 @@ impl Agreed {
             }
         }
         self.is_carried &= !(is_bytes(&self.stored) && *self.field.data_type() == DataType::Utf8);
-        // A repeated column has no place for a null.
+        // A repeated column cannot hold a null.
         let is_repeated = repetition(&self.stored) == Some(Repetition::REPEATED);
         self.is_carried &= !(is_repeated && self.field.is_nullable());
         Ok(())
@@ -315,12 +315,12 @@ impl Agreed {
     }
 
     fn unsupported(&self) -> Error {
-        let problem = format!("the type {} cannot be declared anew", shown(&self.stored));
+        let problem = format!("the type {} cannot be re-encoded", shown(&self.stored));
         Error::data(DataErrorKind::Unsupported, "the output", problem).column(self.field.name()).into()
     }
 }
 
-/// The types that were asked for.
+/// The requested types.
 struct Asked<'a> {
     options: &'a Options,
     types: HashMap<&'a str, ColumnType>,
@@ -335,7 +335,7 @@ impl Asked<'_> {
         output_type(field, self.types.get(field.name().as_str()).copied(), self.options.all_strings)
     }
 
-    /// What a column is read as where its values are wanted; a type that is asked for comes before all else.
+    /// The type to read a column as, when its values are wanted; a requested type takes precedence.
     fn meant(&self, name: &str) -> Treatment {
         match self.options.binary {
             Some(text) if !self.is_typed(name) => Treatment::Text(text),
@@ -344,7 +344,7 @@ impl Asked<'_> {
     }
 }
 
-/// The Parquet type of values that were given an Arrow type.
+/// The Parquet type for values of an Arrow type.
 fn converted(field: &Field) -> Result<TypePtr> {
     let alone = Schema::new(vec![field.clone()]);
     let converted = guard(|| ArrowSchemaConverter::new().convert(&alone)).map_err(|reason| {
@@ -355,7 +355,7 @@ fn converted(field: &Field) -> Result<TypePtr> {
     fields.first().cloned().ok_or_else(|| Error::Internal("a column without a type".into()))
 }
 
-/// The columns as they go from Parquet to Parquet.
+/// The columns on the way from Parquet to Parquet.
 fn carried(
     like: &str,
     declared: Vec<TypePtr>,
@@ -372,8 +372,7 @@ fn carried(
     };
     let schema =
         Schema::new(view.schema.fields().iter().zip(fields).enumerate().map(field).collect::<Fields>());
-    // Levels say which value belongs to which row: they are worked out from Arrow's types and must be those that are
-    // declared.
+    // Levels say which value belongs to which row. They are computed from Arrow's types and must be the declared ones.
     let worked_out = guard(|| ArrowSchemaConverter::new().convert(&schema)).map_err(internal)?;
     let levels = |descriptor: &parquet::schema::types::SchemaDescriptor, i: usize| {
         let columns = descriptor.columns().iter().enumerate();
@@ -394,7 +393,7 @@ fn carried(
 }
 
 impl Carried {
-    /// Whether an encoder gives a column the type that its parts have.
+    /// Whether an encoder would give a column the type of its parts.
     pub(crate) fn keeps_types_of(&self, metadata: &ParquetMetaData) -> bool {
         let fields = metadata.file_metadata().schema_descr().root_schema().get_fields();
         self.not_encoded.is_none()
@@ -409,7 +408,7 @@ fn arrow_text(metadata: &ParquetMetaData) -> Option<&str> {
     pairs.iter().find(|pair| pair.key == ARROW_SCHEMA_META_KEY)?.value.as_deref()
 }
 
-/// What Arrow's schema says of durations.
+/// What Arrow's schema says about durations.
 fn durations_of(arrow: Option<&str>) -> Durations {
     fn units(of: &DataType, found: &mut Vec<Option<TimeUnit>>) {
         match of {
@@ -448,7 +447,7 @@ fn units_shown(units: &[Option<TimeUnit>]) -> String {
     if names.is_empty() { "numbers of no unit".into() } else { names.join(" and ") }
 }
 
-/// The type that holds every value of two others.
+/// The type that holds every value of two types.
 fn widened(a: &DataType, b: &DataType) -> Option<DataType> {
     use DataType::{
         Decimal128, Decimal256, Float16, Float32, Float64, Int8, Int16, Int32, Int64, List, Struct, Time32,

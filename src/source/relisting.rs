@@ -1,29 +1,29 @@
-//! How a source is listed again before anything is published: takes the keys that its first listing found and the runs
-//! that were chosen, returns the stretches of keys in which parts of those runs can lie. One run of a thousand is seen
-//! to be what it was without listing the others.
+//! Plans the second listing of a source, before anything is published: takes the keys of the first listing and the
+//! chosen runs, returns the ranges of keys that can contain parts of those runs. So one run of a thousand can be
+//! checked without listing the others.
 
 use super::export::Export;
 use crate::model::{Pattern, Requests};
 use crate::store::KeySpan;
 
-/// Keys of one request: a page has a thousand, and a few may have come meanwhile.
+/// Keys per request: a page has a thousand, and a few may have been added meanwhile.
 const PAGE: usize = 990;
 
-/// How a source is listed again.
+/// How to list a source again.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Relisting {
-    /// What is listed; nothing stands for all there is.
+    /// The ranges to list; empty means everything.
     spans: Vec<KeySpan>,
     requests: Requests,
 }
 
 impl Relisting {
-    /// All in one go, as it was listed before by these requests.
+    /// Everything in one listing, which took these requests before.
     pub(crate) fn whole(requests: Requests) -> Self {
         Relisting { spans: Vec::new(), requests }
     }
 
-    /// The least that holds all parts of these exports. The keys are in order, as the store lists them.
+    /// The smallest ranges that contain all parts of these exports. The keys are in the store's order.
     pub(crate) fn of(keys: &[String], exports: &[Export], pattern: &Pattern, listed: Requests) -> Self {
         if keys.len() <= PAGE {
             return Relisting::whole(listed);
@@ -51,7 +51,7 @@ impl Relisting {
         if narrow.requests.list < all.requests.list { narrow } else { all }
     }
 
-    /// A stretch of keys, cut so that each piece is about a page.
+    /// A range of keys, cut into pieces of roughly a page.
     fn cut(keys: &[String], KeySpan { after, last }: KeySpan) -> Self {
         let from = after.as_ref().map_or(0, |after| keys.partition_point(|key| key <= after));
         let to = last.as_ref().map_or(keys.len(), |last| keys.partition_point(|key| key <= last));
@@ -69,7 +69,7 @@ impl Relisting {
         &self.spans
     }
 
-    /// Whether it is one listing of all there is.
+    /// Whether it is one listing of everything.
     pub(crate) fn is_whole(&self) -> bool {
         self.spans.is_empty()
     }
@@ -80,7 +80,7 @@ impl Relisting {
     }
 }
 
-/// Between which keys all parts of an export lie, those that are yet to come too.
+/// The range of keys that contains all parts of an export, including future ones.
 fn range_of(export: &Export, pattern: &Pattern) -> Option<(String, String)> {
     let name = export.parts.first()?.name.as_ref()?;
     let (after, last) = pattern.names_of_run(name)?;
@@ -122,7 +122,7 @@ mod tests {
         complete_upload: 0,
     };
 
-    /// So many runs of twenty parts, one a night.
+    /// A number of runs of twenty parts, one a night.
     fn nightly(runs: u64) -> Vec<String> {
         let first = chrono::NaiveDate::from_ymd_opt(2020, 1, 1).expect("a day");
         let days = (0..runs).map(|day| first + chrono::Days::new(day));
@@ -148,7 +148,7 @@ mod tests {
         assert_eq!((one.spans().len(), one.requests().list), (1, 1));
         let of_run = keys.iter().filter(|key| exports(&[(*key).clone()])[0].run == all[500].run);
         assert_eq!(of_run.filter(|key| holds(&one, key)).count(), 20);
-        // The same moment in other zones.
+        // The same instant in other zones.
         let run = all[500].run.as_ref().and_then(|run| run.instant()).expect("a moment");
         for offset in [-9999_i32, -1200, -1, 0, 30, 1400, 9999] {
             let seconds = i64::from(offset / 100) * 3600 + i64::from(offset % 100) * 60;

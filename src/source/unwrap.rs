@@ -1,4 +1,4 @@
-//! How CSV parts are compressed, known by their first bytes: takes compressed bytes, gives the text.
+//! Decompresses CSV parts, recognized by their first bytes: takes compressed bytes, returns the text.
 
 use super::looks_like::is_zstd;
 use flate2::bufread::GzDecoder;
@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, Error, ErrorKind, Read, Result};
 
 const BUFFER_BYTES: usize = 32 * 1024;
 
-/// How a CSV part is wrapped.
+/// How a CSV part is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Wrapping {
     Plain,
@@ -23,7 +23,7 @@ impl Wrapping {
         }
     }
 
-    /// Reads the text inside.
+    /// Reads the decompressed text.
     pub(crate) fn unwrap(self, raw: Box<dyn Read + Send>) -> Result<Box<dyn Read + Send>> {
         Ok(match self {
             Wrapping::Plain => raw,
@@ -33,7 +33,7 @@ impl Wrapping {
     }
 }
 
-/// The members of a gzip stream. Zeros behind the last one are padding, as `gunzip` has it; anything else there is an
+/// The members of a gzip stream. Zeros after the last one are padding, as for `gunzip`; anything else there is an
 /// error.
 struct Members<R> {
     member: Option<GzDecoder<BufReader<R>>>,
@@ -61,7 +61,7 @@ impl<R: Read> Read for Members<R> {
     }
 }
 
-/// The member that begins where another one ended.
+/// Starts the next member where the previous one ended.
 fn next<R: Read>(mut raw: BufReader<R>) -> Result<Option<GzDecoder<BufReader<R>>>> {
     let mut is_padded = false;
     loop {
@@ -108,7 +108,7 @@ mod tests {
         for rubbish in [&b"\n"[..], b"\0\0x", b"\x1f", b"\x1f\x8b", b"rubbish"] {
             assert!(text_of(&[&text, rubbish].concat()).is_err(), "{rubbish:?}");
         }
-        // A member that gunzip would pass over.
+        // A member that gunzip would skip.
         assert!(text_of(&[&text[..], &[0; 512], &member(b"b,2\n")].concat()).is_err());
         assert!(text_of(&text[..text.len() - 1]).is_err());
         assert!(text_of(b"").is_err());
