@@ -1,5 +1,5 @@
-//! What lies at a location, told but not judged: every export with its parts, gaps and duplicates, and what else is
-//! there. The data behind `ls` and `schema`.
+//! Takes stock of a location without judging it: every export with its parts, gaps and duplicates, and all other files.
+//! The data behind `ls` and `schema`.
 
 use crate::model::{
     ColumnSummary, Error, Format, Gap, InventoryOptions, Kind, NotFound, Options, PartNumber, Result,
@@ -22,21 +22,21 @@ use std::sync::Arc;
 #[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct Inventory {
-    /// The location, as it was given.
+    /// The location, as the caller named it.
     pub source: String,
     /// One for each folder, kind, job and run.
     pub exports: Vec<ExportSummary>,
-    /// Files that are no parts.
+    /// Files that are not parts.
     pub strays: Vec<FileSummary>,
     /// `_CHECK`, `_SUCCESS` and the like.
     pub markers: Vec<FileSummary>,
-    /// Receipts of outputs that lie here, beside CSV files and within Parquet files.
+    /// Receipts of outputs here, next to CSV files and within Parquet files.
     pub receipts: Vec<ReceiptSummary>,
-    /// Files that are named like receipts, where no file was to be opened.
+    /// Files that are named like receipts, if no file may be opened.
     pub receipt_files: Vec<FileSummary>,
-    /// Whether no file was opened, so that all of this is told by names.
+    /// Whether no file was opened, so that all of this comes from names.
     pub names_only: bool,
-    /// Exports that were left out because their run has no timestamp that tells whether it is recent enough.
+    /// Exports left out because their run has no timestamp, so it is not known whether it is recent enough.
     pub undated: u64,
 }
 
@@ -46,7 +46,7 @@ pub struct Inventory {
 pub struct ExportSummary {
     /// The folder's path or key.
     pub folder: String,
-    /// What it holds; columns tell where names cannot.
+    /// The kind of export, from its name or else from its columns.
     pub kind: Kind,
     /// The job's name.
     pub job: String,
@@ -54,13 +54,13 @@ pub struct ExportSummary {
     pub run: Option<String>,
     /// Bytes of all parts.
     pub bytes: u64,
-    /// The format of the parts; `None` where all are empty or formats are mixed.
+    /// The format of the parts; `None` if all are empty or formats are mixed.
     pub format: Option<Format>,
     /// The parts by number.
     pub parts: Vec<PartSummary>,
-    /// Numbers that are missing.
+    /// Missing numbers.
     pub gaps: Vec<Gap>,
-    /// Files that claim one number.
+    /// Files with the same number.
     pub duplicates: Vec<String>,
 }
 
@@ -70,21 +70,21 @@ pub struct ExportSummary {
 pub struct PartSummary {
     /// The path or URL.
     pub file: String,
-    /// What orders it among its siblings.
+    /// Its number or numbers.
     pub number: Option<PartNumber>,
     /// Bytes.
     pub bytes: u64,
-    /// By its magic bytes, not by its name, unless that is all that was looked at.
+    /// By its magic bytes, or by its name if it was not opened.
     pub format: Option<Format>,
     /// What it holds.
     pub state: PartState,
-    /// Rows, where they are known without reading them.
+    /// Rows, if they are known without reading them.
     pub rows: Option<u64>,
     /// Why it cannot be read.
     pub problem: Option<String>,
-    /// Of which run it was made, where it carries a receipt.
+    /// Its receipt, if it has one.
     pub receipt: Option<ReceiptSummary>,
-    /// The file, as the listing has it.
+    /// The file, as listed.
     #[serde(skip)]
     pub object: Arc<Object>,
 }
@@ -113,13 +113,13 @@ pub enum PartState {
     Empty,
     /// It cannot be read.
     Damaged,
-    /// S3 keeps it in an archive, from which it has to be restored first.
+    /// S3 keeps it in an archive, so it must be restored first.
     Archived,
-    /// It was not looked at.
+    /// It was not opened.
     Unread,
 }
 
-/// A file that is no part.
+/// A file that is not a part.
 #[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct FileSummary {
@@ -129,12 +129,12 @@ pub struct FileSummary {
     pub bytes: u64,
 }
 
-/// Tells of everything at a location; `options` say how names are read, which exports are shown, and whether files are
-/// opened: the first or last bytes of each part are, 64 parts at once.
+/// Lists everything at a location; `options` say how to read names, which exports to show, and whether to open files:
+/// by default the first or last bytes of each part are read, 64 parts at once.
 ///
 /// # Errors
-/// [`Error::NotFound`] where there is nothing, [`Error::Usage`] where a kind is asked for that only columns tell and no file
-/// is to be opened, and errors of the store. A damaged part is no error here.
+/// [`Error::NotFound`] if there is nothing, [`Error::Usage`] if the requested kind can only be recognized by columns
+/// but no file may be opened, and errors of the store. A damaged part is not an error here.
 ///
 /// ```
 /// use forecast_export::{InventoryOptions, Location, inventory};
@@ -186,10 +186,10 @@ pub async fn inventory(source: &Location, options: &InventoryOptions) -> Result<
     })
 }
 
-/// The exports that are shown, as far as names tell, and how many were left out that may be.
+/// The exports to show, as far as names tell, and how many were left out without certainty.
 ///
 /// # Errors
-/// [`NotFound::Job`] and [`NotFound::Run`] where there are exports, and none of that name: whoever names one means it.
+/// [`NotFound::Job`] and [`NotFound::Run`] if there are exports but none with the requested name.
 fn choose(
     mut exports: Vec<Export>,
     options: &InventoryOptions,
@@ -234,10 +234,10 @@ fn choose(
     Ok((exports, undated))
 }
 
-/// Receipts that are read at once.
+/// Receipts that are read at the same time.
 const CONCURRENT_RECEIPTS: usize = 16;
 
-/// What is named like a receipt and is none is left out.
+/// Files named like receipts that are not receipts are left out.
 async fn read_receipts(store: &Store, objects: Vec<Object>) -> Result<Vec<ReceiptSummary>> {
     let read = stream::iter(objects)
         .map(|object| async move {
@@ -248,7 +248,7 @@ async fn read_receipts(store: &Store, objects: Vec<Object>) -> Result<Vec<Receip
     read.try_filter_map(|receipt| std::future::ready(Ok(receipt))).try_collect().await
 }
 
-/// What is kept of a look at a part until the whole export was looked at.
+/// What is kept of a probed part until the whole export is probed.
 enum Seen {
     Empty,
     Csv(CsvHead),
@@ -261,7 +261,7 @@ impl Seen {
         match probe {
             Err(error) => Seen::Damaged(error.to_string()),
             Ok(Probe::Empty) => Seen::Empty,
-            // The contents of small parts are not wanted here.
+            // The contents of small parts are not needed here.
             Ok(Probe::Csv(head)) => Seen::Csv(CsvHead { whole: None, ..head }),
             Ok(Probe::Parquet(footer)) => Seen::Parquet {
                 rows: footer.rows(),
@@ -281,15 +281,15 @@ impl Seen {
     }
 }
 
-/// An export some parts of which were looked at.
+/// An export with some parts probed.
 struct Begun {
     export: Export,
     seen: Vec<Option<Seen>>,
     missing: usize,
 }
 
-/// Looks at every part of all exports as if they were one: many runs of few parts take no longer than one run of many. What
-/// is held is the summaries, and what was seen of exports of which an answer is still due.
+/// Probes the parts of all exports as if they were one, so many runs of few parts take no longer than one run of many.
+/// Only the summaries are held, and the results of exports that are not complete yet.
 async fn look_at(store: &Store, exports: Vec<Export>, reading: &CsvReading) -> Result<Vec<ExportSummary>> {
     let mut firsts = Vec::with_capacity(exports.len());
     let mut objects = Vec::new();
@@ -322,13 +322,13 @@ async fn look_at(store: &Store, exports: Vec<Export>, reading: &CsvReading) -> R
     Ok(summaries.into_iter().flatten().collect())
 }
 
-/// What was seen of an export's parts, in their order, put together.
+/// Combines the results of an export's parts, in order.
 fn summary(export: Export, seen: Vec<Seen>, reading: &CsvReading) -> ExportSummary {
     let begun = export.parts.iter().zip(&seen).filter_map(|(part, seen)| match seen {
         Seen::Csv(head) => Some((part, head)),
         _ => None,
     });
-    // A lone line that may be a row is not called a header.
+    // A single line that may be a row does not count as a header.
     let has_headers = first_lines_are_headers(&begun.collect::<Vec<_>>(), reading);
     let columns = seen.iter().map(Seen::columns).find(|columns| !columns.is_empty());
     let kind = columns.map_or(export.kind, |columns| kind_of(columns, export.kind));
@@ -355,7 +355,7 @@ fn summary(export: Export, seen: Vec<Seen>, reading: &CsvReading) -> ExportSumma
     })
 }
 
-/// What names and sizes tell of an export.
+/// The summary of an export from names and sizes.
 fn by_names(export: Export) -> ExportSummary {
     let (kind, parts) = (export.kind, export.parts.len());
     summarize(export, kind, vec![(); parts], |part, ()| {
@@ -371,12 +371,12 @@ fn by_names(export: Export) -> ExportSummary {
     })
 }
 
-/// What keeps a part from being read.
+/// Why a part cannot be read.
 fn unreadable(part: &Part) -> PartState {
     if part.object.archive().is_some() { PartState::Archived } else { PartState::Damaged }
 }
 
-/// What is told of a part beside its name and size.
+/// A part's details besides its name and size.
 struct Told {
     format: Option<Format>,
     state: PartState,
@@ -425,7 +425,7 @@ fn summarize<T>(export: Export, kind: Kind, seen: Vec<T>, tell: impl Fn(&Part, T
 #[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct SchemaSummary {
-    /// The location, as it was given.
+    /// The location, as the caller named it.
     pub source: String,
     /// What the export holds.
     pub kind: Kind,
@@ -433,11 +433,11 @@ pub struct SchemaSummary {
     pub format: Format,
     /// The number of parts.
     pub parts: u64,
-    /// Rows, where footers tell.
+    /// Rows, if footers tell.
     pub rows: Option<u64>,
-    /// The columns, with the types rows are decoded to.
+    /// The columns, with the types that rows are decoded to.
     pub columns: Vec<ColumnSummary>,
-    /// The receipt of the first part, where it carries one or it lies beside it.
+    /// The receipt of the first part, in the file or next to it, if there is one.
     pub receipt: Option<ReceiptSummary>,
 }
 
@@ -457,8 +457,8 @@ async fn receipt_of(store: &Store, part: &PlannedPart, is_alone: bool) -> Result
 /// Finds the columns of one run and their types.
 ///
 /// # Errors
-/// As [`plan()`](crate::plan()); parts that differ are an [`Error::Data`] that names file and column, unless columns
-/// are aligned by name.
+/// As [`plan()`](crate::plan()); parts that differ are an [`Error::Data`] that names the file and column, unless
+/// columns are aligned by name.
 pub async fn schema(source: &Location, options: &Options) -> Result<SchemaSummary> {
     let input = crate::source::input(source, options).await?;
     let receipt = match input.parts.as_slice() {

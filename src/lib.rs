@@ -1,24 +1,23 @@
-//! Finds, checks, merges and converts the files that Amazon Forecast's export jobs leave behind, CSV and Parquet, on
-//! S3, other object stores and local disk: in order, in a fixed amount of memory, without losing, doubling or altering
-//! a row.
+//! Finds, checks, merges and converts the files that Amazon Forecast's export jobs write, CSV and Parquet, on S3, other
+//! object stores and local disk: in order, in a fixed amount of memory, without losing, duplicating or altering a row.
 //!
-//! Four things are all there is to know:
+//! There are four things to know:
 //!
-//! - A [`Location`] is where parts lie or output goes: a path, a URL, a glob.
-//! - [`Options`] say which run is read, how columns are typed and how output is shaped; their defaults are those of
+//! - A [`Location`] is where parts are or output goes: a path, a URL, a glob.
+//! - [`Options`] say which run to read, which types columns have and how output is shaped; their defaults are those of
 //!   the command line.
-//! - [`plan()`] looks at everything and decides everything, and writes nothing. A [`Plan`] is a value: its `Display` is
-//!   the dry run, [`Plan::summary`] is the same as data.
-//! - [`run()`] does what a plan says, all or nothing, tells [`Event`]s on the way, and returns a [`Report`].
+//! - [`plan()`] checks and decides everything, and writes nothing. A [`Plan`] is a value: its `Display` is the dry run,
+//!   and [`Plan::summary`] is the same as data.
+//! - [`run()`] carries out a plan, all or nothing, reports [`Event`]s on the way, and returns a [`Report`].
 //!
-//! [`verify()`] proves that an output holds exactly the rows of its source, in order, or says where they part. A
-//! [`Receipt`] is kept with every output and tells what it was made of; a [`Plan`] whose output is there already, as
-//! its receipt says, does nothing.
+//! [`verify()`] proves that an output holds exactly the rows of its source, in order, or says where they first differ.
+//! Every output has a [`Receipt`], which says what it was made from. If the receipt of an existing output says that it
+//! is up to date, the [`Plan`] does nothing.
 //!
-//! Beside that, [`read`] gives the rows of an export as an ordered stream of Arrow record batches, [`query`] some of its
-//! columns and rows, [`inventory()`] lists what lies at a location, [`schema`] finds the columns, and [`Pattern`] takes file
-//! names apart. [`Location::with_parts`] makes a source of parts that were found, and [`Credentials`] are those that a program
-//! has already.
+//! Besides, [`read`] returns the rows of an export as an ordered stream of Arrow record batches, and [`query`] some of
+//! its columns and rows. [`inventory()`] lists what is at a location, [`schema`] finds the columns, and [`Pattern`]
+//! parses file names. [`Location::with_parts`] makes a source from parts that you have found, and [`Credentials`] are
+//! for a program that already has them.
 //!
 //! ```
 //! use forecast_export::{Location, Options, Output, plan, run};
@@ -45,23 +44,23 @@
 //! tokio = { version = "1", features = ["macros", "rt-multi-thread"] }
 //! ```
 //!
-//! [`arrow`], [`parquet`] and [`object_store`] are the versions that this crate uses, so that a program has no others by
-//! mistake. The folder `examples` has five programs: `list_gaps`, `stream_and_filter`, `arrow_ipc`, `custom_store` and, as a
-//! crate of its own with a web server, `service`, which tells how far a merge is and gives it up when it is asked to.
+//! [`arrow`], [`parquet`] and [`object_store`] are re-exported, so that a program uses the same versions as this crate.
+//! The folder `examples` has five programs: `list_gaps`, `stream_and_filter`, `arrow_ipc`, `custom_store` and, as a
+//! crate of its own with a web server, `service`, which reports a merge's progress and cancels it on request.
 //!
-//! What can be chosen is a value with public fields and a `Default`: make one, set what differs. What happened is data:
-//! reports, inventories, events and errors are `Clone` and `Serialize`, with the names that the command line's `--json` has.
+//! Options are values with public fields and a `Default`: make one and set what differs. Results are data: reports,
+//! inventories, events and errors are `Clone` and `Serialize`, with the same names as in the command line's `--json`.
 //!
 //! # Features
 //!
-//! `cli` (the command and its dependencies), `aws`, `gcp` and `azure` (the stores) and `forecast` (the Forecast API as a
-//! client: the export of a job's ARN), and `brotli` (Parquet whose pages it compresses) are on by default; without them the
-//! library reads and writes local disk and any [`object_store::ObjectStore`] that is handed to
-//! [`Location::in_store`].
+//! On by default are `cli` (the command and its dependencies), `aws`, `gcp` and `azure` (the stores), `forecast` (a
+//! client of the Forecast API, for exports named by a job's ARN) and `brotli` (for Parquet pages that are compressed
+//! with it). Without them the library reads and writes local disk and any [`object_store::ObjectStore`] that you pass
+//! to [`Location::in_store`].
 //!
 //! # How it is built
 //!
-//! One way through, left to right; a room imports only from rooms to its left, which a test keeps:
+//! Data flows from left to right. A room imports only from rooms to its left, which a test checks:
 //!
 //! ```text
 //! model | codec | store | source | sink | plan | engine | verify | run
@@ -70,8 +69,8 @@
 //!       | rows  | lie   | there  |      | happen        |        |
 //! ```
 //!
-//! Beside the flow: `inventory` lists what lies at a location, `sample` writes a synthetic export, and `jobs` finds the
-//! export of a job by Forecast's API.
+//! Beside the flow: `inventory` lists what is at a location, `sample` writes a synthetic export, and `jobs` asks the
+//! Forecast API for the export of a job.
 
 pub use {arrow, object_store, parquet};
 

@@ -1,4 +1,5 @@
-//! What every stage of a run needs: the input, the bounds on memory, the places for work, the counters and the stop.
+//! The context shared by all stages of a run: the input, bounds on memory, the thread pool, counters and the stop
+//! signal.
 
 use super::threads::CpuPool;
 use crate::model::{Budget, Options, Progress};
@@ -6,14 +7,14 @@ use crate::source::Input;
 use std::sync::Arc;
 use tokio::sync::watch;
 
-/// What every stage of a run needs.
+/// The context shared by all stages of a run.
 #[derive(Clone)]
 pub(crate) struct Context {
     pub(crate) input: Arc<Input>,
     pub(crate) budget: Budget,
     pub(crate) pool: CpuPool,
     pub(crate) progress: Arc<Progress>,
-    /// Becomes true when the run shall stop.
+    /// Becomes true when the run should stop.
     pub(crate) stopped: watch::Receiver<bool>,
 }
 

@@ -1,4 +1,4 @@
-//! CSV to CSV by bytes: no cell is rewritten, but every row is counted and checked for its number of fields.
+//! Copies CSV to CSV by bytes: no cell is rewritten, but every row is counted and checked for its number of fields.
 
 use super::context::Context;
 use super::csv_file;
@@ -49,8 +49,8 @@ pub(super) fn text(context: &Context, parts: Range<usize>) -> CsvText {
     CsvText { header: context.input.header().into(), rows }
 }
 
-/// Copies the text of the rows of the given parts to a file, from a position on: where a chunk belongs is known
-/// before those ahead of it are written, so each thread writes its own. Returns rows and bytes of each.
+/// Copies the text of the given parts' rows to a file, starting at a position. Each chunk's position is known before
+/// earlier chunks are written, so each thread writes its own. Returns rows and bytes of each.
 fn copied(
     context: &Context,
     parts: Range<usize>,
@@ -66,7 +66,7 @@ fn copied(
     })
 }
 
-/// Counts the rows of chunks; what is made of those is up to the caller.
+/// Counts the rows of chunks and passes the chunks to the caller's function.
 struct Checking<F> {
     input: Arc<Input>,
     progress: Arc<Progress>,

@@ -1,5 +1,5 @@
-//! Merges that the server puts together: the pieces of a plan are told to the sink, which has them copied, and only
-//! what is too small for that passes through here.
+//! Merges on the server: passes the pieces of a plan to the sink, which has them copied; only what is too small for
+//! that passes through here.
 
 use super::context::Context;
 use super::copy_row_groups::{reencode, with_page_index};
@@ -15,9 +15,9 @@ use crate::source::Contents;
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 
-/// Footers whose page indexes are read at once.
+/// Footers whose page indexes are read at the same time.
 const CONCURRENT_FOOTERS: usize = 16;
-/// Small parts that are read at once, where they are very small.
+/// Small parts that are read at the same time, if they are very small.
 const CONCURRENT_PARTS: usize = 64;
 
 /// Fills the one file of a merge.
@@ -40,7 +40,7 @@ pub(super) async fn fill(
     Ok(())
 }
 
-/// The text of a merge of CSV. Returns the rows where all of them passed through here.
+/// Merges CSV text. Returns the number of rows if all of them passed through here.
 async fn write_text(context: &Context, merge: &ServerMerge, sink: &mut Sink) -> Result<Option<u64>> {
     let is_read = |piece: &&TextOnServer| matches!(piece, TextOnServer::Read { .. });
     let longest = merge.text.iter().filter(is_read).map(|piece| match piece {
@@ -78,7 +78,7 @@ async fn write_text(context: &Context, merge: &ServerMerge, sink: &mut Sink) -> 
     Ok(rows)
 }
 
-/// The rows of a small part, each checked, and how many there are.
+/// The checked rows of a small part, and their number.
 async fn read_small(context: &Context, part: usize) -> Result<(Vec<Bytes>, u64)> {
     let planned = &context.input.parts[part];
     let Contents::Csv { head, layout } = &planned.contents else {
@@ -110,7 +110,7 @@ async fn read_small(context: &Context, part: usize) -> Result<(Vec<Bytes>, u64)>
     Ok((bytes, rows))
 }
 
-/// The row groups of a merge of Parquet. Returns their rows.
+/// Merges Parquet row groups. Returns their number of rows.
 async fn write_row_groups(
     context: &Context,
     merge: &ServerMerge,

@@ -1,5 +1,5 @@
-//! Parquet to Parquet: column chunks are copied byte by byte, their pages checked on the way; row groups too small to
-//! keep are decoded and encoded into full ones.
+//! Copies Parquet to Parquet: column chunks are copied byte by byte, with their pages checked on the way; row groups
+//! too small to keep are re-encoded into full ones.
 
 use super::context::Context;
 use super::open_file::OpenFile;
@@ -41,7 +41,7 @@ pub(super) async fn fill(
     seal(context, plan, output, assembler, file).await
 }
 
-/// Writes the pieces in order behind what the sink has, and notes them for the footer. Returns the rows written.
+/// Appends the pieces to the sink in order, and records them for the footer. Returns the number of rows.
 async fn write(
     context: &Context,
     pieces: Vec<RowGroupPiece>,
@@ -63,7 +63,7 @@ async fn write(
                 check_rows(context, part, &metadata, row_group, &walked).await?;
                 let starts: Vec<u64> =
                     chunk_ranges(metadata.row_group(row_group)).map(|range| range.start).collect();
-                // Readers do without an index, but one that is wrong hides rows.
+                // Readers can do without an index, but a wrong one hides rows.
                 assembler.copy(&metadata, row_group, |i, index| walked[i].has_index(index, starts[i]))?;
                 let copied = metadata.row_group(row_group).num_rows().max(0) as u64;
                 context.progress.add_rows(copied);
@@ -94,8 +94,7 @@ pub(super) async fn reencode(
     Ok(rows)
 }
 
-/// A part's footer with its page indexes, where it has them and they can be read: they are a help for readers, no
-/// contents.
+/// A part's footer, with its page indexes if it has readable ones: they help readers, but are not contents.
 pub(super) async fn with_page_index(context: &Context, part: usize) -> Result<Arc<ParquetMetaData>> {
     let planned: &PlannedPart = &context.input.parts[part];
     let Some(metadata) = planned.parquet() else {
@@ -137,7 +136,7 @@ pub(super) async fn with_page_index(context: &Context, part: usize) -> Result<Ar
     }
 }
 
-/// Copies the column chunks of one row group, in the order of the columns; returns their pages.
+/// Copies the column chunks of one row group, in column order; returns their pages.
 async fn copy(
     context: &Context,
     object: &Object,
@@ -176,7 +175,7 @@ async fn copy(
     finished.collect()
 }
 
-/// What is wrong with the pages of a column chunk, as an error.
+/// Turns what is wrong with the pages of a column chunk into an error.
 fn wrong_pages(
     object: &Object,
     metadata: &ParquetMetaData,
@@ -195,8 +194,8 @@ fn wrong_pages(
     error.column(name).into()
 }
 
-/// Counts the rows of a row group that was copied, where its pages did not tell them: those of nothing but lists are
-/// known once they are decoded.
+/// Counts the rows of a copied row group if its pages did not tell: with only lists, rows are known only after
+/// decoding.
 async fn check_rows(
     context: &Context,
     part: usize,
@@ -235,10 +234,10 @@ async fn check_rows(
     Err(Error::data(DataErrorKind::Damaged, &object.url, problem).remedy(Remedy::FetchDamaged).into())
 }
 
-/// Rows that are decoded at once to count them.
+/// Rows per batch when decoding to count them.
 const ROWS_COUNTED_AT_ONCE: usize = 8192;
 
-/// From disk to disk the system copies by itself: only headers of pages, and pages with checksums, are read.
+/// From disk to disk the system does the copying: only page headers, and pages with checksums, are read.
 async fn copy_locally(
     context: &Context,
     object: &Object,
@@ -267,11 +266,11 @@ async fn copy_locally(
         }
         Ok(())
     };
-    // Nothing is published before both are done, so neither waits for the other.
+    // Nothing is published before both are done, so neither needs to wait for the other.
     tokio::try_join!(check, copy).map(|(walked, ())| walked)
 }
 
-/// Ranges of which each that begins where the one before ends was joined to it.
+/// Joins adjacent ranges.
 fn joined(ranges: impl Iterator<Item = Range<u64>>) -> Vec<Range<u64>> {
     let mut joined: Vec<Range<u64>> = Vec::new();
     for range in ranges {
@@ -283,12 +282,12 @@ fn joined(ranges: impl Iterator<Item = Range<u64>>) -> Vec<Range<u64>> {
     joined
 }
 
-/// Bytes read at once of pages that have checksums.
+/// Bytes per read of pages with checksums.
 const CHECK_BYTES: usize = 256 * 1024;
-/// Bytes read at once to find the header of a page that has none.
+/// Bytes per read to find a page header, for pages without checksums.
 const HEADER_BYTES: usize = 512;
 
-/// Walks over the pages of a column chunk; the inner error is what is wrong with them.
+/// Checks the pages of a column chunk; the inner error is what is wrong with them.
 fn walk_pages(
     file: &File,
     object: &Object,

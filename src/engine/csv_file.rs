@@ -1,4 +1,4 @@
-//! A CSV file of the output: takes text, compresses it block by block, and writes it.
+//! Writes a CSV file of the output: takes text, compresses it block by block, and writes it.
 
 use super::context::Context;
 use super::open_file::OpenFile;
@@ -20,9 +20,9 @@ pub(super) async fn fill(
 ) -> Result<()> {
     file.write(compress(text.header, compression)?).await?;
     let pieces = compressed(context, text.rows.map_ok(Cut::Piece).boxed(), compression);
-    // What is ready is written at once: each write is a thread's waking.
+    // Everything that is ready is written at once, because each write wakes a thread.
     let mut pieces = pieces.try_ready_chunks(context.budget.window);
-    // What was ready before a failure is lost with it: nothing of the file will be published.
+    // After a failure, ready data is discarded, because nothing of the file will be published.
     let failure = |failed: stream::TryReadyChunksError<_, Error>| failed.1;
     let mut next = pieces.try_next().await.map_err(failure)?;
     while let Some(ready) = next {
@@ -34,7 +34,7 @@ pub(super) async fn fill(
             Cut::NextFile => None,
         });
         let ready = ready.collect();
-        // A stream does nothing while nobody asks: so the next pieces are made while these are written.
+        // A stream only makes progress when polled, so poll it for the next pieces while these are written.
         let (written, made) = join(file.write_all(ready), pieces.try_next()).await;
         written?;
         next = made.map_err(failure)?;
@@ -42,8 +42,8 @@ pub(super) async fn fill(
     Ok(())
 }
 
-/// Compresses the text of files on threads of the pool, where there is something to compress. Pieces are joined and cut
-/// to the same sizes wherever they came apart.
+/// Compresses the text of files on the thread pool, if it is to be compressed. Pieces are joined and cut to the same
+/// sizes however they were divided.
 pub(super) fn compressed(
     context: &Context,
     text: BoxStream<'static, Result<Cut>>,
@@ -72,17 +72,17 @@ pub(super) fn compressed(
         .boxed()
 }
 
-/// Text that is compressed by itself.
+/// A block of text that is compressed separately.
 #[derive(Debug, Default)]
 struct Block {
     pieces: Vec<Bytes>,
     length: usize,
-    /// Those that end in it.
+    /// The pieces that end in it.
     rows: u64,
     ends_file: bool,
 }
 
-/// Text in blocks of so many bytes, of which the last one of each file may have less.
+/// Cuts text into blocks of this many bytes; the last one of each file may be smaller.
 fn blocks(
     text: BoxStream<'static, Result<Cut>>,
     size: usize,
@@ -125,7 +125,7 @@ fn joined(mut pieces: Vec<Bytes>) -> Bytes {
     }
 }
 
-/// Compresses text by itself: members of gzip and frames of Zstandard may follow each other in a file.
+/// Compresses a block separately: a file may consist of several gzip members or Zstandard frames.
 pub(super) fn compress(bytes: Bytes, compression: Compression) -> Result<Bytes> {
     let failed = |error: std::io::Error| Error::Internal(format!("compressing: {error}"));
     match compression {

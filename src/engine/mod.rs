@@ -1,10 +1,10 @@
-//! Doing: writes the files of a plan, each by the strategy that the plan names. Copies bytes, copies row groups, has the
-//! server copy, or transcodes. Decides nothing and publishes nothing; `run` does that.
+//! The engine: writes the files of a plan, each by the strategy that the plan names. Copies bytes, copies row groups,
+//! has the server copy, or transcodes. Makes no decisions (`plan` does) and publishes nothing (`run` does).
 //!
-//! Async code moves bytes, threads decode and encode. Here they meet in `threads` (single jobs), `workers` (streams of
-//! items) and `row_group_reader` (a decoder that asks for bytes). To the left of this room they meet in `store::object`
-//! (local files), `source::probe` (heads of local parts) and `source::chunks` (text that is fetched ahead). Everything
-//! else is on one side.
+//! Async code moves bytes; threads decode and encode. In this room they meet in `threads` (single jobs), `workers`
+//! (streams of items) and `row_group_reader` (a decoder that requests bytes). In rooms to the left they meet in
+//! `store::object` (local files), `source::probe` (heads of local parts) and `source::chunks` (text that is fetched
+//! ahead). All other code is on one side.
 
 mod context;
 mod copy_bytes;

@@ -1,4 +1,4 @@
-//! A file of the output: while it is written, and when it is finished but not yet published.
+//! Files of the output: open ones, and finished ones that are not published yet.
 
 use crate::codec::parquet::Assembler;
 use crate::model::{Error, Result, WrittenFile};
@@ -11,12 +11,11 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// A file that is written to the end and waits to be published.
+/// A completely written file that waits to be published.
 pub(crate) struct Finished {
     pub(crate) sink: Sink,
     pub(crate) file: WrittenFile,
-    /// What the footer is made of, where it is written once more: its receipt is to name the digest of what was read
-    /// back.
+    /// The data for rewriting the footer, if its receipt must contain the digest of what was read back.
     pub(super) pending_footer: Option<Assembler>,
 }
 
@@ -31,7 +30,7 @@ pub(super) struct OpenFile {
     pub(super) sink: Sink,
     name: String,
     pub(super) bytes: u64,
-    /// `None` where rows were copied that nobody counted.
+    /// `None` if uncounted rows were copied.
     pub(super) rows: Option<u64>,
     pub(super) pending_footer: Option<Assembler>,
 }
@@ -58,7 +57,7 @@ impl OpenFile {
         self.sink.write(pieces).await
     }
 
-    /// Hands the file to whoever publishes it, or clears it away where writing or finishing it failed.
+    /// Returns the file for publishing, or removes it if writing or finishing it failed.
     pub(super) async fn close(mut self, finished: Result<()>) -> Result<Finished> {
         match finished {
             Ok(()) => Ok(self.into_finished()),
@@ -78,8 +77,8 @@ impl OpenFile {
     }
 }
 
-/// Writes files, so many at a time, and returns them in order. After a failure no more are begun, those that had begun
-/// are awaited, so that each clears itself away, and then the finished ones are.
+/// Writes files, this many at a time, and returns them in order. After a failure, no more are started, those in
+/// progress are awaited, so that each cleans up after itself, and then the finished ones are removed.
 pub(crate) async fn write_each<'a>(
     count: usize,
     at_once: usize,
@@ -118,7 +117,7 @@ pub(crate) async fn write_each<'a>(
     }
 }
 
-/// Clears files away that will not be published.
+/// Removes files that will not be published.
 pub(crate) async fn abort(files: &mut [Finished]) {
     for file in files {
         file.sink.abort().await;

@@ -1,4 +1,5 @@
-//! A Parquet file of the output: takes encoded row groups, and ends the file with a footer that carries its receipt.
+//! Writes a Parquet file of the output: takes encoded row groups, and ends the file with a footer that contains its
+//! receipt.
 
 use super::context::Context;
 use super::open_file::{Finished, OpenFile};
@@ -12,7 +13,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use std::ops::Range;
 
-/// A file whose row groups come encoded.
+/// A file of encoded row groups.
 pub(super) struct ParquetFile {
     assembler: Assembler,
 }
@@ -35,7 +36,7 @@ impl ParquetFile {
         file.write_all(group.bytes).await
     }
 
-    /// Ends the file without a receipt: one of many has it beside them.
+    /// Ends the file without a receipt: one of several files has its receipt in a separate file.
     pub(super) async fn end(self, file: &mut OpenFile) -> Result<()> {
         file.write(self.assembler.finish()?).await
     }
@@ -52,7 +53,7 @@ impl ParquetFile {
     }
 }
 
-/// The footer, to be filled, of a file that gets row groups of the parts.
+/// An empty footer for a file that gets row groups of the parts.
 pub(super) fn footer_of_copy(context: &Context, output: &PlannedOutput) -> Result<Assembler> {
     let first = context.input.parts.iter().find_map(PlannedPart::parquet);
     let Some(descriptor) = first.map(|metadata| metadata.file_metadata().schema_descr_ptr()) else {
@@ -73,7 +74,7 @@ pub(super) async fn seal(
     if plan.options.no_receipt || !matches!(output.target, Target::File(_)) {
         return file.write(assembler.finish()?).await;
     }
-    // A digest is of all files of a run.
+    // The digest covers all files of a run.
     file.pending_footer = (plan.options.verify && only_output(plan).is_some()).then(|| assembler.clone());
     let written = receipt::now(&plan.options);
     let modified = file.sink.stamp(written)?;
@@ -84,7 +85,7 @@ pub(super) async fn seal(
     file.sink.stamp(written).map(drop)
 }
 
-/// Has the receipt within a Parquet file name the digest, which was known only after its last byte.
+/// Adds the digest to the receipt within a Parquet file. It was not known before the last byte.
 pub(crate) async fn note_digest(
     context: &Context,
     plan: &RunPlan,
@@ -105,7 +106,7 @@ pub(crate) async fn note_digest(
     file.sink.replace_end(bytes, end, written).await
 }
 
-/// The file of a plan that has one.
+/// The file of a plan with exactly one.
 fn only_output(plan: &RunPlan) -> Option<&PlannedOutput> {
     match &plan.outputs {
         Outputs::Files(files) if files.len() == 1 => files.first(),
@@ -113,7 +114,7 @@ fn only_output(plan: &RunPlan) -> Option<&PlannedOutput> {
     }
 }
 
-/// The receipt that a Parquet file carries.
+/// The receipt in a Parquet file.
 fn receipt_within(
     context: &Context,
     plan: &RunPlan,

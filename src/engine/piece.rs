@@ -1,4 +1,4 @@
-//! CSV text between what makes it and the file that takes it.
+//! Pieces of CSV text, passed from their producers to the file.
 
 use crate::model::Result;
 use bytes::Bytes;
@@ -11,15 +11,15 @@ pub(crate) struct TextPiece {
     pub(crate) rows: u64,
 }
 
-/// What a CSV file holds before it is compressed.
+/// The contents of a CSV file before compression.
 pub(super) struct CsvText {
-    /// The line that every file begins with.
+    /// The first line of every file.
     pub(super) header: Bytes,
     /// The rows, in order.
     pub(super) rows: BoxStream<'static, Result<TextPiece>>,
 }
 
-/// What comes next in text that may be spread over files.
+/// The next item in text that may be spread over files.
 #[derive(Debug)]
 pub(super) enum Cut {
     Piece(TextPiece),

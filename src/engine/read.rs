@@ -1,4 +1,4 @@
-//! Reading without an output: the rows of an export, or some columns and rows of it, as one ordered stream for programs
+//! Reads without an output: the rows of an export, or some of its columns and rows, as one ordered stream for programs
 //! that use the library.
 
 use super::context::Context;
@@ -20,10 +20,10 @@ use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 use tokio::sync::watch;
 
-/// The rows of an export as an ordered stream of record batches, all of one schema.
+/// The rows of an export as an ordered stream of record batches with the same schema.
 ///
-/// Batches have up to some ten thousand rows; what is decoded ahead is bounded by [`Options::memory`]. After an error
-/// the stream is over.
+/// Batches have up to several ten thousand rows; [`Options::memory`] bounds what is decoded ahead. After an error the
+/// stream ends.
 ///
 /// Made by [`read`] and [`query`].
 pub struct Rows {
@@ -58,8 +58,8 @@ impl Stream for Rows {
     }
 }
 
-/// Reads one run of an export, or with [`RunChoice::All`](crate::RunChoice::All) all of them, as rows in order: part
-/// by part, row by row. Of the options those about output have no effect.
+/// Reads one run of an export, or with [`RunChoice::All`](crate::RunChoice::All) all runs, as rows in order: part by
+/// part, row by row. Options about output have no effect.
 ///
 /// # Errors
 /// As [`plan()`](crate::plan()); the stream ends with the errors of [`run`](crate::run()).
@@ -86,13 +86,12 @@ pub async fn read(source: &Location, options: &Options) -> Result<Rows> {
 
 /// Reads some columns and rows of an export, as [`read`] reads all: the rows for which the filter is true, in order.
 ///
-/// The whole run is looked at as by [`read`], and has to be complete; the types of columns are those of the whole run,
-/// whatever is read of it.
+/// The whole run is checked as in [`read`] and must be complete; columns have the types of the whole run, whatever part
+/// of it is read.
 ///
 /// # Errors
-/// As [`read`]; [`UsageError::UnknownColumn`] where the query names a column that there is not,
-/// [`UsageError::NotComparable`] where the filter compares what cannot be compared, and [`NotFound::Parts`] where no part
-/// has a number of the range.
+/// As [`read`]; [`UsageError::UnknownColumn`] if the query names an unknown column, [`UsageError::NotComparable`] if
+/// the filter compares values that are not comparable, and [`NotFound::Parts`] if no part has a number in the range.
 ///
 /// ```
 /// use forecast_export::{Location, Options, Query, column, query};
@@ -133,7 +132,7 @@ pub async fn query(source: &Location, options: &Options, query: &Query) -> Resul
     Ok(Rows { schema, batches: batches.boxed(), _stopper: stopper })
 }
 
-/// Leaves the parts that have one of these numbers.
+/// Keeps only the parts with these numbers.
 fn keep_parts(input: &mut Input, numbers: &RangeInclusive<u64>, source: &Location) -> Result<()> {
     let parts = input.exports.iter().flat_map(|export| &export.parts);
     let number = |part: &source::Part| {
@@ -151,16 +150,16 @@ fn keep_parts(input: &mut Input, numbers: &RangeInclusive<u64>, source: &Locatio
     Ok(())
 }
 
-/// What is made of the rows of a narrowed input.
+/// How to turn the rows of a narrowed input into the query's result.
 #[derive(Clone)]
 struct Share {
     predicate: Option<Arc<Predicate>>,
-    /// The columns that are given, by their places in the narrowed input.
+    /// The returned columns, by their indexes in the narrowed input.
     columns: Arc<[usize]>,
     schema: SchemaRef,
 }
 
-/// Narrows an input down to the columns that a query needs.
+/// Narrows an input to the columns that a query needs.
 fn share_of(input: Input, query: &Query) -> Result<(Input, Share)> {
     let schema = Arc::clone(&input.schema);
     let place = |name: &str| {
@@ -192,7 +191,7 @@ fn share_of(input: Input, query: &Query) -> Result<(Input, Share)> {
 }
 
 impl Share {
-    /// The rows of a narrowed input that are wanted.
+    /// The matching rows of a narrowed input.
     fn rows(self, context: &Context) -> BoxStream<'static, Result<RecordBatch>> {
         let input = &context.input;
         let may_hold = |part: usize, group: Option<usize>| {
@@ -217,7 +216,7 @@ impl Share {
         }
     }
 
-    /// What is wanted of a batch.
+    /// The matching rows and wanted columns of a batch.
     fn of(&self, batch: &RecordBatch) -> Result<RecordBatch> {
         let failed = |error| Error::Internal(format!("what is wanted of a batch: {error}"));
         let given = batch.project(&self.columns).map_err(failed)?;

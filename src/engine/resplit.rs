@@ -1,5 +1,5 @@
-//! Rows spread over new files: text is cut where a row ends, row groups where a file is full. The files are numbered as
-//! they come, as nobody knows before how many there will be.
+//! Resplits rows into new files: text is cut at the end of a row, and a new file begins when the current one is full.
+//! Files are numbered consecutively, because their number is not known beforehand.
 
 use super::context::Context;
 use super::csv_file::{compress, compressed};
@@ -18,7 +18,7 @@ use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
 use std::future::Future;
 
-/// Spreads text over files.
+/// Distributes text over files.
 pub(super) async fn write_csv(
     context: &Context,
     plan: &RunPlan,
@@ -30,7 +30,7 @@ pub(super) async fn write_csv(
     files.end(written).await
 }
 
-/// Encodes rows and spreads the row groups over files.
+/// Encodes rows and distributes the row groups over files.
 pub(super) async fn write_parquet(
     context: &Context,
     plan: &RunPlan,
@@ -62,7 +62,7 @@ impl<'a> Files<'a> {
         Files { context, plan, resplit, finished: Vec::new(), open: None }
     }
 
-    /// The file being written; the next one is begun where there is none.
+    /// The current file; starts the next one if there is none.
     async fn open(&mut self) -> Result<&mut OpenFile> {
         let open = match self.open.take() {
             Some(open) => open,
@@ -78,14 +78,14 @@ impl<'a> Files<'a> {
 
     async fn close(&mut self) -> Result<()> {
         if let Some(open) = &mut self.open {
-            // It stays in its place meanwhile, so that a stop finds it there.
+            // It stays in place meanwhile, so that a stop finds it.
             open.sink.finish().await?;
         }
         self.finished.extend(self.open.take().map(OpenFile::into_finished));
         Ok(())
     }
 
-    /// Hands over the files, or clears every one of them away.
+    /// Returns the files, or removes all of them.
     async fn end(mut self, written: Result<()>) -> Result<Vec<Finished>> {
         let Err(error) = written else { return Ok(self.finished) };
         if let Some(open) = &mut self.open {
@@ -103,7 +103,7 @@ async fn fill_csv(files: &mut Files<'_>, text: CsvText) -> Result<()> {
     let mut is_new = true;
     loop {
         let cut = cuts.try_next().await?;
-        // A file is begun when a row comes for it, and the first one in any case.
+        // A file is started when its first row arrives, but the first file always is.
         if is_new && (matches!(cut, Some(Cut::Piece(_))) || (cut.is_none() && files.finished.is_empty())) {
             files.open().await?.write(compress(text.header.clone(), compression)?).await?;
             is_new = false;
@@ -131,7 +131,7 @@ async fn fill_parquet(files: &mut Files<'_>) -> Result<()> {
     let mut limits = RowGroupLimits::of(plan);
     match split {
         Split::Rows(rows) => limits.boundary = Some(rows.max(1)),
-        // Rows take less space encoded than decoded, so some row groups fit into a file.
+        // Rows take less space encoded than decoded, so several row groups fit into a file.
         Split::Bytes(bytes) => limits.bytes = limits.bytes.min(bytes / 2),
     }
     let mut groups = of_parts(context, all.clone(), limits, &encoder);
@@ -169,7 +169,7 @@ async fn fill_parquet(files: &mut Files<'_>) -> Result<()> {
     }
 }
 
-/// Cuts text into files. Sizes are those of the text, before compression, with a header in each file.
+/// Splits text into files. Sizes are of the uncompressed text, including a header in each file.
 fn cut(
     pieces: BoxStream<'static, Result<TextPiece>>,
     split: Split,
@@ -223,7 +223,7 @@ fn count(text: &[u8]) -> u64 {
     std::iter::from_fn(|| fields.skip_record()).count() as u64
 }
 
-/// The bytes of the first `rows` rows.
+/// The length in bytes of the first `rows` rows.
 fn first_rows(piece: &TextPiece, rows: u64) -> Option<usize> {
     if piece.rows <= rows {
         return Some(piece.bytes.len());
@@ -235,8 +235,8 @@ fn first_rows(piece: &TextPiece, rows: u64) -> Option<usize> {
     Some(fields.position())
 }
 
-/// As many whole rows as fit into `room` bytes; `None` where not one fits into what is left of a file. A file takes
-/// one row at least.
+/// As many whole rows as fit into `room` bytes; `None` if none fits into the rest of a file. A file takes at least one
+/// row.
 fn first_bytes(piece: &TextPiece, room: u64, is_empty: bool) -> Option<usize> {
     let text = &piece.bytes[..];
     if text.len() as u64 <= room {

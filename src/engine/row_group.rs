@@ -1,5 +1,5 @@
-//! Row groups as sources of batches: takes row groups by part and place, decodes them on the threads of [`in_order`], and
-//! has each batch worked on where it was decoded.
+//! Decodes row groups to batches: takes row groups by part and index, decodes them on the threads of [`in_order`], and
+//! processes each batch on the thread that decoded it.
 
 use super::context::Context;
 use super::row_group_reader::{ReadFailure, RowGroupReader};
@@ -20,20 +20,21 @@ use std::ops::Range;
 use std::sync::Arc;
 use tokio::runtime::Handle;
 
-/// For less than this a further thread is not worth its start; and many small files at a time need not many each.
+/// Below this, another thread is not worth starting; and when many small files are processed at the same time, each
+/// needs few threads.
 const BYTES_OF_A_THREAD: usize = 256 * 1024;
 
-/// What rows are decoded for.
+/// The purpose of decoding rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Wanted {
-    /// What the values mean.
+    /// For the meaning of the values.
     Values(StringDecoding),
-    /// What a Parquet file holds: values travel as they are stored.
+    /// For a Parquet file: values travel as they are stored.
     Parquet(StringDecoding),
 }
 
-/// Decodes row groups, given by part and place, and makes something of each batch where it was decoded; every thread has a
-/// worker of its own. The worker is handed the part's path, too.
+/// Decodes row groups, given by part and index, and processes each batch on the thread that decoded it; every thread
+/// has its own worker. The worker also gets the part's path.
 pub(crate) fn row_groups_worked<T, W>(
     context: &Context,
     groups: Vec<(usize, usize)>,
@@ -47,7 +48,7 @@ where
     row_groups_selected(context, groups, wanted, None, worker)
 }
 
-/// As [`row_groups_worked`], without pages of which no row can fulfil a condition.
+/// As [`row_groups_worked`], but skips pages in which no row can match a condition.
 pub(super) fn row_groups_selected<T, W>(
     context: &Context,
     groups: Vec<(usize, usize)>,
@@ -80,14 +81,14 @@ where
     })
 }
 
-/// A batch, and the number of the part that it is of.
+/// A batch, and the index of its part.
 #[derive(Default)]
 struct Batch {
     batch: Option<RecordBatch>,
     part: usize,
 }
 
-/// Works on batches and counts their rows.
+/// Processes batches and counts their rows.
 struct OnBatches<W> {
     context: Context,
     work: W,
@@ -120,7 +121,7 @@ struct RowGroup {
     batches: RowGroupBatches,
     failure: ReadFailure,
     rows: i64,
-    /// Rows that there must be.
+    /// The required number of rows.
     expected: i64,
 }
 
@@ -158,7 +159,7 @@ impl RowGroup {
         shape.columns.iter().enumerate().for_each(|(i, column)| {
             column.iter().for_each(|column| becomes[*column] = Some(i));
         });
-        // A text that becomes something else is converted as text.
+        // Text that becomes another type is converted from text.
         let converts = |column: usize| {
             becomes[column]
                 .is_none_or(|i| schema.field(i).data_type() != view.schema.field(column).data_type())
@@ -206,10 +207,10 @@ impl ItemSource for RowGroup {
     }
 }
 
-/// For less than this the indexes of a row group in a store are not worth a request of their own.
+/// Below this, a row group's indexes are not worth a separate request to a store.
 const BYTES_OF_INDEXES: i64 = 1024 * 1024;
 
-/// The rows of which the indexes of pages say that they may fulfil a condition; `None` where that may be all of them.
+/// The rows that may match a condition according to the page indexes; `None` if all may.
 fn selected(
     context: &Context,
     (part, group): (usize, usize),
@@ -248,11 +249,11 @@ fn selected(
     }))
 }
 
-/// Indexes of a row group that are read at once.
+/// Indexes of a row group that are read at the same time.
 const CONCURRENT_INDEXES: usize = 16;
 
-/// Rows that make a batch of about so many bytes. What Parquet stores once is repeated when it is decoded, so a row is
-/// taken for larger than the footer says.
+/// The number of rows for a batch of roughly this many bytes. Decoding repeats what Parquet stores once, so a row
+/// counts as larger than the footer says.
 fn batch_rows(metadata: &RowGroupMetaData, bytes: usize) -> usize {
     let stored = metadata.total_byte_size().max(0) / metadata.num_rows().max(1);
     let decoded = stored as usize + 16 * metadata.num_columns();

@@ -1,4 +1,4 @@
-//! The bytes of one row group, wherever they lie, as the Parquet decoder asks for them.
+//! Supplies the bytes of one row group to the Parquet decoder, from local disk or a store.
 
 use crate::codec::parquet::{MAX_PAGE_BYTES, unpacked_size};
 use crate::model::{Budget, DataError, DataErrorKind, Error, Remedy, Result};
@@ -14,10 +14,10 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::runtime::Handle;
 
-/// Bytes read at once for one column of a row group that is too large to be fetched whole.
+/// Bytes per read for one column of a row group that is too large to fetch whole.
 const WINDOW_BYTES: u64 = 1024 * 1024;
 
-/// The error of a page that has so many bytes before compression.
+/// The error for a page with this many bytes before compression.
 pub(super) fn too_large(object: &Object, size: u64) -> DataError {
     let problem = format!("a page has {size} bytes, and the limit is 256 MiB");
     Error::data(DataErrorKind::TooLarge, &object.url, problem).remedy(Remedy::SmallerPages)
@@ -30,17 +30,17 @@ pub(crate) struct RowGroupReader {
     failure: ReadFailure,
 }
 
-/// Why a read failed: the decoder passes on no more than its text, and takes it for damage.
+/// Why a read failed. The decoder passes on only the text, and treats it as damage.
 #[derive(Clone, Default)]
 pub(crate) struct ReadFailure(Arc<Mutex<Option<Error>>>);
 
 impl ReadFailure {
-    /// The failure behind a decoder's error, where there is one.
+    /// The failure behind a decoder's error, if there is one.
     pub(crate) fn behind(&self, error: Error) -> Error {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or(error)
     }
 
-    /// Keeps an error, and returns its text.
+    /// Stores an error, and returns its text.
     fn keep(&self, error: Error) -> String {
         let text = error.to_string();
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
@@ -51,14 +51,14 @@ impl ReadFailure {
 #[derive(Clone)]
 enum Source {
     Local(Arc<File>),
-    /// All that is read of the row group, by its position in the file.
+    /// Everything needed of the row group, by position in the file.
     Held(Arc<[(u64, Bytes)]>),
-    /// A row group too large to hold: each column is read on its own, window by window.
+    /// A row group too large to hold: each column is read separately, window by window.
     Remote(Store, Handle),
 }
 
 impl RowGroupReader {
-    /// Opens what lies in these ranges, which are in ascending order.
+    /// Opens these ranges, which are in ascending order.
     pub(crate) fn open(
         store: &Store,
         object: &Arc<Object>,
@@ -88,7 +88,7 @@ impl RowGroupReader {
     fn read(&self, range: Range<u64>) -> Result<Bytes> {
         if range.end > self.object.size {
             let kind = DataErrorKind::Damaged;
-            return Err(Error::data(kind, &self.object.url, "a page lies outside the file").into());
+            return Err(Error::data(kind, &self.object.url, "a page is outside the file").into());
         }
         match &self.source {
             Source::Local(file) => {
@@ -105,7 +105,7 @@ impl RowGroupReader {
                         Ok(bytes.slice((range.start - from) as usize..(range.end - from) as usize))
                     }
                     None => {
-                        let problem = "a page lies outside its row group";
+                        let problem = "a page is outside its row group";
                         Err(Error::data(DataErrorKind::Damaged, &self.object.url, problem).into())
                     }
                 }
@@ -124,8 +124,8 @@ impl Length for RowGroupReader {
 impl ChunkReader for RowGroupReader {
     type T = Window;
 
-    /// Only the headers of pages are read this way. The decoder makes room for what a header promises, so that is
-    /// looked at before.
+    /// Only page headers are read this way. The decoder allocates what a header promises, so the promise is checked
+    /// first.
     fn get_read(&self, start: u64) -> parquet::errors::Result<Window> {
         let mut window = Window { reader: self.clone(), position: start, held: Bytes::new() };
         let checked = window.fill().and_then(|()| match unpacked_size(&window.held) {
@@ -142,7 +142,7 @@ impl ChunkReader for RowGroupReader {
     }
 }
 
-/// Reads on from a position, a window at a time.
+/// Reads from a position on, a window at a time.
 pub(crate) struct Window {
     reader: RowGroupReader,
     position: u64,
@@ -150,7 +150,7 @@ pub(crate) struct Window {
 }
 
 impl Window {
-    /// Reads on; nothing at the end.
+    /// Reads on; empty at the end.
     fn fill(&mut self) -> Result<()> {
         let end = match &self.reader.source {
             Source::Held(held) => {

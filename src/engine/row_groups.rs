@@ -1,8 +1,8 @@
-//! Row groups on their way out: rows are gathered until a row group is full, and encoded by jobs, several at a time, in
+//! Builds row groups: collects rows until a row group is full, and encodes row groups in several jobs at a time, in
 //! order.
 //!
-//! Where a row group ends is decided by its rows: batches and chunks are of a size that suits threads and memory, and are
-//! cut where it ends.
+//! The rows decide where a row group ends: batches and chunks have a size that suits threads and memory, and are cut
+//! there.
 
 use super::context::Context;
 use super::row_group::Wanted;
@@ -19,13 +19,13 @@ use std::ops::Range;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
-/// When a row group is full; it has one row at least.
+/// When a row group is full; it has at least one row.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RowGroupLimits {
     pub(super) rows: u64,
     /// Bytes of values.
     pub(super) bytes: u64,
-    /// A row group never crosses a multiple of so many rows.
+    /// A row group never crosses a multiple of this many rows.
     pub(super) boundary: Option<u64>,
 }
 
@@ -33,7 +33,7 @@ impl RowGroupLimits {
     pub(super) const USUAL: Self =
         RowGroupLimits { rows: ROW_GROUP_ROWS, bytes: ROW_GROUP_BYTES, boundary: None };
 
-    /// A row group of a size that was asked for has it whatever its bytes.
+    /// A requested row group size applies regardless of bytes.
     pub(super) fn of(plan: &RunPlan) -> Self {
         match plan.options.row_group_rows {
             Some(rows) => RowGroupLimits { rows: rows.max(1), bytes: u64::MAX, boundary: None },
@@ -42,7 +42,7 @@ impl RowGroupLimits {
     }
 }
 
-/// The rows of some parts, encoded.
+/// Encodes the rows of some parts.
 pub(super) fn of_parts(
     context: &Context,
     parts: Range<usize>,
@@ -58,7 +58,7 @@ pub(super) fn of_parts(
     }
 }
 
-/// The rows of some row groups, given by part and place, encoded anew.
+/// Re-encodes the rows of some row groups, given by part and index.
 pub(super) fn of_row_groups(
     context: &Context,
     groups: Vec<(usize, usize)>,
@@ -72,14 +72,14 @@ pub(super) fn of_row_groups(
     encoded(context, rows, limits, encoder)
 }
 
-/// Gathers rows into row groups and encodes them.
+/// Collects rows into row groups and encodes them.
 fn encoded<P: Piece>(
     context: &Context,
     pieces: BoxStream<'static, Result<P>>,
     limits: RowGroupLimits,
     encoder: &Encoder,
 ) -> BoxStream<'static, Result<EncodedRowGroup>> {
-    // Permits are for KiB: they count to 2^29 at least.
+    // Permits are in KiB, because their number is limited to 2^29.
     let all = u32::try_from(context.budget.row_groups / 1024).unwrap_or(u32::MAX).clamp(1, 1 << 28);
     let room = Arc::new(Semaphore::new(all as usize));
     let (context, encoder) = (context.clone(), encoder.clone());
@@ -89,7 +89,7 @@ fn encoded<P: Piece>(
             let room = Arc::clone(&room);
             async move {
                 let wanted = u32::try_from(group.weight / 1024).unwrap_or(u32::MAX).clamp(1, all);
-                // Kept until the row group is taken.
+                // Held until the row group is taken.
                 let permit = room.acquire_many_owned(wanted).await;
                 let permit = permit.map_err(|error| Error::Internal(format!("no room for rows: {error}")))?;
                 Ok((group, permit))
@@ -108,7 +108,7 @@ fn encoded<P: Piece>(
         .boxed()
 }
 
-/// Consecutive rows that can be cut, of a weight that does not depend on the pieces they come in.
+/// Consecutive rows that can be cut, with a weight that does not depend on the pieces they come in.
 trait Piece: Sized + Send + 'static {
     fn rows(&self) -> usize;
     fn weight(&self) -> u64;
@@ -142,7 +142,7 @@ impl Piece for RecordBatch {
     }
 }
 
-/// For less than this a further job is not worth its start.
+/// Below this, another job is not worth starting.
 const BYTES_OF_A_JOB: u64 = 256 * 1024;
 
 impl Piece for EncodedRows {
@@ -158,14 +158,14 @@ impl Piece for EncodedRows {
         self.slice(rows)
     }
 
-    /// By several jobs: a small file has one row group for all cores.
+    /// In several jobs, because a small file has only one row group for all cores.
     fn encode(
         group: Gathered<Self>,
         context: Context,
         encoder: Encoder,
     ) -> BoxFuture<'static, Result<EncodedRowGroup>> {
         async move {
-            // Columns differ in what they cost: smaller jobs share out better.
+            // Columns differ in cost, so smaller jobs balance better.
             let most = 4 * context.budget.threads as u64;
             let jobs = (group.weight / BYTES_OF_A_JOB).clamp(1, most) as usize;
             let columns = encoder.columns_of(group.pieces)?;
@@ -197,7 +197,7 @@ struct Gathered<P> {
 
 struct Gathering<P> {
     pieces: BoxStream<'static, Result<P>>,
-    /// What a full row group left over.
+    /// Rows left over from a full row group.
     rest: Option<P>,
     /// Rows since the last boundary.
     since_boundary: u64,
@@ -252,7 +252,7 @@ fn gathered<P: Piece>(
     .boxed()
 }
 
-/// How many of the first rows weigh no more than this; one in any case where none is there yet.
+/// How many of the first rows weigh no more than this; at least one if the row group is empty.
 fn rows_within<P: Piece>(piece: &P, most: u64, is_first: bool) -> usize {
     let (mut fit, mut too_many) = (0, piece.rows() + 1);
     while too_many - fit > 1 {

@@ -1,4 +1,4 @@
-//! The rows of all parts, decoded, as one ordered stream of batches.
+//! Decodes the rows of all parts as one ordered stream of batches.
 
 use super::context::Context;
 use super::row_group::{Wanted, row_groups_worked};
@@ -15,12 +15,12 @@ use parquet::basic::Compression as Codec;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Decodes the given parts, in order, to what their values mean.
+/// Decodes the given parts, in order, by the meaning of their values.
 pub(crate) fn rows(context: &Context, parts: Range<usize>) -> BoxStream<'static, Result<RecordBatch>> {
     rows_for(context, parts, Wanted::Values(StringDecoding::Plain))
 }
 
-/// Decodes the given parts, in order, for an [`Encoder`] of [`encoder`].
+/// Decodes the given parts, in order, for an [`Encoder`] made by [`encoder`].
 pub(crate) fn rows_to_encode(
     context: &Context,
     parts: Range<usize>,
@@ -39,7 +39,7 @@ fn rows_for(
     }
 }
 
-/// What encodes the rows of an input; columns of Parquet parts keep the types that those declare.
+/// The encoder for the rows of an input; columns of Parquet parts keep their declared types.
 pub(crate) fn encoder(input: &Input, codec: Codec) -> Result<Encoder> {
     let Some(carried) = &input.carried else { return Encoder::new(&input.schema, codec) };
     if let Some(column) = &carried.not_encoded {
@@ -52,7 +52,7 @@ pub(crate) fn encoder(input: &Input, codec: Codec) -> Result<Encoder> {
     Ok(Encoder::declaring(&carried.schema, &carried.descriptor, codec))
 }
 
-/// The CSV parts of those given that hold rows.
+/// Those of the given CSV parts that have rows.
 pub(crate) fn text_parts(input: &Input, parts: impl IntoIterator<Item = usize>) -> Vec<TextPart> {
     parts
         .into_iter()
@@ -67,13 +67,13 @@ pub(crate) fn text_parts(input: &Input, parts: impl IntoIterator<Item = usize>) 
         .collect()
 }
 
-/// A chunk after a job: its result, and how many lines of which part it held.
+/// A processed chunk: its result, and its number of lines by part.
 pub(crate) struct Checked<T> {
     pub(crate) value: Result<T, (usize, u64, Box<DataError>)>,
     pub(crate) lines: Vec<(usize, u64)>,
 }
 
-/// Counts lines from chunk to chunk, so that an error can name its line in the file.
+/// Counts lines across chunks, so that an error can name its line in the file.
 #[derive(Default)]
 pub(crate) struct LineCounter {
     part: usize,
@@ -104,7 +104,7 @@ fn csv_rows(context: &Context, parts: Range<usize>) -> BoxStream<'static, Result
     csv_rows_worked(context, parts.collect(), Ok)
 }
 
-/// Decodes CSV parts, and makes something of each batch where it was decoded.
+/// Decodes CSV parts, and processes each batch on the thread that decoded it.
 pub(super) fn csv_rows_worked(
     context: &Context,
     parts: Vec<usize>,
@@ -116,7 +116,7 @@ pub(super) fn csv_rows_worked(
     })
 }
 
-/// Decodes text and encodes it again while it is in the cache.
+/// Decodes text and re-encodes it while it is in the cache.
 pub(crate) fn encoded_rows(
     context: &Context,
     parts: Range<usize>,
@@ -130,7 +130,7 @@ pub(crate) fn encoded_rows(
     })
 }
 
-/// Decodes row groups and encodes them again where they were decoded, to row groups of other sizes.
+/// Decodes row groups and re-encodes them on the same threads, as row groups of other sizes.
 pub(crate) fn reencoded_rows(
     context: &Context,
     groups: Vec<(usize, usize)>,
@@ -142,7 +142,7 @@ pub(crate) fn reencoded_rows(
         move |batch: RecordBatch, _url: &str| encoder.encode_batch(&batch)
     })
 }
-/// Works through the text of some parts; an error is given its line.
+/// Processes the text of some parts; adds the line to an error.
 pub(super) fn worked<T: Send + 'static, W: Worker<Chunk, Output = Checked<T>>>(
     context: &Context,
     parts: impl IntoIterator<Item = usize>,
@@ -173,7 +173,7 @@ impl ItemSource for Text {
     }
 }
 
-/// Decodes chunks; what is made of the rows is up to the caller.
+/// Decodes chunks and passes the rows to the caller's function.
 struct Decoding<F> {
     input: Arc<Input>,
     progress: Arc<Progress>,
@@ -215,7 +215,7 @@ impl<T: Send + 'static, F: FnMut(&mut Decoder) -> Result<T> + Send + 'static> Wo
     }
 }
 
-/// All row groups of some parts, by part and place.
+/// All row groups of some parts, by part and index.
 pub(crate) fn row_groups_of(input: &Input, parts: Range<usize>) -> Vec<(usize, usize)> {
     parts
         .filter_map(|part| Some((part, input.parts[part].parquet()?)))

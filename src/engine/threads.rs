@@ -1,5 +1,5 @@
-//! Where async meets threads: jobs that decode or encode run on blocking threads, as many at a time as the user
-//! allows.
+//! Runs jobs that decode or encode on blocking threads, as many at a time as the user allows. Here async code meets
+//! threads.
 
 use crate::model::{Error, Result, cores};
 
@@ -21,7 +21,7 @@ impl CpuPool {
         CpuPool { permits: Arc::new(Semaphore::new(places)) }
     }
 
-    /// Runs one job; it goes on to its end even where nobody waits for it any more.
+    /// Runs one job; it continues to its end even if its caller no longer waits.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T> + Send + 'static,
@@ -35,8 +35,8 @@ impl CpuPool {
         .await
     }
 
-    /// From within a blocking thread: waits for a place, which is kept until what is returned is dropped. For threads that
-    /// live long and must not keep their place while they wait for others.
+    /// Waits for a permit, which is held until the return value is dropped. Called within a blocking thread, for
+    /// long-lived threads that must not hold their permit while they wait for others.
     pub(super) fn enter(&self, runtime: &Handle) -> Result<SemaphorePermit<'_>> {
         runtime
             .block_on(self.permits.acquire())

@@ -1,4 +1,4 @@
-//! Rows decoded and encoded: from one format to the other, or to the same one in another form.
+//! Transcodes rows: decodes and re-encodes them, to the other format or to another form of the same one.
 
 use super::context::Context;
 use super::csv_file;
@@ -47,7 +47,7 @@ async fn fill_parquet(
         ParquetFile::begin(context, (output.parts.clone(), Extent::Whole), &encoder, file).await?;
     let mut next = groups.try_next().await?;
     while let Some(group) = next {
-        // A stream does nothing while nobody asks: so the next one is made while this one is written.
+        // A stream only makes progress when polled, so poll it for the next item while this one is written.
         let (written, made) = join(parquet.add(group, file), groups.try_next()).await;
         written?;
         next = made?;
@@ -55,7 +55,7 @@ async fn fill_parquet(
     parquet.seal(context, plan, output, file).await
 }
 
-/// What encodes the rows of a plan.
+/// The encoder for the rows of a plan.
 pub(super) fn encoder(context: &Context, plan: &RunPlan) -> Result<Encoder> {
     let rows = plan.options.row_group_rows.unwrap_or(ROW_GROUP_ROWS);
     let encoder = super::rows::encoder(&context.input, codec(plan.compression)?)?;
@@ -72,7 +72,7 @@ pub(super) fn text(context: &Context, parts: Range<usize>) -> CsvText {
     CsvText { header: header.into(), rows }
 }
 
-/// Printed where they were decoded.
+/// Printed on the thread that decoded them.
 fn text_of_parquet(context: &Context, parts: Range<usize>) -> BoxStream<'static, Result<TextPiece>> {
     let buffers = Buffers::default();
     row_groups_worked(

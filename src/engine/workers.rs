@@ -1,10 +1,10 @@
-//! Threads that decode, print and encode, and where async meets them for streams: takes sources that give items one
-//! after the other, chunks of text or batches of a row group, and has each item worked on by the thread that got it,
-//! while it is in its core's cache. Results leave in the order of the items.
+//! Worker threads that decode, print and encode, and their connection to async streams: takes sources that produce
+//! items in order, such as chunks of text or batches of a row group, and has each item processed by the thread that
+//! took it, while it is in the core's cache. Results come out in the order of the items.
 //!
-//! A source is asked by one thread at a time, but not by the same one from item to item: all help with the first source
-//! that is not at its end, and a thread begins another one only where it would wait for its turn. So little is made ahead
-//! of its turn, and what a thread allocates it soon frees itself.
+//! Only one thread at a time takes from a source, but different threads may take successive items: all work on the
+//! first source that is not finished, and a thread starts another one only if it would have to wait. So little is
+//! produced early, and each thread soon frees what it allocates.
 
 use super::context::Context;
 use super::threads::CpuPool;
@@ -18,39 +18,39 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
-/// Returns items in order.
+/// Produces items in order.
 pub(super) trait ItemSource: Send + 'static {
-    /// What is given; each thread has one, which is filled again and again.
+    /// The item type; each thread has one, which is refilled.
     type Item: Default + Send;
 
-    /// Whether giving an item is work for a processor, rather than waiting for bytes.
+    /// Whether producing an item is CPU work, rather than waiting for bytes.
     const IS_CPU_WORK: bool;
 
-    /// Fills the item with what comes next; `false` at the end.
+    /// Fills in the next item; `false` at the end.
     fn next(&mut self, item: &mut Self::Item) -> Result<bool>;
 }
 
-/// What a thread does with each item; what it holds is used again from item to item.
+/// What a thread does with each item; its memory is reused from item to item.
 pub(super) trait Worker<Item>: Send + 'static {
     type Output: Send + 'static;
 
     fn work(&mut self, item: &mut Item) -> Result<Self::Output>;
 }
 
-/// How much is begun and made ahead.
+/// Limits on what is started and produced ahead.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bounds {
     pub(super) threads: usize,
-    /// Items that are made and not taken yet.
+    /// Items that are produced but not taken yet.
     pub(super) ahead: usize,
-    /// The same where the next one is of the source that is due: nothing but that empties the queue.
+    /// The same if the next item belongs to the source that is due, because only such items empty the queue.
     pub(super) ahead_when_due: usize,
 }
 
-/// Opens a source, on the thread that asks it first.
+/// Opens a source, on the thread that uses it first.
 pub(super) type Opening<S> = Box<dyn FnOnce() -> Result<S> + Send>;
 
-/// Works through all items of the sources.
+/// Processes all items of the sources.
 pub(super) fn in_order<S: ItemSource, W: Worker<S::Item>>(
     context: &Context,
     sources: Vec<Opening<S>>,
@@ -60,7 +60,7 @@ pub(super) fn in_order<S: ItemSource, W: Worker<S::Item>>(
     let count = sources.len();
     let shared = Arc::new(Shared::new(sources, bounds));
     let (sender, receiver) = mpsc::unbounded_channel();
-    // Ends the threads that were begun where a later one cannot be, too.
+    // Also ends the threads already started if a later one cannot be.
     let ordered =
         Ordered { receiver, waiting: BTreeMap::new(), next: (0, 0), count, shared: Arc::clone(&shared) };
     for _ in 0..bounds.threads {
@@ -71,24 +71,24 @@ pub(super) fn in_order<S: ItemSource, W: Worker<S::Item>>(
             runtime: Handle::current(),
         };
         match worker() {
-            // Ends with the last source, with the first error, or when nobody takes its results any more.
+            // Ends with the last source, with the first error, or when its results are no longer consumed.
             Ok(worker) => drop(tokio::task::spawn_blocking(move || thread.run(worker))),
             Err(error) => return stream::once(std::future::ready(Err(error))).boxed(),
         }
     }
     let ordered =
         stream::unfold(ordered, |mut ordered| async { ordered.next().await.map(|item| (item, ordered)) });
-    // May be asked again after its end.
+    // Can be polled again after its end.
     ordered.fuse().boxed()
 }
 
-/// The number of a source, and of an item that it gave.
+/// The index of a source, and of an item from it.
 type Place = (usize, u64);
 
-/// What became of an item; `None` is the source's end.
+/// The result for an item; `None` is the source's end.
 type Sent<T> = (Place, Option<Result<T>>);
 
-/// What the threads share out among them.
+/// The state shared by the threads.
 struct Shared<S> {
     state: Mutex<State<S>>,
     changed: Condvar,
@@ -97,17 +97,17 @@ struct Shared<S> {
 
 struct State<S> {
     unopened: std::iter::Enumerate<std::vec::IntoIter<Opening<S>>>,
-    /// The sources that are begun; `None` while a thread asks one.
+    /// The started sources; `None` while a thread takes from one.
     begun: BTreeMap<usize, Option<Begun<S>>>,
     /// The source whose items are due.
     due: usize,
-    /// Items that were given out and not taken yet.
+    /// Items that were assigned but not consumed yet.
     waiting: usize,
     sleeping: usize,
     is_over: bool,
 }
 
-/// A source, and how many items it gave.
+/// A source, and the number of items from it.
 struct Begun<S> {
     source: Box<S>,
     given: u64,
@@ -143,7 +143,7 @@ impl<S> Shared<S> {
         }
     }
 
-    /// The next thing to do; `None` where there is nothing any more. `before_sleep` is called, once, before a wait.
+    /// The next task; `None` if there is none left. `before_sleep` is called once before waiting.
     fn take(&self, mut before_sleep: impl FnMut()) -> Option<Task<S>> {
         let mut state = self.lock();
         let mut is_first_wait = true;
@@ -200,7 +200,7 @@ impl<S: ItemSource, T: Send + 'static> Thread<S, T> {
             self.send(&mut done);
             match &sent {
                 Some(Ok(_)) => {}
-                // Those before it go on: their results, or their errors, come first.
+                // Earlier ones continue: their results or errors come first.
                 Some(Err(_)) => self.shared.change(|state| {
                     state.unopened = Vec::new().into_iter().enumerate();
                     state.begun.retain(|number, _| *number < place.0);
@@ -212,7 +212,7 @@ impl<S: ItemSource, T: Send + 'static> Thread<S, T> {
             }
             done = Some((place, sent));
             if S::IS_CPU_WORK {
-                // The next item takes long: nobody should wait for this one meanwhile.
+                // The next item takes long, so deliver this one first.
                 self.send(&mut done);
             }
         }
@@ -221,15 +221,15 @@ impl<S: ItemSource, T: Send + 'static> Thread<S, T> {
 
     fn send(&self, done: &mut Option<Sent<T>>) {
         if let Some(done) = done.take() {
-            // Where nobody takes it all is over, too.
+            // If no one takes it, everything is over, too.
             let _ = self.sender.send(done);
         }
     }
 
-    /// Takes an item and works on it. A panic is sent on as an error, or the item would be waited for.
+    /// Takes an item and processes it. A panic is sent on as an error, otherwise the stream would wait for the item.
     ///
-    /// What was done before is sent between the two, where it was not yet: sending may wake the stream's reader on our
-    /// core, and while we are not running nobody should wait for the source that we hold.
+    /// The previous result is sent in between, if it was not yet: sending may wake the stream's reader on our core, and
+    /// we must not be descheduled while we hold the source that others wait for.
     fn step<W: Worker<S::Item, Output = T>>(
         &self,
         task: Task<S>,
@@ -270,12 +270,12 @@ impl<S: ItemSource, T: Send + 'static> Thread<S, T> {
     }
 }
 
-/// Brings results into order.
+/// Puts results in order.
 struct Ordered<S, T> {
     receiver: mpsc::UnboundedReceiver<Sent<T>>,
     waiting: BTreeMap<Place, Option<Result<T>>>,
     next: Place,
-    /// Sources there are.
+    /// The number of sources.
     count: usize,
     shared: Arc<Shared<S>>,
 }
@@ -308,7 +308,7 @@ impl<S, T> Ordered<S, T> {
     }
 }
 
-/// Threads end when nobody reads on.
+/// Lets threads end when the stream is dropped.
 impl<S, T> Drop for Ordered<S, T> {
     fn drop(&mut self) {
         self.shared.change(|state| state.is_over = true);

@@ -1,5 +1,5 @@
-//! Writes the files of a plan, and returns them finished but not published. This is the one file that asks for the
-//! plan's way: what each way does is read in the file that has its name.
+//! Writes the files of a plan, and returns them finished but not published. This is the only file that branches on the
+//! plan's strategy; each strategy is in the file of its name.
 
 use super::context::Context;
 use super::open_file::{Finished, OpenFile, write_each};
@@ -12,10 +12,10 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use std::sync::Arc;
 
-/// Files of a conversion that are written at the same time: small ones wait for requests, not for the processor.
+/// Files of a conversion that are written at the same time: small ones wait for requests, not for the CPU.
 const CONCURRENT_FILES: usize = 16;
 
-/// Writes every file of the output, none of which can be seen yet.
+/// Writes every file of the output, all still unpublished.
 pub(crate) fn write_all<'a>(context: &'a Context, plan: &'a RunPlan) -> BoxFuture<'a, Result<Vec<Finished>>> {
     match &plan.outputs {
         Outputs::Files(files) => {
@@ -31,7 +31,7 @@ pub(crate) fn write_all<'a>(context: &'a Context, plan: &'a RunPlan) -> BoxFutur
 /// Fills one file with its parts.
 async fn fill(context: &Context, plan: &RunPlan, output: &PlannedOutput, file: &mut OpenFile) -> Result<()> {
     match &plan.way {
-        // Boxed, like the rest of what the server does: a future within futures grows beyond what the compiler lays out.
+        // Boxed, like all server operations, because deeply nested futures exceed the compiler's limits.
         Way::CopyOnServer(merge) => Box::pin(copy_on_server::fill(context, plan, merge, output, file)).await,
         Way::CopyBytes => copy_bytes::fill(context, plan, output, file).await,
         Way::CopyRowGroups => copy_row_groups::fill(context, plan, output, file).await,
@@ -39,7 +39,7 @@ async fn fill(context: &Context, plan: &RunPlan, output: &PlannedOutput, file: &
     }
 }
 
-/// Spreads the rows of all parts over new files.
+/// Resplits the rows of all parts into new files.
 async fn write_resplit(context: &Context, plan: &RunPlan, resplit: &Resplit) -> Result<Vec<Finished>> {
     let all = 0..context.input.parts.len();
     match (&plan.way, plan.to) {
@@ -61,7 +61,7 @@ async fn write_file(
     let options = plan.sink_options(context.budget, files.len(), output);
     let created = create(context, output, plan.on_server(), options);
     let mut file = match &output.target {
-        // A pipe opens when somebody reads it, which may be never; nothing of ours is left where the wait is given up.
+        // A pipe opens when a reader opens it, which may never happen; if we stop waiting, nothing of ours is left.
         Target::Device(_) => tokio::select! {
             file = created => file?,
             () = stopped(context.stopped.clone()) => return Err(Error::Stopped),
@@ -69,7 +69,7 @@ async fn write_file(
         _ => created.await?,
     };
     let finished = tokio::select! {
-        // The last pieces may take long to arrive: a stop is heeded until they have.
+        // The last pieces may take long to arrive; until then, a stop is still honoured.
         finished = async {
             fill(context, plan, output, &mut file).await?;
             file.sink.finish().await

@@ -1,4 +1,4 @@
-//! One question to the Forecast API: describes a job through the SDK, whichever of the four kinds it is.
+//! Client of the Forecast API: describes a job of any of the four kinds through the SDK.
 
 use super::arn::{JobArn, JobKind};
 use crate::model::{Error, Format, Incomplete, Result, redacted};
@@ -16,24 +16,24 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How often the SDK sends a request that was throttled, lost or answered with 5xx, with back-off and jitter.
+/// How often the SDK sends a request that is throttled, lost or answered with 5xx, with back-off and jitter.
 const ATTEMPTS: u32 = 4;
-/// An answer of a few hundred bytes that takes longer than this does not come any more.
+/// An answer of a few hundred bytes that takes longer than this will not arrive.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// What becomes of a job.
+/// The status of a job.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum JobStatus {
     /// `ACTIVE`: everything was exported.
     Active,
-    /// `CREATE_PENDING` or `CREATE_IN_PROGRESS`: it will end some day.
+    /// `CREATE_PENDING` or `CREATE_IN_PROGRESS`: it has not ended yet.
     Unfinished(String),
-    /// Any other word, those never seen before included: it will not become `ACTIVE`.
+    /// Any other status, including unknown ones: it will not become `ACTIVE`.
     Ended(String),
 }
 
 impl JobStatus {
-    /// Reads the word that the service has for it.
+    /// Parses the service's word for it.
     pub fn new(word: &str) -> Self {
         match word {
             "ACTIVE" => JobStatus::Active,
@@ -73,17 +73,17 @@ pub struct Job {
     pub kind: JobKind,
     /// Its name, with which the names of its parts begin.
     pub name: String,
-    /// What became of it.
+    /// Its status.
     pub status: JobStatus,
-    /// What went wrong, where something did.
+    /// What went wrong, if anything.
     pub message: Option<String>,
     /// Where it exports to: `s3://bucket/prefix`.
     pub destination: Option<String>,
-    /// The format of its parts; `None` where the service does not say.
+    /// The format of its parts; `None` if the service does not say.
     pub format: Option<Format>,
     /// When it was created.
     pub created: Option<chrono::DateTime<chrono::Utc>>,
-    /// When its status changed last.
+    /// When its status last changed.
     pub modified: Option<chrono::DateTime<chrono::Utc>>,
 }
 
@@ -92,8 +92,8 @@ pub struct Job {
 /// Requests that are throttled, lost or answered with 5xx are sent again a few times.
 ///
 /// # Errors
-/// [`Error::Incomplete`] for a job that does not exist, [`Error::Denied`] where the request is refused,
-/// [`Error::Store`] where the service cannot be reached or answers with something else.
+/// [`Error::Incomplete`] for a job that does not exist, [`Error::Denied`] if the request is refused, [`Error::Store`]
+/// if the service cannot be reached or returns another error.
 pub async fn describe(arn: &JobArn, options: &StoreOptions) -> Result<Job> {
     Describer::new(arn, options).await?.describe().await.map_err(Failure::into_error)
 }
@@ -119,7 +119,7 @@ impl Failure {
     }
 }
 
-/// The members that all four descriptions have.
+/// The members common to all four descriptions.
 struct Description {
     name: Option<String>,
     status: Option<String>,
@@ -130,7 +130,7 @@ struct Description {
     modified: Option<DateTime>,
 }
 
-/// Sends one of the four requests and takes its answer apart.
+/// Sends one of the four requests and parses its answer.
 macro_rules! description {
     ($request:expr, $name:ident) => {
         $request.send().await.map(|answer| Description {
@@ -153,7 +153,7 @@ impl Describer {
         chain.check().await?;
         let shared = chain.sdk_config().await;
         let mut config = aws_sdk_forecast::config::Builder::from(&shared)
-            // The ARN says where the job is, whatever region is otherwise worked in.
+            // The ARN says where the job is, regardless of the region used otherwise.
             .region(Region::new(arn.region().to_owned()))
             .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
             .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT_TIMEOUT).build());
@@ -226,7 +226,7 @@ impl Describer {
             None => shown(&error),
         };
         let cause = match &error {
-            // A success that cannot be read is no answer of the service either.
+            // A successful answer that cannot be parsed is not an answer from the service either.
             SdkError::ServiceError(answer) if answer.raw().status().is_client_error() => match code {
                 "ResourceNotFoundException" => Cause::NoSuchJob,
                 "InvalidInputException" => Cause::BadArn,
@@ -243,7 +243,7 @@ impl Describer {
                 | "LimitExceededException" => Cause::Passing,
                 _ => Cause::Lasting,
             },
-            // The request could not be made at all: mostly for want of credentials.
+            // The request could not be made at all, usually because there are no credentials.
             SdkError::ConstructionFailure(_) => Cause::Denied,
             SdkError::DispatchFailure(_) if reason.contains("credentials") => Cause::Denied,
             _ => Cause::Passing,
@@ -259,7 +259,7 @@ impl Describer {
     }
 }
 
-/// What an error of the SDK comes down to.
+/// The essence of an SDK error.
 enum Cause {
     NoSuchJob,
     BadArn,
@@ -268,7 +268,7 @@ enum Cause {
     Passing,
 }
 
-/// An error of the SDK with its causes, which alone say what happened.
+/// An SDK error with its causes, because only these say what happened.
 fn shown<E: std::error::Error + 'static>(error: &SdkError<E>) -> String {
     crate::store::one_line(error)
 }

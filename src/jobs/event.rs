@@ -1,4 +1,4 @@
-//! EventBridge's events about export jobs: takes one JSON document, returns the job it is about and what became of it.
+//! EventBridge events about export jobs: takes one JSON document, returns the job it is about and its status.
 
 use super::arn::{JobArn, JobKind};
 use super::client::JobStatus;
@@ -25,9 +25,9 @@ use std::sync::Arc;
 pub struct JobEvent {
     /// The job.
     pub arn: JobArn,
-    /// What became of it.
+    /// Its status.
     pub status: JobStatus,
-    /// What the event says about a failure, where it does.
+    /// What the event says about a failure, if anything.
     pub message: Option<String>,
 }
 
@@ -48,10 +48,10 @@ struct Detail {
 }
 
 impl JobEvent {
-    /// Reads an event as EventBridge delivers it. Members that are not needed are ignored.
+    /// Parses an event as EventBridge delivers it. Other members are ignored.
     ///
     /// # Errors
-    /// [`Error::Usage`](crate::Error::Usage) for anything that is no such event, and for events of other kinds.
+    /// [`Error::Usage`](crate::Error::Usage) for anything that is not such an event, and for events of other kinds.
     pub fn parse(json: &[u8]) -> Result<Self> {
         let event: Envelope = serde_json::from_slice(json)
             .map_err(|error| UsageError::NotAnEvent { source: Arc::new(error) })?;

@@ -1,8 +1,8 @@
-//! The Forecast API as a client: an export job's ARN or the event about it in, a finished job and with it a source
-//! out. Reads no export; knows nothing of how one is merged.
+//! A client of the Forecast API: takes an export job's ARN or an event about it, returns the finished job, and with it
+//! a source. Does not read exports, and knows nothing about merging.
 //!
-//! [`JobArn`] and [`JobEvent`] are text taken apart; [`describe`] asks once, [`wait_until`] asks until the job has
-//! ended; [`Job::source`] says where the export lies and which run it is.
+//! [`JobArn`] and [`JobEvent`] are parsed text; [`describe`] asks once, [`wait_until`] asks until the job has ended;
+//! [`Job::source`] says where the export is and which run it is.
 
 mod arn;
 mod client;
@@ -18,12 +18,12 @@ use crate::model::{Error, Incomplete, Result, RunChoice, Selection, UsageError};
 use crate::store::{Location, StoreOptions};
 
 impl Job {
-    /// Where the export lies, and what chooses its run there: the newest of this job's name and format, unless
-    /// `selection` chooses another one.
+    /// Where the export is. Also selects its run there: the newest of this job's name and format, unless `selection`
+    /// chooses another one.
     ///
     /// # Errors
-    /// [`Error::Incomplete`] for a job that is not `ACTIVE` or has no destination, [`Error::Usage`] where `selection`
-    /// names a job already.
+    /// [`Error::Incomplete`] for a job that is not `ACTIVE` or has no destination, [`Error::Usage`] if `selection`
+    /// already names a job.
     pub fn source(&self, selection: &mut Selection, options: &StoreOptions) -> Result<Location> {
         self.must_be_active()?;
         if selection.job.is_some() {
@@ -37,12 +37,12 @@ impl Job {
         if selection.run == RunChoice::Only {
             selection.run = RunChoice::Latest;
         }
-        // A destination is a prefix, with or without its slash: never a file, never a glob.
+        // A destination is a prefix, with or without a trailing slash, never a file or a glob.
         let folder = destination.trim_end_matches('/');
         Location::parse_with(&format!("{folder}/"), options)
     }
 
-    /// An error that says what became of the job, unless it is `ACTIVE`.
+    /// An error with the job's status, unless it is `ACTIVE`.
     ///
     /// # Errors
     /// [`Error::Incomplete`] with the job's status and message.
@@ -55,8 +55,8 @@ impl Job {
 }
 
 impl JobEvent {
-    /// An error with the job's message, where the event says that the job will not become `ACTIVE`. As EventBridge
-    /// leaves messages out, the job is described for it; where that fails, the event alone tells.
+    /// An error with the job's message, if the event says that the job will not become `ACTIVE`. EventBridge leaves
+    /// messages out, so the job is described; if that fails, the error is based on the event alone.
     ///
     /// # Errors
     /// [`Error::Incomplete`] with what happened.

@@ -1,4 +1,4 @@
-//! Asking about a job until it has ended. The SDK has no waiter for export jobs.
+//! Polls a job until it has ended, because the SDK has no waiter for export jobs.
 
 use super::arn::JobArn;
 use super::client::{Describer, Failure, Job, JobStatus};
@@ -9,10 +9,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Questions in a row without an answer after which waiting makes no sense.
+/// Consecutive unanswered requests after which waiting is given up.
 const FAILURES_IN_A_ROW: u32 = 10;
 
-/// How long is waited, and how often asked.
+/// How long to wait, and how often to poll.
 ///
 /// ```
 /// use forecast_export::WaitOptions;
@@ -24,11 +24,11 @@ const FAILURES_IN_A_ROW: u32 = 10;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WaitOptions {
-    /// The time after which a job that has not ended counts as failed: two hours by default.
+    /// The time after which waiting ends with an error: two hours by default.
     pub timeout: Duration,
-    /// The time between the first two questions, 2 s by default; it grows from there.
+    /// The delay between the first two requests, 2 s by default; it grows from there.
     pub first_delay: Duration,
-    /// The longest time between two questions: 30 s by default.
+    /// The longest delay between two requests: 30 s by default.
     pub longest_delay: Duration,
 }
 
@@ -42,22 +42,22 @@ impl Default for WaitOptions {
     }
 }
 
-/// One answer while a job is waited for.
+/// One answer while waiting for a job.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Poll<'a> {
     /// The job has this status.
     Status(&'a JobStatus),
-    /// There was no answer, and the question is asked again.
+    /// There was no answer, and the request will be repeated.
     Failed(&'a Error),
 }
 
-/// Waits until a job is `ACTIVE`, telling every answer on the way.
+/// Waits until a job is `ACTIVE`, reporting every answer on the way.
 ///
 /// # Errors
 /// [`Error::Incomplete`] for every other end: a failure with its message, a stop, a deletion, a job that does not
-/// exist, a status never seen before, the deadline. [`Error::Denied`] where the request is refused, [`Error::Store`]
-/// where the service has not answered ten times in a row.
+/// exist, an unknown status, the deadline. [`Error::Denied`] if the request is refused, [`Error::Store`] if the service
+/// has not answered ten times in a row.
 pub async fn wait_until(
     arn: &JobArn,
     options: &StoreOptions,
@@ -103,7 +103,7 @@ pub async fn wait_until(
     }
 }
 
-/// What a future gives before the deadline. A timeout beyond the clock's end is none.
+/// The result of a future before the deadline. A timeout beyond the clock's range means no deadline.
 async fn within<T>(deadline: Option<Instant>, future: impl Future<Output = T>) -> Option<T> {
     match deadline {
         Some(deadline) => tokio::time::timeout_at(deadline, future).await.ok(),
@@ -115,7 +115,8 @@ fn late(arn: &JobArn, wait: &WaitOptions, last: LastAnswer) -> Error {
     Incomplete::JobLate { arn: arn.to_string(), waited: wait.timeout, last }.into()
 }
 
-/// A delay up to a quarter shorter or longer, so that many who wait for the same thing do not ask at the same moment.
+/// The delay, up to a quarter shorter or longer, so that many processes waiting for the same job do not ask at the same
+/// moment.
 fn jittered(delay: Duration) -> Duration {
     delay.mul_f64(0.75 + fastrand::f64() / 2.0)
 }

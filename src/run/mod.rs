@@ -1,4 +1,4 @@
-//! Does what a [`Plan`] says. [`run`] is a table of contents: write every file unpublished, prove, publish, note the
+//! Carries out a [`Plan`]. [`run`] is a table of contents: write every file unpublished, prove, publish, write the
 //! receipt.
 
 mod proof;
@@ -24,9 +24,9 @@ use tokio::sync::watch;
 
 /// Carries out a plan.
 ///
-/// Needs a Tokio runtime with its time driver. Output is all or nothing: on an error nothing is seen under a final
-/// name, and what was begun is cleared away. Dropping the future stops the run too, but [`run_until`] waits until all
-/// is cleared away.
+/// Needs a Tokio runtime with its time driver. Output is all or nothing: after an error, nothing exists under a final
+/// name, and partial work is cleaned up. Dropping the future stops the run too, but [`run_until`] waits until
+/// everything is cleaned up.
 ///
 /// # Errors
 /// See [`Error`].
@@ -50,8 +50,7 @@ pub async fn run(plan: Plan, on_event: impl FnMut(Event)) -> Result<Report> {
     run_until(plan, std::future::pending(), on_event).await
 }
 
-/// Carries out a plan until `stop` is ready: then everything that was begun is cleared away, and the error is
-/// [`Error::Stopped`].
+/// Carries out a plan until `stop` is ready: then everything begun is cleaned up, and the error is [`Error::Stopped`].
 ///
 /// # Errors
 /// As [`run`].
@@ -76,7 +75,7 @@ pub async fn run_until(
     Ok(report)
 }
 
-/// The work of a run, of a type that programs which use the library need not look into: its own nests too deep for them.
+/// The work of a run as a boxed future, because its own type nests too deeply for the compiler in other programs.
 fn begin(
     plan: RunPlan,
     progress: Arc<Progress>,
@@ -120,7 +119,7 @@ async fn write_and_publish(
     if let Some(place) = plan.output.location().filter(|place| place.store.knows_no_conditions()) {
         warnings.push(Warning::NoConditions { path: place.to_string() });
     }
-    // Of a thousand files it is said once.
+    // Even for a thousand files, one warning is enough.
     if let Some(file) = files.iter().find(|file| file.sink.came_after_a_look()) {
         warnings.push(Warning::PublishedAfterALook { path: file.file.file.clone() });
     }
@@ -146,7 +145,7 @@ async fn write_and_publish(
     })
 }
 
-/// The report of a run whose output was there already.
+/// The report of a run whose output was already up to date.
 fn nothing_done(done: UpToDate) -> Report {
     let summary = done.summary(Setting::name);
     Report {
@@ -170,15 +169,15 @@ fn nothing_done(done: UpToDate) -> Report {
     }
 }
 
-/// What a run may be published with.
+/// The results of all checks before publishing.
 struct Proved {
-    /// The digest of the rows, where the output was read again.
+    /// The digest of the rows, if the output was verified.
     digest: Option<String>,
-    /// No other run publishes into the same folder meanwhile.
+    /// Keeps other runs from publishing to the same folder meanwhile.
     publication: Publication,
 }
 
-/// All that must hold before anything is published.
+/// Checks everything that must hold before anything is published.
 async fn prove(context: &Context, plan: &RunPlan, files: &mut [Finished]) -> Result<Proved> {
     if let Some(expected) = plan.options.select.expect_rows
         && context.progress.rows() != expected
@@ -212,7 +211,7 @@ async fn prove(context: &Context, plan: &RunPlan, files: &mut [Finished]) -> Res
         Ok(Proved { digest, publication })
     };
     tokio::select! {
-        // Asked to stop when everything was written: nothing of it is published yet.
+        // Stopped after everything was written, but nothing is published yet.
         biased;
         () = stopped(context.stopped.clone()) => Err(Error::Stopped),
         proved = proofs => proved,

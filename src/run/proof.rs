@@ -1,5 +1,5 @@
-//! What is proved of a run between its last byte and its publication: that the parts are still those that were read,
-//! and, where it was asked for, that the output holds exactly their rows.
+//! Checks between a run's last byte and its publication: that the parts are still those that were read, and, if
+//! requested, that the output holds exactly their rows.
 
 use crate::engine::{Context, Finished};
 use crate::model::{DataErrorKind, Error, Progress, Remedy, Result};
@@ -11,11 +11,12 @@ use crate::verify::{Compared, compare, export_of, look_at_output};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Lists the source again, or where one listing would take many requests what of it can hold parts of the run: every part
-/// must be what it was, and none may have come to the run.
+/// Lists the source again, or only the ranges that can hold parts of the run if a full listing would take many
+/// requests. Every part must be unchanged, and the run must have no new ones.
 pub(crate) async fn unchanged(plan: &RunPlan) -> Result<()> {
     match is_unchanged(plan, &plan.input.relisting).await {
-        // What stretches of a listing complain of must show in the whole, too: some server may have an order of its own.
+        // A change found by listing ranges must also show in the full listing, because some servers may have their own
+        // order.
         Err(_) if !plan.input.relisting.is_whole() => is_unchanged(plan, &Relisting::default()).await,
         unchanged => unchanged,
     }
@@ -58,7 +59,7 @@ async fn is_unchanged(plan: &RunPlan, relisting: &Relisting) -> Result<()> {
     }
 }
 
-/// Reads the finished files again and compares them with the parts; returns the digest of the rows.
+/// Reads the finished files back and compares them with the parts; returns the digest of the rows.
 pub(crate) async fn reread(
     context: &Context,
     plan: &RunPlan,
@@ -72,7 +73,7 @@ pub(crate) async fn reread(
         };
         let path = path.display().to_string();
         let meta = std::fs::metadata(&path).map_err(|error| Error::io("reading", &path, error))?;
-        // It is read under its temporary name, and spoken of by its final one.
+        // It is read under its temporary name, but messages use its final one.
         let object = Object { url: file.file.file.clone(), ..local_object(&path, &meta) };
         parts.push(Part { object: Arc::new(object), name: None });
     }

@@ -1,13 +1,13 @@
-//! Publishes the files of a run together with their receipt, where that is a file of its own.
+//! Publishes the files of a run together with their receipt, if that is a separate file.
 //!
-//! On local disk the receipt comes first. It names each file by its inode, which is known before, so it says nothing of
-//! any other file; once the files are there it is written again, with what is known only then. So whatever can fail has
-//! failed before a file is seen, and a run that is killed in between leaves a receipt by which the next one knows the
-//! files that it finds.
+//! On local disk the receipt comes first. It identifies each file by its inode, which is known before, so it does not
+//! apply to any other file. Once the files are published, it is written again with what is known only then. So
+//! everything that can fail has failed before a file is published, and if a run is killed in between, the next run
+//! recognizes its files by the receipt.
 //!
-//! In an object store the receipt comes last, as it is there that an object gets its identifier. Of two runs that write the
-//! same output at the same time, each writes its receipt only over the one that it looked at, and only while the output
-//! is its own.
+//! In an object store the receipt comes last, because an object gets its identifier only when it is written. If two
+//! runs write the same output at the same time, each replaces only the receipt that it has read, and only while the
+//! output is its own.
 
 use crate::engine::{Context, Finished, publish};
 use crate::model::{Error, Result, Warning};
@@ -17,7 +17,7 @@ use crate::store::{ContentType, Location, Object, Version, is_same_tag, listing}
 
 use std::collections::HashMap;
 
-/// Publishes the files, and their receipt where it is a file of its own.
+/// Publishes the files, and their receipt if it is a separate file.
 pub(super) async fn publish_with(
     context: &Context,
     plan: &RunPlan,
@@ -39,11 +39,11 @@ pub(super) async fn publish_with(
     }
 }
 
-/// How often a receipt is written anew because another run has just written one.
+/// How often to rewrite a receipt because another run has just written one.
 const ATTEMPTS: usize = 20;
 
-/// Writes the receipt of objects that are published. Whoever published last writes last: each looks at the receipt, then at
-/// the objects, and writes over the receipt that it saw, and over no other.
+/// Writes the receipt of published objects. The run that published last also writes last: each run reads the receipt,
+/// then checks the objects, and replaces only the receipt that it read.
 async fn note_in_store(
     context: &Context,
     plan: &RunPlan,
@@ -85,7 +85,7 @@ fn written_by_another(object: String) -> Error {
     }
 }
 
-/// Which of the published objects are still there.
+/// Which of the published objects still exist.
 enum Ours {
     All,
     Some(String),
@@ -98,7 +98,7 @@ async fn ours(plan: &RunPlan, files: &[Finished], listed: &HashMap<String, Objec
         let there = match (&plan.output, listed.get(name_of(file))) {
             (Output::Folder(_), there) => there.cloned(),
             (Output::File(location), _) => match location.store.head(&location.path).await {
-                // Whoever may only write cannot look.
+                // A caller that may only write cannot check.
                 Err(Error::Denied { .. }) => continue,
                 there => there?,
             },
@@ -138,7 +138,7 @@ async fn publish_on_disk(
     let mut announced = written(place, plan.replaces_receipt, &receipt).await?;
     announced.publish().await?;
     if let Err(error) = publish(files).await {
-        // The receipt of what is there now, if that had one.
+        // The receipt of the current output, if it had one.
         match before {
             Taken::Receipt(json) => drop(put(place, true, json.to_vec()).await?.publish().await?),
             Taken::Free | Taken::Other => announced.retract().await,
@@ -146,14 +146,14 @@ async fn publish_on_disk(
         return Err(error);
     }
     let receipt = of_run(context, plan, files, digest, &HashMap::new()).await?;
-    // Without it the output is known as well, only not as surely.
+    // If this fails, the output can still be recognized, only less reliably.
     if let Ok(mut sink) = written(place, true, &receipt).await {
         let _ = sink.publish().await;
     }
     Ok(receipt)
 }
 
-/// The receipt of a whole run, with as much as is known of its files at this moment.
+/// The receipt of a whole run, with what is known about its files at this moment.
 async fn of_run(
     context: &Context,
     plan: &RunPlan,
@@ -179,14 +179,14 @@ async fn of_run(
     Ok(Receipt::new(made_of, receipt::now(&plan.options), outputs))
 }
 
-/// The files of a conversion as a listing shows them, by name: a re-run sees them in no other way, and not every store
-/// lists what it said of an object when it was put.
+/// The files of a conversion as listed, by name: a re-run sees only the listing, and not every store lists the
+/// identifier that it returned when the object was written.
 async fn listed(plan: &RunPlan) -> Result<HashMap<String, Object>> {
     match &plan.output {
         Output::Folder(folder) if !folder.is_local() && plan.receipt_place().is_some() => {
             let found = match listing::list(&folder.as_folder()).await {
                 Ok(listing) => listing.objects.into_iter(),
-                // Whoever may only write cannot look.
+                // A caller that may only write cannot check.
                 Err(Error::Denied { .. }) => return Ok(HashMap::new()),
                 Err(error) => return Err(error),
             };
@@ -197,7 +197,7 @@ async fn listed(plan: &RunPlan) -> Result<HashMap<String, Object>> {
     }
 }
 
-/// A receipt that is written to the end, and not yet seen.
+/// A completely written receipt that is not published yet.
 async fn written(place: &Location, replaces: bool, receipt: &Receipt) -> Result<Sink> {
     put(place, replaces, (receipt.to_json(true)? + "\n").into_bytes()).await
 }

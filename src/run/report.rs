@@ -1,11 +1,11 @@
-//! What a run did, as data.
+//! The report of a run, as data.
 
 use crate::model::{ColumnSummary, Format, Kind, Strategy, Warning, WrittenFile};
 use crate::plan::Receipt;
 use serde::Serialize;
 use std::fmt;
 
-/// What was done. Its `Display` is a line such as `36 rows from 12 parts -> sales.parquet (transcode)`.
+/// The report of a run. Its `Display` is a line such as `36 rows from 12 parts -> sales.parquet (transcode)`.
 #[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct Report {
@@ -19,28 +19,28 @@ pub struct Report {
     pub from: Format,
     /// The format of the output.
     pub to: Format,
-    /// How it was done.
+    /// The strategy that was used.
     pub strategy: Strategy,
     /// The number of parts.
     pub parts: u64,
     /// Bytes of the parts.
     pub bytes_read: u64,
-    /// Rows of the output; `None` where they were not counted, as the server copied text that nobody read.
+    /// Rows of the output; `None` if they were not counted, because the server copied text unread.
     pub rows: Option<u64>,
     /// The columns of the output.
     pub columns: Vec<ColumnSummary>,
-    /// The digest of the rows, where the output was read again: BLAKE3 in hexadecimal digits, as `docs/digest.md`
-    /// defines it.
+    /// The digest of the rows, if the output was verified: BLAKE3 in hexadecimal digits, as defined in
+    /// `docs/digest.md`.
     pub digest: Option<String>,
     /// The files written, in order.
     pub outputs: Vec<WrittenFile>,
     /// The local folders that did not exist and were created for the output, the outermost first.
     pub created_folders: Vec<String>,
-    /// Whether the output was there already, as a run would write it, so that nothing was done.
+    /// Whether the output was already up to date, so that nothing was done.
     pub up_to_date: bool,
-    /// What the output was made of, and how.
+    /// What the output was made from, and how.
     pub receipt: Receipt,
-    /// What went another way than planned, but well.
+    /// What went differently than planned, but is not an error.
     pub warnings: Vec<Warning>,
     /// Seconds from start to end.
     pub seconds: f64,

@@ -1,4 +1,4 @@
-//! Series to the text of CSV rows or to a record batch, both with the same values.
+//! Encodes series as CSV rows or as a record batch, both with the same values.
 
 use super::layout::{Cells, Layout};
 use super::series::Series;

@@ -1,5 +1,5 @@
-//! The files of a sample: generated and encoded in pieces on worker threads, several parts at a time, and written out
-//! of sight in order. What is held at once does not depend on the sample's size.
+//! Writes the files of a sample: generates and encodes pieces on worker threads, several parts at a time, and writes
+//! them unpublished, in order. Memory use does not depend on the sample's size.
 
 use super::encode;
 use super::layout::Layout;
@@ -19,35 +19,35 @@ use std::ops::Range;
 use std::sync::Arc;
 use tokio::sync::watch;
 
-/// Bytes of text that one job makes, about: small enough that its buffer is used again rather than mapped anew.
+/// Rough bytes of text per job: small enough that the allocator reuses its buffer instead of mapping a new one.
 const TEXT_BYTES: usize = 256 * 1024;
-/// Cells of one row group at most: 262,144 rows of up to eight columns.
+/// The most cells in one row group: 262,144 rows of up to eight columns.
 const ROW_GROUP_CELLS: usize = 8 * ROW_GROUP_ROWS as usize;
-/// Parts that are written at the same time: small ones wait for requests, not for the processor.
+/// Parts that are written at the same time: small ones wait for requests, not for the CPU.
 const CONCURRENT_PARTS: u64 = 16;
-/// Bytes of small objects that are held at once, to be put by one request each.
+/// Bytes of small objects held at the same time, each sent in one PUT request.
 const HELD_BYTES: usize = 4 * TRANSFER_BYTES;
 
-/// How rows become bytes.
+/// How to encode rows.
 #[derive(Clone)]
 enum Encoding {
     Csv,
     Parquet(Encoder),
 }
 
-/// What every part of a sample needs.
+/// The state shared by all parts of a sample.
 pub(super) struct Parts {
     layout: Arc<Layout>,
     encoding: Encoding,
     seed: u64,
     overwrite: bool,
-    /// Where each part goes.
+    /// The target of each part.
     targets: Vec<Location>,
-    /// Bytes of a row as text, about.
+    /// Rough bytes of a row as text.
     row_bytes: usize,
-    /// Series in one piece of text or one row group.
+    /// Series per piece of text or row group.
     piece: u64,
-    /// Pieces of one part that are begun ahead of the one that is due.
+    /// Pieces of one part that may be started ahead of the one that is due.
     window: usize,
     pool: CpuPool,
     progress: Arc<Progress>,
@@ -64,7 +64,7 @@ impl Parts {
     ) -> Result<Self> {
         let threads = options.threads.unwrap_or_else(cores).max(1);
         let row_bytes = row_bytes(&layout, options.seed);
-        // Rows are cut by what they are, never by the threads there are: a sample is the same everywhere.
+        // Rows are divided independently of the number of threads, so that a sample is the same everywhere.
         let piece_rows = match options.to {
             Format::Csv => TEXT_BYTES / row_bytes,
             Format::Parquet => (ROW_GROUP_CELLS / layout.columns.len()).min(ROW_GROUP_ROWS as usize),
@@ -91,7 +91,7 @@ impl Parts {
         })
     }
 
-    /// Bytes of the sample as text, about.
+    /// Rough bytes of the sample as text.
     pub(super) fn expected_bytes(&self) -> u64 {
         self.bytes_of(self.layout.series)
     }
@@ -100,7 +100,7 @@ impl Parts {
         series.saturating_mul((self.layout.rows * self.row_bytes) as u64)
     }
 
-    /// The series of a part: as many as the others have, one more or less.
+    /// The series of a part; parts differ by at most one in their number.
     fn series(&self, part: usize) -> Range<u64> {
         let cut = |part: usize| {
             let cut = u128::from(self.layout.series) * part as u128 / self.targets.len().max(1) as u128;
@@ -109,10 +109,10 @@ impl Parts {
         cut(part)..cut(part + 1)
     }
 
-    /// Writes every part, none of which can be seen yet.
+    /// Writes every part, all still unpublished.
     pub(super) async fn write(&self) -> Result<Vec<Finished>> {
         let largest = (self.layout.series / self.targets.len().max(1) as u64).max(1);
-        // Two at least, so that one is generated while another is brought to rest.
+        // At least two, so that one is generated while another is being synced.
         let at_once = (self.piece / largest).clamp(2, CONCURRENT_PARTS) as usize;
         write_each(self.targets.len(), at_once, |part| self.write_part(part).boxed()).await
     }
@@ -157,7 +157,7 @@ impl Parts {
             .map(|numbers| {
                 let (layout, seed) = (Arc::clone(&self.layout), self.seed);
                 let series = numbers.end - numbers.start;
-                // The estimate comes from one series: room for one that is longer saves moving all of it.
+                // The estimate comes from one series; extra room for a longer one avoids reallocating.
                 let room = self.bytes_of(series) as usize * 5 / 4;
                 self.pool.run(move || {
                     let mut text = Vec::with_capacity(room);
@@ -207,7 +207,7 @@ impl Parts {
     }
 }
 
-/// Bytes of a row as text, about: those of the first series.
+/// Rough bytes of a row as text, from the first series.
 fn row_bytes(layout: &Layout, seed: u64) -> usize {
     let mut text = Vec::new();
     encode::text(layout, seed, 0..1, &mut text);
@@ -225,7 +225,7 @@ fn cut(all: Range<u64>, length: u64) -> impl Iterator<Item = Range<u64>> {
     })
 }
 
-/// A file of no bytes, as the service leaves them beside the parts.
+/// An empty marker file, as the service leaves next to the parts.
 pub(super) async fn marker(target: &Location) -> Result<Finished> {
     let content = ContentType::MARKER;
     let options = SinkOptions {
@@ -250,7 +250,7 @@ async fn append(file: &mut Finished, pieces: Vec<Bytes>) -> Result<()> {
     file.sink.write(pieces).await
 }
 
-/// Ends the file, or clears it away where writing it failed.
+/// Ends the file, or removes it if writing it failed.
 async fn close(mut file: Finished, written: Result<()>) -> Result<Finished> {
     let finished = match written {
         Ok(()) => file.sink.finish().await,

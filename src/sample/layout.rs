@@ -1,5 +1,5 @@
-//! The columns of each kind of export, in the service's order, and what every series has in common: takes options,
-//! gives a [`Layout`]. Draws no values.
+//! Lays out the columns of each kind of export, in the service's order, and what all series have in common: takes
+//! options, returns a [`Layout`]. Generates no values.
 
 use super::options::{Quantile, SampleOptions};
 use crate::codec::csv::CellType;
@@ -11,11 +11,11 @@ use arrow::datatypes::SchemaRef;
 
 /// Windows of a backtest.
 pub(super) const WINDOWS: u32 = 5;
-/// What an explainability export has in place of an item or a time, for all of them together.
+/// The value for all items or times together in an explainability export.
 pub(super) const AGGREGATE: &str = "Aggregate";
 /// Attributes whose impact is explained.
 pub(super) const ATTRIBUTES: [&str; 3] = ["price", "promotion", "holiday"];
-/// What a what-if forecast is called: its quantile columns carry the name.
+/// The name of the what-if forecast, which its quantile columns carry.
 const WHAT_IF_FORECAST: &str = "promotion";
 
 const DIMENSIONS: [&str; super::options::MOST_DIMENSIONS] = [
@@ -38,12 +38,12 @@ pub(super) struct Layout {
     pub(super) columns: Vec<Column>,
     /// The quantiles in the order of their columns.
     pub(super) quantiles: Vec<Quantile>,
-    /// Points in time of a series, or of a window of it.
+    /// Points in time per series, or per window of it.
     pub(super) steps: usize,
     /// Rows of one series.
     pub(super) rows: usize,
     pub(super) items: u64,
-    /// Series: one for each item, and one more where all items are explained together.
+    /// The number of series: one for each item, and one more if all items are also explained together.
     pub(super) series: u64,
     /// Columns of doubles.
     pub(super) values: usize,
@@ -55,14 +55,14 @@ pub(super) struct Column {
     pub(super) cells: Cells,
 }
 
-/// Where a column's cells come from.
+/// The source of a column's cells.
 #[derive(Debug)]
 pub(super) enum Cells {
     /// The item's id.
     Item,
     /// The item's value in this dimension.
     Dimension(usize),
-    /// The same texts in every series, one for each of its rows.
+    /// The same texts in every series, one per row.
     Words(Vec<String>),
     /// The same points in time in every series, as text and in microseconds.
     Times { texts: Vec<String>, micros: Vec<i64>, zone: Zone },
@@ -74,7 +74,7 @@ impl Layout {
     pub(super) fn new(options: &SampleOptions) -> Result<Self> {
         let kind = options.kind;
         let mut quantiles = options.quantiles.clone();
-        // By size; the mean comes last, in a backtest first.
+        // Sorted; the mean comes last, or first in a backtest.
         quantiles.sort_unstable();
         if kind == Kind::BacktestForecasts && quantiles.last() == Some(&Quantile::Mean) {
             quantiles.rotate_right(1);
@@ -163,7 +163,7 @@ impl Layout {
     fn push_metrics(&mut self) {
         let percents: Vec<u8> = self.percents().collect();
         for percent in &percents {
-            // 0.1 and 0.65, as they are asked for.
+            // 0.1 and 0.65, as the user writes them.
             self.push_value(&format!("wQL[{}]", f64::from(*percent) / 100.0));
         }
         if !percents.is_empty() {
@@ -174,7 +174,7 @@ impl Layout {
         }
     }
 
-    /// The quantiles that are no mean.
+    /// The quantiles without the mean.
     pub(super) fn percents(&self) -> impl Iterator<Item = u8> {
         self.quantiles.iter().filter_map(|quantile| match quantile {
             Quantile::Percent(percent) => Some(*percent),
@@ -182,7 +182,7 @@ impl Layout {
         })
     }
 
-    /// For each row the first and the last window that it is about.
+    /// For each row, its first and last window.
     fn push_windows(
         &mut self,
         calendar: &Calendar<'_>,
@@ -219,7 +219,7 @@ struct Calendar<'a> {
 }
 
 impl Calendar<'_> {
-    /// The points in time that are so many steps after the first one.
+    /// The points in time at these steps after the first one.
     fn times(&self, steps: impl Iterator<Item = u32>, zone: Zone) -> Result<Cells> {
         let (start, frequency) = (self.options.start, self.options.frequency);
         let mut formatter = TimestampFormatter::new();

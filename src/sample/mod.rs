@@ -1,7 +1,7 @@
 //! Synthetic exports: takes [`SampleOptions`], writes what the service would have written, with values drawn from a
-//! seed. The same options give the same bytes on every machine and for any number of threads.
+//! seed. The same options produce the same bytes on every machine and with any number of threads.
 //!
-//! [`sample`] is a table of contents: lay out, look for what is there, write every part out of sight, publish.
+//! [`sample`] is a table of contents: lay out, check for existing files, write every part unpublished, publish.
 
 mod encode;
 mod files;
@@ -27,10 +27,10 @@ use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::watch;
 
-/// What the service writes when a job begins, and when it is done.
+/// The markers that the service writes when a job begins, and when it is done.
 const MARKERS: [&str; 2] = ["_CHECK", "_SUCCESS"];
 
-/// What was written.
+/// The report of a written sample.
 #[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct SampleReport {
@@ -42,7 +42,7 @@ pub struct SampleReport {
     pub run: String,
     /// The format of the parts.
     pub to: Format,
-    /// What the values were drawn from.
+    /// The seed of the values.
     pub seed: u64,
     /// Rows of all parts.
     pub rows: u64,
@@ -58,16 +58,16 @@ pub struct SampleReport {
     pub seconds: f64,
 }
 
-/// Writes a synthetic export into a folder: named, laid out and filled as the service does it. The parts of a backtest
-/// go to the folder in it that their kind has.
+/// Writes a synthetic export into a folder, with the service's names, layout and kinds of values. The parts of a
+/// backtest go to their kind's subfolder.
 ///
-/// Rows come from the seed and the number of their item alone, so samples that differ in parts, format or threads
-/// hold the same rows. Needs a Tokio runtime with its time driver. Nothing is seen before all is written; then `_CHECK`
-/// is published first and `_SUCCESS` last. Both stay as they are where they exist.
+/// Rows depend only on the seed and the number of their item, so samples that differ in parts, format or threads hold
+/// the same rows. Needs a Tokio runtime with its time driver. Nothing is published before everything is written; then
+/// `_CHECK` is published first and `_SUCCESS` last. If they already exist, they stay as they are.
 ///
 /// # Errors
-/// [`Error::Usage`] for options that no export could have, [`Error::OutputExists`] where a part of the run is there
-/// already, and what writing to the target ends in.
+/// [`Error::Usage`] for options that no export could have, [`Error::OutputExists`] if a part of the run already exists,
+/// and any error of writing to the target.
 ///
 /// ```
 /// use forecast_export::{Location, SampleOptions, sample};
@@ -92,8 +92,7 @@ pub async fn sample(
     sample_until(target, options, std::future::pending(), on_event).await
 }
 
-/// As [`sample`], until `stop` is ready: then everything that was begun is cleared away, and the error is
-/// [`Error::Stopped`].
+/// As [`sample`], until `stop` is ready: then everything begun is cleaned up, and the error is [`Error::Stopped`].
 ///
 /// # Errors
 /// As [`sample`].
@@ -162,7 +161,8 @@ async fn write_and_publish(parts: &Parts, markers: &[Location]) -> Result<(Vec<W
     Ok((files.into_iter().map(|file| file.file).filter(|file| !is_marker(file)).collect(), folders))
 }
 
-/// Refuses parts that exist, and such as would stay beside the new ones; returns the markers that are still to be made.
+/// Fails for existing parts, and for parts that would stay next to the new ones; returns the markers that are still
+/// missing.
 async fn refuse_existing(
     target: &Location,
     folder: &Location,

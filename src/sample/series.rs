@@ -1,6 +1,6 @@
-//! The ids and values of one series, drawn from the seed and the series' number alone: so they do not depend on which
-//! part or thread makes them, and as only `+ - * /` and `sqrt` are used, which are exactly rounded everywhere, not on
-//! the machine either.
+//! Generates the IDs and values of a series from only the seed and the series' number. So they do not depend on the
+//! part or thread that makes them. Nor do they depend on the machine, because only `+ - * /` and `sqrt` are used, which
+//! are exactly rounded everywhere.
 
 use super::layout::{AGGREGATE, ATTRIBUTES, Layout, WINDOWS};
 use super::options::Quantile;
@@ -14,7 +14,7 @@ struct Random {
 }
 
 impl Random {
-    /// The numbers of one series.
+    /// The generator for one series.
     fn new(seed: u64, series: u64) -> Self {
         let mut random = Random { state: seed };
         random.state = random.next() ^ series;
@@ -41,23 +41,23 @@ impl Random {
     }
 }
 
-/// One series at a time; the buffers are used again for the next one.
+/// One series at a time; the buffers are reused for the next one.
 #[derive(Debug, Default)]
 pub(super) struct Series {
     pub(super) item: String,
     pub(super) dimensions: Vec<String>,
-    /// For each column of doubles a value for each row. NaN stands for `not defined`.
+    /// For each column of doubles, a value for each row. NaN means `not defined`.
     pub(super) values: Vec<Vec<f64>>,
 }
 
-/// Ids that look like something else, as some exports have them; all others are like `item_000042`.
+/// IDs that look like something else, as in some exports; all others are like `item_000042`.
 const AWKWARD_IDS: [(u64, &str); 4] = [(1, "00042"), (2, "1e5"), (3, "true"), (4, "nan")];
 
-/// By day of the week, where steps are days.
+/// By day of the week, if steps are days.
 const SEASON: [f64; 7] = [-0.2, -0.1, 0.0, 0.05, 0.1, 0.3, 0.25];
 
 impl Series {
-    /// Draws the series of this number.
+    /// Generates the series with this number.
     pub(super) fn draw(&mut self, layout: &Layout, seed: u64, number: u64) {
         let mut random = Random::new(seed, number);
         let is_aggregate = number >= layout.items;
@@ -105,14 +105,14 @@ impl Series {
         for row in 0..layout.rows {
             let step = row % layout.steps;
             let middle = level * (1.0 + SEASON[row % 7] + trend * row as f64 + 0.2 * (random.unit() - 0.5));
-            // The further ahead, the less is known: the low quantiles of a long forecast fall below zero.
+            // Uncertainty grows with the horizon: the low quantiles of a long forecast fall below zero.
             let spread = level * (0.2 + 0.1 * random.unit()) * (1.0 + 0.02 * step as f64);
             let kept = |value: f64| if is_intermittent && value < level { 0.0 } else { value };
             for (quantile, values) in layout.quantiles.iter().zip(&mut *quantiles) {
                 values.push(kept(middle + spread * deviation(*quantile)));
             }
             for values in &mut *targets {
-                // What is counted comes in whole numbers.
+                // Counts are whole numbers.
                 values.push(kept((middle + spread * 2.0 * (random.unit() - 0.5)).floor()));
             }
         }
@@ -121,7 +121,7 @@ impl Series {
     fn draw_metrics(&mut self, layout: &Layout, random: &mut Random) {
         let scale = 100.0 * random.unit() * random.unit();
         for row in 0..layout.rows {
-            // Where nothing was sold in a window there is nothing to divide by.
+            // If nothing was sold in a window, there is nothing to divide by.
             let is_defined = row as u32 == WINDOWS || random.below(24) > 0;
             // Some forecasts are very good: errors such as 2.295408381527212E-4.
             let error = random.unit() * random.unit() * random.unit();
@@ -166,7 +166,7 @@ impl Series {
     }
 }
 
-/// How far a quantile lies from the middle: that of Student's t with two degrees of freedom, which needs no table.
+/// The distance of a quantile from the median, for Student's t with two degrees of freedom, which has a closed form.
 fn deviation(quantile: Quantile) -> f64 {
     match quantile {
         Quantile::Percent(percent) => {

@@ -1,5 +1,5 @@
-//! What files declare beside their rows: the Parquet types of columns, and the pairs of their metadata. Takes both sides
-//! once their rows are equal; returns the first declaration in which they differ.
+//! Compares what files declare besides their rows: the Parquet types of columns, and key-value metadata. Takes both
+//! sides once their rows are equal; returns the first declaration in which they differ.
 
 use crate::codec::parquet::{Likeness, arrow_schema_of, has_int96, is_same, told_apart};
 use crate::model::{Difference, DifferenceKind};
@@ -27,16 +27,16 @@ fn columns(metadata: &ParquetMetaData) -> &[TypePtr] {
     metadata.file_metadata().schema_descr().root_schema().get_fields()
 }
 
-/// The first column whose Parquet type is not the one that the source's parts ask for.
+/// The first column whose Parquet type is not the one expected from the source's parts.
 fn types(source: &Input, output: &Input) -> Option<Difference> {
     let carried = source.carried.as_ref()?;
     let (_, part, first) = footers(source).next()?;
     let wanted = carried.descriptor.root_schema().get_fields();
-    // By name, as columns may have been put in another order.
+    // By name, because columns may be in another order.
     let own: HashMap<&str, &TypePtr> = columns(&first).iter().map(|column| (column.name(), column)).collect();
     for (_, file, metadata) in footers(output) {
         for (wanted, found) in wanted.iter().zip(columns(&metadata)) {
-            // Copied, INT96 is what it was.
+            // Copied INT96 stays as it was.
             let is_copied =
                 || own.get(wanted.name()).is_some_and(|own| has_int96(own) && is_alike(own, found));
             if !is_alike(wanted, found) && !is_copied() {
@@ -72,7 +72,7 @@ fn declared(kind: DifferenceKind, part: &str, file: &str) -> Difference {
     }
 }
 
-/// The first key under which a file says something else than its parts do, or than would be true of them together.
+/// The first key whose value in a file differs from its parts', or from what would hold for them together.
 fn metadata(source: &Input, output: &Input) -> Option<Difference> {
     source.carried.as_ref()?;
     let (_, part, _) = footers(source).next()?;
@@ -86,7 +86,7 @@ fn metadata(source: &Input, output: &Input) -> Option<Difference> {
         let (wanted, _) = key_values(source, parts, extent);
         let found = metadata.file_metadata().key_value_metadata().map_or(&[][..], Vec::as_slice);
         let value_of = |key: &str| found.iter().find(|pair| pair.key == key).map(|pair| pair.value.clone());
-        // Another tool need not carry metadata over; one that does must carry all of it.
+        // Another tool need not preserve metadata, but if it does, it must preserve all of it.
         let carries_over = found.iter().any(|pair| pair.key == receipt::KEY)
             || wanted.iter().any(|pair| pair.key != ARROW_SCHEMA_META_KEY && value_of(&pair.key).is_some());
         for pair in &wanted {
@@ -122,7 +122,8 @@ fn says_the_same(wanted: &KeyValue, found: Option<&str>) -> bool {
     json(wanted_value).is_some_and(|wanted| json(found) == Some(wanted))
 }
 
-/// An Arrow schema without what is but a matter of layout: wide offsets and views. Its metadata stands in the footer, too.
+/// An Arrow schema without mere layout differences, such as wide offsets and views, and without its metadata, which is
+/// in the footer too.
 fn plain(schema: &Schema) -> Schema {
     fn field(of: &FieldRef) -> FieldRef {
         let plain = Field::new(of.name(), data_type(of.data_type()), of.is_nullable());
@@ -144,7 +145,7 @@ fn plain(schema: &Schema) -> Schema {
             other => other.clone(),
         }
     }
-    // Whether a column may hold nulls is said by its Parquet type.
+    // The Parquet type already says whether a column may hold nulls.
     let fields = schema.fields().iter().map(|of| Arc::new(field(of).as_ref().clone().with_nullable(true)));
     Schema::new(fields.collect::<Vec<_>>())
 }

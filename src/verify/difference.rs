@@ -1,4 +1,4 @@
-//! Where an output and its source part: takes a row's number, returns the part, the file and what stands in each.
+//! Describes where an output and its source differ: takes a row's number, returns the part, the file and their values.
 
 use super::digest::Form;
 use super::walk::Parting;
@@ -32,7 +32,7 @@ pub(super) fn of_columns(source: &Input, output: &Input) -> Option<Difference> {
     })
 }
 
-/// A difference at a row, which is counted from 0.
+/// A difference at a row, counted from 0.
 pub(super) async fn of_rows(
     source: &Context,
     output: &Context,
@@ -59,8 +59,8 @@ pub(super) async fn of_rows(
     Ok(Difference { kind, row, part, part_row, file, file_row, column, key, source_value, output_value })
 }
 
-/// The file that holds a row of all, and the row's number within it. Text has to be read again up to there: nobody
-/// waits for that but after a failure.
+/// The file that contains a row, and the row's number within it. Text must be read again up to there, but only after a
+/// failure.
 async fn place(context: &Context, row: u64) -> Result<Option<(String, u64)>> {
     let mut before = 0;
     for (index, part) in context.input.parts.iter().enumerate() {
@@ -86,7 +86,7 @@ async fn place(context: &Context, row: u64) -> Result<Option<(String, u64)>> {
     Ok(None)
 }
 
-/// The rows of a part, where its footer tells.
+/// The number of rows of a part, if its footer tells.
 fn known_rows(part: &PlannedPart) -> Option<u64> {
     part.footer().map(Footer::rows)
 }

@@ -1,5 +1,6 @@
-//! The digest of a table: one value for its columns and all of its rows in order, the same whatever files hold them.
-//! Takes batches, gives canonical bytes and their BLAKE3; `docs/digest.md` is the definition, for others to recompute.
+//! Computes the digest of a table: one value for its columns and all of its rows in order, independent of the files
+//! that hold them. Takes batches, returns canonical bytes and their BLAKE3 hash; `docs/digest.md` is the definition, so
+//! that others can recompute it.
 
 use crate::codec::csv::{CellType, to_text};
 use crate::codec::value::Zone;
@@ -18,10 +19,10 @@ use arrow::row::{RowConverter, SortField};
 pub(crate) const BLOCK_ROWS: usize = 1024;
 
 const TITLE: &[u8] = b"forecast-export rows 1\n";
-/// What every NaN is hashed as: CSV has but one.
+/// The hash input for every NaN, because CSV has only one.
 const NAN: u64 = 0x7ff8_0000_0000_0000;
 
-/// What the cells of a column are compared as, whichever of several types holds them.
+/// The form in which the cells of a column are compared, whichever of several types they have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Form {
     Text,
@@ -33,7 +34,7 @@ pub(crate) enum Form {
     Timestamp(Zone),
     /// Hashed as text.
     Nanoseconds(Zone),
-    /// What CSV cannot hold: the bytes that Arrow's row format has for it.
+    /// Types that CSV cannot hold, as bytes of Arrow's row format.
     Bytes,
 }
 
@@ -47,7 +48,7 @@ impl Form {
             Date32 => Form::Date,
             Timestamp(unit, zone) => {
                 let zone = if zone.is_some() { Zone::Utc } else { Zone::None };
-                // What microseconds cannot hold is compared as CSV has it in full.
+                // Nanoseconds are compared as their full CSV text.
                 if *unit == TimeUnit::Nanosecond { Form::Nanoseconds(zone) } else { Form::Timestamp(zone) }
             }
             _ if crate::codec::csv::can_hold(field) => Form::Text,
@@ -55,7 +56,7 @@ impl Form {
         }
     }
 
-    /// The word that stands for it in the digest.
+    /// Its name in the digest.
     fn word(self) -> &'static str {
         match self {
             Form::Text | Form::Nanoseconds(_) => "string",
@@ -69,7 +70,7 @@ impl Form {
         }
     }
 
-    /// How the cells of a CSV are read to be compared with such a column.
+    /// How to read CSV cells for comparison with such a column.
     pub(crate) fn cell_type(self) -> CellType {
         match self {
             Form::Text | Form::Bytes => CellType::String,
@@ -89,7 +90,7 @@ impl std::fmt::Display for Form {
     }
 }
 
-/// The word for a column in the digest: that of its form, or the name of a type that has a text of its own.
+/// A column's type name in the digest: that of its form, or the name of a type with its own text form.
 fn word(field: &Field) -> String {
     let text = matches!(Form::of(field), Form::Text);
     match field.data_type() {
@@ -108,7 +109,7 @@ pub(crate) fn forms(schema: &Schema) -> Vec<Form> {
 /// The hash of one block.
 pub(crate) type BlockHash = [u8; blake3::OUT_LEN];
 
-/// Takes the hashes of blocks in order.
+/// Combines the hashes of blocks in order.
 pub(crate) struct Digest {
     hasher: blake3::Hasher,
     rows: u64,
@@ -138,7 +139,7 @@ impl Digest {
         self.rows
     }
 
-    /// In hexadecimal digits.
+    /// The digest in hexadecimal digits.
     pub(crate) fn finish(mut self) -> String {
         self.hasher.update(&self.rows.to_le_bytes());
         self.hasher.finalize().to_hex().to_string()
@@ -213,7 +214,7 @@ fn append_texts(arrays: &[&ArrayRef], field: &Field, file: &str, out: &mut Vec<u
         .iter()
         .map(|array| match array.data_type() {
             DataType::Utf8 => Ok(ArrayRef::clone(array)),
-            // Of the other table's own type.
+            // In the other table's own type.
             other => to_text(array, &field.clone().with_data_type(other.clone()), file),
         })
         .collect::<Result<Vec<_>>>()?;
@@ -232,7 +233,7 @@ fn append_texts(arrays: &[&ArrayRef], field: &Field, file: &str, out: &mut Vec<u
                 let (first, last) = (offsets[0] as usize, offsets[text.len()] as usize);
                 out.extend_from_slice(&text.value_data()[first..last]);
             }
-            // A null may have bytes, which mean nothing.
+            // A null may have meaningless bytes.
             Some(_) => text.iter().flatten().for_each(|cell| out.extend_from_slice(cell.as_bytes())),
         }
     }
@@ -287,7 +288,7 @@ fn append_words(array: &ArrayRef, name: &str, file: &str, out: &mut Vec<u8>) -> 
         DataType::Timestamp(TimeUnit::Microsecond, _) => {
             append::<TimestampMicrosecondType>(array, out, |value| Ok(value as u64))
         }
-        // What stands in the place of a null means nothing, so it must not fail.
+        // The placeholder of a null is meaningless, so it must not cause an error.
         DataType::Timestamp(TimeUnit::Millisecond, _) if array.null_count() > 0 => {
             append_some(array.as_primitive::<TimestampMillisecondType>().iter(), out, |value| {
                 Ok(micros(value, 1_000)? as u64)
@@ -309,7 +310,7 @@ fn append_words(array: &ArrayRef, name: &str, file: &str, out: &mut Vec<u8>) -> 
             values.iter().for_each(|value| out.extend_from_slice(&u64::from(value).to_le_bytes()));
             Ok(())
         }
-        other => Err(Error::Internal(format!("column {name} of type {other} has no words"))),
+        other => Err(Error::Internal(format!("column {name} of type {other} has no text form"))),
     }
 }
 

@@ -1,8 +1,8 @@
-//! Proof that an output holds exactly the rows of its source, in order: takes two sets of files, reads both as rows
-//! of the same types, and returns their common digest or the first place where they differ.
+//! Proves that an output holds exactly the rows of its source, in order: takes two sets of files, reads both as rows of
+//! the same types, and returns their common digest or the first difference.
 //!
-//! [`digest`] says what is hashed, [`walk`] reads both sides, [`difference`] says where they part, [`declared`] whether
-//! files of equal rows also declare the same types and metadata.
+//! [`digest`] defines what is hashed, [`walk`] reads both sides, [`difference`] describes where they differ, and
+//! [`declared`] checks whether files with equal rows also declare the same types and metadata.
 
 mod declared;
 mod difference;
@@ -27,23 +27,23 @@ use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::watch;
 
-/// What a comparison found.
+/// The result of a comparison.
 #[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct VerifyReport {
-    /// The output, as it was given.
+    /// The output, as the caller named it.
     pub output: String,
-    /// The source, as it was given.
+    /// The source, as the caller named it.
     pub source: String,
     /// Whether the output holds exactly the source's rows, in order.
     pub equal: bool,
-    /// Where they differ first.
+    /// The first difference.
     pub difference: Option<Difference>,
-    /// The digest of the rows, where they are equal: BLAKE3 in hexadecimal digits, as `docs/digest.md` defines it.
+    /// The digest of the rows, if they are equal: BLAKE3 in hexadecimal digits, as defined in `docs/digest.md`.
     pub digest: Option<String>,
     /// Rows that were found equal.
     pub rows: u64,
-    /// The columns of the source, with the types that rows are compared by.
+    /// The columns of the source, with the types used for comparison.
     pub columns: Vec<ColumnSummary>,
     /// Parts of the source.
     pub parts: u64,
@@ -53,14 +53,14 @@ pub struct VerifyReport {
     pub seconds: f64,
 }
 
-/// Compares an output, a file or a folder of part files, with the source it was made of: every row, in order.
+/// Compares an output, a file or a folder of part files, with the source it was made from: every row, in order.
 ///
-/// The options say which run of the source is read and how its columns are typed; they should be those with which the
-/// output was written. A CSV output is read with the source's types, so a text that stands for the same double or
-/// point in time is equal. Null and the empty string differ.
+/// The options say which run of the source to read and which types its columns have; they should be those with which
+/// the output was written. A CSV output is read with the source's types, so different texts for the same double or
+/// point in time are equal. Null and the empty string differ.
 ///
 /// # Errors
-/// As [`plan()`](crate::plan()) and [`run`](crate::run()), for either side. A difference is no error: see
+/// As [`plan()`](crate::plan()) and [`run`](crate::run()), for either side. A difference is not an error: see
 /// [`VerifyReport::difference`].
 ///
 /// ```
@@ -137,7 +137,7 @@ pub async fn verify_until(
     })
 }
 
-/// Finds and looks at the parts of the source and the files of the output.
+/// Finds and probes the parts of the source and the files of the output.
 async fn look_at_both(
     output: &Location,
     source: &Location,
@@ -145,7 +145,7 @@ async fn look_at_both(
 ) -> Result<(Arc<Input>, Arc<Input>)> {
     let input = Arc::new(source::input(source, options).await?);
     let found = source::find(output, &options.select.pattern).await?;
-    // A file that was named by itself, or a folder that holds nothing else, needs no choice.
+    // A single file, named explicitly or the only one in its folder, needs no choice.
     let exports = match found.exports.as_slice() {
         [only] if only.duplicates.is_empty() => vec![only.clone()],
         _ => {
@@ -156,7 +156,7 @@ async fn look_at_both(
     Ok((input, files))
 }
 
-/// What is taken for the output where it is a folder: the source's run, under the job name that its parts have there.
+/// The selection for an output folder: the source's run, under the job name that its parts have there.
 fn selection_of_output(input: &Input, output: &Location, asked: &Selection) -> Selection {
     let name = input.exports.iter().flat_map(|export| &export.parts).find_map(|part| part.name.as_ref());
     // The kind comes from the folder's name; if the output has another folder, the part's name is parsed there instead.
@@ -171,7 +171,7 @@ fn selection_of_output(input: &Input, output: &Location, asked: &Selection) -> S
         kind: None,
         format: None,
         pattern: asked.pattern.clone(),
-        // A part that is missing shows as the rows that are missing.
+        // A missing part shows up as missing rows.
         allow_gaps: true,
         expect_parts: None,
         expect_rows: None,
@@ -179,23 +179,23 @@ fn selection_of_output(input: &Input, output: &Location, asked: &Selection) -> S
     }
 }
 
-/// A name in which nothing is a wildcard.
+/// Escapes the wildcards in a name.
 fn glob_literal(name: &str) -> String {
     glob::Pattern::escape(name)
 }
 
-/// Looks at the files of an output; a CSV is read with the source's types.
+/// Probes the files of an output; CSV is read with the source's types.
 pub(crate) async fn look_at_output(
     store: &Store,
     exports: Vec<Export>,
     source: &Input,
     options: &Options,
 ) -> Result<Input> {
-    // What means null in a source of text does so in a copy of it.
+    // Texts that mean null in a CSV source also do in a copy of it.
     let nulls = if source.format == Format::Csv { options.nulls.clone() } else { Vec::new() };
     let reading = Options { schema: options.schema, nulls, ..Options::default() };
     let chosen = source::Chosen { exports, warnings: Vec::new(), relisting: Relisting::default() };
-    // Columns that have no names are written without a header.
+    // Columns without names are written without a header.
     let names = || source.schema.fields().iter().map(|field| field.name().clone()).collect();
     let columns = (!source.has_names).then(names);
     let mut files = source::look_at_output(store, chosen, &reading, columns).await?;
@@ -203,7 +203,7 @@ pub(crate) async fn look_at_output(
     Ok(files)
 }
 
-/// Gives the columns of CSV files the types that the source's columns of these names have.
+/// Gives the columns of CSV files the types of the source's columns with the same names.
 fn retype(files: &mut Input, like: &SchemaRef) {
     if files.format == Format::Csv {
         let fields = like.fields().iter();
@@ -222,14 +222,14 @@ pub(crate) enum Compared {
         digest: String,
         rows: u64,
     },
-    /// `rows` were found equal.
+    /// The number of equal rows.
     Different {
         difference: Box<Difference>,
         rows: u64,
     },
 }
 
-/// Compares the columns, then all rows, and then what files of equal rows declare.
+/// Compares the columns, then all rows, and then what files with equal rows declare.
 pub(crate) async fn compare(
     source: &Arc<Input>,
     output: &Arc<Input>,
@@ -240,7 +240,7 @@ pub(crate) async fn compare(
     if let Some(difference) = difference::of_columns(source, output) {
         return Ok(Compared::Different { difference: Box::new(difference), rows: 0 });
     }
-    // Both sides are read at once, by the same threads in turn.
+    // Both sides are read at the same time, by the same threads in turn.
     let mut half = options.clone();
     half.memory = Some(options.memory.unwrap_or(DEFAULT_MEMORY) / 2);
     let source = Context::new(source, &half, progress, stop.clone());
@@ -264,7 +264,7 @@ pub(crate) async fn compare(
     }
 }
 
-/// Files that were not named like parts, in order, as an export.
+/// Files that are not named like parts, in order, as an export.
 pub(crate) fn export_of(parts: Vec<Part>) -> Vec<Export> {
     let kind = crate::model::Kind::Forecast;
     let (folder, job) = (String::new(), String::new());

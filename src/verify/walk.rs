@@ -1,5 +1,5 @@
-//! Two tables side by side: takes their batches, which may be cut differently, returns one digest or the first place
-//! where they part. Blocks are compared and hashed by jobs, several at a time; what is held is bounded by them.
+//! Walks two tables in parallel: takes their batches, which may be divided differently, returns one digest or the first
+//! difference. Jobs compare and hash blocks, several at a time, which bounds what is held.
 
 use super::digest::{BLOCK_ROWS, BlockHash, Digest, Form, append_block, append_column, forms, hash};
 use crate::engine::{Context, rows};
@@ -11,7 +11,7 @@ use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt, stream};
 use std::sync::Arc;
 
-/// Blocks that one job compares, where their rows are not long.
+/// Blocks that one job compares, unless their rows are long.
 const BLOCKS: usize = 16;
 
 /// How the walk ended.
@@ -27,7 +27,7 @@ pub(crate) enum Walked {
     },
 }
 
-/// What two tables differ in at a row.
+/// How two tables differ at a row.
 pub(crate) enum Parting {
     Cell {
         column: usize,
@@ -40,10 +40,10 @@ pub(crate) enum Parting {
     Extra,
 }
 
-/// Rows of a table, taken in the numbers that are wanted.
+/// Rows of a table, taken in requested numbers.
 struct Taken {
     batches: BoxStream<'static, Result<RecordBatch>>,
-    /// What is left of a batch, and the bytes of one of its rows.
+    /// The rest of a batch, and the bytes of one of its rows.
     rest: Option<(RecordBatch, usize)>,
 }
 
@@ -52,7 +52,7 @@ impl Taken {
         Taken { batches: rows(context, 0..context.input.parts.len()), rest: None }
     }
 
-    /// Up to `wanted` rows, and their bytes, about; fewer only at the end.
+    /// Up to `wanted` rows, and their rough size in bytes; fewer only at the end.
     async fn take(&mut self, wanted: usize) -> Result<(Vec<RecordBatch>, usize)> {
         let mut taken = Vec::new();
         let (mut missing, mut bytes) = (wanted, 0);
@@ -60,7 +60,7 @@ impl Taken {
             let (batch, row_bytes) = match self.rest.take() {
                 Some(rest) => rest,
                 None => match self.batches.next().await.transpose()? {
-                    // Slices share their batch's buffers, so its size is asked for once.
+                    // Slices share their batch's buffers, so its size is computed once.
                     Some(batch) => {
                         let row_bytes = batch.get_array_memory_size() / batch.num_rows().max(1);
                         (batch, row_bytes)
@@ -106,15 +106,15 @@ async fn next_pair(source: &mut Taken, output: &mut Taken, most_bytes: usize) ->
         }
     }
     let rows = count(&pair.source);
-    // Behind the last row of the source there must be none.
+    // There must be none after the last row of the source.
     pair.output = output.take(rows.max(1)).await?.0;
     Ok((rows > 0 || count(&pair.output) > 0).then_some(pair))
 }
 
-/// What a job found: the hashes of its blocks, each with its rows, or a difference within its rows.
+/// A job's result: the hashes of its blocks, each with its number of rows, or a difference within its rows.
 type ComparedBlock = std::result::Result<Vec<(BlockHash, u64)>, (u64, Parting)>;
 
-/// Walks both tables, whose columns agree, from their first rows on.
+/// Walks both tables, whose columns agree, from the first row on.
 pub(crate) async fn walk(source: &Context, output: &Context) -> Result<Walked> {
     let schemas = (Arc::clone(&source.input.schema), Arc::clone(&output.input.schema));
     let mut digest = Digest::new(&schemas.0);
@@ -206,7 +206,7 @@ fn first_difference(
     }
 }
 
-/// One cell, as an array of its own.
+/// One cell, as an array.
 fn cell(batches: &[RecordBatch], mut row: usize, column: usize) -> ArrayRef {
     for batch in batches {
         if row < batch.num_rows() {
