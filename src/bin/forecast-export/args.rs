@@ -412,7 +412,7 @@ pub(crate) struct Shaping {
     #[command(flatten)]
     resources: Resources,
     /// Print the plan and write nothing
-    #[arg(short = 'n', long)]
+    #[arg(short = 'n', long, help_heading = "Output")]
     pub(crate) dry_run: bool,
 }
 
@@ -460,7 +460,7 @@ pub(crate) struct Merge {
     #[command(flatten)]
     pub(crate) source: Source,
     /// The file to write, or - for standard output
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE", help_heading = "Output")]
     pub(crate) output: String,
     #[command(flatten)]
     choosing: Choosing,
@@ -487,7 +487,7 @@ pub(crate) struct Convert {
     #[command(flatten)]
     pub(crate) source: Source,
     /// The folder to write part files to
-    #[arg(short, long, value_name = "DIR")]
+    #[arg(short, long, value_name = "DIR", help_heading = "Output")]
     pub(crate) output: String,
     #[command(flatten)]
     choosing: Choosing,
@@ -500,10 +500,11 @@ pub(crate) struct Convert {
     #[command(flatten)]
     pub(crate) objects: Objects,
     /// Start a new file after this many rows
-    #[arg(long, value_name = "N", conflicts_with = "split_bytes", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", help_heading = "Output", conflicts_with = "split_bytes",
+        value_parser = clap::value_parser!(u64).range(1..))]
     split_rows: Option<u64>,
     /// Start a new file before one exceeds this size, such as 128MiB
-    #[arg(long, value_name = "SIZE", value_parser = positive_size)]
+    #[arg(long, value_name = "SIZE", help_heading = "Output", value_parser = positive_size)]
     split_bytes: Option<u64>,
 }
 
