@@ -209,7 +209,11 @@ pub(crate) async fn attend<T>(
                 is_stopping = true;
                 let _ = stopper.send(true);
             }
-            _ = ticks.tick() => progress.event(false).into_iter().for_each(&mut on_event),
+            _ = ticks.tick() => {
+                // The work may just have begun a phase, and wait since then.
+                progress.tell_phases(&mut on_event);
+                progress.event(false).into_iter().for_each(&mut on_event);
+            }
         }
     };
     progress.tell_phases(&mut on_event);
@@ -260,5 +264,31 @@ mod tests {
                 counted(Phase::Publishing, 10, None),
             ]
         );
+    }
+
+    #[tokio::test]
+    async fn a_phase_that_begins_right_before_a_tick_is_announced_first() {
+        let progress = Progress::default();
+        let (stopper, _stopped) = watch::channel(false);
+        progress.begin(Phase::Writing, 10);
+        let work = async {
+            // The clock is looked at while this yields: a tick is due then.
+            tokio::time::sleep(EVENT_INTERVAL / 2).await;
+            std::thread::sleep(EVENT_INTERVAL);
+            tokio::task::yield_now().await;
+            progress.begin(Phase::Publishing, 10);
+            tokio::task::yield_now().await;
+            Ok(())
+        };
+        let mut phases = Vec::new();
+        let note = |event| match event {
+            Event::Began { phase } => phases.push((phase, "began")),
+            Event::Progress { phase, .. } => phases.push((phase, "counted")),
+            Event::Published { .. } => {}
+        };
+        attend(work, stopper, &progress, std::future::pending(), note).await.expect("done");
+        phases.dedup();
+        let order = [Phase::Writing, Phase::Publishing].map(|phase| [(phase, "began"), (phase, "counted")]);
+        assert_eq!(phases, order.concat());
     }
 }
