@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Says what is in the binary: release/inventory.py TARGET FOLDER
+"""Says what is in the binary: release/inventory.py TARGET FOLDER [ZIG]
 
-Writes into FOLDER
+ZIG is the folder of the Zig that linked it, if one did. Writes into FOLDER
   LICENSES-THIRD-PARTY.txt    the licence texts of every crate that is linked, each text once
   forecast-export.cdx.json    the same crates as a bill of materials, CycloneDX 1.6
   rust-standard-library.html  the licences of Rust's standard library, from the toolchain
@@ -83,29 +83,53 @@ def expression(package: dict) -> str:
     return re.sub(r"\s*/\s*", " OR ", package["license"])
 
 
-def write_licences(path: pathlib.Path, packages: list[dict], rust: str) -> None:
+def others(rust: str, zig: pathlib.Path | None) -> list[dict]:
+    """What is linked and is no crate, each with the file of its licence; Rust's lies beside."""
+    found = [
+        {"name": "rust-std", "version": rust, "license": "MIT OR Apache-2.0", "description": "The standard library of Rust", "file": None}
+    ]
+    if zig:
+        version = subprocess.run([zig / "zig", "version"], check=True, stdout=subprocess.PIPE, encoding="utf-8").stdout.strip()
+        runtime = {"name": "zig-compiler-rt", "license": "MIT", "description": "Arithmetic that processors lack", "file": zig / "LICENSE"}
+        unwind = {
+            "name": "zig-libunwind",
+            "license": "Apache-2.0 WITH LLVM-exception",
+            "description": "LLVM's library that unwinds a stack, as Zig brings it",
+            "file": zig / "lib/libunwind/LICENSE.TXT",
+        }
+        found += [other | {"version": version} for other in (runtime, unwind)]
+    return found
+
+
+def write_licences(path: pathlib.Path, packages: list[dict], others: list[dict]) -> None:
     numbers: dict[str, int] = {}  # each text without its line breaks, as copies differ in those
     shown: list[str] = []
     users: list[list[str]] = []
     listed = []
-    for package in packages:
-        title = f"{package['name']} {package['version']}"
+
+    def numbered(title: str, texts: list[str]) -> str:
         found = []
-        for text in texts(package):
-            key = " ".join(text.split())
-            number = numbers.setdefault(key, len(shown))
+        for text in texts:
+            number = numbers.setdefault(" ".join(text.split()), len(shown))
             if number == len(shown):
                 shown.append(text)
                 users.append([])
             if title not in users[number]:
                 users[number].append(title)
-                found.append(number + 1)
-        listed.append(f"{title} ({expression(package)}): {', '.join(map(str, found))}")
+                found.append(str(number + 1))
+        return ", ".join(found)
+
+    for package in packages:
+        title = f"{package['name']} {package['version']}"
+        listed.append(f"{title} ({expression(package)}): {numbered(title, texts(package))}")
         if package["repository"]:
             listed.append(f"    {package['repository']}")
-    listed.append(f"rust-std {rust} (MIT OR Apache-2.0): rust-standard-library.html")
+    for other in others:
+        title = f"{other['name']} {other['version']}"
+        where = numbered(title, [other["file"].read_text(encoding="utf-8").strip()]) if other["file"] else "rust-standard-library.html"
+        listed.append(f"{title} ({other['license']}): {where}")
     with path.open("w", encoding="utf-8", newline="\n") as file:
-        print("forecast-export contains these crates. The numbers are those of the texts below.\n", file=file)
+        print("forecast-export contains these libraries. The numbers are those of the texts below.\n", file=file)
         print("\n".join(listed), file=file)
         for number, (text, titles) in enumerate(zip(shown, users), start=1):
             print(f"\n{RULE}\n{number}. {', '.join(titles)}\n{RULE}\n\n{text}", file=file)
@@ -134,26 +158,30 @@ def component(package: dict, checksums: dict[tuple[str, str], str]) -> dict:
     return made
 
 
-def write_bill(path: pathlib.Path, packages: list[dict], target: str, rust: str) -> None:
+def write_bill(path: pathlib.Path, packages: list[dict], others: list[dict], target: str) -> None:
     lock = tomllib.loads((ROOT / "Cargo.lock").read_text(encoding="utf-8"))
     checksums = {(package["name"], package["version"]): package["checksum"] for package in lock["package"] if "checksum" in package}
     program = next(package for package in packages if package["source"] is None)
     refs = {package["id"]: purl(package) for package in packages}
-    standard = {
-        "type": "library",
-        "bom-ref": f"pkg:generic/rust-std@{rust}",
-        "name": "rust-std",
-        "version": rust,
-        "description": "The standard library of Rust",
-        "scope": "required",
-        "licenses": [{"expression": "MIT OR Apache-2.0"}],
-        "purl": f"pkg:generic/rust-std@{rust}",
-    }
     described = component(program, checksums) | {"type": "application", "properties": [{"name": "target", "value": target}]}
-    components = [component(package, checksums) for package in packages if package is not program] + [standard]
+    components = [component(package, checksums) for package in packages if package is not program]
     dependencies = [{"ref": refs[package["id"]], "dependsOn": [refs[used] for used in package["uses"]]} for package in packages]
-    dependencies.append({"ref": standard["bom-ref"], "dependsOn": []})
-    dependencies[packages.index(program)]["dependsOn"].append(standard["bom-ref"])
+    for other in others:
+        ref = f"pkg:generic/{other['name']}@{other['version']}"
+        components.append(
+            {
+                "type": "library",
+                "bom-ref": ref,
+                "name": other["name"],
+                "version": other["version"],
+                "description": other["description"],
+                "scope": "required",
+                "licenses": [{"expression": other["license"]}],
+                "purl": ref,
+            }
+        )
+        dependencies[packages.index(program)]["dependsOn"].append(ref)
+        dependencies.append({"ref": ref, "dependsOn": []})
     moment = datetime.datetime.fromtimestamp(int(os.environ.get("SOURCE_DATE_EPOCH", "0")), datetime.timezone.utc)
     # The same contents have the same number, so that a release can be made again byte by byte.
     number = uuid.UUID(bytes=hashlib.sha256(json.dumps([described, components], sort_keys=True).encode()).digest()[:16], version=4)
@@ -174,13 +202,14 @@ def main() -> None:
     target, folder = sys.argv[1], pathlib.Path(sys.argv[2])
     rust = next(line.split()[1] for line in run("rustc", "-vV").splitlines() if line.startswith("release:"))
     packages = linked(target)
-    write_licences(folder / "LICENSES-THIRD-PARTY.txt", [package for package in packages if package["source"]], rust)
-    write_bill(folder / "forecast-export.cdx.json", packages, target, rust)
+    beside = others(rust, pathlib.Path(sys.argv[3]) if len(sys.argv) > 3 else None)
+    write_licences(folder / "LICENSES-THIRD-PARTY.txt", [package for package in packages if package["source"]], beside)
+    write_bill(folder / "forecast-export.cdx.json", packages, beside, target)
     standard = pathlib.Path(run("rustc", "--print", "sysroot").strip()) / "share/doc/rust/COPYRIGHT-library.html"
     if not standard.exists():
         sys.exit(f"error: this toolchain has no {standard}; use one of rustup's")
     shutil.copyfile(standard, folder / "rust-standard-library.html")
-    print(f"{len(packages) - 1} crates are in the binary")
+    print(f"{len(packages) - 1} crates are in the program")
 
 
 if __name__ == "__main__":
