@@ -42,11 +42,11 @@ REFUSED = [
     ("data/rle-dict-uncompressed-corrupt-checksum.parquet", EVERY_WAY, "checksum"),
     ("data/nation.dict-malformed.parquet", EVERY_WAY, "damaged"),
     # A date in the year 11,465,335.
-    ("data/int96_from_spark.parquet", {*DECODED, CSV, VERIFY}, "row 6, column a: a timestamp of INT96 is beyond what micros"),
+    ("data/int96_from_spark.parquet", {*DECODED, CSV, VERIFY}, "row 6, column a: an INT96 timestamp is out of the range"),
     # A map whose keys are optional.
-    ("data/incorrect_map_schema.parquet", DECODED, "can be copied, but not encoded anew"),
-    ("data/large_string_map.brotli.parquet", {*WAYS}, "a page of 1073741828 bytes"),
-    ("data/unknown-logical-type.parquet", {*WAYS}, "its logical type has the number 2555, which is not known"),
+    ("data/incorrect_map_schema.parquet", DECODED, "can be copied but not re-encoded"),
+    ("data/large_string_map.brotli.parquet", {*WAYS}, "a page has 1073741828 bytes"),
+    ("data/unknown-logical-type.parquet", {*WAYS}, "its logical type has the unknown number 2555"),
 ]
 
 # What pyarrow does not read: files, and a part of its message. Of files that it reads, outputs are read by it.

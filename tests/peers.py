@@ -382,7 +382,7 @@ def by_arrow_int96(folder):
     run("merge", nanos, "-o", folder / "copy.parquet")
     assert pq.read_table(folder / "copy.parquet").equals(pq.read_table(nanos))
     said = run("merge", nanos, "-o", folder / "none.parquet", "--compression", "zstd", code=5).stderr
-    assert "row 1, column ns: a timestamp of INT96 has nanoseconds" in said, said
+    assert "row 1, column ns: an INT96 timestamp has nanoseconds" in said, said
 
 
 def by_arrow_optional_against_required(folder):

@@ -8,7 +8,7 @@ use crate::support::scratch::{RUN, Scratch, rows};
 use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
-const SAID: &str = "the output was published after a look whether its name is free";
+const SAID: &str = "the output was published after a check that its name was free";
 
 /// A file system in a file, mounted at `m` in a scratch folder.
 struct Mounted {
@@ -206,7 +206,7 @@ fn names_up_to_the_longest_are_written_or_refused_before_anything_is() {
             assert_eq!(code, if fits { 0 } else { 2 }, "{length} {ending}: {said}");
             assert_eq!(scratch.path(&format!("w/{name}")).exists(), fits, "{length} {ending}");
             if !fits {
-                let remedy = if length > 255 { "give the output a shorter one" } else { "--no-receipt" };
+                let remedy = if length > 255 { "give the output a shorter name" } else { "--no-receipt" };
                 assert!(said.contains(remedy), "{length} {ending}: {said}");
                 let (code, said) = failure(&scratch.output(&format!("merge in -o w/{name} --no-receipt")));
                 assert_eq!(code, if length > 255 { 2 } else { 0 }, "{length} {ending}: {said}");
