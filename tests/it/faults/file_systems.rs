@@ -150,7 +150,7 @@ fn two_files_whose_names_differ_in_case_only_are_not_written_over_each_other() {
         for overwrite in ["", "--overwrite"] {
             let (code, said) = failure(&scratch.output(&format!("{run} -o m/new/ {overwrite}")));
             assert_eq!(code, 4, "{kind}: {said}");
-            assert!(said.contains("does not tell capitals from small letters"), "{kind}: {said}");
+            assert!(said.contains("does not distinguish upper and lower case"), "{kind}: {said}");
             assert!(!scratch.path("m/new").exists(), "{kind}: {said}");
         }
     });
