@@ -118,7 +118,7 @@ pub enum Missing {
 impl Named for NotFound {
     fn write(&self, f: &mut fmt::Formatter<'_>, name: SettingName) -> fmt::Result {
         match self {
-            NotFound::Empty { place } => write!(f, "{place} is empty: no export was found"),
+            NotFound::Empty { place } => write!(f, "no export was found at {place}: no file is there"),
             NotFound::NoParts { place, files, example } => {
                 write!(f, "no export was found at {place}: ")?;
                 match files {
@@ -187,7 +187,7 @@ mod tests {
         let object =
             |missing| NotFound::Object { doing: "reading", object: "s3://b/x".into(), missing, source: None };
         for (error, sentence) in [
-            (NotFound::Empty { place: place() }, "exports is empty: no export was found"),
+            (NotFound::Empty { place: place() }, "no export was found at exports: no file is there"),
             (
                 NotFound::NoParts { place: place(), files: 1, example: "notes.txt".into() },
                 "no export was found at exports: 1 file is there, such as notes.txt, but none is named like \

@@ -137,8 +137,8 @@ fn the_same_export_in_both_formats_is_refused() {
 
 #[test]
 fn an_empty_folder_is_not_found() {
-    assert_eq!(refused(&Scratch::new(), "", 3), "in is empty: no export was found");
-    assert_eq!(Scratch::new().fails("ls in", 3), "in is empty: no export was found");
+    assert_eq!(refused(&Scratch::new(), "", 3), "no export was found at in: no file is there");
+    assert_eq!(Scratch::new().fails("ls in", 3), "no export was found at in: no file is there");
 }
 
 #[test]
@@ -149,7 +149,10 @@ fn a_missing_folder_file_or_glob_is_not_found() {
         assert_eq!(scratch.fails(&format!("merge {source} -o out/x.csv"), 3), expected);
         assert_eq!(scratch.fails(&format!("ls {source}"), 3), expected);
     }
-    assert_eq!(scratch.fails("merge in/sales_* -o out/x.csv", 3), "in/sales_* is empty: no export was found");
+    assert_eq!(
+        scratch.fails("merge in/sales_* -o out/x.csv", 3),
+        "no export was found at in/sales_*: no file is there"
+    );
     scratch.write("in/file", part());
     assert_eq!(scratch.fails("merge in/file/ -o out/x.csv", 3), "in/file/ is a file, not a folder");
 }
