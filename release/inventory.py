@@ -84,7 +84,7 @@ def expression(package: dict) -> str:
 
 
 def others(rust: str, zig: pathlib.Path | None) -> list[dict]:
-    """What is linked and is no crate, each with the file of its licence; Rust's lies beside."""
+    """What is linked but is not a crate, each with its licence file. Rust's licence is beside it."""
     found = [
         {"name": "rust-std", "version": rust, "license": "MIT OR Apache-2.0", "description": "The standard library of Rust", "file": None}
     ]

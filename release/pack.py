@@ -2,7 +2,7 @@
 """Packs a folder: release/pack.py FOLDER ARCHIVE
 
 Writes the sums of its files into FOLDER/SHA256SUMS, then ARCHIVE (.tar.gz or .zip) with FOLDER in it, and ARCHIVE.sha256. The
-bytes depend on names and contents alone: files are sorted, belong to nobody, and are as old as SOURCE_DATE_EPOCH says.
+bytes depend on names and contents alone: files are sorted, have no owner, and are as old as SOURCE_DATE_EPOCH says.
 """
 
 import datetime
