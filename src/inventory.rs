@@ -13,8 +13,6 @@ use crate::source::{
 use crate::store::{Glob, Location, Object, Store};
 
 use chrono::DateTime;
-use futures::FutureExt;
-use futures::future::BoxFuture;
 use futures::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
@@ -149,15 +147,7 @@ pub struct FileSummary {
 /// # Ok::<(), forecast_export::Error>(())
 /// # }).unwrap();
 /// ```
-pub fn inventory<'a>(
-    source: &'a Location,
-    options: &'a InventoryOptions,
-) -> BoxFuture<'a, Result<Inventory>> {
-    // Boxed here, or every program that calls this would compile all of it again.
-    take_inventory(source, options).boxed()
-}
-
-async fn take_inventory(source: &Location, options: &InventoryOptions) -> Result<Inventory> {
+pub async fn inventory(source: &Location, options: &InventoryOptions) -> Result<Inventory> {
     let kind = options.select.kind;
     if let Some(kind @ (Kind::Explainability | Kind::WhatIf)) = kind
         && options.names_only
@@ -469,11 +459,7 @@ async fn receipt_of(store: &Store, part: &PlannedPart, is_alone: bool) -> Result
 /// # Errors
 /// As [`plan()`](crate::plan()); parts that differ are an [`Error::Data`] that names the file and column, unless
 /// columns are aligned by name.
-pub fn schema<'a>(source: &'a Location, options: &'a Options) -> BoxFuture<'a, Result<SchemaSummary>> {
-    find_schema(source, options).boxed()
-}
-
-async fn find_schema(source: &Location, options: &Options) -> Result<SchemaSummary> {
+pub async fn schema(source: &Location, options: &Options) -> Result<SchemaSummary> {
     let input = crate::source::input(source, options).await?;
     let receipt = match input.parts.as_slice() {
         [] => None,

@@ -12,8 +12,6 @@ use crate::store::Location;
 use arrow::array::RecordBatch;
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::SchemaRef;
-use futures::FutureExt;
-use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 use std::ops::RangeInclusive;
@@ -113,16 +111,7 @@ pub async fn read(source: &Location, options: &Options) -> Result<Rows> {
 /// # Ok::<(), forecast_export::Error>(())
 /// # }).unwrap();
 /// ```
-pub fn query<'a>(
-    source: &'a Location,
-    options: &'a Options,
-    query: &'a Query,
-) -> BoxFuture<'a, Result<Rows>> {
-    // Boxed here, or every program that calls this would compile all of it again.
-    begin(source, options, query).boxed()
-}
-
-async fn begin(source: &Location, options: &Options, query: &Query) -> Result<Rows> {
+pub async fn query(source: &Location, options: &Options, query: &Query) -> Result<Rows> {
     let mut input = source::input(source, options).await?;
     if let Some(numbers) = &query.parts {
         keep_parts(&mut input, numbers, source)?;

@@ -11,8 +11,6 @@ use aws_sdk_forecast::config::timeout::TimeoutConfig;
 use aws_sdk_forecast::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_forecast::primitives::DateTime;
 use aws_sdk_forecast::types::DataDestination;
-use futures::FutureExt;
-use futures::future::BoxFuture;
 use serde::{Serialize, Serializer};
 use std::fmt;
 use std::sync::Arc;
@@ -96,9 +94,8 @@ pub struct Job {
 /// # Errors
 /// [`Error::Incomplete`] for a job that does not exist, [`Error::Denied`] if the request is refused, [`Error::Store`]
 /// if the service cannot be reached or returns another error.
-pub fn describe<'a>(arn: &'a JobArn, options: &'a StoreOptions) -> BoxFuture<'a, Result<Job>> {
-    // Boxed here, or every program that calls this would compile all of it again.
-    async move { Describer::new(arn, options).await?.describe().await.map_err(Failure::into_error) }.boxed()
+pub async fn describe(arn: &JobArn, options: &StoreOptions) -> Result<Job> {
+    Describer::new(arn, options).await?.describe().await.map_err(Failure::into_error)
 }
 
 /// A client for one job.
@@ -149,12 +146,7 @@ macro_rules! description {
 }
 
 impl Describer {
-    pub(super) fn new<'a>(arn: &'a JobArn, options: &'a StoreOptions) -> BoxFuture<'a, Result<Self>> {
-        // Boxed here, or every program that waits for a job would compile the client again.
-        Self::connect(arn, options).boxed()
-    }
-
-    async fn connect(arn: &JobArn, options: &StoreOptions) -> Result<Self> {
+    pub(super) async fn new(arn: &JobArn, options: &StoreOptions) -> Result<Self> {
         options.check_service()?;
         let chain = options.chain();
         chain.endpoint("Forecast").await?;
@@ -171,11 +163,7 @@ impl Describer {
         Ok(Describer { arn: arn.clone(), client: Client::from_conf(config.build()) })
     }
 
-    pub(super) fn describe(&self) -> BoxFuture<'_, Result<Job, Failure>> {
-        self.ask().boxed()
-    }
-
-    async fn ask(&self) -> Result<Job, Failure> {
+    pub(super) async fn describe(&self) -> Result<Job, Failure> {
         let (client, arn) = (&self.client, self.arn.as_str());
         let described = match self.arn.kind() {
             JobKind::ForecastExport => description!(

@@ -30,8 +30,6 @@ use crate::model::{Format, Options, PlannedRequests, Result, Warning};
 use crate::source::{CsvCells, choose, look};
 use crate::store::Location;
 use existing::Told;
-use futures::FutureExt;
-use futures::future::BoxFuture;
 use futures::future::try_join;
 use output::Asked;
 use std::collections::HashSet;
@@ -41,16 +39,7 @@ use std::sync::Arc;
 ///
 /// # Errors
 /// Any kind of [`Error`](crate::Error).
-pub fn plan<'a>(
-    source: &'a Location,
-    output: &'a Output,
-    options: &'a Options,
-) -> BoxFuture<'a, Result<Plan>> {
-    // Boxed here, or every program that calls this would compile all of it again.
-    decide(source, output, options).boxed()
-}
-
-async fn decide(source: &Location, output: &Output, options: &Options) -> Result<Plan> {
+pub async fn plan(source: &Location, output: &Output, options: &Options) -> Result<Plan> {
     let followed = existing::followed(output)?;
     // From here on, requests to the stores are counted for this plan.
     let (source, output) = (&source.counted(), &followed.as_ref().map_or(output, |(file, _)| file).counted());

@@ -20,8 +20,6 @@ use crate::store::{Location, listing};
 use files::{Parts, marker};
 use layout::Layout;
 
-use futures::FutureExt;
-use futures::future::BoxFuture;
 use serde::Serialize;
 use std::collections::HashSet;
 use std::future::Future;
@@ -145,15 +143,7 @@ pub async fn sample_until(
 
 /// Writes parts and markers, and publishes them in the order in which the service does. Returns the parts, and the
 /// folders that were created.
-fn write_and_publish<'a>(
-    parts: &'a Parts,
-    markers: &'a [Location],
-) -> BoxFuture<'a, Result<(Vec<WrittenFile>, Vec<String>)>> {
-    // Boxed here, or every program that calls this would compile all of it again.
-    write_then_publish(parts, markers).boxed()
-}
-
-async fn write_then_publish(parts: &Parts, markers: &[Location]) -> Result<(Vec<WrittenFile>, Vec<String>)> {
+async fn write_and_publish(parts: &Parts, markers: &[Location]) -> Result<(Vec<WrittenFile>, Vec<String>)> {
     let mut files = parts.write().await?;
     for target in markers {
         match marker(target).await {

@@ -17,8 +17,6 @@ use crate::store::listing::{self, Listing};
 use crate::store::{Glob, Location, Object, Store};
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use futures::FutureExt;
-use futures::future::BoxFuture;
 use futures::{StreamExt, TryStreamExt, stream};
 use parquet::file::metadata::ParquetMetaData;
 use std::collections::HashSet;
@@ -168,9 +166,8 @@ impl Input {
 ///
 /// # Errors
 /// [`Error::NotFound`] if the location does not exist, [`Error::Denied`] or [`Error::Store`] if it cannot be listed.
-pub fn find<'a>(source: &'a Location, pattern: &'a Pattern) -> BoxFuture<'a, Result<Found>> {
-    // Boxed here, or every program that calls this would compile all of it again.
-    async move { found(listing::list(source).await?, source, pattern) }.boxed()
+pub async fn find(source: &Location, pattern: &Pattern) -> Result<Found> {
+    found(listing::list(source).await?, source, pattern)
 }
 
 /// As [`find`], but lists again only what an earlier listing requires.

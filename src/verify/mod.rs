@@ -20,8 +20,6 @@ use crate::store::{Location, Store};
 use walk::Walked;
 
 use arrow::datatypes::SchemaRef;
-use futures::FutureExt;
-use futures::future::BoxFuture;
 use serde::Serialize;
 use std::collections::HashMap;
 use std::future::Future;
@@ -140,16 +138,11 @@ pub async fn verify_until(
 }
 
 /// Finds and probes the parts of the source and the files of the output.
-fn look_at_both<'a>(
-    output: &'a Location,
-    source: &'a Location,
-    options: &'a Options,
-) -> BoxFuture<'a, Result<(Arc<Input>, Arc<Input>)>> {
-    // Boxed here, or every program that calls this would compile all of it again.
-    look(output, source, options).boxed()
-}
-
-async fn look(output: &Location, source: &Location, options: &Options) -> Result<(Arc<Input>, Arc<Input>)> {
+async fn look_at_both(
+    output: &Location,
+    source: &Location,
+    options: &Options,
+) -> Result<(Arc<Input>, Arc<Input>)> {
     let input = Arc::new(source::input(source, options).await?);
     let found = source::find(output, &options.select.pattern).await?;
     // A single file, named explicitly or the only one in its folder, needs no choice.
@@ -237,17 +230,7 @@ pub(crate) enum Compared {
 }
 
 /// Compares the columns, then all rows, and then what files with equal rows declare.
-pub(crate) fn compare<'a>(
-    source: &'a Arc<Input>,
-    output: &'a Arc<Input>,
-    options: &'a Options,
-    progress: Arc<Progress>,
-    stop: watch::Receiver<bool>,
-) -> BoxFuture<'a, Result<Compared>> {
-    compare_all(source, output, options, progress, stop).boxed()
-}
-
-async fn compare_all(
+pub(crate) async fn compare(
     source: &Arc<Input>,
     output: &Arc<Input>,
     options: &Options,
