@@ -122,6 +122,24 @@ fn the_first_command_of_the_readme_writes_what_it_says() {
     assert!(folder.path().join("out.parquet").is_file());
 }
 
+/// Golden files that have no folder of their own run in the clone, where a newcomer has the output of the first command.
+#[test]
+fn no_golden_file_meets_the_output_of_the_readmes_first_command() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cmd");
+    let mut seen = 0;
+    for entry in std::fs::read_dir(folder).expect("golden files") {
+        let path = entry.expect("an entry").path();
+        if path.extension().is_some_and(|extension| extension == "trycmd")
+            && !path.with_extension("in").exists()
+        {
+            let text = std::fs::read_to_string(&path).expect("text");
+            assert!(!text.contains("-o out.parquet"), "{}", path.display());
+            seen += 1;
+        }
+    }
+    assert!(seen >= 5, "{seen}");
+}
+
 /// In the README and in the pages of `docs/`: a module ends with `::`.
 #[test]
 fn every_test_that_the_readme_names_exists() {
