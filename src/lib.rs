@@ -63,10 +63,10 @@
 //! Data flows from left to right. A room imports only from rooms to its left, which a test checks:
 //!
 //! ```text
-//! model | codec | store | source | sink | plan | engine | verify | run
-//! words | bytes | where | what   | out  | what | doing  | proof  | all of it
-//!       | <->   | things| is     |      | will |        |        |
-//!       | rows  | lie   | there  |      | happen        |        |
+//! model | codec | store | source | sink | plan | engine | verify | run       | serve
+//! words | bytes | where | what   | out  | what | doing  | proof  | all of it | over
+//!       | <->   | things| is     |      | will |        |        |           | HTTP
+//!       | rows  | lie   | there  |      | happen        |        |           |
 //! ```
 //!
 //! Beside the flow: `inventory` lists what is at a location, `sample` writes a synthetic export, and `jobs` asks the
@@ -83,6 +83,8 @@ mod model;
 mod plan;
 mod run;
 mod sample;
+#[cfg(feature = "serve")]
+mod serve;
 mod sink;
 mod source;
 mod store;
@@ -110,6 +112,8 @@ pub use plan::{
 };
 pub use run::{Report, run, run_until};
 pub use sample::{Frequency, Quantile, SampleOptions, SampleReport, sample, sample_until};
+#[cfg(feature = "serve")]
+pub use serve::{Choice, RegisteredForecast, ServeOptions, Server, register_forecast};
 pub use source::{Export, Found, Part, find};
 pub use store::{Checksum, Credentials, Encryption, Location, Object, ObjectOptions, StoreOptions};
 pub use verify::{VerifyReport, verify, verify_until};

@@ -26,7 +26,7 @@ mod workers;
 mod write;
 
 pub(crate) use context::Context;
-pub(crate) use open_file::{Finished, abort, made_folders, publish, write_each};
+pub(crate) use open_file::{Finished, abort, made_folders, marker, publish, write_each};
 pub(crate) use parquet_file::note_digest;
 pub use read::{Rows, query, read};
 pub(crate) use rows::rows;

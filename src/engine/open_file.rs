@@ -3,6 +3,7 @@
 use crate::codec::parquet::Assembler;
 use crate::model::{Error, Result, WrittenFile};
 use crate::sink::{Sink, SinkOptions, Target, publish_all};
+use crate::store::{ContentType, Location};
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
@@ -127,6 +128,21 @@ pub(crate) async fn abort(files: &mut [Finished]) {
 /// Publishes files, in order, or none of them.
 pub(crate) async fn publish(files: &mut [Finished]) -> Result<()> {
     publish_all(files.iter_mut().map(|file| &mut file.sink).collect()).await
+}
+
+/// An empty marker file, as the service leaves next to the parts. It is not published yet.
+pub(crate) async fn marker(target: &Location) -> Result<Finished> {
+    let options = SinkOptions {
+        overwrite: true,
+        expected_bytes: 0,
+        single_put_limit: 0,
+        reread: false,
+        content: ContentType::MARKER,
+        run: None,
+    };
+    let mut file = OpenFile::create(&Target::File(target.clone()), options).await?;
+    let finished = file.sink.finish().await;
+    file.close(finished).await
 }
 
 /// The folders on local disk that were created for files, each once, the outermost first.

@@ -62,7 +62,7 @@ pub use limit::Limit;
 pub(crate) use limit::panic_text;
 pub(crate) use named::Named;
 pub use naming::{GapRule, PartName, PartNumber, Pattern, Preset, RunStamp};
-pub(crate) use naming::{RECEIPT_ENDING, is_receipt, strip_extension};
+pub(crate) use naming::{MARKERS, RECEIPT_ENDING, is_receipt, strip_extension};
 pub use not_found::{Missing, NotFound};
 pub(crate) use options::cores;
 pub use options::{

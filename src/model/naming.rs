@@ -581,6 +581,9 @@ impl Pattern {
     }
 }
 
+/// The markers that the service writes when a job begins, and when it is done.
+pub(crate) const MARKERS: [&str; 2] = ["_CHECK", "_SUCCESS"];
+
 /// The end of a receipt's file name.
 pub(crate) const RECEIPT_ENDING: &str = ".receipt.json";
 

@@ -4,7 +4,7 @@ use super::csv_text::HeaderMode;
 use super::error::{Error, Result};
 use super::format::{Compression, Format, GZIP_LEVELS, ZSTD_LEVELS};
 use super::kind::Kind;
-use super::naming::{Pattern, RunStamp};
+use super::naming::{PartName, Pattern, RunStamp};
 use super::usage::UsageError;
 use super::value_kind::ValueKind;
 
@@ -43,6 +43,9 @@ pub struct Options {
     pub bloom_filters: Vec<String>,
     /// Splits the output of a conversion by size instead of part by part.
     pub split: Option<Split>,
+    /// Names the part files of a conversion like this part, numbered from 0; by default like the parts they are made
+    /// from.
+    pub names: Option<PartName>,
     /// What to do if parts differ.
     pub schema: SchemaMode,
     /// Types of columns by name; they take precedence over what names and values say.

@@ -37,6 +37,8 @@ pub enum Setting {
     ExternalId,
     /// `Options::header`.
     Header,
+    /// `ServeOptions::insecure_no_auth`.
+    InsecureNoAuth,
     /// `SampleOptions::items`.
     Items,
     /// `Selection::job`.
@@ -109,7 +111,7 @@ impl Serialize for Setting {
 
 impl Setting {
     /// Every setting.
-    pub const ALL: [Setting; 41] = [
+    pub const ALL: [Setting; 42] = [
         Setting::AllStrings,
         Setting::AllowGaps,
         Setting::Binary,
@@ -122,6 +124,7 @@ impl Setting {
         Setting::ExpectRows,
         Setting::ExternalId,
         Setting::Header,
+        Setting::InsecureNoAuth,
         Setting::Items,
         Setting::Job,
         Setting::Kind,
@@ -168,6 +171,7 @@ impl Setting {
             Setting::ExpectRows => "expect_rows",
             Setting::ExternalId => "external_id",
             Setting::Header => "header",
+            Setting::InsecureNoAuth => "insecure_no_auth",
             Setting::Items => "items",
             Setting::Job => "job",
             Setting::Kind => "kind",

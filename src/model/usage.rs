@@ -235,6 +235,15 @@ pub enum UsageError {
         /// Why.
         problem: PlaceProblem,
     },
+    /// A server's configuration cannot be used.
+    Config {
+        /// The file, or what else was configured.
+        file: String,
+        /// Why.
+        problem: String,
+    },
+    /// A server has no keys to check signatures with.
+    ServeWithoutKeys,
     /// A text is not the ARN of an export job.
     Arn {
         /// The text.
@@ -523,6 +532,13 @@ impl Named for UsageError {
             }
             UsageError::Store(problem) => problem.write(f, name),
             UsageError::Place { place, problem } => problem.write(f, place),
+            UsageError::Config { file, problem } => write!(f, "{file}: {problem}"),
+            UsageError::ServeWithoutKeys => write!(
+                f,
+                "no access key is configured, so no request could be signed; set AWS_ACCESS_KEY_ID and \
+                 AWS_SECRET_ACCESS_KEY, write keys into the configuration file, or choose {}",
+                name(Setting::InsecureNoAuth)
+            ),
         }
     }
 }
@@ -696,6 +712,15 @@ mod tests {
                 UsageError::ReceiptNameTooLong { name: text("x.csv.receipt.json"), most: 9 },
                 "the receipt's name \"x.csv.receipt.json\" would have 18 bytes, and the limit is 9; give \
                  the output a shorter name, or leave out the receipt with no_receipt",
+            ),
+            (
+                UsageError::Config { file: text("serve.toml"), problem: text("line 3: unknown field `x`") },
+                "serve.toml: line 3: unknown field `x`",
+            ),
+            (
+                UsageError::ServeWithoutKeys,
+                "no access key is configured, so no request could be signed; set AWS_ACCESS_KEY_ID and \
+                 AWS_SECRET_ACCESS_KEY, write keys into the configuration file, or choose insecure_no_auth",
             ),
             (
                 UsageError::Place {

@@ -250,10 +250,10 @@ impl<'a> Asked<'a> {
         let parts: Vec<&Part> = exports.iter().flat_map(|export| &export.parts).collect();
         match self.options.split {
             // Only the receipt tells how many there are.
-            Some(split) => resplit(folder, &parts, form.extension(), split).is_ok_and(|resplit| {
+            Some(split) => self.resplit(folder, &parts, form.extension(), split).is_ok_and(|resplit| {
                 names.enumerate().all(|(number, name)| resplit.file(number as u64).split().1 == name)
             }),
-            None => one_by_one(folder, &parts, form.extension()).is_ok_and(|files| {
+            None => self.one_by_one(folder, &parts, form.extension()).is_ok_and(|files| {
                 names.eq(files.iter().filter_map(|file| file.target.location()).map(|file| file.split().1))
             }),
         }
@@ -273,11 +273,43 @@ impl<'a> Asked<'a> {
         let extension = form.extension();
         let parts: Vec<&Part> = input.exports.iter().flat_map(|export| &export.parts).collect();
         match self.options.split {
-            Some(split) => {
-                resplit(folder, &parts, extension, split).map(|resplit| Outputs::Resplit(Box::new(resplit)))
-            }
-            None => one_by_one(folder, &parts, extension).map(Outputs::Files),
+            Some(split) => self
+                .resplit(folder, &parts, extension, split)
+                .map(|resplit| Outputs::Resplit(Box::new(resplit))),
+            None => self.one_by_one(folder, &parts, extension).map(Outputs::Files),
         }
+    }
+
+    fn resplit(
+        &self,
+        folder: &Location,
+        parts: &[&Part],
+        extension: &'static str,
+        split: Split,
+    ) -> Result<Resplit> {
+        let of_parts = || parts.iter().find_map(|part| part.name.clone());
+        let like = self.options.names.clone().or_else(of_parts).ok_or(UsageError::UnnamedParts)?;
+        check_name(folder, &like.renumbered(u64::MAX, extension))?;
+        Ok(Resplit { folder: folder.clone(), like, extension, split })
+    }
+
+    /// A new file for each part, named after it.
+    fn one_by_one(&self, folder: &Location, parts: &[&Part], extension: &str) -> Result<Vec<PlannedOutput>> {
+        let mut names = HashSet::new();
+        let mut planned = Vec::with_capacity(parts.len());
+        for (i, part) in parts.iter().enumerate() {
+            let name = match (&self.options.names, &part.name) {
+                (Some(like), _) => like.renumbered(i as u64, extension),
+                (None, Some(name)) => name.with_extension(extension),
+                (None, None) => format!("{}.{extension}", export::strip_extension_of(&part.object)),
+            };
+            check_name(folder, &name)?;
+            if !names.insert(name.clone()) {
+                return Err(Incomplete::SameName { name }.into());
+            }
+            planned.push(PlannedOutput { target: Target::File(folder.child(&name)), parts: i..i + 1 });
+        }
+        Ok(planned)
     }
 }
 
@@ -291,30 +323,6 @@ fn said_by_name(location: &Location, options: &Options) -> Result<Option<Format>
         return Err(UsageError::UnknownExtension { path: location.to_string() }.into());
     }
     Ok(said)
-}
-
-fn resplit(folder: &Location, parts: &[&Part], extension: &'static str, split: Split) -> Result<Resplit> {
-    let like = parts.iter().find_map(|part| part.name.clone()).ok_or(UsageError::UnnamedParts)?;
-    check_name(folder, &like.renumbered(u64::MAX, extension))?;
-    Ok(Resplit { folder: folder.clone(), like, extension, split })
-}
-
-/// A new file for each part, named after it.
-fn one_by_one(folder: &Location, parts: &[&Part], extension: &str) -> Result<Vec<PlannedOutput>> {
-    let mut names = HashSet::new();
-    let mut planned = Vec::with_capacity(parts.len());
-    for (i, part) in parts.iter().enumerate() {
-        let name = match &part.name {
-            Some(name) => name.with_extension(extension),
-            None => format!("{}.{extension}", export::strip_extension_of(&part.object)),
-        };
-        check_name(folder, &name)?;
-        if !names.insert(name.clone()) {
-            return Err(Incomplete::SameName { name }.into());
-        }
-        planned.push(PlannedOutput { target: Target::File(folder.child(&name)), parts: i..i + 1 });
-    }
-    Ok(planned)
 }
 
 /// The longest key that the stores accept, in bytes.

@@ -207,8 +207,10 @@ fn in_folder<'a>(
     folder: &'a Location,
     there: &'a [Object],
 ) -> impl Iterator<Item = (&'a Object, bool)> {
-    let runs: Vec<(&str, Option<&RunStamp>)> =
-        plan.input.exports.iter().map(|export| (export.job.as_str(), export.run.as_ref())).collect();
+    let runs: Vec<(&str, Option<&RunStamp>)> = match &plan.options.names {
+        Some(like) => vec![(like.job(), like.run())],
+        None => plan.input.exports.iter().map(|export| (export.job.as_str(), export.run.as_ref())).collect(),
+    };
     there.iter().filter(|object| object.folder() == folder.path || folder.path.is_empty()).map(
         move |object| {
             let name = plan.options.select.pattern.parse(object.folder(), object.file_name());

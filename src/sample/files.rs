@@ -225,20 +225,6 @@ fn cut(all: Range<u64>, length: u64) -> impl Iterator<Item = Range<u64>> {
     })
 }
 
-/// An empty marker file, as the service leaves next to the parts.
-pub(super) async fn marker(target: &Location) -> Result<Finished> {
-    let content = ContentType::MARKER;
-    let options = SinkOptions {
-        overwrite: true,
-        expected_bytes: 0,
-        single_put_limit: 0,
-        reread: false,
-        content,
-        run: None,
-    };
-    close(create(target, options).await?, Ok(())).await
-}
-
 async fn create(target: &Location, options: SinkOptions) -> Result<Finished> {
     let sink = Sink::create(&Target::File(target.clone()), options).await?;
     let file = WrittenFile { file: target.to_string(), bytes: 0, rows: Some(0) };

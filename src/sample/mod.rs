@@ -11,13 +11,13 @@ mod series;
 
 pub use options::{Frequency, Quantile, SampleOptions};
 
-use crate::engine::{abort, made_folders, publish};
+use crate::engine::{abort, made_folders, marker, publish};
 use crate::model::{
-    ColumnSummary, Error, Event, ExistsWhy, Format, Kind, PartName, Pattern, Phase, Progress, Result,
-    UsageError, WrittenFile, attend, column_summaries,
+    ColumnSummary, Error, Event, ExistsWhy, Format, Kind, MARKERS, PartName, Pattern, Phase, Progress,
+    Result, UsageError, WrittenFile, attend, column_summaries,
 };
 use crate::store::{Location, listing};
-use files::{Parts, marker};
+use files::Parts;
 use layout::Layout;
 
 use serde::Serialize;
@@ -26,9 +26,6 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::watch;
-
-/// The markers that the service writes when a job begins, and when it is done.
-const MARKERS: [&str; 2] = ["_CHECK", "_SUCCESS"];
 
 /// The report of a written sample.
 #[derive(Debug, Clone, Serialize)]

@@ -421,6 +421,19 @@ impl Store {
         Ok(false)
     }
 
+    /// Deletes an object, or a local file.
+    #[cfg(feature = "serve")]
+    pub(crate) async fn delete(&self, object: &Object) -> Result<()> {
+        match self.object_store() {
+            Some(store) => {
+                let deleted = store.delete(&self.path(&object.key)?).await;
+                deleted.map_err(|error| store_error("deleting", &object.url, error))
+            }
+            None => std::fs::remove_file(&object.key)
+                .map_err(|error| Error::io("deleting", object.url.clone(), error)),
+        }
+    }
+
     /// Whether a small object exists with these bytes.
     async fn holds(&self, key: &str, bytes: &Bytes) -> bool {
         let there = self.version(key, bytes.len() as u64).await;

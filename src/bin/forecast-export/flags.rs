@@ -16,6 +16,7 @@ pub(crate) fn flag(setting: Setting) -> &'static str {
         Setting::ExpectRows => "--expect-rows",
         Setting::ExternalId => "--external-id",
         Setting::Header => "--header",
+        Setting::InsecureNoAuth => "--insecure-no-auth",
         Setting::Items => "--items",
         Setting::Job => "--job",
         Setting::Kind => "--kind",

@@ -6,6 +6,7 @@ mod failure;
 mod flags;
 mod output;
 mod progress;
+mod serve;
 mod source;
 mod stdin;
 
@@ -103,6 +104,7 @@ async fn dispatch(cli: Cli) -> ExitCode {
         Command::Schema(args) => show_schema(global, args).await,
         Command::Wait(args) => wait(global, args, &stop).await,
         Command::Sample(args) => sample(global, args, &stop).await,
+        Command::Serve(args) => serve::serve(global, args, &stop).await,
         Command::Completions { shell } => completions(*shell),
         Command::Man => man(),
     };

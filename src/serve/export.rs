@@ -1,0 +1,131 @@
+//! Carries out one job: the rows of a forecast go to the job's destination as the service would leave them there.
+//! [`export`] is a table of contents: clear what a killed run left, mark the start, plan, run, mark the end.
+
+use super::buckets::Buckets;
+use super::config::Choice;
+use super::source::chosen;
+use super::state::Job;
+use crate::engine::{marker, publish};
+use crate::model::{
+    Error, Event, Format, Kind, MARKERS, Options, PartName, Pattern, Result, RunStamp, Split,
+};
+use crate::plan::{Output, plan};
+use crate::run::run_until;
+use crate::store::{Location, Object, StoreOptions, listing};
+
+use std::future::Future;
+
+/// Where and how jobs write.
+pub(super) struct Exporter {
+    pub(super) buckets: std::sync::Arc<Buckets>,
+    pub(super) store: StoreOptions,
+    pub(super) assume_roles: bool,
+    pub(super) part_bytes: u64,
+    /// Threads of each job.
+    pub(super) threads: usize,
+    /// Memory of each job, in bytes.
+    pub(super) memory: u64,
+}
+
+/// What a job has written.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Exported {
+    pub(super) files: Vec<String>,
+    pub(super) rows: u64,
+    pub(super) bytes: u64,
+}
+
+impl Exporter {
+    /// Writes the forecast at `source` to the job's destination.
+    ///
+    /// Parts are published together, once all of them are written. After an error or a stop, there is `_CHECK` and
+    /// nothing else of this job.
+    pub(super) async fn export(
+        &self,
+        job: &Job,
+        source: &Location,
+        choice: &Choice,
+        stop: impl Future<Output = ()>,
+        on_event: impl FnMut(Event),
+    ) -> Result<Exported> {
+        let folder = self.destination(job)?;
+        let format = if job.format.as_deref() == Some("PARQUET") { Format::Parquet } else { Format::Csv };
+        let stamp = RunStamp::from_instant(job.stamp)
+            .ok_or_else(|| Error::Internal(format!("{} is no time of a run", job.stamp)))?;
+        let name = PartName::new(Kind::Forecast, &job.name, &stamp, 0, format.name());
+        clear(&folder, &name).await?;
+        mark(&folder, MARKERS[0]).await?;
+        let (source, select) = chosen(source, choice).await?;
+        let mut options = Options::default();
+        options.select = select;
+        options.to = Some(format);
+        options.split = Some(Split::Bytes(self.part_bytes));
+        options.names = Some(name.clone());
+        options.overwrite = true;
+        options.no_receipt = true;
+        options.threads = Some(self.threads);
+        options.memory = Some(self.memory);
+        let output = Output::Folder(folder.clone());
+        tokio::pin!(stop);
+        let planned = tokio::select! {
+            planned = plan(&source, &output, &options) => planned?,
+            () = &mut stop => return Err(Error::Stopped),
+        };
+        let report = run_until(planned, stop, on_event).await?;
+        mark(&folder, MARKERS[1]).await?;
+        Ok(Exported {
+            bytes: report.outputs.iter().map(|file| file.bytes).sum(),
+            rows: report.rows.unwrap_or(0),
+            files: report.outputs.into_iter().map(|file| file.file).collect(),
+        })
+    }
+
+    /// Removes what a job that is to stop has published already.
+    pub(super) async fn take_back(&self, job: &Job) -> Result<()> {
+        let stamp = RunStamp::from_instant(job.stamp).unwrap_or_else(|| RunStamp::new(""));
+        clear(&self.destination(job)?, &PartName::new(Kind::Forecast, &job.name, &stamp, 0, "")).await
+    }
+
+    /// The folder that a job writes to.
+    fn destination(&self, job: &Job) -> Result<Location> {
+        if let Some(folder) = self.buckets.folder_of(&job.path)? {
+            return Location::parse(&format!("{}/", folder.display()));
+        }
+        let mut options = self.store.clone();
+        if let Some(key) = &job.kms_key_arn {
+            options.objects.encryption = Some("aws:kms".parse()?);
+            options.objects.kms_key_id = Some(key.clone());
+        }
+        if self.assume_roles {
+            options.role_arn = Some(job.role_arn.clone());
+        }
+        Location::parse_with(&format!("{}/", job.path.trim_end_matches('/')), &options)
+    }
+}
+
+/// Publishes an empty marker.
+async fn mark(folder: &Location, name: &str) -> Result<()> {
+    publish(&mut [marker(&folder.child(name)).await?]).await
+}
+
+/// Removes the parts of a run that was killed while it published them.
+async fn clear(folder: &Location, like: &PartName) -> Result<()> {
+    let there = match listing::list(folder).await {
+        Ok(listing) => listing.objects,
+        Err(Error::NotFound(_)) if folder.is_local() => return Ok(()),
+        // A role that may only write cannot look, and replaces what is there.
+        Err(Error::Denied { .. }) if !folder.is_local() => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    let pattern = Pattern::default();
+    let is_of_run = |object: &&Object| {
+        pattern
+            .parse(object.folder(), object.file_name())
+            .is_some_and(|name| name.job() == like.job() && name.run() == like.run())
+    };
+    let is_in_folder = |object: &&Object| object.folder() == folder.path;
+    for object in there.iter().filter(is_in_folder).filter(is_of_run) {
+        folder.store.delete(object).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,310 @@
+//! Checks that a request was signed by someone who has a configured key: AWS Signature Version 4, as the server sees it.
+//!
+//! `aws-sigv4` only signs, and `scratchstack-aws-signature` 0.11 does not know `x-amz-content-sha256`. Canonicalization
+//! is short, so it stands here, with hashes from `sha2` and `hmac` and comparisons from `subtle`. It is tested against
+//! the signing test suite that AWS publishes.
+
+use super::problem::{Name, Problem};
+
+use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
+use hmac::{Hmac, KeyInit, Mac};
+use http::HeaderMap;
+use http::request::Parts;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+/// How far a client's clock may be off.
+const WINDOW: TimeDelta = TimeDelta::minutes(15);
+const ALGORITHM: &str = "AWS4-HMAC-SHA256";
+/// What a client sends in place of a hash if it does not sign its body.
+const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
+/// The characters that stay as they are in queries.
+const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+/// A pair of keys that may sign requests.
+#[derive(Clone)]
+pub(super) struct Key {
+    pub(super) id: String,
+    pub(super) secret: String,
+    /// The token of temporary credentials, which each request must then carry.
+    pub(super) token: Option<String>,
+}
+
+/// What signatures are checked for.
+pub(super) struct Verifier {
+    keys: Vec<Key>,
+    region: String,
+    service: &'static str,
+}
+
+/// The parts of an `Authorization` header.
+struct Authorization<'a> {
+    key: &'a str,
+    date: &'a str,
+    region: &'a str,
+    service: &'a str,
+    terminator: &'a str,
+    signed: Vec<&'a str>,
+    signature: &'a str,
+}
+
+impl Verifier {
+    pub(super) fn new(keys: Vec<Key>, region: &str, service: &'static str) -> Self {
+        Verifier { keys, region: region.to_owned(), service }
+    }
+
+    /// Checks a request against its signature; returns the ID of the key that signed it.
+    pub(super) fn verify(&self, request: &Parts, body: &[u8], now: DateTime<Utc>) -> Result<&str, Problem> {
+        let headers = &request.headers;
+        let given = Authorization::parse(headers)?;
+        let (text, time) = time_of(headers)?;
+        let key = self.key(given.key, headers)?;
+        self.check_scope(&given, &text)?;
+        if (now - time).abs() > WINDOW {
+            let word = if time < now { "expired" } else { "not yet current" };
+            return Err(invalid(format!(
+                "Signature {word}: {text} is more than 15 minutes from the server's time, {}",
+                now.format("%Y%m%dT%H%M%SZ")
+            )));
+        }
+        for name in ["host", "x-amz-date", "x-amz-target"] {
+            if headers.contains_key(name) && !given.signed.contains(&name) {
+                return Err(invalid(format!("'{name}' must be a signed header")));
+            }
+        }
+        let canonical = canonical_request(request, &given.signed, &payload_hash(headers, body)?)?;
+        let scope = format!("{}/{}/{}/{}", given.date, given.region, given.service, given.terminator);
+        let to_sign = string_to_sign(&text, &scope, &canonical);
+        let expected = sign(&key.secret, &given, &to_sign);
+        let sent = hex::decode(given.signature).unwrap_or_default();
+        match bool::from(expected.as_slice().ct_eq(&sent)) {
+            true => Ok(&key.id),
+            false => Err(invalid(
+                "The request signature we calculated does not match the signature you provided. Check your AWS \
+                 Secret Access Key and signing method.",
+            )),
+        }
+    }
+
+    /// The key of this ID. All keys are compared in the same time.
+    fn key(&self, id: &str, headers: &HeaderMap) -> Result<&Key, Problem> {
+        let mut found = None;
+        for key in &self.keys {
+            if bool::from(key.id.as_bytes().ct_eq(id.as_bytes())) {
+                found = Some(key);
+            }
+        }
+        let unknown = || {
+            Problem::new(Name::UnrecognizedClient, "The security token included in the request is invalid.")
+        };
+        let key = found.ok_or_else(unknown)?;
+        let token = headers.get("x-amz-security-token").map(|value| value.as_bytes()).unwrap_or_default();
+        let expected = key.token.as_deref().unwrap_or_default().as_bytes();
+        if bool::from(expected.ct_eq(token)) { Ok(key) } else { Err(unknown()) }
+    }
+
+    fn check_scope(&self, given: &Authorization<'_>, time: &str) -> Result<(), Problem> {
+        if given.region != self.region {
+            return Err(invalid(format!(
+                "Credential should be scoped to a valid region. This server is '{}', the request is signed for '{}'.",
+                self.region, given.region
+            )));
+        }
+        if given.service != self.service {
+            return Err(invalid(format!(
+                "Credential should be scoped to correct service: '{}'.",
+                self.service
+            )));
+        }
+        if given.terminator != "aws4_request" {
+            return Err(invalid("Credential should be scoped with a valid terminator: 'aws4_request'."));
+        }
+        if !time.starts_with(given.date) || given.date.len() != 8 {
+            return Err(invalid(format!(
+                "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: \
+                 '{}' is not the day of '{time}'.",
+                given.date
+            )));
+        }
+        Ok(())
+    }
+}
+
+fn invalid(message: impl Into<String>) -> Problem {
+    Problem::new(Name::InvalidSignature, message)
+}
+
+fn incomplete(message: impl Into<String>) -> Problem {
+    Problem::new(Name::IncompleteSignature, message)
+}
+
+impl<'a> Authorization<'a> {
+    fn parse(headers: &'a HeaderMap) -> Result<Self, Problem> {
+        let mut values = headers.get_all("authorization").iter();
+        let value = match (values.next(), values.next()) {
+            (Some(value), None) => value,
+            (None, _) => {
+                return Err(Problem::new(Name::MissingAuthenticationToken, "Missing Authentication Token"));
+            }
+            (Some(_), Some(_)) => return Err(incomplete("There is more than one Authorization header.")),
+        };
+        let text = value.to_str().map_err(|_| incomplete("The Authorization header is not text."))?;
+        let fields =
+            text.trim().strip_prefix(ALGORITHM).filter(|rest| rest.starts_with(' ')).ok_or_else(|| {
+                incomplete(format!("The Authorization header must begin with '{ALGORITHM} '."))
+            })?;
+        let (mut credential, mut signed, mut signature) = (None, None, None);
+        for field in fields.split(',') {
+            let (name, value) = field
+                .trim()
+                .split_once('=')
+                .ok_or_else(|| incomplete("The Authorization header has a part that is not 'name=value'."))?;
+            let slot = match name {
+                "Credential" => &mut credential,
+                "SignedHeaders" => &mut signed,
+                "Signature" => &mut signature,
+                _ => return Err(incomplete("The Authorization header has an unknown parameter.")),
+            };
+            if slot.replace(value).is_some() {
+                return Err(incomplete(format!("The Authorization header names '{name}' twice.")));
+            }
+        }
+        let required = |value: Option<&'a str>, name: &str| {
+            value
+                .filter(|value| !value.is_empty())
+                .ok_or_else(|| incomplete(format!("Authorization header requires '{name}' parameter.")))
+        };
+        let credential = required(credential, "Credential")?;
+        let signature = required(signature, "Signature")?;
+        let signed: Vec<&str> = required(signed, "SignedHeaders")?.split(';').collect();
+        if signed.iter().any(|name| name.is_empty() || name.bytes().any(|byte| byte.is_ascii_uppercase())) {
+            return Err(incomplete("SignedHeaders must be names in lower case, separated by ';'."));
+        }
+        if !signed.contains(&"host") {
+            return Err(invalid("'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization."));
+        }
+        // From the right: an ID may hold slashes.
+        let mut scope = credential.rsplitn(5, '/');
+        let mut next = || scope.next().filter(|text| !text.is_empty());
+        match (next(), next(), next(), next(), next()) {
+            (Some(terminator), Some(service), Some(region), Some(date), Some(key)) => {
+                Ok(Authorization { key, date, region, service, terminator, signed, signature })
+            }
+            _ => Err(incomplete(
+                "Credential must have exactly 5 slash-delimited elements: keyid/date/region/service/term.",
+            )),
+        }
+    }
+}
+
+/// When the request was signed, as text and as an instant.
+fn time_of(headers: &HeaderMap) -> Result<(String, DateTime<Utc>), Problem> {
+    let header = headers.get("x-amz-date").or_else(|| headers.get("date"));
+    let text = header
+        .and_then(|value| value.to_str().ok())
+        .ok_or_else(|| {
+            incomplete("Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.")
+        })?
+        .trim();
+    let time = NaiveDateTime::parse_from_str(text, "%Y%m%dT%H%M%SZ").map(|time| time.and_utc());
+    let time = time.or_else(|_| DateTime::parse_from_rfc2822(text).map(|time| time.to_utc()));
+    let time =
+        time.map_err(|_| incomplete("The date must be in ISO-8601 basic format, such as 20260102T030405Z."))?;
+    Ok((time.format("%Y%m%dT%H%M%SZ").to_string(), time))
+}
+
+/// The hash that the client signed. A client that says the hash of its body must have said the right one.
+fn payload_hash(headers: &HeaderMap, body: &[u8]) -> Result<String, Problem> {
+    let actual = hex::encode(Sha256::digest(body));
+    match headers.get("x-amz-content-sha256").map(|value| value.as_bytes()) {
+        None => Ok(actual),
+        Some(said) if said == UNSIGNED.as_bytes() => Ok(UNSIGNED.to_owned()),
+        Some(said) if bool::from(said.ct_eq(actual.as_bytes())) => Ok(actual),
+        Some(_) => Err(invalid("The value of 'x-amz-content-sha256' is not the SHA-256 hash of the body.")),
+    }
+}
+
+/// The request as both sides write it down before they hash it.
+fn canonical_request(request: &Parts, signed: &[&str], hash: &str) -> Result<String, Problem> {
+    let mut text = format!(
+        "{}\n{}\n{}\n",
+        request.method,
+        canonical_path(request.uri.path()),
+        canonical_query(request.uri.query().unwrap_or_default())
+    );
+    for name in signed {
+        let mut values = Vec::new();
+        for value in request.headers.get_all(*name) {
+            let value = std::str::from_utf8(value.as_bytes())
+                .map_err(|_| invalid(format!("The header '{name}' is not UTF-8.")))?;
+            values.push(folded(value));
+        }
+        let authority = request.uri.authority().map(|authority| authority.as_str().to_owned());
+        if values.is_empty() && *name == "host" {
+            values.extend(authority);
+        }
+        if values.is_empty() {
+            return Err(invalid(format!(
+                "The header '{name}' is named as signed, but the request does not have it."
+            )));
+        }
+        text.push_str(&format!("{name}:{}\n", values.join(",")));
+    }
+    text.push_str(&format!("\n{}\n{hash}", signed.join(";")));
+    Ok(text)
+}
+
+/// Without spaces around it, and with one space for a run of them.
+fn folded(value: &str) -> String {
+    value.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+/// The path with `.` and `..` resolved and encoded once more, as for every service but S3.
+fn canonical_path(path: &str) -> String {
+    let mut segments: Vec<&str> = Vec::new();
+    for segment in path.split('/').filter(|segment| !segment.is_empty()) {
+        match segment {
+            "." => {}
+            ".." => drop(segments.pop()),
+            segment => segments.push(segment),
+        }
+    }
+    let encoded: Vec<String> =
+        segments.iter().map(|segment| utf8_percent_encode(segment, KEPT).to_string()).collect();
+    let slash = if path.len() > 1 && path.ends_with('/') && !encoded.is_empty() { "/" } else { "" };
+    format!("/{}{slash}", encoded.join("/"))
+}
+
+fn canonical_query(query: &str) -> String {
+    let encode = |text: &str| {
+        let bytes: Vec<u8> = percent_decode_str(text).collect();
+        percent_encoding::percent_encode(&bytes, KEPT).to_string()
+    };
+    let pairs = query.split('&').filter(|pair| !pair.is_empty());
+    let mut pairs: Vec<(String, String)> = pairs
+        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+        .map(|(name, value)| (encode(name), encode(value)))
+        .collect();
+    pairs.sort();
+    pairs.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&")
+}
+
+fn string_to_sign(time: &str, scope: &str, canonical: &str) -> String {
+    format!("{ALGORITHM}\n{time}\n{scope}\n{}", hex::encode(Sha256::digest(canonical.as_bytes())))
+}
+
+fn sign(secret: &str, given: &Authorization<'_>, to_sign: &str) -> Vec<u8> {
+    let mut key = format!("AWS4{secret}").into_bytes();
+    for text in [given.date, given.region, given.service, given.terminator, to_sign] {
+        key = hmac(&key, text.as_bytes());
+    }
+    key
+}
+
+fn hmac(key: &[u8], text: &[u8]) -> Vec<u8> {
+    // A key of HMAC may have any length.
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return Vec::new() };
+    mac.update(text);
+    mac.finalize().into_bytes().to_vec()
+}
