@@ -26,6 +26,8 @@ import uuid
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PROVIDED = pathlib.Path(__file__).resolve().parent / "licences"
 IS_LICENCE = re.compile(r"(?i)(.*licen[cs]e.*|copying.*|notice.*|copyright.*|patents.*)")
+# What release/build asks for, besides the default.
+FEATURES = "serve"
 RULE = "=" * 100
 
 
@@ -36,10 +38,10 @@ def run(*command: str) -> str:
 def linked(target: str) -> list[dict]:
     """The packages that are linked, with the edges between them, as Cargo resolves them for this target alone."""
     # Only this command resolves features without those that tests and build scripts ask for.
-    tree = run("cargo", "tree", "--locked", "--target", target, "--edges", "normal,no-proc-macro", "--prefix", "none", "--format", "{p}")
+    tree = run("cargo", "tree", "--locked", "--features", FEATURES, "--target", target, "--edges", "normal,no-proc-macro", "--prefix", "none", "--format", "{p}")
     chosen = {tuple(line.split()[:2]) for line in tree.splitlines() if line}
     # Only this one tells edges and folders.
-    metadata = json.loads(run("cargo", "metadata", "--locked", "--format-version", "1", "--filter-platform", target))
+    metadata = json.loads(run("cargo", "metadata", "--locked", "--features", FEATURES, "--format-version", "1", "--filter-platform", target))
     packages = {package["id"]: package for package in metadata["packages"] if (package["name"], f"v{package['version']}") in chosen}
     if len(packages) != len(chosen):
         sys.exit(f"error: {len(chosen)} crates are linked, but `cargo metadata` knows {len(packages)} of them")

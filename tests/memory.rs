@@ -155,7 +155,7 @@ fn small_row_groups_become_full_ones_in_memory_that_the_input_does_not_raise() {
 const BOUND_OF_A_PART: usize = 1_000;
 
 /// Parts of two exports. What is held of each is told by their difference: of either some is held that does not grow.
-const PARTS: [usize; 2] = [4_000, 12_000];
+const PARTS: [usize; 2] = if cfg!(debug_assertions) { [3_000, 6_000] } else { [4_000, 12_000] };
 
 /// What is held of a part, and what was taken of it at the peak, by work over exports of many small parts.
 fn bytes_of_a_part<T>(format: Format, work: impl Fn(&Runtime, &Location, usize) -> T) -> (usize, usize) {

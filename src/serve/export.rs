@@ -53,11 +53,7 @@ impl Exporter {
         let stamp = RunStamp::from_instant(job.stamp)
             .ok_or_else(|| Error::Internal(format!("{} is no time of a run", job.stamp)))?;
         let name = PartName::new(Kind::Forecast, &job.name, &stamp, 0, format.name());
-        clear(&folder, &name).await?;
-        mark(&folder, MARKERS[0]).await?;
-        let (source, select) = chosen(source, choice).await?;
         let mut options = Options::default();
-        options.select = select;
         options.to = Some(format);
         options.split = Some(Split::Bytes(self.part_bytes));
         options.names = Some(name.clone());
@@ -65,10 +61,16 @@ impl Exporter {
         options.no_receipt = true;
         options.threads = Some(self.threads);
         options.memory = Some(self.memory);
-        let output = Output::Folder(folder.clone());
         tokio::pin!(stop);
+        let prepared = async {
+            clear(&folder, &name).await?;
+            mark(&folder, MARKERS[0]).await?;
+            let (source, select) = chosen(source, choice).await?;
+            options.select = select;
+            plan(&source, &Output::Folder(folder.clone()), &options).await
+        };
         let planned = tokio::select! {
-            planned = plan(&source, &output, &options) => planned?,
+            planned = prepared => planned?,
             () = &mut stop => return Err(Error::Stopped),
         };
         let report = run_until(planned, stop, on_event).await?;

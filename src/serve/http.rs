@@ -3,6 +3,7 @@
 
 use super::api::Api;
 use super::mapped_s3::MappedS3;
+use super::metrics::Metrics;
 use super::page::Page;
 use super::problem::{Name, Problem};
 use super::requests::Request as ApiRequest;
@@ -26,7 +27,6 @@ use chrono::Utc;
 use http_body_util::{BodyExt, Limited};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use metrics_exporter_prometheus::PrometheusHandle;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
@@ -58,7 +58,7 @@ pub(super) struct Service {
     pub(super) verifier: Option<Verifier>,
     /// `None` if no bucket is mapped.
     pub(super) buckets: Option<MappedS3>,
-    pub(super) metrics: PrometheusHandle,
+    pub(super) metrics: Arc<Metrics>,
     /// The keys that open the pages, as `id:secret`; `None` if they are open to all.
     pub(super) page_keys: Option<Vec<String>>,
 }
@@ -81,6 +81,7 @@ pub(super) async fn listen(
     tls: Option<TlsAcceptor>,
     router: Router,
     most: usize,
+    metrics: Arc<Metrics>,
     mut shutdown: watch::Receiver<bool>,
 ) {
     let slots = Arc::new(Semaphore::new(most));
@@ -101,14 +102,13 @@ pub(super) async fn listen(
             }
         };
         let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else {
-            metrics::counter!("forecast_export_connections_refused_total").increment(1);
+            metrics.connection_refused();
             connections.spawn(refuse(stream));
             continue;
         };
+        let open = metrics.connection();
         let (router, tls, shutdown) = (router.clone(), tls.clone(), shutdown.clone());
         connections.spawn(async move {
-            let open = metrics::gauge!("forecast_export_connections");
-            open.increment(1.0);
             match tls {
                 None => serve(stream, router, shutdown).await,
                 Some(tls) => match tokio::time::timeout(HEADER_TIME, tls.accept(stream)).await {
@@ -117,8 +117,7 @@ pub(super) async fn listen(
                     Err(_) => tracing::debug!("no TLS connection was made in time"),
                 },
             }
-            open.decrement(1.0);
-            drop(slot);
+            drop((open, slot));
         });
     }
     drop(listener);
@@ -169,7 +168,6 @@ async fn api(State(service): State<Arc<Service>>, request: Request) -> Response 
     let id = uuid::Uuid::new_v4().to_string();
     let mut operation = "unknown";
     let answered = answer(&service, request, &mut operation).await;
-    let seconds = began.elapsed().as_secs_f64();
     let (response, word) = match answered {
         Ok(body) => {
             let text = body.map(|members| members.to_string()).unwrap_or_default();
@@ -182,9 +180,9 @@ async fn api(State(service): State<Arc<Service>>, request: Request) -> Response 
             (refusal(&problem), problem.name.word())
         }
     };
-    metrics::counter!("forecast_export_requests_total", "operation" => operation, "result" => word)
-        .increment(1);
-    metrics::histogram!("forecast_export_request_seconds", "operation" => operation).record(seconds);
+    let time = began.elapsed();
+    service.metrics.request(operation, word, time);
+    let seconds = time.as_secs_f64();
     tracing::info!(request_id = id, operation, result = word, seconds, "request");
     with_id(response, &id)
 }
@@ -268,11 +266,9 @@ async fn metrics(State(service): State<Arc<Service>>, request: Request) -> Respo
     if let Err(refused) = may_see(&service, &request) {
         return refused;
     }
-    for (status, count) in service.api.state.counts().unwrap_or_default() {
-        metrics::gauge!("forecast_export_jobs", "status" => status.word()).set(count as f64);
-    }
-    let kind = "text/plain; version=0.0.4";
-    ([(CONTENT_TYPE, kind)], service.metrics.render()).into_response()
+    let jobs = service.api.state.counts().unwrap_or_default();
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    ([(CONTENT_TYPE, kind)], service.metrics.render(&jobs)).into_response()
 }
 
 async fn page(State(service): State<Arc<Service>>, request: Request) -> Response {

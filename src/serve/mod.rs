@@ -17,6 +17,7 @@ mod forecasts;
 mod http;
 mod mapped_s3;
 mod members;
+mod metrics;
 mod page;
 mod problem;
 mod requests;
@@ -35,6 +36,7 @@ use self::export::Exporter;
 use self::forecasts::Forecasts;
 use self::http::Service;
 use self::mapped_s3::MappedS3;
+use self::metrics::Metrics;
 use self::page::Page;
 use self::runner::Runner;
 use self::shapes::Shape;
@@ -44,18 +46,19 @@ use crate::model::{Error, Result, UsageError, cores};
 use crate::store::{Location, StoreOptions};
 
 use chrono::Utc;
-use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use serde::Serialize;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
 /// The database in the data folder.
 const DATABASE: &str = "state.sqlite3";
+/// The file in it that a server locks.
+const LOCK: &str = "server.lock";
 const REGION: &str = "us-east-1";
 const ACCOUNT: &str = "123456789012";
 const PARALLEL_JOBS: usize = 3;
@@ -84,6 +87,8 @@ pub struct Server {
     tls: Option<TlsAcceptor>,
     service: Arc<Service>,
     most: usize,
+    /// Held as long as the server lives: two servers would run the same jobs.
+    _lock: std::fs::File,
 }
 
 /// A forecast that was registered.
@@ -114,6 +119,7 @@ impl Server {
         mapped.extend(options.buckets.clone());
         let buckets = Arc::new(Buckets::open(mapped)?);
         let state = Arc::new(open(&options.data)?);
+        let lock = lock(&options.data)?;
         let (region, account) = identity(
             &state,
             &options.data,
@@ -128,6 +134,7 @@ impl Server {
             (&region, &account),
         ));
         let parallel = options.parallel_jobs.or(file.parallel_jobs).unwrap_or(PARALLEL_JOBS).max(1);
+        let metrics = Arc::new(Metrics::new());
         let exporter = Exporter {
             buckets: Arc::clone(&buckets),
             store: options.store.clone(),
@@ -136,7 +143,13 @@ impl Server {
             threads: (cores() / parallel).max(1),
             memory: MEMORY / parallel as u64,
         };
-        let runner = Arc::new(Runner::new(Arc::clone(&state), Arc::clone(&forecasts), exporter, parallel));
+        let runner = Arc::new(Runner::new(
+            Arc::clone(&state),
+            Arc::clone(&forecasts),
+            exporter,
+            parallel,
+            Arc::clone(&metrics),
+        ));
         let max_jobs = options.max_jobs.or(file.max_jobs).unwrap_or(MAX_JOBS);
         let tls = options.tls.as_ref().map(|(chain, key)| http::tls(chain, key)).transpose()?;
         let failed = |source| Error::io("listening on", options.listen.to_string(), source);
@@ -151,10 +164,11 @@ impl Server {
             page_keys: needs_key
                 .then(|| keys.iter().map(|key| format!("{}:{}", key.id, key.secret)).collect()),
             verifier: (!is_open).then(|| Verifier::new(keys, &region, "forecast")),
-            metrics: recorder()?,
+            metrics,
             api: Arc::new(Api { state, forecasts, buckets, runner, max_jobs }),
         };
-        Ok(Server { listener, address, tls, service: Arc::new(service), most: options.max_connections })
+        let most = options.max_connections;
+        Ok(Server { listener, address, tls, service: Arc::new(service), most, _lock: lock })
     }
 
     /// Where it listens: with port 0, the port that was free.
@@ -173,8 +187,10 @@ impl Server {
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let (shutdown, is_down) = watch::channel(false);
         let jobs = tokio::spawn(Arc::clone(&self.service.api.runner).run(is_down.clone()));
+        let metrics = Arc::clone(&self.service.metrics);
         let router = http::router(self.service);
-        let connections = tokio::spawn(http::listen(self.listener, self.tls, router, self.most, is_down));
+        let connections =
+            tokio::spawn(http::listen(self.listener, self.tls, router, self.most, metrics, is_down));
         stop.await;
         shutdown.send_replace(true);
         let _ = tokio::join!(jobs, connections);
@@ -234,6 +250,21 @@ fn open(data: &Path) -> Result<State> {
     })
 }
 
+/// Takes the data folder for one server.
+fn lock(data: &Path) -> Result<std::fs::File> {
+    let file = data.join(LOCK);
+    let failed = |error| Error::io("locking", file.display().to_string(), error);
+    let lock = std::fs::File::create(&file).map_err(failed)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(std::fs::TryLockError::WouldBlock) => Err(config_error(
+            data,
+            "another server uses this data folder; stop it, or use another folder".to_owned(),
+        )),
+        Err(std::fs::TryLockError::Error(error)) => Err(failed(error)),
+    }
+}
+
 fn of_database(data: &Path, error: &rusqlite::Error) -> Error {
     Error::io("opening", data.join(DATABASE).display().to_string(), std::io::Error::other(error.to_string()))
 }
@@ -261,22 +292,4 @@ fn identity(
     let default = variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION"));
     let default = default.unwrap_or_else(|| REGION.to_owned());
     Ok((fixed("region", region, &default)?, fixed("account", account, ACCOUNT)?))
-}
-
-/// The process has one recorder of metrics; servers that are started later share it.
-fn recorder() -> Result<PrometheusHandle> {
-    static RECORDER: OnceLock<std::result::Result<PrometheusHandle, String>> = OnceLock::new();
-    let install = || {
-        let seconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0];
-        PrometheusBuilder::new()
-            .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &seconds)
-            .and_then(|builder| {
-                let recorder = builder.build_recorder();
-                let handle = recorder.handle();
-                let _ = metrics::set_global_recorder(recorder);
-                Ok(handle)
-            })
-            .map_err(|error| error.to_string())
-    };
-    RECORDER.get_or_init(install).clone().map_err(Error::Internal)
 }

@@ -2,6 +2,7 @@
 
 use super::export::{Exported, Exporter};
 use super::forecasts::Forecasts;
+use super::metrics::Metrics;
 use super::state::{Job, State, Status};
 use crate::model::{Error, Event, Result, redacted};
 
@@ -9,12 +10,14 @@ use chrono::Utc;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
 /// Longer messages are cut: a message is for people, and is stored with its job.
 const MAX_MESSAGE: usize = 2000;
+/// How long a job waits whose state cannot be written.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// Everything that jobs need.
 pub(super) struct Runner {
@@ -22,6 +25,7 @@ pub(super) struct Runner {
     pub(super) forecasts: Arc<Forecasts>,
     pub(super) exporter: Exporter,
     pub(super) parallel: usize,
+    pub(super) metrics: Arc<Metrics>,
     /// The jobs that are being worked on, by their numbers.
     running: Mutex<HashMap<i64, Running>>,
     wake: Notify,
@@ -61,8 +65,10 @@ impl Runner {
         forecasts: Arc<Forecasts>,
         exporter: Exporter,
         parallel: usize,
+        metrics: Arc<Metrics>,
     ) -> Self {
-        Runner { state, forecasts, exporter, parallel, running: Mutex::default(), wake: Notify::new() }
+        let (running, wake) = (Mutex::default(), Notify::new());
+        Runner { state, forecasts, exporter, parallel, metrics, running, wake }
     }
 
     /// Looks for jobs that are due.
@@ -143,7 +149,10 @@ impl Runner {
                 Ok(true) => {}
                 // It was stopped meanwhile.
                 Ok(false) => return,
-                Err(error) => return tracing::error!(%error, job = job.arn, "a job cannot begin"),
+                Err(error) => {
+                    tracing::error!(%error, job = job.arn, "a job cannot begin");
+                    return tokio::time::sleep(PAUSE).await;
+                }
             }
         }
         let began = Instant::now();
@@ -158,18 +167,20 @@ impl Runner {
                 let seconds = began.elapsed().as_secs_f64();
                 let (files, rows, bytes) = (exported.files.len(), exported.rows, exported.bytes);
                 tracing::info!(job = job.arn, files, rows, bytes, seconds, "the export is complete");
-                metrics::counter!("forecast_export_exported_bytes_total").increment(bytes);
-                metrics::counter!("forecast_export_exported_rows_total").increment(rows);
-                metrics::histogram!("forecast_export_export_seconds").record(seconds);
+                self.metrics.exported(rows, bytes, began.elapsed());
                 self.end(job.number, Status::Active, None)
             }
             // Whether the job or the server was to stop is seen below.
-            Err(Error::Stopped) => false,
+            Err(Error::Stopped) => Some(false),
             Err(error) => {
                 let message: String = redacted(&error.to_string()).chars().take(MAX_MESSAGE).collect();
                 tracing::warn!(job = job.arn, message, "the export failed");
                 self.end(job.number, Status::CreateFailed, Some(&message))
             }
+        };
+        let Some(is_done) = is_done else {
+            // The job is still due. It runs again, but not all the time.
+            return tokio::time::sleep(PAUSE).await;
         };
         let is_stopping =
             || matches!(self.state.job(&job.arn), Ok(Some(job)) if job.status == Status::CreateStopping);
@@ -201,16 +212,13 @@ impl Runner {
         self.exporter.export(job, &source, &forecast.choice, stop, |event| progress.note(&event)).await
     }
 
-    /// Notes the end of a job, unless it is to stop; returns whether it has ended so. If this fails, the job runs again
-    /// when a server comes back.
-    fn end(&self, number: i64, status: Status, message: Option<&str>) -> bool {
+    /// Notes the end of a job, unless it is to stop; returns whether it has ended so, or `None` if that cannot be noted.
+    fn end(&self, number: i64, status: Status, message: Option<&str>) -> Option<bool> {
         let from = match status {
             Status::CreateStopped => Status::CreateStopping,
             _ => Status::CreateInProgress,
         };
-        self.state.step(number, &[from], status, message, Utc::now()).unwrap_or_else(|error| {
-            tracing::error!(%error, "the end of a job cannot be noted");
-            true
-        })
+        let noted = self.state.step(number, &[from], status, message, Utc::now());
+        noted.inspect_err(|error| tracing::error!(%error, "the end of a job cannot be noted")).ok()
     }
 }

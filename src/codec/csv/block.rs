@@ -123,6 +123,8 @@ mod tests {
     }
 
     proptest! {
+        // Each case has hundreds of rows.
+        #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]
         fn lines_hold_the_cells_that_columns_have(rows in prop::collection::vec(row(), 1..400)) {
             let texts: StringArray = rows.iter().map(|row| row.0.as_deref()).collect();
