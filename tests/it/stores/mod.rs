@@ -22,6 +22,8 @@ mod rules;
 mod s3;
 mod s3_faults;
 mod secrets;
+#[cfg(feature = "serve")]
+mod served;
 mod settings;
 mod sse;
 mod tls;
