@@ -11,6 +11,9 @@ pub(crate) enum Failure {
     Usage(String),
     /// What the library says.
     Library(Error),
+    /// A server has ended because it was told to, which only the exit code tells.
+    #[cfg(feature = "serve")]
+    Ended,
 }
 
 impl Failure {
@@ -19,6 +22,8 @@ impl Failure {
         match self {
             Failure::Usage(_) => 2,
             Failure::Library(Error::Stopped) => 128 + signal,
+            #[cfg(feature = "serve")]
+            Failure::Ended => 128 + signal,
             Failure::Library(error) => error.code(),
         }
     }
@@ -44,6 +49,8 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Failure::Usage(text) => f.write_str(text),
+            #[cfg(feature = "serve")]
+            Failure::Ended => Ok(()),
             Failure::Library(error) => error.named(flag).fmt(f),
         }
     }

@@ -120,6 +120,10 @@ fn report(failure: &Failure, signal: u8) -> ExitCode {
         // There is no reader left.
         return ExitCode::SUCCESS;
     }
+    #[cfg(feature = "serve")]
+    if matches!(failure, Failure::Ended) {
+        return ExitCode::from(failure.code(signal));
+    }
     let _ = writeln!(std::io::stderr(), "error: {}", output::multiline_safe(&redacted(&failure.to_string())));
     ExitCode::from(failure.code(signal))
 }

@@ -11,7 +11,7 @@ mod with {
     use crate::args::{Global, LogFormat, Register, Serve, ServeCommand};
     use crate::failure::Failure;
     use crate::output;
-    use forecast_export::{Choice, Error, ServeOptions, Server, register_forecast};
+    use forecast_export::{Choice, ServeOptions, Server, register_forecast};
     use serde_json::json;
     use tracing_subscriber::EnvFilter;
 
@@ -31,7 +31,7 @@ mod with {
             output::note("warning: requests are answered that nobody has signed (--insecure-no-auth)");
         }
         server.run(stopped).await;
-        Err(Error::Stopped.into())
+        Err(Failure::Ended)
     }
 
     fn options(global: &Global, args: &Serve) -> ServeOptions {
