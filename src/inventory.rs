@@ -3,7 +3,7 @@
 
 use crate::model::{
     ColumnSummary, Error, Format, Gap, InventoryOptions, Kind, NotFound, Options, PartNumber, Result,
-    RunChoice, RunStamp, UsageError, column_summaries, kind_of,
+    RunChoice, RunStamp, UsageError, Warning, column_summaries, kind_of,
 };
 use crate::plan::{ReceiptSummary, receipt};
 use crate::source::{
@@ -439,6 +439,8 @@ pub struct SchemaSummary {
     pub columns: Vec<ColumnSummary>,
     /// The receipt of the first part, in the file or next to it, if there is one.
     pub receipt: Option<ReceiptSummary>,
+    /// Unusual findings that are not errors.
+    pub warnings: Vec<Warning>,
 }
 
 async fn receipt_of(store: &Store, part: &PlannedPart, is_alone: bool) -> Result<Option<ReceiptSummary>> {
@@ -473,5 +475,6 @@ pub async fn schema(source: &Location, options: &Options) -> Result<SchemaSummar
         parts: input.parts.len() as u64,
         rows: input.rows(),
         columns: column_summaries(&input.schema),
+        warnings: input.warnings,
     })
 }

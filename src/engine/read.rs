@@ -6,7 +6,7 @@ use super::row_group::{Wanted, row_groups_selected};
 use super::rows::{csv_rows_worked, row_groups_of, rows};
 use crate::codec::filter::{Predicate, unknown_column};
 use crate::codec::parquet::StringDecoding;
-use crate::model::{Error, Format, NotFound, Options, Progress, Query, Result, UsageError};
+use crate::model::{Error, Format, NotFound, Options, Progress, Query, Result, UsageError, Warning};
 use crate::source::{self, Input};
 use crate::store::Location;
 use arrow::array::RecordBatch;
@@ -28,6 +28,7 @@ use tokio::sync::watch;
 /// Made by [`read`] and [`query`].
 pub struct Rows {
     schema: SchemaRef,
+    warnings: Vec<Warning>,
     batches: BoxStream<'static, Result<RecordBatch>>,
     // Keeps `stopped` from resolving while the stream is read.
     _stopper: watch::Sender<bool>,
@@ -37,6 +38,11 @@ impl Rows {
     /// The schema of every batch.
     pub fn schema(&self) -> SchemaRef {
         Arc::clone(&self.schema)
+    }
+
+    /// Warnings: unusual findings that are not errors.
+    pub fn warnings(&self) -> &[Warning] {
+        &self.warnings
     }
 }
 
@@ -116,20 +122,21 @@ pub async fn query(source: &Location, options: &Options, query: &Query) -> Resul
     if let Some(numbers) = &query.parts {
         keep_parts(&mut input, numbers, source)?;
     }
+    let warnings = input.warnings.clone();
     let (stopper, stopped) = watch::channel(false);
     let progress = Arc::new(Progress::default());
     if query.columns.is_none() && query.filter.is_none() {
         let input = Arc::new(input);
         let context = Context::new(&input, options, progress, stopped);
         let batches = rows(&context, 0..input.parts.len());
-        return Ok(Rows { schema: Arc::clone(&input.schema), batches, _stopper: stopper });
+        return Ok(Rows { schema: Arc::clone(&input.schema), warnings, batches, _stopper: stopper });
     }
     let (input, share) = share_of(input, query)?;
     let context = Context::new(&Arc::new(input), options, progress, stopped);
     let (schema, is_filtered) = (Arc::clone(&share.schema), share.predicate.is_some());
     let batches = share.rows(&context);
     let batches = batches.try_filter(move |batch| std::future::ready(!is_filtered || batch.num_rows() > 0));
-    Ok(Rows { schema, batches: batches.boxed(), _stopper: stopper })
+    Ok(Rows { schema, warnings, batches: batches.boxed(), _stopper: stopper })
 }
 
 /// Keeps only the parts with these numbers.

@@ -193,13 +193,13 @@ fn said(message: Option<&String>) -> String {
     message.map_or(String::new(), |message| format!(": {}", Escaped(message)))
 }
 
-fn write_gaps(
+/// Says which parts are missing; returns the pronoun for them.
+pub(super) fn write_gaps(
     f: &mut fmt::Formatter<'_>,
     run: &str,
     gaps: &[Gap],
     parts: u64,
-    name: SettingName,
-) -> fmt::Result {
+) -> Result<&'static str, fmt::Error> {
     let is_one = |gap: &Gap| gap.to <= gap.from;
     let several = gaps.len() > 1 || !gaps.iter().all(is_one);
     let numbers: Vec<String> = gaps.iter().take(10).map(Gap::to_string).collect();
@@ -216,14 +216,16 @@ fn write_gaps(
         [Gap { after: None, before, .. }] => write!(f, " before {before}")?,
         _ => write!(f, " from {run}")?,
     }
-    let them = if several { "them" } else { "it" };
-    write!(f, "; {} merges without {them}", name(Setting::AllowGaps))
+    Ok(if several { "them" } else { "it" })
 }
 
 impl Named for Incomplete {
     fn write(&self, f: &mut fmt::Formatter<'_>, name: SettingName) -> fmt::Result {
         match self {
-            Incomplete::Gaps { run, gaps, parts } => write_gaps(f, run, gaps, *parts, name),
+            Incomplete::Gaps { run, gaps, parts } => {
+                let them = write_gaps(f, run, gaps, *parts)?;
+                write!(f, "; {} merges without {them}", name(Setting::AllowGaps))
+            }
             Incomplete::LinkToNothing { part } => write!(
                 f,
                 "{} is a broken link; restore the file it points to, or remove the link",

@@ -1,6 +1,8 @@
 //! Warnings, as data.
 
 use super::escaped::Escaped;
+use super::gap::Gap;
+use super::incomplete::write_gaps;
 use super::named::Named;
 use super::setting::{Setting, SettingName};
 use serde::{Serialize, Serializer};
@@ -15,6 +17,15 @@ pub enum Warning {
     MayBeRunning {
         /// The source, as the caller named it.
         source: String,
+    },
+    /// Parts are missing, which the caller allowed.
+    Gaps {
+        /// The job and run.
+        run: String,
+        /// What is missing.
+        gaps: Vec<Gap>,
+        /// The least number of parts that there must be, judging by the highest number.
+        parts: u64,
     },
     /// A folder or link among the parts was skipped: it cannot be read, or its path is too long.
     NotLookedInto {
@@ -67,6 +78,13 @@ pub enum Warning {
         /// parts begin with the same line.
         column: Option<String>,
     },
+    /// Every part begins with the same line, which looks like a header, but it was read as a row as requested.
+    LikelyHeader {
+        /// The start of the line.
+        line: String,
+        /// Whether that is because columns were named.
+        columns_named: bool,
+    },
     /// Parts differ in their own metadata; the first part's value is kept.
     MetadataDiffers {
         /// The key.
@@ -113,6 +131,10 @@ impl Named for Warning {
                 "{source} has a _CHECK but no _SUCCESS: the export may still be running, and its last parts \
                  may be missing"
             ),
+            Warning::Gaps { run, gaps, parts } => {
+                let them = write_gaps(f, run, gaps, *parts)?;
+                write!(f, "; {} continues without {them}", name(Setting::AllowGaps))
+            }
             Warning::NotLookedInto { path } => write!(
                 f,
                 "{} was skipped because it cannot be read; if it holds parts, they are missing here",
@@ -163,6 +185,19 @@ impl Named for Warning {
                 }
                 let header = name(Setting::Header);
                 write!(f, "; use {header} yes to confirm this, or {header} no if it is a row")
+            }
+            Warning::LikelyHeader { line, columns_named } => {
+                write!(
+                    f,
+                    "every part begins with the line \"{}\", which looks like a header but is read as a row; \
+                     use {} yes",
+                    Escaped(line),
+                    name(Setting::Header)
+                )?;
+                match columns_named {
+                    true => write!(f, " in place of {} if it is a header", name(Setting::Columns)),
+                    false => f.write_str(" if it is a header"),
+                }
             }
             Warning::MetadataDiffers { key } => write!(
                 f,

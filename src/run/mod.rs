@@ -91,7 +91,7 @@ async fn write_and_publish(
 ) -> Result<Report> {
     let began = Instant::now();
     let context = Context::new(&plan.input, &plan.options, progress, stopped);
-    let (mut plan, mut warnings) = (plan, Vec::new());
+    let (mut warnings, mut plan) = (plan.input.warnings.clone(), plan);
     let mut files = match write_all(&context, &plan).await {
         Err(Error::Denied { doing, object, reason, .. }) if plan.goes_on_without_server(doing) => {
             warnings.push(Warning::MergedHere { doing, object, reason });
@@ -158,7 +158,7 @@ fn nothing_done(done: UpToDate) -> Report {
         parts: summary.parts.len() as u64,
         bytes_read: 0,
         rows: summary.rows,
-        warnings: Vec::new(),
+        warnings: done.warnings,
         columns: summary.columns,
         digest: done.receipt.digest.clone(),
         outputs: done.files,

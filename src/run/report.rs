@@ -40,7 +40,7 @@ pub struct Report {
     pub up_to_date: bool,
     /// What the output was made from, and how.
     pub receipt: Receipt,
-    /// What went differently than planned, but is not an error.
+    /// Unusual findings that are not errors: first the plan's, then those of the run.
     pub warnings: Vec<Warning>,
     /// Seconds from start to end.
     pub seconds: f64,

@@ -94,7 +94,7 @@ pub(crate) struct CsvHead {
     pub(crate) line_end: Option<LineEnd>,
     /// What the first values of each column look like.
     pub(crate) seen: Vec<Seen>,
-    /// The kind of values below the first line, by column, if the first line may be a header.
+    /// The kind of values below the first line, by column, unless the parts are known to have headers.
     pub(crate) values: Vec<Values>,
     /// The likely delimiter, if there is only one column.
     pub(crate) other_delimiter: Option<&'static str>,
@@ -170,6 +170,10 @@ pub(super) fn parse_head(
         seen: look_at_times(sample, &header),
         values: match reading.header {
             HeaderMode::Auto => look_at_values(sample, width, is_header_only),
+            HeaderMode::No if !reading.is_output => {
+                let below = sample.get(first.end..).unwrap_or_default();
+                look_at_values(below, width, is_whole && below.is_empty())
+            }
             _ => Vec::new(),
         },
         other_delimiter: if width == 1 && !reading.is_output {

@@ -3,7 +3,7 @@
 
 use crate::model::{
     Format, Gap, GapRule, Incomplete, Kind, NotFound, PartName, PartNumber, Pattern, Result, RunChoice,
-    RunStamp, Selection, is_receipt, strip_extension,
+    RunStamp, Selection, Warning, is_receipt, strip_extension,
 };
 use crate::store::{Glob, Object};
 
@@ -95,11 +95,22 @@ impl Export {
             return Err(Incomplete::Duplicate { run: self.title(), files }.into());
         }
         if !selection.allow_gaps && !self.gaps.is_empty() {
-            let highest = self.parts.last().and_then(number).map_or(0, |number| number.split_last().0);
-            let parts = highest.saturating_add(1);
-            return Err(Incomplete::Gaps { run: self.title(), gaps: self.gaps.clone(), parts }.into());
+            let (run, gaps, parts) = (self.title(), self.gaps.clone(), self.least_parts());
+            return Err(Incomplete::Gaps { run, gaps, parts }.into());
         }
         Ok(())
+    }
+
+    /// A warning about missing parts, if there are any.
+    pub(super) fn gap_warning(&self) -> Option<Warning> {
+        let (run, gaps, parts) = (self.title(), self.gaps.clone(), self.least_parts());
+        (!gaps.is_empty()).then_some(Warning::Gaps { run, gaps, parts })
+    }
+
+    /// The least number of parts that there must be, judging by the highest number.
+    fn least_parts(&self) -> u64 {
+        let last = self.parts.last().and_then(|part| part.name.as_ref());
+        last.map_or(0, |name| name.number().split_last().0).saturating_add(1)
     }
 }
 

@@ -3,22 +3,26 @@
 
 use super::csv_head::{CsvHead, CsvReading, Values, is_value};
 use super::export::Part;
+use crate::codec::csv::Fields;
 use crate::model::{DataErrorKind, Error, HeaderMode, Remedy, Result, UsageError, Warning};
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+/// Characters of a line or cell that messages show.
+const SHOWN_CHARS: usize = 80;
+
 /// A non-empty part, and its head.
 pub(crate) type Begun<'a> = (&'a Part, &'a CsvHead);
 
-/// Decides what the first lines are; if that was inferred, warns about the reason.
+/// Decides what the first lines are. Warns if that was inferred, or if rows look like headers.
 pub(super) fn settle(begun: &[Begun<'_>], reading: &CsvReading) -> Result<Option<Warning>> {
     match reading.header {
         _ if reading.is_output => Ok(None),
         HeaderMode::Auto => infer(begun),
         HeaderMode::Yes if reading.is_told => Ok(None),
         HeaderMode::Yes => refuse_values(begun).map(|()| None),
-        HeaderMode::No => refuse_header(begun, reading).map(|()| None),
+        HeaderMode::No => refuse_header(begun, reading).map(|()| doubt_rows(begun, reading)),
     }
 }
 
@@ -69,7 +73,7 @@ fn typed_column(begun: &[Begun<'_>]) -> Option<usize> {
 }
 
 fn unknown(part: &Part, no_name: Option<&str>) -> Error {
-    let shown = |text: &str| text.chars().take(80).collect();
+    let shown = |text: &str| text.chars().take(SHOWN_CHARS).collect();
     UsageError::HeaderUnknown { file: part.object.url.clone(), no_name: no_name.map(shown) }.into()
 }
 
@@ -88,18 +92,35 @@ fn refuse_values(begun: &[Begun<'_>]) -> Result<()> {
     Ok(())
 }
 
+/// The cells of a first line that is read as a row; `None` if they are not text.
+fn cells_of(head: &CsvHead) -> Option<Vec<String>> {
+    let cells = Fields::new(&head.first_line).map(|field| String::from_utf8(field.text().into_owned()));
+    cells.collect::<Result<_, _>>().ok()
+}
+
 /// A first line that equals the given names is not a row.
 fn refuse_header(begun: &[Begun<'_>], reading: &CsvReading) -> Result<()> {
-    let said = reading.columns.iter().map(String::as_bytes);
-    let is_said = |head: &CsvHead| {
-        let fields: Vec<_> = crate::codec::csv::Fields::new(&head.first_line).collect();
-        fields.len() == reading.columns.len()
-            && fields.iter().zip(said.clone()).all(|(f, name)| *f.text() == *name)
-    };
+    let is_said = |head: &CsvHead| cells_of(head).is_some_and(|cells| cells == reading.columns);
     match begun.iter().find(|(_, head)| is_said(head)) {
         Some((part, _)) => Err(UsageError::ColumnsAreHeader { file: part.object.url.clone() }.into()),
         None => Ok(()),
     }
+}
+
+/// The user said that first lines are rows, but they are what [`infer`] would treat as headers: the same line of names
+/// in every part, or, if there is only one part, names above a column of values.
+fn doubt_rows(begun: &[Begun<'_>], reading: &CsvReading) -> Option<Warning> {
+    let [(_, first), others @ ..] = begun else { return None };
+    let is_first = |(_, head): &Begun<'_>| head.first_line == first.first_line;
+    let is_named = cells_of(first).is_some_and(|cells| no_name(&cells).is_none());
+    if !is_named || !others.iter().all(is_first) || (others.is_empty() && typed_column(begun).is_none()) {
+        return None;
+    }
+    let line = String::from_utf8_lossy(&first.first_line);
+    Some(Warning::LikelyHeader {
+        line: line.chars().take(SHOWN_CHARS).collect(),
+        columns_named: !reading.columns.is_empty(),
+    })
 }
 
 /// Numbered columns are those of the first part, in all parts: a row of another width is found when it is read.

@@ -218,6 +218,7 @@ pub(crate) async fn choose(source: &Location, options: &Options) -> Result<Chose
     let endless = found.strays.iter().filter(|stray| stray.is_endless()).filter(is_named_as_part);
     warnings.extend(endless.map(|stray| Warning::NoFile { path: stray.url.clone() }));
     let exports = export::select(found, selection, &source.to_string())?;
+    warnings.extend(exports.iter().filter_map(Export::gap_warning));
     see_to_archived(source, &exports, selection.restore).await?;
     if has_check && !has_success {
         warnings.push(Warning::MayBeRunning { source: source.to_string() });

@@ -13,7 +13,7 @@ use crate::codec::csv::CellType;
 use crate::engine::Context;
 use crate::model::{
     ColumnSummary, DEFAULT_MEMORY, Difference, Error, Event, Format, Options, Phase, Progress, Result,
-    RunChoice, Selection, attend, column_summaries, stopped,
+    RunChoice, Selection, Warning, attend, column_summaries, stopped,
 };
 use crate::source::{self, Export, Input, Part, Relisting, export};
 use crate::store::{Location, Store};
@@ -49,6 +49,8 @@ pub struct VerifyReport {
     pub parts: u64,
     /// Files of the output.
     pub files: u64,
+    /// Unusual findings about the source that are not errors.
+    pub warnings: Vec<Warning>,
     /// Seconds from start to end.
     pub seconds: f64,
 }
@@ -133,6 +135,7 @@ pub async fn verify_until(
         columns: column_summaries(&input.schema),
         parts: input.parts.len() as u64,
         files: files.parts.len() as u64,
+        warnings: input.warnings.clone(),
         seconds: began.elapsed().as_secs_f64(),
     })
 }

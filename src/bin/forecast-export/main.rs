@@ -182,6 +182,7 @@ async fn show_schema(global: &Global, args: &Schema) -> Result<(), Failure> {
     let mut options = args.options()?;
     let source = source::locate(global, &args.source.texts, &args.source.job, &mut options.select).await?;
     let found = schema(&source, &options).await?;
+    output::warnings(global, &found.warnings);
     if global.json { output::json(&found) } else { output::print(&output::schema(&found)) }
 }
 
@@ -262,11 +263,7 @@ async fn carry_out(
         } => planned?,
         () = while_planning => return Err(Error::Stopped.into()),
     };
-    if !global.quiet {
-        for warning in planned.warnings() {
-            output::note(&format!("warning: {}", warning.named(flag)));
-        }
-    }
+    output::warnings(global, planned.warnings());
     if dry_run {
         return if global.json {
             output::json(&planned.summary_named(flag))
@@ -278,14 +275,14 @@ async fn carry_out(
     if global.verbose {
         output::note(&format!("{:#}", planned.named(flag)));
     }
+    let warned = planned.warnings().len();
     let mut progress = Progress::new(global);
     let report = run_until(planned, while_running, |event| progress.show(&event)).await;
     progress.finish();
     let report = report?;
+    // The report begins with the plan's warnings.
+    output::warnings(global, report.warnings.get(warned..).unwrap_or_default());
     if !global.quiet {
-        for warning in &report.warnings {
-            output::note(&format!("warning: {}", warning.named(flag)));
-        }
         output::created(&report.created_folders);
     }
     if global.json {
@@ -311,6 +308,7 @@ async fn verify(global: &Global, args: &Verify, stop: &Stop) -> Result<(), Failu
         verify_until(&output, &against, &options, while_comparing, |event| progress.show(&event)).await;
     progress.finish();
     let report = verified?;
+    output::warnings(global, &report.warnings);
     if global.json {
         output::json(&report)?;
     }

@@ -1,10 +1,12 @@
 //! What people and scripts see. Text from outside is escaped before it reaches a terminal, and stripped of this
 //! process's secrets.
 
+use crate::args::Global;
 use crate::failure::Failure;
+use crate::flags::flag;
 use forecast_export::{
     Error, Escaped, ExportSummary, Inventory, PartState, ReceiptSummary, Report, SampleReport, SchemaSummary,
-    VerifyReport, without_secrets,
+    VerifyReport, Warning, without_secrets,
 };
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -29,6 +31,16 @@ pub(crate) fn json(document: &impl serde::Serialize) -> Result<(), Failure> {
 /// Prints a line on standard error; if that is closed, the line is lost.
 pub(crate) fn note(text: &str) {
     let _ = writeln!(std::io::stderr(), "{}", multiline_safe(&without_secrets(text.trim_end())));
+}
+
+/// Prints warnings on standard error, unless only errors are wanted.
+pub(crate) fn warnings(global: &Global, warnings: &[Warning]) {
+    if global.quiet {
+        return;
+    }
+    for warning in warnings {
+        note(&format!("warning: {}", warning.named(flag)));
+    }
 }
 
 /// Says which folders were created, by the innermost of each: one of them may be a typing error.

@@ -297,6 +297,49 @@ fn names_that_make_no_sense_are_refused() {
 }
 
 #[test]
+fn a_row_that_looks_like_a_header_is_read_as_asked_but_with_a_warning() {
+    let looks = |line: &str, remedy: &str| {
+        format!(
+            "warning: every part begins with the line \"{line}\", which looks like a header but is read as a \
+             row; use --header yes{remedy} if it is a header\n"
+        )
+    };
+    let header = looks("item_id,region", "");
+    let columns = looks("item_id,region", " in place of --columns");
+    let shared = ["item_id,region\na,north\n", "item_id,region\r\nb,south\r\n", ""];
+    let values = ["item_id,amount\na,1.5\nb,2\n"];
+    for (parts, flags, expected) in [
+        (&shared[..], "--header no", Some(header.clone())),
+        (&shared, "--columns a,b", Some(columns.clone())),
+        (&shared, "--columns a,b --preset snowflake", Some(columns)),
+        (&values, "--header no", Some(looks("item_id,amount", ""))),
+        // A lone line of text may be a row, and so may one that other parts do not have, or that holds a value.
+        (&["item_id,region\na,north\n"], "--header no", None),
+        (&["item_id,region\na,north\n", "b,south\n"], "--header no", None),
+        (&["a,1\nb,2\n", "a,1\n"], "--header no", None),
+        (&["item_id,amount\na,1.5\nb,none\n"], "--header no", None),
+    ] {
+        let scratch = if flags.contains("snowflake") { snowflake(parts) } else { Scratch::csv(parts) };
+        let lines: usize = parts.iter().map(|part| part.lines().count()).sum();
+        let command = format!("merge in -o out/x.parquet --json {flags}");
+        let (report, said) = scratch.succeeds_with(&command);
+        let report: serde_json::Value = serde_json::from_str(&report).expect("JSON");
+        assert_eq!(report["rows"], lines, "{command}");
+        assert_eq!(
+            said.lines().find(|line| line.starts_with("warning")),
+            expected.as_deref().map(str::trim_end)
+        );
+        let warnings = report["warnings"].as_array().expect("a list").len();
+        assert_eq!(warnings, usize::from(expected.is_some()), "{command}");
+        let (_, said) = scratch.succeeds_with(&format!("schema in {flags}"));
+        assert_eq!(said, expected.unwrap_or_default());
+    }
+    // The last one begins with the warning of `schema`, whose text is the same in all.
+    let (_, said) = Scratch::csv(&shared).succeeds_with("schema in --header no");
+    assert_eq!(said, header);
+}
+
+#[test]
 fn ls_calls_a_lone_line_a_row_where_it_may_be_one() {
     let scratch = snowflake(&["id,region\n"]);
     let state = |flags: &str| {

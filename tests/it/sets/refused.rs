@@ -44,6 +44,38 @@ fn a_missing_part_names_its_neighbours_and_the_flag() {
 }
 
 #[test]
+fn a_missing_part_that_is_allowed_is_named_in_a_warning_and_in_json() {
+    let scratch = Scratch::copy_of(&testdata("bad_gap"));
+    let missing = |setting: &str| {
+        format!(
+            "part 1 of 3 is missing between sales_{RUN}_part0.csv and sales_{RUN}_part2.csv; {setting} \
+             continues without it"
+        )
+    };
+    let warning = format!("warning: {}\n", missing("--allow-gaps"));
+    for command in [
+        "merge in -o out/x.csv --json",
+        // Once more, when it is up to date.
+        "merge in -o out/x.csv --json",
+        "merge in -o out/x.parquet --dry-run --json",
+        "convert in -o parts/ --json",
+        "schema in --json",
+        "verify out/x.csv --against in --json",
+    ] {
+        let (found, said) = scratch.succeeds_with(&format!("{command} --allow-gaps"));
+        assert_eq!(said.matches(&warning).count(), 1, "{command}: {said}");
+        let found: serde_json::Value = serde_json::from_str(&found).expect("JSON");
+        let setting = if command.contains("--dry-run") { "--allow-gaps" } else { "allow_gaps" };
+        assert_eq!(found["warnings"], serde_json::json!([missing(setting)]), "{command}");
+    }
+    let (_, said) = scratch.succeeds_with("merge in -o out/y.csv --allow-gaps -q");
+    assert_eq!(said, "");
+    let complete = Scratch::copy_of(&testdata("two_runs"));
+    let (_, said) = complete.succeeds_with("merge in -o out/x.csv --run latest --allow-gaps");
+    assert!(!said.contains("warning"), "{said}");
+}
+
+#[test]
 fn a_missing_first_part_is_a_gap_too() {
     let scratch = parts(&[&format!("sales_{RUN}_part1.csv")]);
     let expected =
