@@ -2,8 +2,8 @@
 //! The data behind `ls` and `schema`.
 
 use crate::model::{
-    ColumnSummary, Error, Format, Gap, InventoryOptions, Kind, NotFound, Options, PartNumber, Result,
-    RunChoice, RunStamp, UsageError, Warning, column_summaries, kind_of,
+    ColumnSummary, DataErrorKind, Error, Format, Gap, InventoryOptions, Kind, NotFound, Options, PartNumber,
+    Result, RunChoice, RunStamp, UsageError, Warning, column_summaries, kind_of,
 };
 use crate::plan::{ReceiptSummary, receipt};
 use crate::source::{
@@ -113,6 +113,8 @@ pub enum PartState {
     Empty,
     /// It cannot be read.
     Damaged,
+    /// It is neither CSV nor Parquet, as far as its name and its first bytes tell.
+    NotATable,
     /// S3 keeps it in an archive, so it must be restored first.
     Archived,
     /// It was not opened.
@@ -253,13 +255,13 @@ enum Seen {
     Empty,
     Csv(CsvHead),
     Parquet { rows: u64, columns: Vec<String>, receipt: Option<ReceiptSummary> },
-    Damaged(String),
+    Unreadable(PartState, String),
 }
 
 impl Seen {
     fn new(part: &Part, probe: Result<Probe>) -> Self {
         match probe {
-            Err(error) => Seen::Damaged(error.to_string()),
+            Err(error) => Seen::Unreadable(unreadable(part, &error), error.to_string()),
             Ok(Probe::Empty) => Seen::Empty,
             // The contents of small parts are not needed here.
             Ok(Probe::Csv(head)) => Seen::Csv(CsvHead { whole: None, ..head }),
@@ -276,7 +278,7 @@ impl Seen {
         match self {
             Seen::Csv(head) => &head.header,
             Seen::Parquet { columns, .. } => columns,
-            Seen::Empty | Seen::Damaged(_) => &[],
+            Seen::Empty | Seen::Unreadable(..) => &[],
         }
     }
 }
@@ -332,9 +334,9 @@ fn summary(export: Export, seen: Vec<Seen>, reading: &CsvReading) -> ExportSumma
     let has_headers = first_lines_are_headers(&begun.collect::<Vec<_>>(), reading);
     let columns = seen.iter().map(Seen::columns).find(|columns| !columns.is_empty());
     let kind = columns.map_or(export.kind, |columns| kind_of(columns, export.kind));
-    summarize(export, kind, seen, |part, seen| {
+    summarize(export, kind, seen, |_, seen| {
         let (state, rows) = match &seen {
-            Seen::Damaged(_) => (unreadable(part), None),
+            Seen::Unreadable(state, _) => (*state, None),
             Seen::Empty => (PartState::Empty, Some(0)),
             Seen::Csv(head) if head.is_header_only && has_headers => (PartState::HeaderOnly, Some(0)),
             Seen::Csv(_) => (PartState::Rows, None),
@@ -344,10 +346,10 @@ fn summary(export: Export, seen: Vec<Seen>, reading: &CsvReading) -> ExportSumma
         let format = match &seen {
             Seen::Csv(_) => Some(Format::Csv),
             Seen::Parquet { .. } => Some(Format::Parquet),
-            Seen::Empty | Seen::Damaged(_) => None,
+            Seen::Empty | Seen::Unreadable(..) => None,
         };
         let (problem, receipt) = match seen {
-            Seen::Damaged(problem) => (Some(problem), None),
+            Seen::Unreadable(_, problem) => (Some(problem), None),
             Seen::Parquet { receipt, .. } => (None, receipt),
             Seen::Empty | Seen::Csv(_) => (None, None),
         };
@@ -359,12 +361,13 @@ fn summary(export: Export, seen: Vec<Seen>, reading: &CsvReading) -> ExportSumma
 fn by_names(export: Export) -> ExportSummary {
     let (kind, parts) = (export.kind, export.parts.len());
     summarize(export, kind, vec![(); parts], |part, ()| {
-        let problem = part.object.must_be_file().err().map(|error| error.to_string());
-        let (state, rows) = match (&problem, part.object.size) {
-            (Some(_), _) => (unreadable(part), None),
+        let refused = part.object.must_be_file().err();
+        let (state, rows) = match (&refused, part.object.size) {
+            (Some(error), _) => (unreadable(part, error), None),
             (None, 0) => (PartState::Empty, Some(0)),
             (None, _) => (PartState::Unread, None),
         };
+        let problem = refused.map(|error| error.to_string());
         let named = Format::of_name(part.object.file_name()).map(|(format, _)| format);
         let format = named.filter(|_| state == PartState::Unread);
         Told { format, state, rows, problem, receipt: None }
@@ -372,8 +375,12 @@ fn by_names(export: Export) -> ExportSummary {
 }
 
 /// Why a part cannot be read.
-fn unreadable(part: &Part) -> PartState {
-    if part.object.archive().is_some() { PartState::Archived } else { PartState::Damaged }
+fn unreadable(part: &Part, error: &Error) -> PartState {
+    match error {
+        _ if part.object.archive().is_some() => PartState::Archived,
+        Error::Data(error) if error.kind == DataErrorKind::NotTheFormat => PartState::NotATable,
+        _ => PartState::Damaged,
+    }
 }
 
 /// A part's details besides its name and size.

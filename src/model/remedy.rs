@@ -26,6 +26,8 @@ pub enum Remedy {
     ExportDistinctNames,
     /// Name the export's own files as the source, because this file is not a part.
     NamePartFiles,
+    /// As [`Remedy::NamePartFiles`]; or, if it is CSV under a name of another format, set a header mode.
+    NamePartFilesOrSayCsv,
     /// Read the column as text, or name the text as one that means null.
     ReadAsText {
         /// The column.
@@ -137,6 +139,9 @@ impl Named for Remedy {
             Remedy::ExportUnencrypted => f.write_str("export the part again without encryption"),
             Remedy::ExportDistinctNames => f.write_str("export with distinct column names"),
             Remedy::NamePartFiles => f.write_str("name the export's own part files"),
+            Remedy::NamePartFilesOrSayCsv => {
+                write!(f, "name the export's own part files; if it is CSV, use {header} yes or {header} no")
+            }
             Remedy::ReadAsText { column } => write!(
                 f,
                 "use {types} {column}=string to keep the text, or {} TEXT to read it as null",

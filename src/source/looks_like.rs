@@ -1,5 +1,5 @@
-//! Recognizes files that are not CSV by their first bytes: takes text, returns what it looks like and what helps.
-//! Anything unknown counts as CSV.
+//! Recognizes files that are not CSV by their first bytes or their names: takes text or a name, returns what it looks
+//! like and what helps. Anything unknown counts as CSV.
 
 use crate::model::Remedy;
 
@@ -49,6 +49,25 @@ const BZIP2: &[u8] = b"1AY&SY";
 pub(super) fn looks_like(text: &[u8]) -> Option<Sign> {
     let (what, _, remedy) = SIGNS.iter().find(|(_, is_so, _)| is_so(text))?;
     Some(Sign { what, remedy: remedy.clone() })
+}
+
+/// Extensions of text that may look like CSV but is not, with what they stand for.
+const EXTENSIONS: [(&str, &[&str]); 8] = [
+    ("Markdown", &["md", "markdown"]),
+    ("reStructuredText", &["rst"]),
+    ("HTML", &["html", "htm"]),
+    ("XML", &["xml"]),
+    ("JSON", &["json", "jsonl", "ndjson"]),
+    ("YAML", &["yaml", "yml"]),
+    ("TOML", &["toml"]),
+    ("a program", &["py", "rs", "sh", "sql"]),
+];
+
+/// What a file is named like, if not like CSV.
+pub(super) fn named_like(name: &str) -> Option<&'static str> {
+    let (_, extension) = name.rsplit_once('.')?;
+    let is_so = |known: &&str| known.eq_ignore_ascii_case(extension);
+    EXTENSIONS.iter().find(|(_, known)| known.iter().any(is_so)).map(|(what, _)| *what)
 }
 
 /// Zstandard, including files that begin with a skippable frame.
@@ -179,6 +198,23 @@ mod tests {
             (b"\"SEP=,\"\r\nid,amount\r\n", "a spreadsheet's export with a line that names the delimiter"),
         ] {
             assert_eq!(what(text), Some(expected), "{}", String::from_utf8_lossy(text));
+        }
+    }
+
+    #[test]
+    fn a_name_may_tell_what_text_does_not() {
+        for (name, expected) in [
+            ("README.md", Some("Markdown")),
+            ("notes.MARKDOWN", Some("Markdown")),
+            ("x.csv.json", Some("JSON")),
+            ("job.py", Some("a program")),
+            ("x.csv", None),
+            ("x.txt", None),
+            ("part-00000", None),
+            ("md", None),
+            ("x.md.csv", None),
+        ] {
+            assert_eq!(named_like(name), expected, "{name}");
         }
     }
 

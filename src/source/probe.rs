@@ -3,7 +3,7 @@
 
 use super::csv_head::{CsvHead, CsvReading, HEAD_BYTES, parse_head};
 use super::footer::{Footer, Footers};
-use super::looks_like::looks_like;
+use super::looks_like::{looks_like, named_like};
 use super::unwrap::Wrapping;
 use crate::codec::parquet::{FooterProblem, MAGIC, read_footer};
 use crate::model::{DataError, DataErrorKind, Error, Format, HeaderMode, Remedy, Result, cores};
@@ -310,7 +310,14 @@ impl Reader {
             let problem = format!("this is not CSV: it looks like {}", sign.what);
             return Err(Error::data(kind, &object.url, problem).remedy(sign.remedy).into());
         }
-        if matches!(Format::of_name(&object.url), Some((Format::Parquet, _))) && !self.reading.is_told {
+        if self.reading.is_told {
+            return Ok(());
+        }
+        if let Some(what) = named_like(object.file_name()) {
+            let problem = format!("this is not CSV: it is named like {what}");
+            return Err(Error::data(kind, &object.url, problem).remedy(Remedy::NamePartFilesOrSayCsv).into());
+        }
+        if matches!(Format::of_name(&object.url), Some((Format::Parquet, _))) {
             let what = match wrapping {
                 Wrapping::Plain => "text",
                 Wrapping::Gzip => "text compressed with gzip",

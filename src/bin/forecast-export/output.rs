@@ -207,6 +207,7 @@ fn state(state: PartState) -> &'static str {
         PartState::HeaderOnly => "no rows",
         PartState::Empty => "empty",
         PartState::Damaged => "damaged",
+        PartState::NotATable => "not a table",
         PartState::Archived => "archived",
     }
 }
@@ -225,6 +226,7 @@ fn notes(export: &ExportSummary) -> String {
         (PartState::HeaderOnly, "without rows"),
         (PartState::Empty, "empty"),
         (PartState::Damaged, "damaged"),
+        (PartState::NotATable, "not a table"),
         (PartState::Archived, "archived"),
     ] {
         let count = export.parts.iter().filter(|part| part.state == wanted).count();

@@ -78,7 +78,7 @@ fn what_is_no_table_is_called_what_it_is_in_every_part_and_within_every_compress
             assert_eq!(scratch.fails(way, 5), expected, "{way}");
         }
         let found = scratch.succeeds("ls in --json");
-        assert!(found.contains("\"damaged\""), "{found}");
+        assert!(found.contains("\"not-a-table\""), "{found}");
     }
 }
 
@@ -94,6 +94,25 @@ fn under_the_name_of_parquet_it_is_no_table_either() {
         {
             assert_eq!(scratch.fails(way, 5), expected, "{way}");
         }
+    }
+}
+
+#[test]
+fn text_under_the_name_of_another_format_is_read_only_where_somebody_says_that_it_is_csv() {
+    let scratch = Scratch::new();
+    for (name, what) in [("README.md", "Markdown"), ("x.csv.yaml", "YAML"), ("export.SQL", "a program")] {
+        scratch.write(name, "# A title\n\nSome text, with commas.\n");
+        let expected = format!(
+            "{name}: this is not CSV: it is named like {what}; name the export's own part files; if it is CSV, \
+             use --header yes or --header no"
+        );
+        assert_eq!(scratch.fails(&format!("merge {name} -o out/x.csv"), 5), expected);
+        assert_eq!(scratch.fails(&format!("schema {name}"), 5), expected);
+        let listed = scratch.succeeds(&format!("ls {name} -v"));
+        assert!(listed.contains("1 not a table") && listed.contains(what), "{listed}");
+        assert!(!listed.contains("  CSV  "), "{listed}");
+        scratch.write(name, GOOD);
+        assert_eq!(scratch.succeeds(&format!("merge {name} -o - --to csv --header yes")), GOOD);
     }
 }
 
