@@ -156,6 +156,13 @@ impl Input {
         self.parts.iter().find_map(|part| part.csv_head()?.line_end).unwrap_or(LineEnd::Lf)
     }
 
+    /// The names of the parts' columns, without source columns.
+    fn column_names(&self) -> Vec<String> {
+        let fields = self.schema.fields();
+        let own = fields.len() - self.typing.constants;
+        fields.iter().take(own).map(|field| field.name().clone()).collect()
+    }
+
     /// The number of rows, if footers tell.
     pub(crate) fn rows(&self) -> Option<u64> {
         self.parts.iter().map(PlannedPart::rows).sum()
@@ -324,8 +331,13 @@ async fn look_by(
     let mut input = match format {
         Format::Csv => {
             let text = Options { all_strings: true, types: Vec::new(), ..options.clone() };
-            let options = if cells == CsvCells::Typed { options } else { &text };
-            csv_input(store, parts, probes, kind, options, cells, reading).await?
+            let options_read = if cells == CsvCells::Typed { options } else { &text };
+            let input = csv_input(store, parts, probes, kind, options_read, cells, reading).await?;
+            if cells == CsvCells::Copied {
+                // Types do not change copied text, but a misspelt column is an error all the same.
+                schema::check_type_names(&input.column_names(), options)?;
+            }
+            input
         }
         Format::Parquet => parquet_input(store, parts, probes, kind, options)?,
     };
