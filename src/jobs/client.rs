@@ -2,7 +2,7 @@
 
 use super::arn::{JobArn, JobKind};
 use crate::model::{Error, Format, Incomplete, Result, redacted};
-use crate::store::StoreOptions;
+use crate::store::{StoreOptions, Untrusted};
 
 use aws_sdk_forecast::Client;
 use aws_sdk_forecast::config::Region;
@@ -220,6 +220,11 @@ impl Describer {
     {
         let object = self.arn.to_string();
         let doing = "describing";
+        if let Some(untrusted) = Untrusted::behind(&error) {
+            let (reason, remedy) = (untrusted.to_string(), untrusted.remedy());
+            let source = Some(Arc::new(error) as _);
+            return Failure::Lasting(Error::Store { doing, object, reason, remedy, source });
+        }
         let code = error.code().unwrap_or_default();
         let reason = match error.message() {
             Some(message) => format!("{code}: {}", crate::model::Escaped(message)),

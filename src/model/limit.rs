@@ -25,25 +25,25 @@ pub enum Limit {
 /// `EMFILE` and `ENFILE`, which have no [`io::ErrorKind`]; equal on all systems that are supported.
 const TOO_MANY_FILES: [i32; 2] = [24, 23];
 
+/// An error and its causes. One that is wrapped in an `io::Error` is not listed among that one's causes, but it is here.
+pub(crate) fn causes<'a>(
+    error: &'a (dyn StdError + 'static),
+) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    std::iter::successors(Some(error), |&error| {
+        match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        }
+    })
+}
+
 impl Limit {
     /// The limit behind an error or one of its causes.
     pub(crate) fn behind(error: &(dyn StdError + 'static)) -> Option<Limit> {
-        let mut cause = Some(error);
-        while let Some(error) = cause {
-            if let Some(limit) = error.downcast_ref::<Limit>() {
-                return Some(*limit);
-            }
-            let system = error.downcast_ref::<io::Error>();
-            if let Some(limit) = system.and_then(Limit::of) {
-                return Some(limit);
-            }
-            // An error wrapped in an `io::Error` is not listed among its causes.
-            cause = match system.and_then(io::Error::get_ref) {
-                Some(inner) => Some(inner),
-                None => error.source(),
-            };
-        }
-        None
+        causes(error).find_map(|cause| {
+            let system = || cause.downcast_ref::<io::Error>().and_then(Limit::of);
+            cause.downcast_ref::<Limit>().copied().or_else(system)
+        })
     }
 
     fn of(error: &io::Error) -> Option<Limit> {

@@ -59,6 +59,8 @@ pub use incomplete::{Incomplete, LastAnswer};
 pub use job_problem::{ArnProblem, EventProblem};
 pub use kind::Kind;
 pub use limit::Limit;
+#[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
+pub(crate) use limit::causes;
 pub(crate) use limit::panic_text;
 pub(crate) use named::Named;
 pub use naming::{GapRule, PartName, PartNumber, Pattern, Preset, RunStamp};

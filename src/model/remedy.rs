@@ -107,6 +107,8 @@ pub enum Remedy {
     LeaveRegionAway,
     /// Name a profile, or read a public bucket without credentials.
     NameProfile,
+    /// Trust the authority that issued the server's certificate.
+    TrustAuthority,
     /// Have S3 restore the object from its archive.
     Restore,
     /// Run again when S3 has restored the parts.
@@ -213,6 +215,10 @@ impl Named for Remedy {
                 "use {} to name a profile, or {} for public buckets",
                 name(Setting::Profile),
                 name(Setting::NoSignRequest)
+            ),
+            Remedy::TrustAuthority => f.write_str(
+                "if the server is the right one, set AWS_CA_BUNDLE (for AWS) or SSL_CERT_FILE (for any \
+                 server) to a PEM file with the certificate of its authority",
             ),
             Remedy::Restore => {
                 write!(

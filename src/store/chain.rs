@@ -5,7 +5,7 @@
 use super::address::Ways;
 use super::credentials::{Credentials, OfProgram};
 use super::settings::{check_endpoint, check_region, credentials_problem};
-use super::trust::Trust;
+use super::trust::{Trust, Untrusted};
 use crate::model::{Error, Limit, Origin, Remedy, Result, StoreProblem, keep_secret};
 
 use async_trait::async_trait;
@@ -272,7 +272,10 @@ impl Chain {
                 "none found in the environment, a profile, web identity, container or instance".to_owned(),
                 Some(Remedy::NameProfile),
             ),
-            other => (super::failure::one_line(other), None),
+            other => match Untrusted::behind(other) {
+                Some(untrusted) => (untrusted.to_string(), untrusted.remedy()),
+                None => (super::failure::one_line(other), None),
+            },
         };
         Error::Denied { doing: "looking for", object, reason, remedy, source: Some(Arc::new(error)) }
     }

@@ -9,8 +9,9 @@ use super::client::wait_before;
 use super::failure::{answered, one_line};
 use super::http::status_of;
 use super::s3::S3;
+use super::trust::Untrusted;
 use super::xml::element;
-use crate::model::{Error, Result};
+use crate::model::{Error, Remedy, Result};
 
 use aws_sigv4::http_request::{
     PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SigningSettings,
@@ -93,20 +94,17 @@ impl Direct {
             tries += 1;
             let lasts = match &answer {
                 Ok(answer) => !answer.is_passing(asked.is_whole),
-                Err((kind, _)) => matches!(kind, HttpErrorKind::Decode | HttpErrorKind::Unknown),
+                Err(lost) => matches!(lost.kind, HttpErrorKind::Decode | HttpErrorKind::Unknown),
             };
             if lasts || tries > retry.max_retries || began.elapsed() > retry.retry_timeout {
-                return answer.map_err(|(_, said)| Unanswered::Failed(said));
+                return answer.map_err(|lost| Unanswered::Failed(lost.said, lost.remedy));
             }
             tokio::time::sleep(wait_before(tries, &retry.backoff)).await;
         }
     }
 
     /// One try, and another if the answer names the right region.
-    async fn send_once(
-        &self,
-        asked: &Asked<'_>,
-    ) -> Result<Result<Answer, (HttpErrorKind, String)>, Unanswered> {
+    async fn send_once(&self, asked: &Asked<'_>) -> Result<Result<Answer, Lost>, Unanswered> {
         let place = self.s3.place().await.map_err(Unanswered::own)?;
         // Signed again each time, because credentials may have been refreshed.
         let request = self.signed(asked, place.url, place.region).await?;
@@ -121,7 +119,7 @@ impl Direct {
 
     async fn signed(&self, asked: &Asked<'_>, bucket: &str, region: &str) -> Result<HttpRequest, Unanswered> {
         let address = asked.address(bucket);
-        let failed = |error: &dyn fmt::Display| Unanswered::Failed(format!("signing: {error}"));
+        let failed = |error: &dyn fmt::Display| Unanswered::Failed(format!("signing: {error}"), None);
         let mut request = HttpRequest::new(asked.body.clone().into());
         *request.method_mut() = asked.method.clone();
         *request.uri_mut() = address.parse().map_err(|error| failed(&error))?;
@@ -173,8 +171,8 @@ impl Direct {
 pub(super) enum Unanswered {
     /// An error on our side, such as missing credentials.
     Own(Error),
-    /// The last failure.
-    Failed(String),
+    /// The last failure, and what helps if that is known.
+    Failed(String, Option<Remedy>),
 }
 
 impl Unanswered {
@@ -185,18 +183,34 @@ impl Unanswered {
     pub(super) fn told(self, doing: &'static str, object: &str) -> Error {
         match self {
             Unanswered::Own(error) => error,
-            Unanswered::Failed(reason) => {
-                Error::Store { doing, object: object.to_owned(), reason, remedy: None, source: None }
+            Unanswered::Failed(reason, remedy) => {
+                Error::Store { doing, object: object.to_owned(), reason, remedy, source: None }
             }
         }
     }
 }
 
-async fn send(client: &HttpClient, request: HttpRequest) -> Result<Answer, (HttpErrorKind, String)> {
-    let failed = |error: HttpError| (error.kind(), one_line(&error));
-    let (parts, body) = client.execute(request).await.map_err(failed)?.into_parts();
+/// A request without a whole answer.
+struct Lost {
+    kind: HttpErrorKind,
+    said: String,
+    remedy: Option<Remedy>,
+}
+
+impl Lost {
+    fn new(error: &HttpError) -> Self {
+        let untrusted = Untrusted::behind(error);
+        let said = untrusted.map_or_else(|| one_line(error), ToString::to_string);
+        Lost { kind: error.kind(), said, remedy: untrusted.and_then(Untrusted::remedy) }
+    }
+}
+
+async fn send(client: &HttpClient, request: HttpRequest) -> Result<Answer, Lost> {
+    let answer = client.execute(request).await.map_err(|error| Lost::new(&error))?;
+    let (parts, body) = answer.into_parts();
     // A truncated answer is not an answer.
-    let body = body.bytes().await.map_err(|error| (HttpErrorKind::Interrupted, failed(error).1))?;
+    let cut_short = |error| Lost { kind: HttpErrorKind::Interrupted, ..Lost::new(&error) };
+    let body = body.bytes().await.map_err(cut_short)?;
     let (status, headers) = (parts.status.as_u16(), parts.headers);
     Ok(Answer { status, headers, body }.with_true_status())
 }

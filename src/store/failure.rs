@@ -16,6 +16,11 @@ pub(crate) fn store_error(doing: &'static str, object: &str, error: object_store
     if let Some(limit) = Error::of_limit(doing, object, &error) {
         return limit;
     }
+    #[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
+    if let Some(untrusted) = super::trust::Untrusted::behind(&error) {
+        let (object, reason, remedy) = (object.to_owned(), untrusted.to_string(), untrusted.remedy());
+        return Error::Store { doing, object, reason, remedy, source: Some(Arc::new(error)) };
+    }
     let text = one_line(&error);
     let object = object.to_owned();
     // An error of a list is a generic one, and the type with its status is not public, so only its text tells.

@@ -13,7 +13,7 @@
 use super::bounded::{Bounded, Endless, LONGEST_COMPLAINT, LONGEST_DOCUMENT, SILENCE};
 use super::conditions::Conditions;
 use super::odd_names::with_good_names;
-use super::trust::Trust;
+use super::trust::{Trust, Untrusted};
 use super::uploads::{Ticketed, Uploads, ended_by};
 use super::xml::{element, is_whole};
 use crate::model::redacted;
@@ -119,6 +119,8 @@ enum Refused {
     Elsewhere { status: u16, to: String },
     #[error("{0}")]
     Endless(#[from] Endless),
+    #[error("{0}")]
+    Untrusted(#[from] Untrusted),
     #[error("the listing does not end: a page leads back to itself")]
     SamePage,
     #[error("the listing does not end: {MOST_EMPTY_PAGES} pages without an object")]
@@ -143,7 +145,12 @@ impl HttpService for Checked {
             if request.method() == "GET" && listing.is_none() { Some(most_data(&request)) } else { None };
         let ticketed = self.uploads.ticketed(&request);
         let ends = ended_by(&request);
-        let answer = self.execute(request, ticketed.as_ref()).await?;
+        let host = request.uri().authority().map_or_else(String::new, ToString::to_string);
+        let answer = self.execute(request, ticketed.as_ref()).await;
+        let answer = answer.map_err(|error| match Untrusted::of(&host, &error) {
+            Some(untrusted) => lasting(untrusted),
+            None => error,
+        })?;
         self.uploads.ended(ends, &answer);
         self.named.note(&answer);
         if answer.status().is_redirection() {

@@ -2,7 +2,7 @@
 //! bounded answers. It does not follow redirects.
 
 use super::bounded::{Bounded, CONNECT_TIMEOUT, Endless, LONGEST_DESCRIPTION, SILENCE};
-use super::trust::Trust;
+use super::trust::{Trust, Untrusted};
 
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use aws_smithy_http_client::proxy::ProxyConfig;
@@ -13,8 +13,10 @@ use aws_smithy_runtime_api::client::http::{
     SharedHttpConnector,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
+use reqwest::Url;
 
 pub(super) fn client(trust: &Trust) -> SharedHttpClient {
     let trust = trust.clone();
@@ -67,12 +69,19 @@ struct EndingConnector(SharedHttpConnector);
 
 impl HttpConnector for EndingConnector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let address = Url::parse(request.uri()).ok();
+        let host = address.as_ref().map_or("", |address| address.authority()).to_owned();
         let answer = self.0.call(request);
         HttpConnectorFuture::new(async move {
             let bounded = |body| {
                 SdkBody::from_body_1_x(Bounded::new(body, LONGEST_DESCRIPTION, |why: Endless| why.into()))
             };
-            Ok(answer.await?.map(bounded))
+            // Otherwise it would be retried, as a lost connection is.
+            let untrusted = |error: ConnectorError| match Untrusted::of(&host, &error) {
+                Some(untrusted) => ConnectorError::user(untrusted.into()),
+                None => error,
+            };
+            Ok(answer.await.map_err(untrusted)?.map(bounded))
         })
     }
 }

@@ -6,6 +6,7 @@ use super::client::{plain_client_options, retry, wait_before};
 use super::failure::one_line;
 use super::http::{CheckedConnector, content_range};
 use super::options::StoreOptions;
+use super::trust::Untrusted;
 use super::xml::element;
 use crate::model::{PlaceProblem, Result, UsageError};
 
@@ -61,6 +62,8 @@ fn encoded(text: &str) -> String {
 enum Problem {
     #[error("{0}")]
     Said(String),
+    #[error("{0}")]
+    Untrusted(#[from] Untrusted),
     #[error(
         "the server sends only whole files, and this one is read in ranges; download it, or pipe it to \
          SOURCE -"
@@ -171,7 +174,11 @@ impl Web {
         }
         let answer = self.client.execute(request).await.map_err(|error| {
             let passing = !matches!(error.kind(), HttpErrorKind::Decode | HttpErrorKind::Unknown);
-            Failed::of(passing, generic(Problem::Said(one_line(&error))))
+            let problem = match Untrusted::behind(&error) {
+                Some(untrusted) => untrusted.clone().into(),
+                None => Problem::Said(one_line(&error)),
+            };
+            Failed::of(passing, generic(problem))
         })?;
         self.check(answer, asked, query).await
     }

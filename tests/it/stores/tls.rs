@@ -46,6 +46,13 @@ fn forecast() -> FakeService {
 }
 
 fn command(arguments: &[&str]) -> Command {
+    let mut command = patient(arguments);
+    command.args(["--retry-timeout", "100ms"]);
+    command
+}
+
+/// Retries for as long as it does by default.
+fn patient(arguments: &[&str]) -> Command {
     let mut command = binary();
     for name in
         ["SSL_CERT_FILE", "SSL_CERT_DIR", "HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY", "no_proxy"]
@@ -54,7 +61,6 @@ fn command(arguments: &[&str]) -> Command {
     }
     command
         .args(arguments)
-        .args(["--retry-timeout", "100ms"])
         .env("HOME", "/nonexistent")
         .env("AWS_REGION", "us-east-1")
         .env("AWS_ACCESS_KEY_ID", KEY_ID)
@@ -94,12 +100,33 @@ fn merges_through_all([s3, sts, forecast]: [&Tls; 3], source: &str, set: &dyn Fn
 }
 
 #[test]
-fn a_certificate_that_nobody_vouches_for_is_refused() {
+fn a_certificate_that_nobody_vouches_for_is_refused_at_once_with_what_helps() {
     let server = s3();
-    let tls = Tls::start(server.endpoint());
-    let (code, _, said) = run(command(&["ls", "s3://b/e/", "--endpoint-url", &tls.endpoint]));
-    assert_eq!(code, 8, "{said}");
-    assert!(said.to_lowercase().contains("certificate"), "{said}");
+    let refused = |tls: &Tls, times: usize, arguments: &[&str], variables: &[(&str, &str)]| {
+        let mut command = patient(arguments);
+        command.envs(variables.iter().copied());
+        let (code, _, said) = run(command);
+        assert_eq!((code, tls.connections()), (8, times), "{arguments:?}: {said}");
+        let host = tls.endpoint.trim_start_matches("https://");
+        let expected = format!(
+            "the certificate of {host} is not accepted: no authority that is trusted here has issued it; if \
+             the server is the right one, set AWS_CA_BUNDLE (for AWS) or SSL_CERT_FILE (for any server) to a \
+             PEM file with the certificate of its authority"
+        );
+        assert!(said.contains(&expected), "{arguments:?}: {said}");
+    };
+    let tls = || Tls::start(server.endpoint());
+    // What may be a file is looked up before it is listed.
+    for (source, times) in [("s3://b/e/", 1), ("s3://b/f/../x.csv", 2)] {
+        let s3 = tls();
+        refused(&s3, times, &["ls", source, "--endpoint-url", &s3.endpoint], &[]);
+    }
+    let web = tls();
+    refused(&web, 1, &["ls", &format!("{}/x.csv", web.endpoint)], &[]);
+    let api = tls();
+    refused(&api, 1, &["wait", JOB, "--poll", "10ms"], &[("AWS_ENDPOINT_URL_FORECAST", &api.endpoint)]);
+    let sts = tls();
+    refused(&sts, 1, &["ls", "s3://b/e/", "--role-arn", ROLE], &[("AWS_ENDPOINT_URL_STS", &sts.endpoint)]);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! proxy that notes the hosts it is asked to connect to.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
@@ -20,6 +21,7 @@ use super::servers::{self, Background};
 pub(crate) struct Tls {
     /// `https://localhost:PORT`.
     pub(crate) endpoint: String,
+    connections: Arc<AtomicUsize>,
     _runtime: Background,
 }
 
@@ -40,8 +42,11 @@ impl Tls {
         let listener = servers::listen(&runtime).expect("a port of loopback is free");
         let port = listener.local_addr().expect("a listener has an address").port();
         let upstream = upstream.trim_start_matches("http://").to_owned();
+        let connections = Arc::<AtomicUsize>::default();
+        let counted = Arc::clone(&connections);
         runtime.spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
+                counted.fetch_add(1, Ordering::Relaxed);
                 let (acceptor, upstream) = (acceptor.clone(), upstream.clone());
                 tokio::spawn(async move {
                     // A client that does not trust the certificate hangs up.
@@ -51,7 +56,12 @@ impl Tls {
                 });
             }
         });
-        Tls { endpoint: format!("https://localhost:{port}"), _runtime: runtime }
+        Tls { endpoint: format!("https://localhost:{port}"), connections, _runtime: runtime }
+    }
+
+    /// How many connections there were, trusted or not.
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
     }
 }
 
