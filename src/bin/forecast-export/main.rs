@@ -256,21 +256,30 @@ async fn carry_out(
 ) -> Result<(), Failure> {
     let (while_planning, while_running) = (stop.asked(), stop.asked());
     // Until something is written, a signal simply ends the work.
-    let planned = tokio::select! {
+    let (planned, exists) = tokio::select! {
         planned = async {
             let source = source::locate(global, &from.texts, &from.job, &mut options.select).await?;
-            Ok::<_, Failure>(plan(&source, output, &options).await?)
+            match plan(&source, output, &options).await {
+                // A dry run also shows what replacing the output would do.
+                Err(exists @ Error::OutputExists(_)) if dry_run => {
+                    options.overwrite = true;
+                    let planned = plan(&source, output, &options).await;
+                    planned.map(|planned| (planned, Some(exists.clone()))).map_err(|_| exists.into())
+                }
+                planned => Ok::<_, Failure>((planned?, None)),
+            }
         } => planned?,
         () = while_planning => return Err(Error::Stopped.into()),
     };
     output::warnings(global, planned.warnings());
     if dry_run {
-        return if global.json {
-            output::json(&planned.summary_named(flag))
-        } else {
-            let summary = planned.summary_named(flag);
-            output::print(&if global.verbose { format!("{summary:#}") } else { summary.to_string() })
-        };
+        let summary = planned.summary_named(flag);
+        match (global.json, global.verbose) {
+            (true, _) => output::json(&summary)?,
+            (false, true) => output::print(&format!("{summary:#}"))?,
+            (false, false) => output::print(&summary.to_string())?,
+        }
+        return exists.map_or(Ok(()), |exists| Err(exists.into()));
     }
     if global.verbose {
         output::note(&format!("{:#}", planned.named(flag)));

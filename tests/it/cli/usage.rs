@@ -15,7 +15,13 @@ fn an_output_that_exists_is_never_replaced_unasked() {
     scratch.write("out/x.csv", "old");
     let expected = "out/x.csv already exists; use --overwrite to replace it";
     assert_eq!(scratch.fails("merge in -o out/x.csv --run latest", 7), expected);
-    assert_eq!(scratch.fails("merge in -o out/x.csv --run latest --dry-run", 7), expected);
+    for (flags, shown) in [("", "\noutputs\n  out/x.csv\n"), ("--json", "\"out/x.csv\"")] {
+        let dry = scratch.output(&format!("merge in -o out/x.csv --run latest --dry-run {flags}"));
+        assert_eq!(failure(&dry), (7, format!("error: {expected}\n")));
+        let plan = String::from_utf8(dry.stdout).expect("UTF-8");
+        assert!(plan.contains(shown), "{plan}");
+    }
+    assert_eq!(scratch.text("out/x.csv"), "old");
     let name = format!("parts/sales_{RUN}_part1.parquet");
     scratch.write(&name, "old");
     let expected = format!("{name} already exists; use --overwrite to replace it");
