@@ -214,7 +214,8 @@ fn choose(
             let found: Vec<String> = exports.iter().map(Export::title).collect();
             exports.retain(|export| export.run.as_ref() == Some(&wanted));
             if exports.is_empty() && !found.is_empty() {
-                return Err(NotFound::Run { place: place.to_owned(), run: text.clone(), found });
+                let (place, run, is_timestamp) = (place.to_owned(), text.clone(), wanted.instant().is_some());
+                return Err(NotFound::Run { place, run, is_timestamp, found });
             }
         }
         RunChoice::Latest => {

@@ -75,26 +75,28 @@ impl fmt::Display for Difference {
             DifferenceKind::Columns => {
                 let column_of = |value: &Option<String>| match value {
                     Some(text) => Escaped(text).to_string(),
-                    None => "missing".to_owned(),
+                    None => "none".to_owned(),
                 };
                 write!(
                     f,
-                    "column {column}: {} in {part} and {} in {file}; read the source with the options the \
-                     output was written with",
+                    "column {column}: the source has {} ({part}), and the output has {} ({file}); read the \
+                     source with the options the output was written with",
                     column_of(&self.source_value),
                     column_of(&self.output_value)
                 )
             }
             DifferenceKind::Cell => write!(
                 f,
-                "row {row}, column {column}: {} in {part}, row {part_row}, and {} in {file}, row {}",
+                "row {row}, column {column}: the source has {} ({part}, row {part_row}), and the output has \
+                 {} ({file}, row {})",
                 Shown(&self.source_value),
                 Shown(&self.output_value),
                 self.file_row.unwrap_or(0)
             ),
             DifferenceKind::Types => write!(
                 f,
-                "all rows are equal, but the type of column {column} is {} in {part} and {} in {file}",
+                "all rows are equal, but the type of column {column} is {} in the source ({part}) and {} in \
+                 the output ({file})",
                 name(&self.source_value),
                 name(&self.output_value)
             ),

@@ -218,6 +218,14 @@ impl Error {
         }
     }
 
+    /// With what helps, if access was denied.
+    pub(crate) fn or_remedy(mut self, helps: Remedy) -> Self {
+        if let Error::Denied { remedy, .. } = &mut self {
+            remedy.get_or_insert(helps);
+        }
+        self
+    }
+
     /// Turns a panic into an error: either a system limit at which some library panics, or a defect.
     pub fn from_panic(doing: &'static str, panic: &(dyn Any + Send)) -> Self {
         match Limit::of_panic(panic) {

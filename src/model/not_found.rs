@@ -1,5 +1,6 @@
 //! Errors about things that were not found.
 
+use super::escaped::Escaped;
 use super::format::Format;
 use super::kind::Kind;
 use super::listed::listed;
@@ -60,6 +61,8 @@ pub enum NotFound {
         place: String,
         /// The timestamp that was asked for.
         run: String,
+        /// Whether it has the form of a timestamp.
+        is_timestamp: bool,
         /// The jobs and runs there are.
         found: Vec<String>,
     },
@@ -140,8 +143,16 @@ impl Named for NotFound {
                 write!(f, "{place} holds no job \"{job}\"; it holds {}", listed(found))
             }
             NotFound::Format { place, format } => write!(f, "{place} holds no {format} export of the job"),
-            NotFound::Run { place, run, found } => {
-                write!(f, "{place} holds no run \"{run}\"; it holds {}", listed(found))
+            NotFound::Run { place, run, is_timestamp, found } => {
+                write!(f, "{place} holds no run \"{}\"; it holds {}", Escaped(run), listed(found))?;
+                match is_timestamp {
+                    true => Ok(()),
+                    false => write!(
+                        f,
+                        "; use {run} latest, {run} all or {run} TIMESTAMP, written as it is here",
+                        run = name(Setting::Run)
+                    ),
+                }
             }
             NotFound::Parts { place, from, to, found } => {
                 write!(f, "{place} holds no parts numbered {from} to {to}; it holds {found} in all")
@@ -211,8 +222,23 @@ mod tests {
                 "exports holds no Parquet export of the job",
             ),
             (
-                NotFound::Run { place: place(), run: "2027".into(), found: vec!["a 2026".into()] },
-                "exports holds no run \"2027\"; it holds a 2026",
+                NotFound::Run {
+                    place: place(),
+                    run: "2027-01-02T03-04-05Z".into(),
+                    is_timestamp: true,
+                    found: vec!["a 2026-01-02T03-04-05Z".into()],
+                },
+                "exports holds no run \"2027-01-02T03-04-05Z\"; it holds a 2026-01-02T03-04-05Z",
+            ),
+            (
+                NotFound::Run {
+                    place: place(),
+                    run: "newest".into(),
+                    is_timestamp: false,
+                    found: vec!["a 2026-01-02T03-04-05Z".into()],
+                },
+                "exports holds no run \"newest\"; it holds a 2026-01-02T03-04-05Z; use run latest, run all \
+                 or run TIMESTAMP, written as it is here",
             ),
             (
                 NotFound::Parts { place: place(), from: 12, to: 14, found: 12 },

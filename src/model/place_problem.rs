@@ -16,6 +16,11 @@ pub enum PlaceProblem {
         /// What was probably meant.
         meant: String,
     },
+    /// It is the ARN of a bucket, of an object in it or of an access point, in place of a URL.
+    BucketArn {
+        /// The URL.
+        meant: String,
+    },
     /// It is a `file://` URL that names another machine, or a relative path.
     FileOfHost {
         /// What is in the machine's place.
@@ -55,6 +60,9 @@ impl PlaceProblem {
             ),
             PlaceProblem::HalfUrl { meant } => {
                 write!(f, "{place} is not a URL; write {}, or ./{place} for a path", Escaped(meant))
+            }
+            PlaceProblem::BucketArn { meant } => {
+                write!(f, "{place} is the ARN of a bucket; write {}", Escaped(meant))
             }
             PlaceProblem::FileOfHost { host } => write!(
                 f,

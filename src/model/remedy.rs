@@ -83,6 +83,12 @@ pub enum Remedy {
     FetchFromLfs,
     /// Unpack the file first.
     Unpack,
+    /// Unpack the file first, or compress it in a way that can be read.
+    UnpackOrRepack,
+    /// Write to another folder.
+    WriteElsewhere,
+    /// Write the output again, replacing it.
+    WriteAgain,
     /// Fetch or export the part again; or, if it is CSV under a wrong name, set a header mode.
     FetchOrSayCsv,
     /// Align columns by name, which ends every line with LF.
@@ -191,6 +197,13 @@ impl Named for Remedy {
             Remedy::RewriteAsUtf8 => f.write_str("convert it to UTF-8, for example with iconv -t UTF-8"),
             Remedy::FetchFromLfs => f.write_str("run git lfs pull to fetch the file"),
             Remedy::Unpack => f.write_str("unpack it first"),
+            Remedy::UnpackOrRepack => f.write_str("unpack it first, or compress it with gzip or zstd"),
+            Remedy::WriteElsewhere => {
+                f.write_str("write to another folder, or change the access to this one")
+            }
+            Remedy::WriteAgain => {
+                write!(f, "the output may be damaged; write it again with {}", name(Setting::Overwrite))
+            }
             Remedy::FetchOrSayCsv => {
                 write!(f, "fetch or export the part again; if it is CSV, use {header} yes or {header} no")
             }

@@ -135,6 +135,13 @@ pub enum UsageError {
         /// The place, as the caller named it.
         path: String,
     },
+    /// The output, or a folder above it, would be in a file.
+    BelowFile {
+        /// The place, as the caller named it.
+        path: String,
+        /// The file.
+        file: String,
+    },
     /// Parts should be converted into a folder, but there is a file.
     ConvertIntoFile {
         /// The place, as the caller named it.
@@ -149,6 +156,11 @@ pub enum UsageError {
     SplitOfMerge,
     /// Neither the output's name nor an option says which format to write.
     UnknownExtension {
+        /// The output, as the caller named it.
+        path: String,
+    },
+    /// The output is named like CSV in a compression that is not written.
+    UnknownCompression {
         /// The output, as the caller named it.
         path: String,
     },
@@ -408,6 +420,9 @@ impl Named for UsageError {
             UsageError::IsFolder { path } => {
                 write!(f, "{path} is a folder; name a file, or use convert for part files")
             }
+            UsageError::BelowFile { path, file } => {
+                write!(f, "{path} cannot be written, because {file} is not a folder; name another output")
+            }
             UsageError::ConvertIntoFile { path } => {
                 write!(f, "{path} is a file; convert writes into a folder")
             }
@@ -425,11 +440,21 @@ impl Named for UsageError {
                 "{path} has neither a CSV nor a Parquet extension; use {to} csv or {to} parquet",
                 to = name(Setting::To)
             ),
+            UsageError::UnknownCompression { path } => write!(
+                f,
+                "{path} is named like compressed CSV, but only gzip and zstd are supported; name it .csv, \
+                 .csv.gz or .csv.zst"
+            ),
             UsageError::CompressedCsv { .. } => f.write_str("CSV can only be compressed with gzip or zstd"),
             UsageError::CompressionOfName { compression } => write!(
                 f,
-                "{} {compression} does not match the extension of the output; name it .csv.gz or .csv.zst",
-                name(Setting::Compression)
+                "{} {compression} does not match the extension of the output; name it {}",
+                name(Setting::Compression),
+                match compression {
+                    Compression::Gzip(_) => ".csv.gz",
+                    Compression::Zstd(_) => ".csv.zst",
+                    _ => ".csv",
+                }
             ),
             UsageError::UnnamedParts => write!(
                 f,
@@ -665,6 +690,10 @@ mod tests {
                 "out is a folder; name a file, or use convert for part files",
             ),
             (
+                UsageError::BelowFile { path: text("a/b/x.csv"), file: text("a") },
+                "a/b/x.csv cannot be written, because a is not a folder; name another output",
+            ),
+            (
                 UsageError::ConvertIntoFile { path: text("out") },
                 "out is a file; convert writes into a folder",
             ),
@@ -683,7 +712,20 @@ mod tests {
             ),
             (
                 UsageError::CompressionOfName { compression: Compression::Gzip(Some(1)) },
-                "compression gzip:1 does not match the extension of the output; name it .csv.gz or .csv.zst",
+                "compression gzip:1 does not match the extension of the output; name it .csv.gz",
+            ),
+            (
+                UsageError::CompressionOfName { compression: Compression::Zstd(Some(3)) },
+                "compression zstd:3 does not match the extension of the output; name it .csv.zst",
+            ),
+            (
+                UsageError::CompressionOfName { compression: Compression::None },
+                "compression none does not match the extension of the output; name it .csv",
+            ),
+            (
+                UsageError::UnknownCompression { path: text("x.csv.lz4") },
+                "x.csv.lz4 is named like compressed CSV, but only gzip and zstd are supported; name it \
+                 .csv, .csv.gz or .csv.zst",
             ),
             (
                 UsageError::UnnamedParts,

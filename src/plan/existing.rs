@@ -48,9 +48,6 @@ async fn look_at(output: &Output, overwrite: bool) -> Result<Existing> {
         straight if straight.is_written_straight() => Ok(Existing::Nothing),
         Output::Stdout => Ok(Existing::Nothing),
         Output::File(location) => {
-            if location.is_local() && std::fs::metadata(&location.path).is_ok_and(|meta| meta.is_dir()) {
-                return Err(UsageError::IsFolder { path: location.to_string() }.into());
-            }
             if overwrite && !location.is_local() {
                 return Ok(Existing::Nothing);
             }

@@ -315,12 +315,18 @@ impl<'a> Asked<'a> {
 
 /// The format according to a file's name.
 fn said_by_name(location: &Location, options: &Options) -> Result<Option<Format>> {
-    if location.is_folder {
+    let is_folder_here = || std::fs::metadata(&location.path).is_ok_and(|meta| meta.is_dir());
+    if location.is_folder || (location.is_local() && is_folder_here()) {
         return Err(UsageError::IsFolder { path: location.to_string() }.into());
     }
     let said = Format::of_name(&location.path).map(|(format, _)| format);
     if options.to.is_none() && said.is_none() {
-        return Err(UsageError::UnknownExtension { path: location.to_string() }.into());
+        let path = location.to_string();
+        let stem = location.path.rsplit_once('.').map_or("", |(stem, _)| stem);
+        return Err(match Format::of_name(stem) {
+            Some((Format::Csv, _)) => UsageError::UnknownCompression { path }.into(),
+            _ => UsageError::UnknownExtension { path }.into(),
+        });
     }
     Ok(said)
 }

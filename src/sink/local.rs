@@ -3,7 +3,7 @@
 use super::folder::{Folder, SUFFIX, longest_name};
 use super::into_place::{Existing, Placed, into_place, is_unknown_call};
 use super::replaced;
-use crate::model::{Error, ExistsWhy, Result};
+use crate::model::{Error, ExistsWhy, Remedy, Result};
 use crate::store::{Location, Object, blocking, changed, local_tag, unpublished_tag};
 
 use bytes::Bytes;
@@ -298,16 +298,21 @@ impl Published {
     }
 }
 
-/// A folder that cannot be created must not be reported as a source that was not found.
+/// Why nothing can be created in a folder. A folder that cannot be created must not be reported as a source that was not
+/// found.
 fn creation(shown: &str, error: std::io::Error) -> Error {
-    match Error::io("writing", shown, error) {
-        Error::NotFound(_) => Error::Io {
-            doing: "writing",
-            object: shown.to_owned(),
-            source: Arc::new(ErrorKind::NotFound.into()),
-        },
-        other => other,
-    }
+    let doing = "writing";
+    let source = match error.kind() {
+        // Some file systems, such as /proc, say so of any new name.
+        ErrorKind::NotFound => {
+            std::io::Error::new(error.kind(), "no file can be created there; write to another folder")
+        }
+        ErrorKind::NotADirectory | ErrorKind::ReadOnlyFilesystem => {
+            std::io::Error::new(error.kind(), format!("{error}; write to another folder"))
+        }
+        _ => return Error::io(doing, shown, error).or_remedy(Remedy::WriteElsewhere),
+    };
+    Error::Io { doing, object: shown.to_owned(), source: Arc::new(source) }
 }
 
 fn folder_of(path: &Path) -> &Path {

@@ -260,8 +260,8 @@ pub(crate) fn select(found: Found, selection: &Selection, place: &str) -> Result
         let before: Vec<String> = exports.iter().map(Export::title).collect();
         exports.retain(|export| export.run.as_ref() == Some(&wanted));
         if exports.is_empty() {
-            let (place, run) = (place.to_owned(), text.clone());
-            return Err(NotFound::Run { place, run, found: before }.into());
+            let (place, run, is_timestamp) = (place.to_owned(), text.clone(), wanted.instant().is_some());
+            return Err(NotFound::Run { place, run, is_timestamp, found: before }.into());
         }
     }
     let jobs: BTreeSet<&str> = exports.iter().map(|export| export.job.as_str()).collect();

@@ -11,6 +11,7 @@ use crate::model::{Error, PlaceProblem, Result, StoreProblem, UsageError, ValueK
 
 use object_store::ObjectStore;
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 /// A folder, file or glob on local disk or in an object store; or several files and folders of one folder.
@@ -95,13 +96,22 @@ impl Location {
         &self.named
     }
 
-    /// Fails for a place that can only be read.
+    /// Fails for a place that can only be read, or that is below a local file.
     pub(crate) fn must_be_writable(&self) -> Result<()> {
-        match self.store.is_read_only() {
-            true => {
-                Err(UsageError::Place { place: self.to_string(), problem: PlaceProblem::WebOutput }.into())
+        if self.store.is_read_only() {
+            return Err(
+                UsageError::Place { place: self.to_string(), problem: PlaceProblem::WebOutput }.into()
+            );
+        }
+        if !self.is_local() {
+            return Ok(());
+        }
+        let mut above = Path::new(&self.path).ancestors().skip(1);
+        match above.find_map(|above| Some((above, std::fs::metadata(above).ok()?))) {
+            Some((file, meta)) if !meta.is_dir() => {
+                Err(UsageError::BelowFile { path: self.to_string(), file: file.display().to_string() }.into())
             }
-            false => Ok(()),
+            _ => Ok(()),
         }
     }
 

@@ -37,6 +37,9 @@ pub(super) fn spelled(text: &str) -> Result<Spelled<'_>> {
         return unescaped(path).map(Spelled::Path).ok_or_else(|| refused(PlaceProblem::FileEscapes).into());
     }
     let is_there = || std::fs::symlink_metadata(text).is_ok();
+    if let Some(meant) = url_of_arn(text).filter(|_| !is_there()) {
+        return Err(refused(PlaceProblem::BucketArn { meant }).into());
+    }
     if let Some((scheme, rest)) = text.split_once(':') {
         let scheme = scheme.to_ascii_lowercase();
         if scheme == "file" && rest.starts_with('/') && !is_there() {
@@ -58,6 +61,21 @@ pub(super) fn spelled(text: &str) -> Result<Spelled<'_>> {
         return Err(refused(PlaceProblem::OfWindows).into());
     }
     Ok(Spelled::Path(Cow::Borrowed(text)))
+}
+
+/// The URL for the ARN of a bucket, of an object in it or of an access point, whose ARN stands in place of a bucket.
+fn url_of_arn(text: &str) -> Option<String> {
+    let fields: Vec<&str> = text.splitn(6, ':').collect();
+    match fields.as_slice() {
+        ["arn", _, "s3", _, _, resource] if resource.starts_with("accesspoint/") => {
+            Some(format!("s3://{text}"))
+        }
+        ["arn", _, "s3", _, _, resource] => Some(format!("s3://{resource}")),
+        ["arn", _, "s3express", _, _, resource] => {
+            Some(format!("s3://{}", resource.strip_prefix("bucket/")?))
+        }
+        _ => None,
+    }
 }
 
 fn is_scheme(text: &str) -> bool {
@@ -151,6 +169,15 @@ mod tests {
             ("gs:/b", "gs://b"),
         ] {
             assert_eq!(problem(text), PlaceProblem::HalfUrl { meant: meant.into() });
+        }
+        let point = "arn:aws:s3:us-west-2:123456789012:accesspoint/exports";
+        for (text, meant) in [
+            ("arn:aws:s3:::b", "s3://b"),
+            ("arn:aws-cn:s3:::b/x/y.csv", "s3://b/x/y.csv"),
+            ("arn:aws:s3express:us-east-1:123456789012:bucket/b--x-s3", "s3://b--x-s3"),
+            (point, &format!("s3://{point}")),
+        ] {
+            assert_eq!(problem(text), PlaceProblem::BucketArn { meant: meant.into() });
         }
         for text in [r"C:\x\y.csv", "c:/x/y.csv", r"\\server\share\x"] {
             assert_eq!(problem(text), PlaceProblem::OfWindows);

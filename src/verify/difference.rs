@@ -111,7 +111,8 @@ mod tests {
         };
         assert_eq!(
             difference.to_string(),
-            "row 35, column p50: \"1.5\" in in/a_part3.csv, row 2, and null in all.parquet, row 35"
+            "row 35, column p50: the source has \"1.5\" (in/a_part3.csv, row 2), and the output has null \
+             (all.parquet, row 35)"
         );
     }
 }

@@ -12,8 +12,8 @@ mod walk;
 use crate::codec::csv::CellType;
 use crate::engine::Context;
 use crate::model::{
-    ColumnSummary, DEFAULT_MEMORY, Difference, Error, Event, Format, Options, Phase, Progress, Result,
-    RunChoice, Selection, Warning, attend, column_summaries, stopped,
+    ColumnSummary, DEFAULT_MEMORY, Difference, Error, Event, Format, Options, Phase, Progress, Remedy,
+    Result, RunChoice, Selection, Warning, attend, column_summaries, stopped,
 };
 use crate::source::{self, Export, Input, Part, Relisting, export};
 use crate::store::{Location, Store};
@@ -115,7 +115,12 @@ pub async fn verify_until(
     let progress = Arc::new(Progress::default());
     let work = compare(&input, &files, options, Arc::clone(&progress), stop_asked);
     progress.begin(Phase::Verifying, input.bytes());
-    let compared = attend(work, stopper, &progress, stop, on_event).await?;
+    let compared = attend(work, stopper, &progress, stop, on_event).await;
+    let is_of_output = |file: &String| files.parts.iter().any(|part| part.object.url == *file);
+    let compared = compared.map_err(|error| match error {
+        Error::Data(data) if is_of_output(&data.file) => to_write_again(Error::Data(data)),
+        other => other,
+    })?;
     let (digest, rows, difference) = match compared {
         Compared::Equal { digest, rows } => (Some(digest), rows, None),
         Compared::Different { difference, rows } => (None, rows, Some(*difference)),
@@ -155,8 +160,21 @@ async fn look_at_both(
             export::select(found, &selection_of_output(&input, output, &options.select), &output.to_string())?
         }
     };
-    let files = Arc::new(look_at_output(&output.store, exports, &input, options).await?);
-    Ok((input, files))
+    let files = look_at_output(&output.store, exports, &input, options).await.map_err(to_write_again)?;
+    Ok((input, Arc::new(files)))
+}
+
+/// A damaged output is to be written again; only a damaged part is to be exported again.
+fn to_write_again(error: Error) -> Error {
+    match error {
+        Error::Data(mut data) => {
+            if let Some(Remedy::FetchAgain | Remedy::FetchDamaged | Remedy::FetchCutShort) = data.remedy {
+                data.remedy = Some(Remedy::WriteAgain);
+            }
+            Error::Data(data)
+        }
+        other => other,
+    }
 }
 
 /// The selection for an output folder: the source's run, under the job name that its parts have there.

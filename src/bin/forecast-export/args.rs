@@ -458,13 +458,13 @@ pub(crate) struct Choosing {
     #[arg(long)]
     allow_gaps: bool,
     /// Fail unless there are exactly this many parts
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole::<u64, 0>)]
     expect_parts: Option<u64>,
     /// Fail unless there are exactly this many rows
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole::<u64, 0>)]
     expect_rows: Option<u64>,
     /// Ask S3 to restore archived parts for this many days [default: 7]; a later run reads them
-    #[arg(long, value_name = "DAYS", num_args = 0..=1, default_missing_value = "7", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "DAYS", num_args = 0..=1, default_missing_value = "7", value_parser = whole::<u32, 1>)]
     restore: Option<u32>,
 }
 
@@ -515,7 +515,7 @@ pub(crate) struct Shaping {
     #[arg(long)]
     compression: Option<Compression>,
     /// Rows per row group
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = whole::<u64, 1>)]
     row_group_rows: Option<u64>,
     /// Write a Bloom filter for this column, for readers that look up single values (repeatable)
     #[arg(long = "bloom-filter", value_name = "COLUMN")]
@@ -544,7 +544,7 @@ struct Resources {
     #[arg(long, value_name = "SIZE", value_parser = memory)]
     memory: Option<u64>,
     /// Threads that decode and encode [default: the number of cores]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(long, value_name = "N", value_parser = threads)]
     threads: Option<u16>,
 }
 
@@ -621,7 +621,7 @@ pub(crate) struct Convert {
     pub(crate) objects: Objects,
     /// Start a new file after this many rows
     #[arg(long, value_name = "N", help_heading = "Output", conflicts_with = "split_bytes",
-        value_parser = clap::value_parser!(u64).range(1..))]
+        value_parser = whole::<u64, 1>)]
     split_rows: Option<u64>,
     /// Start a new file before one exceeds this size, such as 128MiB
     #[arg(long, value_name = "SIZE", help_heading = "Output", value_parser = positive_size)]
@@ -688,16 +688,16 @@ struct Contents {
     #[arg(long)]
     kind: Option<Kind>,
     /// Number of items, each with one series [default: 100]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole::<u64, 0>)]
     items: Option<u64>,
     /// Points in time per series, or per window of a backtest, which has five [default: 30]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole::<u32, 0>)]
     steps: Option<u32>,
     /// Quantiles between 0.01 and 0.99, and mean; up to five [default: 0.1,0.5,0.9]
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     quantiles: Vec<Quantile>,
     /// Dimension columns besides the item id, at most 10 [default: 1]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole::<u32, 0>)]
     dimensions: Option<u32>,
     /// The first date, such as 2026-01-03 or 2026-01-03T12:00:00Z [default: 2026-01-03]
     #[arg(long, value_name = "DATE", value_parser = date)]
@@ -706,7 +706,7 @@ struct Contents {
     #[arg(long, value_name = "STEP")]
     frequency: Option<Frequency>,
     /// Seed of the values: the same seed and options always produce the same bytes [default: 1]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole::<u64, 0>)]
     seed: Option<u64>,
 }
 
@@ -715,7 +715,7 @@ struct Contents {
 #[command(next_help_heading = "Output")]
 struct SampleFiles {
     /// Number of part files [default: 4]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole::<u32, 0>)]
     parts: Option<u32>,
     /// The format of the parts: csv, parquet [default: csv]
     #[arg(long, value_name = "FORMAT")]
@@ -733,7 +733,7 @@ struct SampleFiles {
     #[arg(long)]
     overwrite: bool,
     /// Threads that generate and encode [default: the number of cores]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(long, value_name = "N", value_parser = threads)]
     threads: Option<u16>,
 }
 
@@ -749,6 +749,21 @@ fn column_type(text: &str) -> Result<(String, ColumnType), Failure> {
     match text.rsplit_once('=') {
         Some((name, chosen)) if !name.is_empty() => Ok((name.to_owned(), chosen.parse()?)),
         _ => Err(Failure::Usage(format!("\"{text}\" is not of the form NAME=TYPE, such as store=int64"))),
+    }
+}
+
+/// A whole number that is at least this. clap's own message does not say what is wrong with another text.
+fn whole<T: TryFrom<u64>, const LEAST: u64>(text: &str) -> Result<T, Failure> {
+    let number =
+        text.parse().ok().filter(|number| *number >= LEAST).and_then(|number| T::try_from(number).ok());
+    let above = if LEAST > 0 { " above 0" } else { "" };
+    number.ok_or_else(|| Failure::Usage(format!("write a whole number{above}, such as 12")))
+}
+
+fn threads(text: &str) -> Result<u16, Failure> {
+    match text.parse() {
+        Ok(number @ 1..=1024) => Ok(number),
+        _ => Err(Failure::Usage("write a whole number from 1 to 1024".into())),
     }
 }
 
@@ -768,6 +783,9 @@ const LEAST_MEMORY: u64 = 16_000_000;
 
 fn memory(text: &str) -> Result<u64, Failure> {
     match parse_size(text)? {
+        size if size < LEAST_MEMORY && text.ends_with(|c: char| c.is_ascii_digit()) => Err(Failure::Usage(
+            format!("\"{text}\" without a unit is in bytes, and the minimum is 16MB; write {text}MB or 1GiB"),
+        )),
         size if size < LEAST_MEMORY => Err(Failure::Usage("the minimum is 16MB".into())),
         size => Ok(size),
     }

@@ -1,7 +1,7 @@
 //! Failures of commands, and their exit codes.
 
 use crate::flags::flag;
-use forecast_export::Error;
+use forecast_export::{Difference, DifferenceKind, Error, Setting};
 use std::fmt;
 
 /// Why a command failed.
@@ -14,6 +14,8 @@ pub(crate) enum Failure {
     /// A server has ended because it was told to, which only the exit code tells.
     #[cfg(feature = "serve")]
     Ended,
+    /// The output that was verified does not hold the source's rows.
+    Different(Box<Difference>),
 }
 
 impl Failure {
@@ -25,6 +27,7 @@ impl Failure {
             #[cfg(feature = "serve")]
             Failure::Ended => 128 + signal,
             Failure::Library(error) => error.code(),
+            Failure::Different(_) => 6,
         }
     }
 
@@ -52,6 +55,19 @@ impl fmt::Display for Failure {
             #[cfg(feature = "serve")]
             Failure::Ended => Ok(()),
             Failure::Library(error) => error.named(flag).fmt(f),
+            Failure::Different(difference) => {
+                write!(f, "{}", Error::Different(difference.clone()).named(flag))?;
+                match difference.kind {
+                    DifferenceKind::Cell | DifferenceKind::RowMissing | DifferenceKind::RowExtra => write!(
+                        f,
+                        "; if the output was made from another run, choose it with {}; if it should hold this \
+                         one, write it again with {}",
+                        flag(Setting::Run),
+                        flag(Setting::Overwrite)
+                    ),
+                    _ => Ok(()),
+                }
+            }
         }
     }
 }

@@ -4,6 +4,7 @@
 mod args;
 mod failure;
 mod flags;
+mod nearest;
 mod output;
 mod progress;
 mod serve;
@@ -15,7 +16,8 @@ use clap::{CommandFactory, Parser};
 use failure::Failure;
 use flags::flag;
 use forecast_export::{
-    Error, Limit, Options, Output, inventory, plan, redacted, run_until, sample_until, schema, verify_until,
+    Error, Limit, NotFound, Options, Output, inventory, plan, redacted, run_until, sample_until, schema,
+    verify_until,
 };
 use progress::Progress;
 use std::io::{IsTerminal, Write};
@@ -124,7 +126,13 @@ fn report(failure: &Failure, signal: u8) -> ExitCode {
     if matches!(failure, Failure::Ended) {
         return ExitCode::from(failure.code(signal));
     }
-    let _ = writeln!(std::io::stderr(), "error: {}", output::multiline_safe(&redacted(&failure.to_string())));
+    let mut said = failure.to_string();
+    if let Failure::Library(Error::NotFound(NotFound::Path { path })) = failure
+        && let Some(meant) = nearest::nearest(path)
+    {
+        said.push_str(&format!("; did you mean {meant}?"));
+    }
+    let _ = writeln!(std::io::stderr(), "error: {}", output::multiline_safe(&redacted(&said)));
     ExitCode::from(failure.code(signal))
 }
 
@@ -322,7 +330,7 @@ async fn verify(global: &Global, args: &Verify, stop: &Stop) -> Result<(), Failu
         output::json(&report)?;
     }
     if let Some(difference) = &report.difference {
-        return Err(Error::Different(Box::new(difference.clone())).into());
+        return Err(Failure::Different(Box::new(difference.clone())));
     }
     if !global.json && !global.quiet {
         output::note(&output::verify_report(&report));

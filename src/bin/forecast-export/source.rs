@@ -13,7 +13,9 @@ pub(crate) async fn locate(
     job: &ExportJob,
     selection: &mut Selection,
 ) -> Result<Location, Failure> {
-    let is_arn = |text: &String| text.starts_with("arn:");
+    // The ARN of a bucket is refused like other places that are not written as URLs.
+    let is_of_bucket = |text: &str| matches!(text.split(':').nth(2), Some("s3" | "s3express"));
+    let is_arn = |text: &String| text.starts_with("arn:") && !is_of_bucket(text);
     match texts {
         [] => return jobs::locate(global, None, job, selection).await,
         [arn] if is_arn(arn) => return jobs::locate(global, Some(arn), job, selection).await,

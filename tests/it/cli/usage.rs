@@ -69,14 +69,34 @@ fn a_folder_is_no_file_and_a_file_is_no_folder() {
     scratch.write("out/file.csv", "x");
     let expected = "out is a folder; name a file, or use convert for part files";
     assert_eq!(scratch.fails("merge in -o out --to csv --run latest", 2), expected);
+    assert_eq!(scratch.fails("merge in -o out --run latest", 2), expected);
     assert_eq!(scratch.fails("merge in -o out/ --run latest", 2), expected.replace("out", "out/"));
     assert_eq!(
         scratch.fails("convert in -o out/file.csv --run latest", 2),
         "out/file.csv is a file; convert writes into a folder"
     );
     // A file where a folder would have to be made.
-    let message = scratch.fails("merge in -o out/file.csv/x.csv --run latest", 1);
-    assert!(message.starts_with("looking at out/file.csv/x.csv: Not a directory"), "{message}");
+    for (command, path) in [
+        ("merge in --run latest -o", "out/file.csv/x.csv"),
+        ("convert in --run latest -o", "out/file.csv/deeper/parts"),
+        ("sample", "out/file.csv/exports"),
+    ] {
+        assert_eq!(
+            scratch.fails(&format!("{command} {path}"), 2),
+            format!("{path} cannot be written, because out/file.csv is not a folder; name another output")
+        );
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_folder_in_which_no_file_can_be_made_is_named_with_what_helps() {
+    for (path, object) in [("/proc/x.csv", "/proc/x.csv"), ("/proc/new/x.csv", "/proc/new")] {
+        assert_eq!(
+            scratch().fails(&format!("merge in --run latest -o {path}"), 1),
+            format!("writing {object}: no file can be created there; write to another folder")
+        );
+    }
 }
 
 #[test]
@@ -84,6 +104,11 @@ fn an_extension_that_says_no_format_needs_a_flag() {
     assert_eq!(
         scratch().fails("merge in -o out/x.txt --run latest", 2),
         "out/x.txt has neither a CSV nor a Parquet extension; use --to csv or --to parquet"
+    );
+    assert_eq!(
+        scratch().fails("merge in -o out/x.csv.lz4 --run latest", 2),
+        "out/x.csv.lz4 is named like compressed CSV, but only gzip and zstd are supported; name it .csv, .csv.gz \
+         or .csv.zst"
     );
 }
 
@@ -103,7 +128,20 @@ fn requests_that_exclude_each_other_are_usage_errors() {
         ("merge in -o x.csv --compression snappy", "CSV can only be compressed with gzip or zstd"),
         (
             "merge in -o x.csv --compression zstd:3",
-            "--compression zstd:3 does not match the extension of the output; name it .csv.gz or .csv.zst",
+            "--compression zstd:3 does not match the extension of the output; name it .csv.zst",
+        ),
+        (
+            "merge in -o x.csv.zst --compression gzip",
+            "--compression gzip:6 does not match the extension of the output; name it .csv.gz",
+        ),
+        (
+            "merge in -o x.csv --type nothing=double",
+            "--type names column nothing, which the export does not have; it has item_id, date, p50",
+        ),
+        ("merge arn:aws:s3:::b/x -o x.csv", "arn:aws:s3:::b/x is the ARN of a bucket; write s3://b/x"),
+        (
+            "merge in -o arn:aws:s3:::b/x.csv",
+            "arn:aws:s3:::b/x.csv is the ARN of a bucket; write s3://b/x.csv",
         ),
         (
             "merge in -o x.parquet --type nothing=double",
@@ -158,10 +196,16 @@ fn words_that_are_unknown_are_usage_errors_that_list_the_known_ones() {
         ("--type p50", "\"p50\" is not of the form NAME=TYPE, such as store=int64"),
         ("--memory lots", "\"lots\" is not a valid size; write 500KB, 64MB or 1GiB"),
         ("--memory 1MB", "the minimum is 16MB"),
+        ("--memory 64", "\"64\" without a unit is in bytes, and the minimum is 16MB; write 64MB or 1GiB"),
+        (
+            "--expect-parts twelve",
+            "invalid value 'twelve' for '--expect-parts <N>': write a whole number, such as 12",
+        ),
+        ("--expect-rows 1e6", "write a whole number, such as 12"),
         ("--preset spark --pattern (?P<part>x)", "cannot be used with"),
         ("--all-strings --type p50=double", "cannot be used with"),
-        ("--threads 0", "0 is not in 1..=1024"),
-        ("--row-group-rows 0", "0 is not in 1.."),
+        ("--threads 0", "write a whole number from 1 to 1024"),
+        ("--row-group-rows 0", "write a whole number above 0, such as 12"),
         ("--expect-rows -1", "unexpected argument"),
         ("--nonsense", "unexpected argument '--nonsense'"),
     ] {
@@ -176,6 +220,45 @@ fn words_that_are_unknown_are_usage_errors_that_list_the_known_ones() {
     assert_eq!(code, 2, "{message}");
     let (code, message) = failure(&scratch().output("convert in -o out/ --split-rows 0"));
     assert_eq!(code, 2, "{message}");
+}
+
+#[test]
+fn a_run_that_is_no_timestamp_is_told_what_can_be_chosen() {
+    for run in ["newest", "2024-01-01"] {
+        for command in ["merge in -o x.csv", "ls in"] {
+            assert_eq!(
+                scratch().fails(&format!("{command} --run {run}"), 3),
+                format!(
+                    "in holds no run \"{run}\"; it holds sales 2025-12-26T03-04-05Z, sales {RUN}; use --run \
+                     latest, --run all or --run TIMESTAMP, written as it is here"
+                )
+            );
+        }
+    }
+}
+
+#[test]
+fn a_mistyped_path_is_told_the_nearest_one() {
+    let scratch = scratch();
+    scratch.write("exports/2026/x.csv", "a\n1\n");
+    for (typed, meant) in [
+        ("exprots", Some("exports")),
+        ("./exprots/2026/x.csv", Some("./exports/2026/x.csv")),
+        ("exports/202/y.csv", Some("exports/2026")),
+        ("exports/2062/", Some("exports/2026/")),
+        ("Exports", Some("exports")),
+        ("nowhere", None),
+        ("exports/2026/nothing.csv", None),
+        ("i", None),
+    ] {
+        let hint = meant.map(|meant| format!("; did you mean {meant}?")).unwrap_or_default();
+        let expected = format!("there is no file or folder {typed}{hint}");
+        for command in ["ls", "schema", "verify out.csv --against"] {
+            if command == "ls" || !typed.ends_with('/') {
+                assert_eq!(scratch.fails(&format!("{command} {typed}"), 3), expected);
+            }
+        }
+    }
 }
 
 #[test]

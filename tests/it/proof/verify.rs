@@ -288,6 +288,27 @@ fn a_backtest_that_was_converted_to_a_folder_of_another_name_is_found_there() {
 }
 
 #[test]
+fn a_damaged_output_is_to_be_written_again_and_not_to_be_exported() {
+    let scratch = Scratch::csv(&["item_id,p50\na,1.0\n"]);
+    scratch.succeeds("merge in -o all.csv.gz");
+    scratch.succeeds("merge in -o all.parquet");
+    for (output, kept, remedy) in [
+        ("all.csv.gz", 30, "the output may be damaged; write it again with --overwrite"),
+        ("all.parquet", 4, "the output may be damaged; write it again with --overwrite"),
+    ] {
+        let bytes = scratch.read(output);
+        scratch.write(output, &bytes[..kept]);
+        let said = scratch.fails(&format!("verify {output} --against in"), 5);
+        assert!(said.starts_with(output) && said.ends_with(remedy), "{said}");
+    }
+    // A damaged part still is to be fetched or exported.
+    scratch.succeeds("merge in -o all.csv");
+    scratch.write(&format!("in/sales_{RUN}_part1.parquet"), "PAR1");
+    let said = scratch.fails(&format!("verify all.csv --against in/sales_{RUN}_part1.parquet"), 5);
+    assert!(said.ends_with("fetch or export the part again"), "{said}");
+}
+
+#[test]
 fn a_difference_is_exit_code_6_and_names_part_row_column_and_both_values() {
     let scratch = Scratch::csv(&[
         "item_id,date,p50\na,2026-01-01T00:00:00Z,1.0\nb,2026-01-01T00:00:00Z,2.0\n",
@@ -298,21 +319,34 @@ fn a_difference_is_exit_code_6_and_names_part_row_column_and_both_values() {
         scratch.write("all.csv", format!("item_id,date,p50\n{output}"));
         assert_eq!(
             scratch.fails("verify all.csv --against in", 6),
-            format!("verification failed: {expected}")
+            format!(
+                "verification failed: {expected}; if the output was made from another run, choose it with --run; \
+                 if it should hold this one, write it again with --overwrite"
+            )
         );
     };
     let part = |number| format!("in/sales_{RUN}_part{number}.csv");
     check(
         &format!("{}d,2026-01-01T00:00:00Z,\n", rows.replace("3.5", "3.25")),
-        &format!("row 3, column p50: \"3.5\" in {}, row 1, and \"3.25\" in all.csv, row 3", part(1)),
+        &format!(
+            "row 3, column p50: the source has \"3.5\" ({}, row 1), and the output has \"3.25\" (all.csv, row 3)",
+            part(1)
+        ),
     );
     check(
         &format!("{rows}d,2026-01-01T00:00:00Z,0.0\n"),
-        &format!("row 4, column p50: null in {}, row 2, and \"0.0\" in all.csv, row 4", part(1)),
+        &format!(
+            "row 4, column p50: the source has null ({}, row 2), and the output has \"0.0\" (all.csv, row 4)",
+            part(1)
+        ),
     );
     check(
         &rows.replacen("a,", "\u{202e},", 1),
-        &format!("row 1, column item_id: \"a\" in {}, row 1, and \"\\u{{202e}}\" in all.csv, row 1", part(0)),
+        &format!(
+            "row 1, column item_id: the source has \"a\" ({}, row 1), and the output has \"\\u{{202e}}\" (all.csv, \
+             row 1)",
+            part(0)
+        ),
     );
     check(rows, &format!("row 4 is missing: it is in {}, row 2, and the output ends before it", part(1)));
     check(
@@ -335,12 +369,14 @@ fn columns_of_other_names_types_or_order_differ() {
     scratch.write("order.csv", "p50,item_id\n1.0,a\n");
     scratch.write("more.csv", "item_id,p50,p90\na,1.0,2.0\n");
     let said = scratch.fails("verify order.csv --against in", 6);
-    assert!(said.contains("column item_id: item_id string in in/"), "{said}");
+    assert!(said.contains("column item_id: the source has item_id string (in/"), "{said}");
+    assert!(said.contains("the output has p50 double (order.csv)"), "{said}");
     let said = scratch.fails("verify more.csv --against in", 6);
-    assert!(said.contains("column p90: missing in in/") && said.contains("p90 string in more.csv"), "{said}");
+    assert!(said.contains("column p90: the source has none (in/"), "{said}");
+    assert!(said.contains("the output has p90 string (more.csv)"), "{said}");
     scratch.succeeds("merge in -o text.parquet --all-strings");
     let said = scratch.fails("verify text.parquet --against in", 6);
-    assert!(said.contains("p50 double in in/") && said.contains("with the options"), "{said}");
+    assert!(said.contains("the source has p50 double (in/") && said.contains("with the options"), "{said}");
     scratch.succeeds("verify text.parquet --against in --all-strings");
 }
 
