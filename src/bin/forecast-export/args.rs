@@ -272,7 +272,8 @@ struct Aws {
     /// AWS_ENDPOINT_URL_FORECAST, AWS_ENDPOINT_URL]
     #[arg(long, global = true, value_name = "URL")]
     endpoint_url: Option<String>,
-    /// The bucket's region; by default it is looked up [env: AWS_REGION, AWS_DEFAULT_REGION]
+    /// The bucket's region [default: looked up]; a job is described in the region of its ARN [env: AWS_REGION,
+    /// AWS_DEFAULT_REGION]
     #[arg(long, global = true)]
     region: Option<String>,
     /// The profile to use from the AWS configuration files [env: AWS_PROFILE]
@@ -357,7 +358,7 @@ pub(crate) struct Against {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Export job")]
 pub(crate) struct ExportJob {
-    /// Read an EventBridge event about an export job in place of SOURCE, or - for standard input
+    /// Take the job from an EventBridge event (a JSON file, or - for standard input) in place of naming it
     #[arg(long, value_name = "FILE", conflicts_with = "text")]
     pub(crate) event: Option<String>,
     /// Wait until the job is ACTIVE, at most this long, such as 30m; without a value, two hours
@@ -485,6 +486,7 @@ pub(crate) struct CsvText {
 #[command(next_help_heading = "Columns")]
 pub(crate) struct Columns {
     /// What to do if parts differ: strict (fail) or by-name (align columns, with nulls for what a part lacks)
+    /// [default: strict]
     #[arg(long, value_name = "MODE")]
     schema: Option<SchemaMode>,
     /// The type of a column: string, double, int64, boolean, date, timestamp, timestamp_ns (repeatable)
@@ -493,7 +495,7 @@ pub(crate) struct Columns {
     /// Read every column as text
     #[arg(long, conflicts_with = "types")]
     all_strings: bool,
-    /// Write binary values as text: hex, base64
+    /// Write binary columns of Parquet as text: hex, base64 [default: Parquet keeps them, and CSV is an error]
     #[arg(long, value_name = "HOW")]
     binary: Option<BinaryText>,
     /// Text that means null, besides an empty cell (repeatable)
@@ -514,13 +516,13 @@ pub(crate) struct Shaping {
     /// Compression: none, snappy, zstd[:1-22], gzip[:0-9], lz4 [default: snappy for Parquet, the extension's for CSV]
     #[arg(long)]
     compression: Option<Compression>,
-    /// Rows per row group
+    /// Rows per row group of Parquet [default: those of Parquet parts, else 122880, or fewer if rows are long]
     #[arg(long, value_name = "N", value_parser = whole::<u64, 1>)]
     row_group_rows: Option<u64>,
     /// Write a Bloom filter for this column, for readers that look up single values (repeatable)
     #[arg(long = "bloom-filter", value_name = "COLUMN")]
     bloom_filters: Vec<String>,
-    /// Replace an existing output
+    /// Replace an existing output, and write it again even if it is up to date
     #[arg(long)]
     overwrite: bool,
     /// Read the output back and compare it with the source before publishing it
