@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::support::buckets::{Bucket, bucket, csv_parts, merged, part_name};
 use crate::support::fake_service::{Answer, Asked, FakeService};
-use crate::support::fixtures::{binary, failure};
+use crate::support::fixtures::{NO_HOME, binary, failure};
 
 const ARN: &str = "arn:aws:forecast:eu-west-1:123456789012:forecast-export-job/sales_forecast/sales";
 
@@ -93,7 +93,7 @@ fn command(service: &FakeService, arguments: &[&str]) -> Command {
     let mut command = binary();
     command
         .args(arguments)
-        .env("HOME", "/nonexistent")
+        .env("HOME", NO_HOME)
         .env("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
         .env("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI")
         .env("AWS_ENDPOINT_URL_FORECAST", &service.endpoint);

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::support::buckets::{Bucket, bucket, csv_parts, merged};
 use crate::support::fake_service::{Answer, FakeService};
-use crate::support::fixtures::{binary, failure};
+use crate::support::fixtures::{NO_HOME, binary, failure};
 use crate::support::proxy::{Fault, LoggedRequest};
 
 /// The keys that the server in this process knows.
@@ -462,7 +462,7 @@ fn a_bucket_is_asked_for_its_region_where_none_is_given() {
     let mut command = binary();
     command
         .args(["ls", "s3://some.bucket/exports", "--endpoint-url", &service.endpoint])
-        .env("HOME", "/nonexistent")
+        .env("HOME", NO_HOME)
         .env("AWS_ACCESS_KEY_ID", KEY)
         .env("AWS_SECRET_ACCESS_KEY", SECRET);
     let (code, said) = failure(&command.output().expect("the binary starts"));
@@ -489,7 +489,7 @@ fn a_wrong_region_says_what_helps() {
         let mut command = binary();
         command
             .args(["ls", "s3://bucket/exports", "--region", "us-east-1", "--endpoint-url", &service.endpoint])
-            .env("HOME", "/nonexistent")
+            .env("HOME", NO_HOME)
             .env("AWS_ACCESS_KEY_ID", KEY)
             .env("AWS_SECRET_ACCESS_KEY", SECRET);
         let (code, said) = failure(&command.output().expect("the binary starts"));

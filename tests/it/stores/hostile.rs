@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::buckets::{bucket, csv_parts};
 use crate::support::fake_service::{Answer, Asked, FakeService};
-use crate::support::fixtures::{binary, failure};
+use crate::support::fixtures::{NO_HOME, binary, failure};
 
 const TOKEN: &str = "a-session-token-of-the-tests";
 const PART: &str = "sales_2026-01-02T03-04-05Z_part0.csv";
@@ -19,7 +19,7 @@ fn command(endpoint: &str, arguments: &[&str]) -> Command {
     command
         .args(arguments)
         .args(["--endpoint-url", endpoint])
-        .env("HOME", "/nonexistent")
+        .env("HOME", NO_HOME)
         .env("AWS_REGION", "us-east-1")
         .env("AWS_ACCESS_KEY_ID", "testkey")
         .env("AWS_SECRET_ACCESS_KEY", "testsecret")

@@ -6,7 +6,7 @@ use std::process::Command;
 use tempfile::TempDir;
 
 use crate::support::fake_service::{Answer, FakeService};
-use crate::support::fixtures::{binary, failure};
+use crate::support::fixtures::{NO_HOME, binary, failure};
 
 const JOB: &str = "arn:aws:forecast:eu-west-1:123456789012:forecast-export-job/sales/x";
 
@@ -15,7 +15,7 @@ fn command(arguments: &[&str]) -> Command {
     let mut command = binary();
     command
         .args(arguments)
-        .env("HOME", "/nonexistent")
+        .env("HOME", NO_HOME)
         .env("AWS_EC2_METADATA_DISABLED", "true")
         .env("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
         .env("AWS_REGION", "us-east-1")

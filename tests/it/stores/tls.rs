@@ -5,7 +5,7 @@ use std::process::Command;
 use serde_json::json;
 
 use crate::support::fake_service::{Answer, FakeService};
-use crate::support::fixtures::{binary, failure, testdata};
+use crate::support::fixtures::{NO_HOME, binary, failure, testdata};
 use crate::support::ruled_s3::{KEY_ID, RuledS3, Rules};
 use crate::support::scratch::RUN;
 use crate::support::tls::{ConnectProxy, Tls, bundle};
@@ -61,7 +61,7 @@ fn patient(arguments: &[&str]) -> Command {
     }
     command
         .args(arguments)
-        .env("HOME", "/nonexistent")
+        .env("HOME", NO_HOME)
         .env("AWS_REGION", "us-east-1")
         .env("AWS_ACCESS_KEY_ID", KEY_ID)
         .env("AWS_SECRET_ACCESS_KEY", "testsecret");

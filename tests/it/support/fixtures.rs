@@ -3,6 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+/// A home folder that does not exist, and that not even root can make, because it is below a file.
+pub(crate) const NO_HOME: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml/home");
+
 /// `testdata/NAME`.
 pub(crate) fn testdata(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata").join(name)

@@ -15,7 +15,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
 use super::fake_service::{Answer, Asked, FakeService};
-use super::fixtures::binary;
+use super::fixtures::{NO_HOME, binary};
 
 /// How a server lists.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -139,7 +139,7 @@ impl RuledS3 {
         let output = binary()
             .args(arguments)
             .args(["--endpoint-url", &self.service.endpoint, "--retry-timeout", "2s"])
-            .env("HOME", "/nonexistent")
+            .env("HOME", NO_HOME)
             .env("AWS_REGION", "us-east-1")
             .env("AWS_ACCESS_KEY_ID", KEY_ID)
             .env("AWS_SECRET_ACCESS_KEY", SECRET)
