@@ -130,7 +130,7 @@ impl Export {
 }
 
 /// On a memory file system, where there is one: the disk is not what is measured.
-fn scratch() -> TempDir {
+pub(crate) fn scratch() -> TempDir {
     let memory = Path::new("/dev/shm");
     let folder = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
     folder.expect("a scratch folder")

@@ -5,6 +5,7 @@
 //! threads, and memory file systems where there are any. Every case is checked before it is timed. How fast the
 //! command is beside other engines, with 1 GB, is measured by `benches/peers/run`.
 
+mod columns;
 mod copy;
 mod decode;
 mod encode;
@@ -17,6 +18,7 @@ use std::time::Duration;
 criterion_group! {
     name = engine;
     config = Criterion::default().sample_size(10).measurement_time(Duration::from_secs(3));
-    targets = scan::benches, decode::benches, encode::benches, copy::benches
+    targets = scan::benches, decode::benches, encode::benches, copy::benches,
+        columns::benches
 }
 criterion_main!(engine);

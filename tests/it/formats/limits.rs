@@ -102,17 +102,14 @@ fn wide(columns: usize) -> String {
 }
 
 #[test]
-fn very_many_columns_are_compared_in_the_time_in_which_they_are_copied() {
+fn very_many_columns_come_out_as_they_went_in() {
     let columns = full_or_sample(30_000, 4_000);
     let scratch = Scratch::csv(&[wide(columns), wide(columns)]);
-    let timed = |arguments: &str| {
-        let began = std::time::Instant::now();
-        scratch.succeeds(arguments);
-        began.elapsed().as_secs_f64()
-    };
-    timed("merge in -o in.parquet");
-    let copied = timed("merge in.parquet -o out.parquet");
-    let compared = timed("verify out.parquet --against in.parquet");
-    // Where each column was looked for among all, it took eight times as long.
-    assert!(compared < 0.5 + 5.0 * copied, "{copied:.2} s, then {compared:.2} s");
+    scratch.succeeds("merge in -o in.parquet");
+    scratch.succeeds("merge in.parquet -o out.parquet");
+    scratch.succeeds("verify out.parquet --against in.parquet");
+    scratch.succeeds("merge out.parquet -o out.csv");
+    let one = wide(columns);
+    let row = one.split_once('\n').expect("a header").1;
+    assert!(scratch.text("out.csv") == format!("{one}{row}"));
 }
