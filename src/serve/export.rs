@@ -53,14 +53,16 @@ impl Exporter {
         let stamp = RunStamp::from_instant(job.stamp)
             .ok_or_else(|| Error::Internal(format!("{} is no time of a run", job.stamp)))?;
         let name = PartName::new(Kind::Forecast, &job.name, &stamp, 0, format.name());
-        let mut options = Options::default();
-        options.to = Some(format);
-        options.split = Some(Split::Bytes(self.part_bytes));
-        options.names = Some(name.clone());
-        options.overwrite = true;
-        options.no_receipt = true;
-        options.threads = Some(self.threads);
-        options.memory = Some(self.memory);
+        let mut options = Options {
+            to: Some(format),
+            split: Some(Split::Bytes(self.part_bytes)),
+            names: Some(name.clone()),
+            overwrite: true,
+            no_receipt: true,
+            threads: Some(self.threads),
+            memory: Some(self.memory),
+            ..Options::default()
+        };
         tokio::pin!(stop);
         let prepared = async {
             clear(&folder, &name).await?;

@@ -111,12 +111,14 @@ impl Runner {
 
     /// Starts as many jobs as may run at the same time.
     fn start_due(self: &Arc<Self>, jobs: &mut JoinSet<()>) {
+        // Held while the state is read: a job that ended in between would be unfinished there and not among these, and
+        // would run once more.
+        let mut running = self.running();
         let due = match self.state.unfinished() {
             Ok(due) => due,
             Err(error) => return tracing::error!(%error, "jobs cannot be read"),
         };
         for job in due {
-            let mut running = self.running();
             if running.len() >= self.parallel {
                 return;
             }
@@ -126,7 +128,6 @@ impl Runner {
             let (stop, stopped) = watch::channel(false);
             let progress = Arc::new(Counts::default());
             running.insert(job.number, Running { stop, progress: Arc::clone(&progress) });
-            drop(running);
             let runner = Arc::clone(self);
             jobs.spawn(async move {
                 let number = job.number;
@@ -174,7 +175,7 @@ impl Runner {
             Err(Error::Stopped) => Some(false),
             Err(error) => {
                 let message: String = redacted(&error.to_string()).chars().take(MAX_MESSAGE).collect();
-                tracing::warn!(job = job.arn, message, "the export failed");
+                tracing::warn!(job = job.arn, error = message, "the export failed");
                 self.end(job.number, Status::CreateFailed, Some(&message))
             }
         };
