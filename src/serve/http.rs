@@ -4,17 +4,18 @@
 use super::api::Api;
 use super::mapped_s3::MappedS3;
 use super::metrics::Metrics;
-use super::page::Page;
+use super::page::{self, Page};
+use super::patient::Patient;
 use super::problem::{Name, Problem};
 use super::requests::Request as ApiRequest;
 use super::signature::Verifier;
 use crate::model::{Error, Result};
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, HttpBody};
 use axum::extract::{Request, State};
 use axum::http::header::{
-    AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, WWW_AUTHENTICATE,
+    AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFRESH, WWW_AUTHENTICATE,
     X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderValue, Method, StatusCode};
@@ -22,7 +23,6 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use bytes::Bytes;
 use chrono::Utc;
 use http_body_util::{BodyExt, Limited};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -31,7 +31,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -39,9 +39,15 @@ use tower_http::timeout::TimeoutLayer;
 
 /// The largest valid request has about 230 kB.
 const MAX_BODY: usize = 1 << 20;
+/// Most requests are shorter. A longer one waits until it is one of a few, so that bodies take little memory though nobody
+/// has signed them.
+const SMALL_BODY: usize = 16 << 10;
+const LARGE_BODIES: usize = 32;
 /// What a client may take to send its headers, and for a request from its first byte to its answer.
 const HEADER_TIME: Duration = Duration::from_secs(10);
 const REQUEST_TIME: Duration = Duration::from_secs(30);
+/// What a client may take to accept some of its answer.
+const WRITE_TIME: Duration = Duration::from_secs(30);
 /// What clients may take to end after the server was told to stop.
 const GRACE: Duration = Duration::from_secs(10);
 /// The headers of a request, in number and bytes.
@@ -61,6 +67,12 @@ pub(super) struct Service {
     pub(super) metrics: Arc<Metrics>,
     /// The keys that open the pages, as `id:secret`; `None` if they are open to all.
     pub(super) page_keys: Option<Vec<String>>,
+    /// The requests with large bodies that may be worked on at the same time.
+    pub(super) large: Semaphore,
+}
+
+pub(super) fn large() -> Semaphore {
+    Semaphore::new(LARGE_BODIES)
 }
 
 /// All routes.
@@ -109,6 +121,7 @@ pub(super) async fn listen(
         let open = metrics.connection();
         let (router, tls, shutdown) = (router.clone(), tls.clone(), shutdown.clone());
         connections.spawn(async move {
+            let stream = Patient::new(stream, WRITE_TIME);
             match tls {
                 None => serve(stream, router, shutdown).await,
                 Some(tls) => match tokio::time::timeout(HEADER_TIME, tls.accept(stream)).await {
@@ -193,7 +206,7 @@ async fn answer(
     operation: &mut &'static str,
 ) -> Result<super::api::Answer, Problem> {
     let (parts, body) = request.into_parts();
-    let body = read(body).await?;
+    let (body, _turn) = read(service, body).await?;
     let target = parts.headers.get("x-amz-target").and_then(|value| value.to_str().ok());
     let decoded = ApiRequest::decode(target, &body)?;
     *operation = decoded.operation();
@@ -203,15 +216,29 @@ async fn answer(
     service.api.answer(decoded).await
 }
 
-async fn read(body: Body) -> Result<Bytes, Problem> {
-    let body =
-        Limited::new(body, MAX_BODY).collect().await.map_err(|error| match error
-            .downcast_ref::<http_body_util::LengthLimitError>(
-        ) {
-            Some(_) => Problem::new(Name::RequestTooLarge, format!("A request has at most {MAX_BODY} bytes")),
-            None => Problem::new(Name::Serialization, "The body ends too early"),
-        })?;
-    Ok(body.to_bytes())
+/// The body of a request, and its turn if it is a large one.
+async fn read(service: &Service, body: Body) -> Result<(Vec<u8>, Option<SemaphorePermit<'_>>), Problem> {
+    let too_large = || Problem::new(Name::RequestTooLarge, format!("A request has at most {MAX_BODY} bytes"));
+    if body.size_hint().lower() > MAX_BODY as u64 {
+        return Err(too_large());
+    }
+    let mut body = Limited::new(body, MAX_BODY);
+    let (mut bytes, mut turn) = (Vec::new(), None);
+    while let Some(frame) = body.frame().await {
+        let frame =
+            frame.map_err(|error| match error.downcast_ref::<http_body_util::LengthLimitError>() {
+                Some(_) => too_large(),
+                None => Problem::new(Name::Serialization, "The body ends too early"),
+            })?;
+        if let Ok(data) = frame.into_data() {
+            bytes.extend_from_slice(&data);
+        }
+        if bytes.len() > SMALL_BODY && turn.is_none() {
+            // The semaphore is never closed.
+            turn = service.large.acquire().await.ok();
+        }
+    }
+    Ok((bytes, turn))
 }
 
 fn refusal(problem: &Problem) -> Response {
@@ -263,8 +290,8 @@ fn axum_json(status: StatusCode, text: &'static str) -> Response {
 }
 
 async fn metrics(State(service): State<Arc<Service>>, request: Request) -> Response {
-    if let Err(refused) = may_see(&service, &request) {
-        return refused;
+    if let Some(refusal) = refusal_of_page(&service, &request) {
+        return refusal;
     }
     let jobs = service.api.state.counts().unwrap_or_default();
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -276,39 +303,47 @@ async fn page(State(service): State<Arc<Service>>, request: Request) -> Response
         // S3 lists its buckets at the same place.
         return other(State(service), request).await;
     }
-    if let Err(refused) = may_see(&service, &request) {
-        return refused;
+    if let Some(refusal) = refusal_of_page(&service, &request) {
+        return refusal;
     }
-    let query = request.uri().query().unwrap_or_default();
-    match service.page.render(&service.api, query) {
-        Ok(html) => {
-            let policy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'";
+    let query = page::Query::of(request.uri().query().unwrap_or_default());
+    let refresh = query.refresh.map(|seconds| [(REFRESH, seconds.to_string())]);
+    // It reads folders.
+    let rendered = tokio::task::spawn_blocking(move || service.page.render(&service.api, &query)).await;
+    match rendered.map_err(|error| error.to_string()) {
+        Ok(Ok(html)) => {
+            let policy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; \
+                          frame-ancestors 'none'";
             let headers = [
                 (CONTENT_TYPE, "text/html; charset=utf-8"),
                 (CACHE_CONTROL, "no-store"),
                 (CONTENT_SECURITY_POLICY, policy),
                 (X_CONTENT_TYPE_OPTIONS, "nosniff"),
             ];
-            (headers, html).into_response()
+            (headers, refresh, html).into_response()
         }
-        Err(problem) => (StatusCode::INTERNAL_SERVER_ERROR, problem.message).into_response(),
+        Ok(Err(problem)) => (StatusCode::INTERNAL_SERVER_ERROR, problem.message).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "the page failed for a defect of the server");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
     }
 }
 
 /// Browsers cannot sign, so a page that is reachable from elsewhere asks for a key pair by HTTP's basic scheme.
-fn may_see(service: &Service, request: &Request) -> std::result::Result<(), Response> {
+fn refusal_of_page(service: &Service, request: &Request) -> Option<Response> {
     use subtle::ConstantTimeEq;
 
-    let Some(keys) = &service.page_keys else { return Ok(()) };
+    let keys = service.page_keys.as_ref()?;
     let given = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     let given = given.and_then(|value| value.strip_prefix("Basic "));
     let given = given.and_then(|text| BASE64_STANDARD.decode(text.trim()).ok()).unwrap_or_default();
     let is_key = keys.iter().fold(false, |is_key, key| is_key | bool::from(key.as_bytes().ct_eq(&given)));
     if is_key {
-        return Ok(());
+        return None;
     }
     let asks = [(WWW_AUTHENTICATE, "Basic realm=\"access key id and secret\"")];
-    Err((StatusCode::UNAUTHORIZED, asks, "An access key is needed.\n").into_response())
+    Some((StatusCode::UNAUTHORIZED, asks, "An access key is needed.\n").into_response())
 }
 
 /// Reads certificate and key.

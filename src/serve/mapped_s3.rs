@@ -8,8 +8,8 @@ use super::signature::Key;
 
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::StatusCode;
-use axum::http::header::AUTHORIZATION;
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
+use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use futures::TryStreamExt;
 use object_store::local::LocalFileSystem;
@@ -25,12 +25,17 @@ use s3s::dto::{
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 use sync_wrapper::SyncStream;
+use walkdir::{DirEntry, WalkDir};
 
 /// The most keys on a page of a listing, as in S3.
 const MAX_KEYS: usize = 1000;
+/// The answer to a request that would write.
+const READ_ONLY: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>MethodNotAllowed</Code>\
+                         <Message>Buckets can only be read here.</Message></Error>";
 
 /// The buckets behind the protocol.
 pub(super) struct MappedS3 {
@@ -61,6 +66,12 @@ impl MappedS3 {
     }
 
     pub(super) async fn answer(&self, mut request: Request) -> Response {
+        // What would write is not even read.
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+            return (StatusCode::METHOD_NOT_ALLOWED, [(CONTENT_TYPE, "application/xml")], READ_ONLY)
+                .into_response();
+        }
+        *request.body_mut() = Body::empty();
         if !self.needs_signature {
             request.headers_mut().remove(AUTHORIZATION);
         }
@@ -192,48 +203,46 @@ impl S3 for Files {
     ) -> S3Result<S3Response<ListObjectsV2Output>> {
         let input = request.input;
         let store = self.open(&input.bucket)?;
-        let root = self.buckets.root(&input.bucket).ok_or_else(|| s3_error!(NoSuchBucket))?;
+        let root = self.buckets.root(&input.bucket).ok_or_else(|| s3_error!(NoSuchBucket))?.to_owned();
         let prefix = input.prefix.clone().unwrap_or_default();
-        // The store lists folders, S3 lists what begins alike.
-        let folder = prefix.rsplit_once('/').and_then(|(folder, _)| Path::parse(folder).ok());
         let most = input.max_keys.map_or(MAX_KEYS, |most| (most.max(0) as usize).min(MAX_KEYS));
         let after = input.continuation_token.clone().max(input.start_after.clone()).unwrap_or_default();
-        // What a page shows, by its key or common prefix.
-        let mut found: BTreeMap<String, Option<ObjectMeta>> = BTreeMap::new();
-        let mut objects = store.list(folder.as_ref());
-        while let Some(meta) = objects.try_next().await.map_err(failed)? {
-            let key = meta.location.as_ref().to_owned();
-            let Some(rest) = key.strip_prefix(&prefix) else { continue };
-            if within(root, &key).is_none() {
-                continue;
-            }
-            let common = input.delimiter.as_ref().and_then(|delimiter| {
-                rest.find(delimiter.as_str()).map(|end| format!("{prefix}{}", &rest[..end + delimiter.len()]))
-            });
-            match common {
-                Some(common) if common > after => drop(found.insert(common, None)),
-                None if key > after => drop(found.insert(key, Some(meta))),
-                _ => {}
+        let keys = keys(root, prefix.clone()).await.map_err(|_| s3_error!(InternalError))?;
+        // Keys, and common prefixes of keys.
+        let mut found: BTreeMap<String, Item> = BTreeMap::new();
+        for key in keys {
+            let rest = &key[prefix.len()..];
+            let end =
+                input.delimiter.as_ref().and_then(|text| rest.find(text.as_str()).map(|at| at + text.len()));
+            let (text, item) = match end {
+                Some(end) => (format!("{prefix}{}", &rest[..end]), Item::Prefix),
+                None => (key, Item::Key),
+            };
+            if text > after {
+                found.insert(text, item);
             }
         }
         let has_more = found.len() > most;
-        let page: Vec<(String, Option<ObjectMeta>)> = found.into_iter().take(most).collect();
-        let last = page.last().map(|(key, _)| key.clone());
-        let object = |(key, meta): &(String, Option<ObjectMeta>)| {
-            meta.as_ref().map(|meta| Object {
-                key: Some(key.clone()),
-                size: Some(meta.size as i64),
-                last_modified: Some(time(meta)),
-                e_tag: tag(meta),
-                ..Object::default()
-            })
-        };
-        let contents: Vec<Object> = page.iter().filter_map(object).collect();
-        let common_prefixes: Vec<CommonPrefix> = page
-            .iter()
-            .filter(|(_, meta)| meta.is_none())
-            .map(|(key, _)| CommonPrefix { prefix: Some(key.clone()) })
-            .collect();
+        let page: Vec<(String, Item)> = found.into_iter().take(most).collect();
+        let last = page.last().map(|(text, _)| text.clone());
+        let (mut contents, mut common_prefixes) = (Vec::new(), Vec::new());
+        for (text, item) in page {
+            match item {
+                Item::Prefix => common_prefixes.push(CommonPrefix { prefix: Some(text) }),
+                Item::Key => {
+                    let Ok(path) = Path::parse(&text) else { continue };
+                    // A job may just have replaced or removed it.
+                    let Ok(meta) = store.head(&path).await else { continue };
+                    contents.push(Object {
+                        key: Some(text),
+                        size: Some(meta.size as i64),
+                        last_modified: Some(time(&meta)),
+                        e_tag: tag(&meta),
+                        ..Object::default()
+                    });
+                }
+            }
+        }
         Ok(S3Response::new(ListObjectsV2Output {
             name: Some(input.bucket),
             prefix: input.prefix,
@@ -241,7 +250,7 @@ impl S3 for Files {
             start_after: input.start_after,
             continuation_token: input.continuation_token,
             max_keys: Some(most as i32),
-            key_count: Some(page.len() as i32),
+            key_count: Some((contents.len() + common_prefixes.len()) as i32),
             is_truncated: Some(has_more && most > 0),
             next_continuation_token: last.filter(|_| has_more),
             contents: Some(contents),
@@ -249,4 +258,26 @@ impl S3 for Files {
             ..ListObjectsV2Output::default()
         }))
     }
+}
+
+/// What a listing shows.
+enum Item {
+    Key,
+    Prefix,
+}
+
+/// The keys of a bucket that begin with a prefix. Links are not followed: they may lead out of the folder, or in a circle.
+async fn keys(root: PathBuf, prefix: String) -> Result<Vec<String>, tokio::task::JoinError> {
+    tokio::task::spawn_blocking(move || {
+        let folder = prefix.rsplit_once('/').map_or("", |(folder, _)| folder);
+        let Some(folder) = within(&root, folder) else { return Vec::new() };
+        let files = WalkDir::new(folder).into_iter().flatten().filter(|entry| entry.file_type().is_file());
+        let key = |entry: DirEntry| {
+            let path = entry.path().strip_prefix(&root).ok()?;
+            let names: Option<Vec<&str>> = path.iter().map(|name| name.to_str()).collect();
+            Some(names?.join("/"))
+        };
+        files.filter_map(key).filter(|key| key.starts_with(&prefix)).collect()
+    })
+    .await
 }

@@ -19,6 +19,7 @@ mod mapped_s3;
 mod members;
 mod metrics;
 mod page;
+mod patient;
 mod problem;
 mod requests;
 mod runner;
@@ -165,6 +166,7 @@ impl Server {
                 .then(|| keys.iter().map(|key| format!("{}:{}", key.id, key.secret)).collect()),
             verifier: (!is_open).then(|| Verifier::new(keys, &region, "forecast")),
             metrics,
+            large: http::large(),
             api: Arc::new(Api { state, forecasts, buckets, runner, max_jobs }),
         };
         let most = options.max_connections;

@@ -5,32 +5,53 @@ use super::api::Api;
 use super::forecasts::Forecast;
 use super::problem::Problem;
 use super::state::{Job, Status};
+use crate::model::{Format, Kind, PartName, RunStamp};
 
 use chrono::{DateTime, Utc};
-use maud::{DOCTYPE, Markup, html};
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+use std::path::Path;
 
 /// Jobs on a page.
 const JOBS: usize = 50;
 /// Files of a job that are named.
 const FILES: usize = 20;
+/// How often a page is loaded again, in seconds, if its reader wants that.
+const REFRESH: u32 = 5;
 
 const STYLE: &str = "
-:root { color-scheme: light dark; --line: #8886; --soft: #8882; --good: #1a7f37; --bad: #b3261e; --busy: #0757b8; }
-@media (prefers-color-scheme: dark) { :root { --good: #57c975; --bad: #ff8a80; --busy: #8ab8ff; } }
+:root {
+  color-scheme: light dark;
+  --back: #ffffff; --card: #f6f8fa; --line: #d0d7de; --text: #1f2328; --quiet: #57606a; --link: #0757b8;
+  --good: #116329; --bad: #a40e26; --busy: #0757b8; --good-back: #dafbe1; --bad-back: #ffebe9; --busy-back: #ddf4ff;
+}
+@media (prefers-color-scheme: dark) { :root {
+  --back: #0d1117; --card: #161b22; --line: #30363d; --text: #e6edf3; --quiet: #9da7b3; --link: #79b8ff;
+  --good: #56d364; --bad: #ff9a92; --busy: #79c0ff; --good-back: #12261e; --bad-back: #2d1418; --busy-back: #10233b;
+} }
 * { box-sizing: border-box; }
-body { font: 16px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 72rem; padding: 1.5rem 1rem; }
-h1 { font-size: 1.5rem; } h2 { font-size: 1.2rem; margin-top: 2rem; }
-.wide { overflow-x: auto; }
-table { border-collapse: collapse; width: 100%; }
-th, td { border-bottom: 1px solid var(--line); padding: .4rem .8rem .4rem 0; text-align: left; vertical-align: top; }
-code { font: .875em ui-monospace, monospace; overflow-wrap: anywhere; }
-time, .quiet { opacity: .8; } time { white-space: nowrap; }
-.good { color: var(--good); } .bad { color: var(--bad); } .busy { color: var(--busy); }
-progress { width: 8rem; }
-ol, ul { margin: .3rem 0; padding-left: 1.2rem; }
-summary { cursor: pointer; }
+body { background: var(--back); color: var(--text); font: 15px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 70rem; padding: 1.5rem 1rem 4rem; }
+h1 { font-size: 1.35rem; margin: 0; } h2 { font-size: 1.1rem; margin: 2.2rem 0 .6rem; } h3 { font-size: 1rem; margin: 0; overflow-wrap: anywhere; }
+p { margin: .3rem 0 .5rem; } a { color: var(--link); }
+header { border-bottom: 1px solid var(--line); padding-bottom: .8rem; }
+.items { border: 1px solid var(--line); border-radius: 8px; list-style: none; margin: 0; overflow: hidden; padding: 0; }
+.items > li { display: grid; gap: .2rem 1.5rem; grid-template-columns: minmax(11rem, 1fr) 3fr; padding: .8rem 1rem; }
+.items p { margin: 0; } .items .error { margin-bottom: .4rem; }
+.items > li + li { border-top: 1px solid var(--line); }
+.empty { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 1rem; }
+.quiet, dt { color: var(--quiet); }
+dl { display: grid; gap: .1rem .8rem; grid-template-columns: max-content 1fr; margin: 0; }
+dd { margin: 0; overflow-wrap: anywhere; }
+code { font: .9em ui-monospace, 'Cascadia Mono', Menlo, monospace; overflow-wrap: anywhere; }
+.state { border-radius: 1rem; display: inline-block; font-size: .8rem; font-weight: 600; margin-top: .3rem; padding: .05rem .6rem; }
+.good { background: var(--good-back); color: var(--good); } .bad { background: var(--bad-back); color: var(--bad); }
+.busy { background: var(--busy-back); color: var(--busy); } .still { background: var(--card); color: var(--quiet); }
+.error { background: var(--bad-back); border-left: 3px solid var(--bad); color: var(--bad); overflow-wrap: anywhere; padding: .4rem .8rem; }
+progress { accent-color: var(--busy); height: .9rem; vertical-align: middle; width: min(14rem, 60%); }
+details { margin-top: .2rem; } summary { color: var(--link); cursor: pointer; width: max-content; }
+ol, details ul { margin: .2rem 0; padding-left: 1.4rem; }
 :focus-visible { outline: 3px solid var(--busy); outline-offset: 2px; }
-.skip { position: absolute; left: -99rem; } .skip:focus { position: static; }
+.skip { left: -99rem; position: absolute; } .skip:focus { position: static; }
+@media (max-width: 40rem) { .items > li { grid-template-columns: 1fr; } }
 ";
 
 /// What the page says of the server itself.
@@ -40,33 +61,48 @@ pub(super) struct Page {
     pub(super) is_open: bool,
 }
 
+/// What a reader asks for: `before=NUMBER` shows older jobs, `refresh=SECONDS` loads the page again and again.
+pub(super) struct Query {
+    before: Option<i64>,
+    pub(super) refresh: Option<u32>,
+}
+
+impl Query {
+    pub(super) fn of(text: &str) -> Self {
+        let value = |name: &str| text.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
+        let refresh = value("refresh").and_then(|text| text.parse().ok());
+        Query {
+            before: value("before").and_then(|text| text.parse().ok()),
+            refresh: refresh.filter(|seconds| (1..=3600).contains(seconds)),
+        }
+    }
+}
+
 impl Page {
-    /// The page; the query `before=NUMBER` shows older jobs.
-    pub(super) fn render(&self, api: &Api, query: &str) -> Result<String, Problem> {
-        let before = query.split('&').find_map(|pair| pair.strip_prefix("before=")?.parse().ok());
+    pub(super) fn render(&self, api: &Api, query: &Query) -> Result<String, Problem> {
         let forecasts = api.forecasts.all(&api.state)?;
-        let mut jobs = api.state.jobs(&[], before, JOBS + 1)?;
-        let older = jobs.len() > JOBS;
+        let mut jobs = api.state.jobs(&[], query.before, JOBS + 1)?;
+        let has_older = jobs.len() > JOBS;
         jobs.truncate(JOBS);
-        let is_busy = jobs.iter().any(|job| !job.status.is_final());
+        let counts = api.state.counts()?;
         let page = html! {
             (DOCTYPE)
             html lang="en" {
                 head {
                     meta charset="utf-8";
                     meta name="viewport" content="width=device-width, initial-scale=1";
-                    // Only while something goes on, so that a reader is not interrupted.
-                    @if is_busy { meta http-equiv="refresh" content="5"; }
                     title { "Export jobs - forecast-export" }
-                    style { (maud::PreEscaped(STYLE)) }
+                    // Browsers ask for an icon by themselves.
+                    link rel="icon" href="data:,";
+                    style { (PreEscaped(STYLE)) }
                 }
                 body {
                     a.skip href="#jobs" { "Skip to the jobs" }
                     header {
                         h1 { "forecast-export" }
-                        p.quiet { "Region " (self.region) ", account " (self.account) "." }
+                        p.quiet { "Region " (self.region) ", account " (self.account) ", " (time(Utc::now())) }
                         @if self.is_open {
-                            p.bad role="alert" { "This server answers requests that are not signed." }
+                            p.error { "This server answers requests that are not signed." }
                         }
                     }
                     main {
@@ -76,8 +112,17 @@ impl Page {
                         }
                         section #jobs aria-labelledby="jobs-title" {
                             h2 #jobs-title { "Export jobs" }
-                            (table(api, &jobs))
-                            @if let (true, Some(last)) = (older, jobs.last()) {
+                            p {
+                                span.quiet { (summary(&counts)) } " "
+                                @if query.refresh.is_some() {
+                                    a href="/" { "Stop updating" }
+                                } @else {
+                                    a href={ "/?refresh=" (REFRESH) } { "Update every " (REFRESH) " seconds" }
+                                }
+                            }
+                            (list(api, &jobs))
+                            @if query.before.is_some() { p { a href="/" { "Newest jobs" } } }
+                            @if let (true, Some(last)) = (has_older, jobs.last()) {
                                 p { a href={ "/?before=" (last.number) } { "Older jobs" } }
                             }
                         }
@@ -89,114 +134,151 @@ impl Page {
     }
 }
 
+/// How many jobs there are, by what becomes of them.
+fn summary(counts: &[(Status, u64)]) -> String {
+    let of = |wanted: &[Status]| -> u64 {
+        counts.iter().filter(|(status, _)| wanted.contains(status)).map(|(_, count)| count).sum()
+    };
+    let parts = [
+        (of(&[Status::CreatePending]), "waiting"),
+        (of(&[Status::CreateInProgress, Status::CreateStopping]), "running"),
+        (of(&[Status::Active]), "complete"),
+        (of(&[Status::CreateFailed]), "failed"),
+        (of(&[Status::CreateStopped]), "stopped"),
+    ];
+    let parts = parts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}"));
+    let text = parts.collect::<Vec<_>>().join(", ");
+    if text.is_empty() { text } else { format!("{text}.") }
+}
+
 fn list_of(forecasts: &[Forecast]) -> Markup {
     html! {
         @if forecasts.is_empty() {
-            p { "There are none yet. " code { "forecast-export serve register NAME SOURCE --data DIR" } " adds one." }
+            p.empty { "There are none yet. " code { "forecast-export serve register NAME SOURCE --data DIR" } " adds one." }
         } @else {
-            div.wide { table {
-                caption.skip { "Forecasts that can be exported" }
-                thead { tr { th scope="col" { "Name" } th scope="col" { "Status" } th scope="col" { "Source" } th scope="col" { "ARN" } } }
-                tbody {
-                    @for forecast in forecasts {
-                        tr {
-                            th scope="row" { (forecast.name) }
-                            td { (forecast.status) }
-                            td { code { (forecast.source) } }
-                            td { code { (forecast.arn) } }
+            ul.items {
+                @for forecast in forecasts {
+                    li {
+                        div {
+                            h3 { (forecast.name) }
+                            @let class = if forecast.status == Status::Active.word() { "good" } else { "still" };
+                            span class={ "state " (class) } { (forecast.status) }
+                        }
+                        div {
+                            dl {
+                                dt { "Source" } dd { code { (forecast.source) } }
+                                dt { "ARN" } dd { code { (forecast.arn) } }
+                            }
+                            @if let Some(message) = &forecast.message { p.error { (message) } }
                         }
                     }
                 }
-            } }
-        }
-    }
-}
-
-fn table(api: &Api, jobs: &[Job]) -> Markup {
-    html! {
-        @if jobs.is_empty() {
-            p { "There are none yet. " code { "CreateForecastExportJob" } " makes one." }
-        } @else {
-            div.wide { table {
-                caption.skip { "Export jobs, the newest first" }
-                thead { tr {
-                    th scope="col" { "Job" } th scope="col" { "Status" } th scope="col" { "Destination" }
-                    th scope="col" { "Created" }
-                } }
-                tbody {
-                    @for job in jobs {
-                        tr {
-                            th scope="row" {
-                                (job.name)
-                                @if let Some(forecast) = job.forecast_arn.rsplit('/').next() {
-                                    br; span.quiet { "of " (forecast) }
-                                }
-                            }
-                            td { (status(api, job)) }
-                            td {
-                                code { (job.path) } br;
-                                span.quiet { (job.format.as_deref().unwrap_or("CSV")) }
-                                @if job.status == Status::Active { (files(api, job)) }
-                            }
-                            td { (time(job.created)) }
-                        }
-                    }
-                }
-            } }
-        }
-    }
-}
-
-fn status(api: &Api, job: &Job) -> Markup {
-    let class = match job.status {
-        Status::Active => "good",
-        Status::CreateFailed => "bad",
-        Status::CreateStopped => "quiet",
-        _ => "busy",
-    };
-    html! {
-        span class=(class) { (job.status.word()) }
-        @if let Some((bytes, total)) = api.runner.progress(job.number).filter(|(_, total)| *total > 0) {
-            br; progress max=(total) value=(bytes) aria-label={ "Progress of " (job.name) } {}
-            " " (100 * bytes.min(total) / total) " %"
-        }
-        @if let Some(message) = &job.message { br; (message) }
-        @if let Some(ended) = job.ended {
-            br; span.quiet { "after " (seconds(job.created, ended)) " s" }
-        }
-        @if let Ok(steps) = api.state.transitions(job.number) {
-            details {
-                summary { "History" }
-                ol { @for (status, at) in steps { li { (status.word()) " " (time(at)) } } }
             }
         }
     }
+}
+
+fn list(api: &Api, jobs: &[Job]) -> Markup {
+    html! {
+        @if jobs.is_empty() {
+            p.empty { "There are none here. " code { "CreateForecastExportJob" } " makes one." }
+        } @else {
+            ul.items { @for job in jobs { li { (item(api, job)) } } }
+        }
+    }
+}
+
+fn item(api: &Api, job: &Job) -> Markup {
+    let forecast = job.forecast_arn.rsplit('/').next().unwrap_or_default();
+    html! {
+        div {
+            h3 { (job.name) }
+            p.quiet { "of " (forecast) ", " (format(job)) }
+            span class={ "state " (class(job.status)) } { (job.status.word()) }
+        }
+        div {
+            @if let Some(message) = &job.message { p.error { (message) } }
+            @if let Some((bytes, total)) = api.runner.progress(job.number).filter(|(_, total)| *total > 0) {
+                p {
+                    progress max=(total) value=(bytes) aria-label={ "Progress of " (job.name) } {}
+                    " " (100 * bytes.min(total) / total) " % of " (size(total))
+                }
+            }
+            dl {
+                dt { "Destination" } dd { code { (job.path) } }
+                dt { "Created" } dd {
+                    (time(job.created))
+                    @if let Some(ended) = job.ended { ", ended after " (seconds(job.created, ended)) " s" }
+                }
+            }
+            @if job.status == Status::Active { (files(api, job)) }
+            @if let Ok(steps) = api.state.transitions(job.number) {
+                details {
+                    summary { "History" }
+                    ol { @for (status, at) in steps { li { (status.word()) ", " (time(at)) } } }
+                }
+            }
+        }
+    }
+}
+
+fn class(status: Status) -> &'static str {
+    match status {
+        Status::Active => "good",
+        Status::CreateFailed => "bad",
+        Status::CreateStopped => "still",
+        Status::CreatePending | Status::CreateInProgress | Status::CreateStopping => "busy",
+    }
+}
+
+fn format(job: &Job) -> &str {
+    job.format.as_deref().unwrap_or("CSV")
 }
 
 /// The files of a job in a mapped bucket; those of other buckets are not listed for a page.
 fn files(api: &Api, job: &Job) -> Markup {
-    let folder = api.buckets.folder_of(&job.path).ok().flatten();
-    let Some(entries) = folder.and_then(|folder| std::fs::read_dir(folder).ok()) else { return html! {} };
-    let stamp = crate::model::RunStamp::from_instant(job.stamp);
-    let prefix = format!("{}_{}_part", job.name, stamp.as_ref().map_or("", |stamp| stamp.as_str()));
-    let mut names: Vec<(String, u64)> = entries
-        .filter_map(|entry| {
-            let entry = entry.ok()?;
-            let name = entry.file_name().into_string().ok()?;
-            let bytes = entry.metadata().ok()?.len();
-            name.starts_with(&prefix).then_some((name, bytes))
-        })
-        .collect();
-    names.sort_by_key(|(name, _)| (name.len(), name.clone()));
+    let Ok(Some(folder)) = api.buckets.folder_of(&job.path) else { return html! {} };
+    let found = parts(job, &folder);
+    let has_more = found.len() > FILES;
     html! {
         details {
-            summary { (names.len()) @if names.len() == 1 { " file" } @else { " files" } }
+            summary {
+                @match found.len() {
+                    1 => "1 file",
+                    count if has_more => { "More than " (count - 1) " files" }
+                    count => { (count) " files" }
+                }
+            }
             ul {
-                @for (name, bytes) in names.iter().take(FILES) { li { code { (name) } ", " (bytes) " bytes" } }
-                @if names.len() > FILES { li { "and " (names.len() - FILES) " more" } }
+                @for (name, bytes) in found.iter().take(FILES) { li { code { (name) } ", " (size(*bytes)) } }
+                @if has_more { li { "and more" } }
             }
         }
     }
+}
+
+/// The first parts of a job and their sizes. Their names are known, so that a folder with many files of other jobs is not
+/// read for each of them.
+fn parts(job: &Job, folder: &Path) -> Vec<(String, u64)> {
+    let Some(stamp) = RunStamp::from_instant(job.stamp) else { return Vec::new() };
+    let format = if format(job) == "PARQUET" { Format::Parquet } else { Format::Csv };
+    let part = |number| {
+        let name = PartName::new(Kind::Forecast, &job.name, &stamp, number, format.name());
+        let bytes = std::fs::metadata(folder.join(name.as_str())).ok()?.len();
+        Some((name.as_str().to_owned(), bytes))
+    };
+    (0..).map_while(part).take(FILES + 1).collect()
+}
+
+fn size(bytes: u64) -> String {
+    let mut number = bytes as f64;
+    for unit in ["bytes", "kB", "MB", "GB"] {
+        if number < 999.5 {
+            return if unit == "bytes" { format!("{bytes} {unit}") } else { format!("{number:.1} {unit}") };
+        }
+        number /= 1000.0;
+    }
+    format!("{number:.1} TB")
 }
 
 fn time(time: DateTime<Utc>) -> Markup {
@@ -206,4 +288,26 @@ fn time(time: DateTime<Utc>) -> Markup {
 
 fn seconds(from: DateTime<Utc>, to: DateTime<Utc>) -> String {
     format!("{:.1}", (to - from).num_milliseconds() as f64 / 1000.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_asks_for_older_jobs_and_for_updates() {
+        let of = |text: &str| (Query::of(text).before, Query::of(text).refresh);
+        assert_eq!(of(""), (None, None));
+        assert_eq!(of("before=7&refresh=5"), (Some(7), Some(5)));
+        assert_eq!(of("refresh=0&before=x&beforehand=3"), (None, None));
+    }
+
+    #[test]
+    fn sizes_have_a_unit_that_fits() {
+        assert_eq!(
+            [0, 999, 1000, 999_949, 999_999].map(size),
+            ["0 bytes", "999 bytes", "1.0 kB", "999.9 kB", "1.0 MB"]
+        );
+        assert_eq!(size(9_650_000_000), "9.7 GB");
+    }
 }
