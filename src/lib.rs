@@ -113,6 +113,9 @@ pub use plan::{
 pub use run::{Report, run, run_until};
 pub use sample::{Frequency, Quantile, SampleOptions, SampleReport, sample, sample_until};
 #[cfg(feature = "serve")]
+#[doc(hidden)]
+pub use serve::fuzzing;
+#[cfg(feature = "serve")]
 pub use serve::{Choice, RegisteredForecast, ServeOptions, Server, register_forecast};
 pub use source::{Export, Found, Part, find};
 pub use store::{Checksum, Credentials, Encryption, Location, Object, ObjectOptions, StoreOptions};

@@ -14,6 +14,8 @@ mod buckets;
 mod config;
 mod export;
 mod forecasts;
+#[doc(hidden)]
+pub mod fuzzing;
 mod http;
 mod mapped_s3;
 mod members;

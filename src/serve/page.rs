@@ -40,6 +40,7 @@ header { border-bottom: 1px solid var(--line); padding-bottom: .8rem; }
 .empty { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 1rem; }
 .quiet, dt { color: var(--quiet); }
 dl { display: grid; gap: .1rem .8rem; grid-template-columns: max-content 1fr; margin: 0; }
+time { white-space: nowrap; }
 dd { margin: 0; overflow-wrap: anywhere; }
 code { font: .9em ui-monospace, 'Cascadia Mono', Menlo, monospace; overflow-wrap: anywhere; }
 .state { border-radius: 1rem; display: inline-block; font-size: .8rem; font-weight: 600; margin-top: .3rem; padding: .05rem .6rem; }
@@ -305,8 +306,8 @@ mod tests {
     #[test]
     fn sizes_have_a_unit_that_fits() {
         assert_eq!(
-            [0, 999, 1000, 999_949, 999_999].map(size),
-            ["0 bytes", "999 bytes", "1.0 kB", "999.9 kB", "1.0 MB"]
+            [0, 999, 1000, 999_400, 999_999].map(size),
+            ["0 bytes", "999 bytes", "1.0 kB", "999.4 kB", "1.0 MB"]
         );
         assert_eq!(size(9_650_000_000), "9.7 GB");
     }
