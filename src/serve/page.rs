@@ -18,42 +18,7 @@ const FILES: usize = 20;
 /// How often a page is loaded again, in seconds, if its reader wants that.
 const REFRESH: u32 = 5;
 
-const STYLE: &str = "
-:root {
-  color-scheme: light dark;
-  --back: #ffffff; --card: #f6f8fa; --line: #d0d7de; --text: #1f2328; --quiet: #57606a; --link: #0757b8;
-  --good: #116329; --bad: #a40e26; --busy: #0757b8; --good-back: #dafbe1; --bad-back: #ffebe9; --busy-back: #ddf4ff;
-}
-@media (prefers-color-scheme: dark) { :root {
-  --back: #0d1117; --card: #161b22; --line: #30363d; --text: #e6edf3; --quiet: #9da7b3; --link: #79b8ff;
-  --good: #56d364; --bad: #ff9a92; --busy: #79c0ff; --good-back: #12261e; --bad-back: #2d1418; --busy-back: #10233b;
-} }
-* { box-sizing: border-box; }
-body { background: var(--back); color: var(--text); font: 15px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 70rem; padding: 1.5rem 1rem 4rem; }
-h1 { font-size: 1.35rem; margin: 0; } h2 { font-size: 1.1rem; margin: 2.2rem 0 .6rem; } h3 { font-size: 1rem; margin: 0; overflow-wrap: anywhere; }
-p { margin: .3rem 0 .5rem; } a { color: var(--link); }
-header { border-bottom: 1px solid var(--line); padding-bottom: .8rem; }
-.items { border: 1px solid var(--line); border-radius: 8px; list-style: none; margin: 0; overflow: hidden; padding: 0; }
-.items > li { display: grid; gap: .2rem 1.5rem; grid-template-columns: minmax(11rem, 1fr) 3fr; padding: .8rem 1rem; }
-.items p { margin: 0; } .items .error { margin-bottom: .4rem; }
-.items > li + li { border-top: 1px solid var(--line); }
-.empty { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 1rem; }
-.quiet, dt { color: var(--quiet); }
-dl { display: grid; gap: .1rem .8rem; grid-template-columns: max-content 1fr; margin: 0; }
-time { white-space: nowrap; }
-dd { margin: 0; overflow-wrap: anywhere; }
-code { font: .9em ui-monospace, 'Cascadia Mono', Menlo, monospace; overflow-wrap: anywhere; }
-.state { border-radius: 1rem; display: inline-block; font-size: .8rem; font-weight: 600; margin-top: .3rem; padding: .05rem .6rem; }
-.good { background: var(--good-back); color: var(--good); } .bad { background: var(--bad-back); color: var(--bad); }
-.busy { background: var(--busy-back); color: var(--busy); } .still { background: var(--card); color: var(--quiet); }
-.error { background: var(--bad-back); border-left: 3px solid var(--bad); color: var(--bad); overflow-wrap: anywhere; padding: .4rem .8rem; }
-progress { accent-color: var(--busy); height: .9rem; vertical-align: middle; width: min(14rem, 60%); }
-details { margin-top: .2rem; } summary { color: var(--link); cursor: pointer; width: max-content; }
-ol, details ul { margin: .2rem 0; padding-left: 1.4rem; }
-:focus-visible { outline: 3px solid var(--busy); outline-offset: 2px; }
-.skip { left: -99rem; position: absolute; } .skip:focus { position: static; }
-@media (max-width: 40rem) { .items > li { grid-template-columns: 1fr; } }
-";
+const STYLE: &str = include_str!("page.css");
 
 /// What the page says of the server itself.
 pub(super) struct Page {
@@ -155,7 +120,7 @@ fn summary(counts: &[(Status, u64)]) -> String {
 fn list_of(forecasts: &[Forecast]) -> Markup {
     html! {
         @if forecasts.is_empty() {
-            p.empty { "There are none yet. " code { "forecast-export serve register NAME SOURCE --data DIR" } " adds one." }
+            p.empty { "There are none yet. " code { "forecast-export serve register" } " adds one." }
         } @else {
             ul.items {
                 @for forecast in forecasts {
