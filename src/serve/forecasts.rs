@@ -13,6 +13,10 @@ use chrono::{DateTime, Utc};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// What a description may take to read quantiles from a forecast's files.
+const QUANTILES_TIME: Duration = Duration::from_secs(5);
 
 /// A forecast.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,6 +78,12 @@ impl Forecasts {
             account: account.to_owned(),
             quantiles: Mutex::default(),
         }
+    }
+
+    /// The server's region, and those of configured ARNs: a client that is given an ARN signs for its region.
+    pub(super) fn regions(&self) -> Vec<String> {
+        let of_arns = self.configured.iter().filter_map(|forecast| forecast.arn.split(':').nth(3));
+        std::iter::once(self.region.as_str()).chain(of_arns).map(str::to_owned).collect()
     }
 
     /// All forecasts, by name. The configuration file goes before what was registered, and that before folders.
@@ -141,8 +151,9 @@ impl Forecasts {
         if let Some(quantiles) = known().get(&key) {
             return quantiles.clone();
         }
-        // A forecast whose files cannot be read yet is described all the same.
-        let Ok(found) = self.read_quantiles(forecast).await else { return Vec::new() };
+        // A forecast whose files cannot be read yet, or not soon, is described all the same.
+        let read = tokio::time::timeout(QUANTILES_TIME, self.read_quantiles(forecast));
+        let Ok(Ok(found)) = read.await else { return Vec::new() };
         known().insert(key, found.clone());
         found
     }

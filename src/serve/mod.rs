@@ -166,7 +166,7 @@ impl Server {
             page: Page { region: region.clone(), account, is_open },
             page_keys: needs_key
                 .then(|| keys.iter().map(|key| format!("{}:{}", key.id, key.secret)).collect()),
-            verifier: (!is_open).then(|| Verifier::new(keys, &region, "forecast")),
+            verifier: (!is_open).then(|| Verifier::new(keys, forecasts.regions(), "forecast")),
             metrics,
             large: http::large(),
             api: Arc::new(Api { state, forecasts, buckets, runner, max_jobs }),

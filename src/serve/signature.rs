@@ -34,7 +34,7 @@ pub(super) struct Key {
 /// What signatures are checked for.
 pub(super) struct Verifier {
     keys: Vec<Key>,
-    region: String,
+    regions: Vec<String>,
     service: &'static str,
 }
 
@@ -50,8 +50,8 @@ struct Authorization<'a> {
 }
 
 impl Verifier {
-    pub(super) fn new(keys: Vec<Key>, region: &str, service: &'static str) -> Self {
-        Verifier { keys, region: region.to_owned(), service }
+    pub(super) fn new(keys: Vec<Key>, regions: Vec<String>, service: &'static str) -> Self {
+        Verifier { keys, regions, service }
     }
 
     /// Checks a request against its signature; returns the ID of the key that signed it.
@@ -105,10 +105,11 @@ impl Verifier {
     }
 
     fn check_scope(&self, given: &Authorization<'_>, time: &str) -> Result<(), Problem> {
-        if given.region != self.region {
+        if !self.regions.iter().any(|region| region == given.region) {
             return Err(invalid(format!(
                 "Credential should be scoped to a valid region. This server is '{}', the request is signed for '{}'.",
-                self.region, given.region
+                self.regions.join("', '"),
+                given.region
             )));
         }
         if given.service != self.service {
@@ -307,4 +308,186 @@ fn hmac(key: &[u8], text: &[u8]) -> Vec<u8> {
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return Vec::new() };
     mac.update(text);
     mac.finalize().into_bytes().to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use http::Request;
+    use serde_json::Value;
+    use std::fs;
+    use std::path::PathBuf;
+
+    /// A request of the signing test suite that AWS publishes, as a server gets it.
+    struct Vector {
+        name: String,
+        request: Parts,
+        body: Vec<u8>,
+        key: Key,
+        region: String,
+        now: DateTime<Utc>,
+    }
+
+    impl Vector {
+        fn read(name: &str) -> Self {
+            let folder = suite().join(name);
+            let text = |file: &str| fs::read_to_string(folder.join(file)).expect(name);
+            let context: Value = serde_json::from_str(&text("context.json")).expect(name);
+            let of = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            let (request, body) = parse(&text("header-signed-request.txt"));
+            let keys = &context["credentials"];
+            let token = keys["token"].as_str().map(str::to_owned);
+            Vector {
+                name: name.to_owned(),
+                request,
+                body,
+                key: Key { id: of(&keys["access_key_id"]), secret: of(&keys["secret_access_key"]), token },
+                region: of(&context["region"]),
+                now: of(&context["timestamp"]).parse().expect("a time"),
+            }
+        }
+
+        fn verify(&self) -> Result<String, Name> {
+            let regions = vec!["eu-west-1".to_owned(), self.region.clone()];
+            let verifier = Verifier::new(vec![self.key.clone()], regions, "service");
+            let verified = verifier.verify(&self.request, &self.body, self.now);
+            verified.map(str::to_owned).map_err(|problem| problem.name)
+        }
+    }
+
+    fn suite() -> PathBuf {
+        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("testdata").join("sigv4")
+    }
+
+    fn vectors() -> Vec<Vector> {
+        let entries = fs::read_dir(suite()).expect("the suite");
+        let name = |entry: std::io::Result<fs::DirEntry>| entry.expect("an entry").file_name();
+        entries.map(|entry| Vector::read(&name(entry).to_string_lossy())).collect()
+    }
+
+    /// Reads a request as it goes over the wire.
+    fn parse(text: &str) -> (Parts, Vec<u8>) {
+        let (head, body) = text.split_once("\n\n").expect("an empty line");
+        // A value may go on in the next line, for which a server sees spaces.
+        let head = head.replace("\n ", " ");
+        let mut lines = head.lines();
+        let line = lines.next().and_then(|line| line.strip_suffix(" HTTP/1.1")).expect("a request");
+        let (method, target) = line.split_once(' ').expect("a target");
+        let mut request = Request::builder().method(method).uri(target);
+        for line in lines {
+            let (name, value) = line.split_once(':').expect("a header");
+            request = request.header(name, value.trim());
+        }
+        let (parts, ()) = request.body(()).expect("a request").into_parts();
+        (parts, body.trim_end_matches('\n').as_bytes().to_vec())
+    }
+
+    #[test]
+    fn requests_of_the_published_suite_are_accepted() {
+        let vectors = vectors();
+        assert_eq!(vectors.len(), 23);
+        for vector in vectors {
+            assert_eq!(vector.verify().as_deref(), Ok("AKIDEXAMPLE"), "{}", vector.name);
+        }
+    }
+
+    #[test]
+    fn an_altered_request_of_the_suite_is_refused() {
+        let refused = Err(Name::InvalidSignature);
+        for mut vector in vectors() {
+            vector.body.push(b' ');
+            assert_eq!(vector.verify(), refused, "{}: a longer body", vector.name);
+            vector.body.pop();
+            vector.key.secret.push('x');
+            assert_eq!(vector.verify(), refused, "{}: another secret", vector.name);
+            vector.key.secret.pop();
+            vector.request.method = http::Method::PUT;
+            assert_eq!(vector.verify(), refused, "{}: another method", vector.name);
+        }
+        for (name, header) in [
+            ("get-vanilla", "host"),
+            ("get-vanilla", "x-amz-date"),
+            ("get-header-value-order", "my-header1"),
+            ("post-x-www-form-urlencoded", "content-type"),
+            ("post-x-www-form-urlencoded", "x-amz-content-sha256"),
+        ] {
+            let mut vector = Vector::read(name);
+            let value = vector.request.headers.get_mut(header).expect("a header");
+            let text = value.to_str().expect("text").replace("30T123600Z", "30T123601Z");
+            *value = format!("{}{}", text, if header == "x-amz-date" { "" } else { "x" })
+                .parse()
+                .expect("a value");
+            assert_eq!(vector.verify(), refused, "{name}: another {header}");
+        }
+    }
+
+    #[test]
+    fn a_clock_may_be_off_by_fifteen_minutes_either_way() {
+        for (minutes, seconds, is_fine) in [(15, 0, true), (15, 1, false), (-15, 0, true), (-15, -1, false)] {
+            let mut vector = Vector::read("get-vanilla");
+            vector.now += TimeDelta::minutes(minutes) + TimeDelta::seconds(seconds);
+            let expected = if is_fine { Ok("AKIDEXAMPLE".to_owned()) } else { Err(Name::InvalidSignature) };
+            assert_eq!(vector.verify(), expected, "{minutes} min {seconds} s");
+        }
+    }
+
+    #[test]
+    fn temporary_keys_need_their_token_and_lasting_keys_have_none() {
+        let unknown = Err(Name::UnrecognizedClient);
+        let mut vector = Vector::read("get-vanilla-with-session-token");
+        vector.key.token = Some("another".into());
+        assert_eq!(vector.verify(), unknown);
+        vector.key.token = None;
+        assert_eq!(vector.verify(), unknown);
+        let mut vector = Vector::read("get-vanilla");
+        vector.key.token = Some("a token".into());
+        assert_eq!(vector.verify(), unknown);
+    }
+
+    #[test]
+    fn each_part_of_the_scope_is_checked() {
+        for (from, to) in [
+            ("us-east-1", "us-east-2"),
+            ("/service/", "/forecast/"),
+            ("aws4_request", "aws4_answer"),
+            ("20150830/", "20150831/"),
+            ("20150830/", "2015083/"),
+        ] {
+            let mut vector = Vector::read("get-vanilla");
+            let value = vector.request.headers.get_mut("authorization").expect("signed");
+            *value = value.to_str().expect("text").replace(from, to).parse().expect("a value");
+            assert_eq!(vector.verify(), Err(Name::InvalidSignature), "{to}");
+        }
+    }
+
+    #[test]
+    fn a_header_that_is_no_signature_is_told_from_a_wrong_one() {
+        let whole = "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/service/aws4_request, \
+                     SignedHeaders=host;x-amz-date, Signature=00";
+        let (incomplete, wrong) = (Err(Name::IncompleteSignature), Err(Name::InvalidSignature));
+        for (header, expected) in [
+            (whole.to_owned(), wrong.clone()),
+            (whole.replace("Signature=00", "Signature=xyz"), wrong.clone()),
+            (whole.replace("host;", ""), wrong.clone()),
+            (whole.replace(";x-amz-date", ""), wrong.clone()),
+            (whole.replace("host;", "absent;host;"), wrong),
+            (whole.replace("AWS4-HMAC-SHA256", "AWS4-ECDSA-P256-SHA256"), incomplete.clone()),
+            (whole.replace(", Signature=00", ""), incomplete.clone()),
+            (whole.replace("Signature=00", "Signature="), incomplete.clone()),
+            (whole.replace("Credential=", "Credentials="), incomplete.clone()),
+            (whole.replace("/aws4_request", ""), incomplete.clone()),
+            (whole.replace("host;", "Host;"), incomplete.clone()),
+            (format!("{whole}, Signature=00"), incomplete.clone()),
+            ("Bearer token".to_owned(), incomplete),
+            (whole.replace("AKIDEXAMPLE", "AKIDOTHER"), Err(Name::UnrecognizedClient)),
+        ] {
+            let mut vector = Vector::read("get-vanilla");
+            vector.request.headers.insert("authorization", header.parse().expect("a value"));
+            assert_eq!(vector.verify(), expected, "{header}");
+        }
+        let mut vector = Vector::read("get-vanilla");
+        vector.request.headers.remove("authorization");
+        assert_eq!(vector.verify(), Err(Name::MissingAuthenticationToken));
+    }
 }

@@ -18,12 +18,20 @@ fn table() -> Vec<(String, Vec<String>)> {
     rows.collect()
 }
 
-/// The text of a test such as `sets::names::a_test`, or `None` where there is no such test.
+/// The text of a test such as `sets::names::a_test`, or of all unit tests of a module for one such as
+/// `codec::csv::tests::a_test`; `None` where there is no such test.
 fn test_text(name: &str) -> Option<String> {
     let (module, function) = name.rsplit_once("::")?;
-    let file =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/it/{}.rs", module.replace("::", "/")));
-    let source = std::fs::read_to_string(file).ok()?;
+    let read = |folder: &str, module: &str| {
+        let file = format!("{folder}/{}.rs", module.replace("::", "/"));
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).ok()
+    };
+    if let Some(module) = module.strip_suffix("::tests") {
+        let source = read("src", module)?;
+        let (_, tests) = source.split_once("\nmod tests {\n")?;
+        return tests.contains(&format!("    #[test]\n    fn {function}() {{\n")).then(|| tests.to_owned());
+    }
+    let source = read("tests/it", module)?;
     let (_, body) = source.split_once(&format!("#[test]\nfn {function}() {{\n"))?;
     Some(body.split("\n}\n").next()?.to_owned())
 }
