@@ -58,6 +58,12 @@ const MIGRATIONS: [&str; 1] = ["
         at INTEGER NOT NULL
     ) STRICT;
     CREATE INDEX transition_by_job ON transition (job, number);
+    -- Where deleted jobs have left files, and with which second in their names.
+    CREATE TABLE left_files (
+        name TEXT NOT NULL,
+        path TEXT NOT NULL,
+        stamp INTEGER NOT NULL
+    ) STRICT;
 "];
 
 /// How long a writer waits for another process.
@@ -468,11 +474,13 @@ fn migrate(connection: &mut Connection) -> Result<(), OpenError> {
     Ok(change.commit()?)
 }
 
-/// The first second from `now` on in which no job of this name writes to the same place. Names are unique per forecast
-/// only, and the files of two runs must not be mixed.
+/// The first second from `now` on in which no job of this name writes or has written to the same place. Names are unique
+/// per forecast only, a deleted job's name is free again, and the files of two runs must not be mixed.
 fn free_stamp(change: &Transaction<'_>, new: &NewJob, now: i64) -> rusqlite::Result<i64> {
+    change.execute("DELETE FROM left_files WHERE stamp < ?1", [now])?;
     let latest: Option<i64> = change.query_row(
-        "SELECT max(stamp) FROM job WHERE name = ?1 AND rtrim(path, '/') = rtrim(?2, '/')",
+        "SELECT max(stamp) FROM (SELECT name, path, stamp FROM job UNION ALL SELECT * FROM left_files)
+         WHERE name = ?1 AND rtrim(path, '/') = rtrim(?2, '/')",
         [&new.name, &new.path],
         |row| row.get(0),
     )?;
@@ -522,6 +530,10 @@ fn delete(change: &Transaction<'_>, job: &Job) -> Result<(), Problem> {
             format!("The job {} is {}; stop it, or wait until it has ended", job.arn, job.status.word());
         return Err(Problem::new(Name::ResourceInUse, message));
     }
+    change.execute(
+        "INSERT INTO left_files (name, path, stamp) VALUES (?1, ?2, ?3)",
+        params![job.name, job.path, job.stamp],
+    )?;
     change.execute("DELETE FROM tag WHERE arn = ?1", [&job.arn])?;
     change.execute("DELETE FROM job WHERE number = ?1", [job.number])?;
     Ok(())
@@ -642,6 +654,18 @@ mod tests {
         other.path = "s3://bucket/exports/".into();
         let stamps = [&new("a"), &other].map(|new| state.create(new, at(0), 10).expect("created").stamp);
         assert_eq!(stamps, [at(0).timestamp(), at(1).timestamp()]);
+    }
+
+    #[test]
+    fn a_job_never_gets_the_files_that_a_deleted_one_of_its_name_has_left() {
+        let (_folder, state) = empty();
+        let again = |second| {
+            let job = state.create(&new("a"), at(second), 10).expect("created");
+            state.stop(&job.arn, at(second)).expect("stopped");
+            state.delete(&job.arn).expect("deleted");
+            job.stamp - at(0).timestamp()
+        };
+        assert_eq!([0, 0, 0, 1, 9].map(again), [0, 1, 2, 3, 9]);
     }
 
     #[test]
