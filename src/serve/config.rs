@@ -12,6 +12,19 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+/// What a forecast's status may be.
+const STATUSES: [&str; 9] = [
+    "ACTIVE",
+    "CREATE_PENDING",
+    "CREATE_IN_PROGRESS",
+    "CREATE_STOPPING",
+    "CREATE_STOPPED",
+    "CREATE_FAILED",
+    "DELETE_PENDING",
+    "DELETE_IN_PROGRESS",
+    "DELETE_FAILED",
+];
+
 /// How to serve. Every field has a default, but a server without keys needs [`ServeOptions::insecure_no_auth`].
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -185,6 +198,12 @@ impl File {
                 Shape::Arn.check("arn", arn).map_err(|problem| wrong(problem.message))?;
             }
             Shape::Name.check("name", forecast.name()).map_err(|problem| wrong(problem.message))?;
+            if let Some(status) = forecast.status.as_deref().filter(|status| !STATUSES.contains(status)) {
+                let (name, known) = (forecast.name(), STATUSES.join(", "));
+                return Err(wrong(format!(
+                    "the forecast {name} cannot have the status \"{status}\"; known are {known}"
+                )));
+            }
             forecast.choice.selection()?;
         }
         if file.keys.iter().any(|key| key.access_key_id.is_empty() || key.secret_access_key.is_empty()) {

@@ -133,7 +133,14 @@ fn condition(condition: &ETagCondition) -> Option<String> {
 #[async_trait::async_trait]
 impl S3 for Files {
     async fn list_buckets(&self, _: S3Request<ListBucketsInput>) -> S3Result<S3Response<ListBucketsOutput>> {
-        let bucket = |name: &str| Bucket { name: Some(name.to_owned()), ..Bucket::default() };
+        // Clients expect a date; a folder has the one of its last change.
+        let changed =
+            |name: &str| std::fs::metadata(self.buckets.root(name)?).and_then(|meta| meta.modified()).ok();
+        let bucket = |name: &str| Bucket {
+            name: Some(name.to_owned()),
+            creation_date: changed(name).map(Timestamp::from),
+            ..Bucket::default()
+        };
         let buckets = Some(self.buckets.names().map(bucket).collect());
         Ok(S3Response::new(ListBucketsOutput { buckets, ..ListBucketsOutput::default() }))
     }

@@ -5,7 +5,7 @@
 
 use super::members::Members;
 use super::problem::{Name, Problem};
-use super::shapes::Shape;
+use super::shapes::{Shape, camel};
 
 use serde_json::Value;
 use std::collections::HashSet;
@@ -76,11 +76,13 @@ impl Request {
     pub(super) fn decode(target: Option<&str>, body: &[u8]) -> Result<Self, Problem> {
         let operation = target.and_then(|target| target.strip_prefix(PREFIX));
         let unknown = || {
-            let named = target.map_or("no operation".to_owned(), |target| format!("\"{target}\""));
-            Problem::new(
-                Name::UnknownOperation,
-                format!("X-Amz-Target names {named}, which is not known here"),
-            )
+            let message = match target {
+                Some(target) => {
+                    format!("X-Amz-Target is \"{target}\", which names no operation of this server")
+                }
+                None => "The request has no X-Amz-Target, which names the operation".to_owned(),
+            };
+            Problem::new(Name::UnknownOperation, message)
         };
         let operation = operation.filter(|name| OPERATIONS.contains(name)).ok_or_else(unknown)?;
         let body: Value = match body.trim_ascii() {
@@ -135,7 +137,8 @@ impl Request {
     pub(super) fn check(&self) -> Result<(), Problem> {
         match self {
             Request::CreateForecastExportJob(create) => create.check(),
-            Request::ListForecastExportJobs(list) | Request::ListForecasts(list) => list.check(),
+            Request::ListForecastExportJobs(list) => list.check(Shape::JobFilterKey),
+            Request::ListForecasts(list) => list.check(Shape::ForecastFilterKey),
             Request::DescribeForecastExportJob { arn } | Request::DeleteForecastExportJob { arn } => {
                 required("ForecastExportJobArn", Shape::Arn, arn.as_ref())
             }
@@ -232,7 +235,7 @@ impl List {
         })
     }
 
-    fn check(&self) -> Result<(), Problem> {
+    fn check(&self, key: Shape) -> Result<(), Problem> {
         optional("NextToken", Shape::NextToken, self.next_token.as_ref())?;
         if let Some(number) = self.max_results.filter(|number| !(1..=100).contains(number)) {
             return Err(Problem::invalid(format!(
@@ -241,8 +244,7 @@ impl List {
             )));
         }
         for filter in self.filters.iter().flatten() {
-            // The names of keys differ between lists, and are checked there.
-            filter.key.as_ref().ok_or_else(|| missing("Filters.Key"))?;
+            required("Filters.Key", key, filter.key.as_ref())?;
             required("Filters.Value", Shape::FilterValue, filter.value.as_ref())?;
             required("Filters.Condition", Shape::FilterCondition, filter.condition.as_ref())?;
         }
@@ -270,7 +272,7 @@ fn check_keys<'a>(member: &str, keys: impl ExactSizeIterator<Item = &'a String>)
         return Err(Problem::invalid(format!(
             "1 validation error detected: Value at '{}' failed to satisfy constraint: Member must have length less \
              than or equal to {MAX_TAGS_OF_CALL}",
-            member.to_lowercase()
+            camel(member)
         )));
     }
     for key in keys {
@@ -294,7 +296,8 @@ fn optional(member: &str, shape: Shape, value: Option<&String>) -> Result<(), Pr
 
 fn missing(member: &str) -> Problem {
     Problem::invalid(format!(
-        "1 validation error detected: Value null at '{member}' failed to satisfy constraint: Member must not be null"
+        "1 validation error detected: Value null at '{}' failed to satisfy constraint: Member must not be null",
+        camel(member)
     ))
 }
 

@@ -26,7 +26,10 @@ pub(super) enum Shape {
     TagKey,
     TagValue,
     NextToken,
-    FilterKey,
+    /// The key of a filter for export jobs.
+    JobFilterKey,
+    /// The key of a filter for forecasts.
+    ForecastFilterKey,
     FilterValue,
     FilterCondition,
 }
@@ -40,7 +43,9 @@ impl Shape {
             Shape::TagKey => 1..=128,
             Shape::TagValue => 0..=256,
             Shape::NextToken => 1..=3000,
-            Shape::Format | Shape::FilterKey | Shape::FilterCondition => 0..=usize::MAX,
+            Shape::Format | Shape::JobFilterKey | Shape::ForecastFilterKey | Shape::FilterCondition => {
+                0..=usize::MAX
+            }
         }
     }
 
@@ -54,14 +59,16 @@ impl Shape {
             Shape::KmsKeyArn => "arn:aws:kms:.*:key/.*",
             Shape::TagKey | Shape::TagValue => r"[\p{L}\p{Z}\p{N}_.:/=+\-@]*",
             Shape::Format => "CSV|PARQUET",
-            Shape::FilterKey => "ForecastArn|Status",
+            Shape::NextToken => ".+",
+            Shape::JobFilterKey => "ForecastArn|Status",
+            Shape::ForecastFilterKey => "DatasetGroupArn|PredictorArn|Status",
             Shape::FilterCondition => "IS|IS_NOT",
-            Shape::NextToken | Shape::FilterValue => return None,
+            Shape::FilterValue => return None,
         })
     }
 
     fn regex(self) -> Option<&'static Regex> {
-        static COMPILED: [OnceLock<Option<Regex>>; 12] = [const { OnceLock::new() }; 12];
+        static COMPILED: [OnceLock<Option<Regex>>; 13] = [const { OnceLock::new() }; 13];
         let pattern = self.pattern()?;
         // `\z`, because `$` would allow a line end behind the text.
         let compile = || Regex::new(&format!(r"\A(?:{pattern})\z")).ok();
@@ -91,7 +98,10 @@ impl Shape {
         let matches = self.regex().is_none_or(|regex| regex.is_match(text));
         match (matches, self) {
             (true, _) => Ok(()),
-            (false, Shape::Format | Shape::FilterKey | Shape::FilterCondition) => {
+            (
+                false,
+                Shape::Format | Shape::JobFilterKey | Shape::ForecastFilterKey | Shape::FilterCondition,
+            ) => {
                 let known: Vec<&str> = self.pattern().unwrap_or_default().split('|').collect();
                 Err(failed(format!("Member must satisfy enum value set: [{}]", known.join(", "))))
             }
@@ -103,10 +113,13 @@ impl Shape {
     }
 }
 
-/// A member's name as AWS writes it in messages: its first letter is small.
-fn camel(member: &str) -> String {
-    let mut letters = member.chars();
-    letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
+/// A member's name as AWS writes it in messages: the first letter of each part is small.
+pub(super) fn camel(member: &str) -> String {
+    let small = |part: &str| -> String {
+        let mut letters = part.chars();
+        letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
+    };
+    member.split('.').map(small).collect::<Vec<_>>().join(".")
 }
 
 #[cfg(test)]
@@ -173,5 +186,6 @@ mod tests {
             "1 validation error detected: Value 'XML' at 'format' failed to satisfy constraint: \
              Member must satisfy enum value set: [CSV, PARQUET]"
         );
+        assert_eq!(camel("Destination.S3Config.KMSKeyArn"), "destination.s3Config.kMSKeyArn");
     }
 }
