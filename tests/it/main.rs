@@ -11,6 +11,8 @@ mod library;
 mod proof;
 mod query;
 mod sample;
+#[cfg(feature = "serve")]
+mod serve;
 mod sets;
 mod stores;
 mod support;
