@@ -34,10 +34,12 @@ def job_arn(forecast, name):
 
 
 class Server:
-    """A server on a data folder. Its log is appended to a file beside that folder."""
+    """A server on a data folder. Its log is appended to a file beside that folder. It knows one key pair, or those that
+    its environment and its arguments say."""
 
-    def __init__(self, folder, *arguments, listen="127.0.0.1:0", scheme="http"):
+    def __init__(self, folder, *arguments, listen="127.0.0.1:0", scheme="http", env=None):
         self.folder, self.arguments, self.listen, self.scheme = pathlib.Path(folder), arguments, listen, scheme
+        self.env = {"AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET} if env is None else env
         self.data, self.exports, self.log = (self.folder / name for name in ("data", "exports", "log"))
         self.data.mkdir(parents=True, exist_ok=True)
         self.start()
@@ -46,7 +48,7 @@ class Server:
         command = [BINARY, "serve", "--data", self.data, "--listen", self.listen]
         command += ["--bucket", f"exports={self.exports}", *self.arguments]
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "RUST_"))}
-        environment |= {"AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET}
+        environment |= self.env
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 [str(word) for word in command],
