@@ -446,7 +446,8 @@ mod tests {
             panicked("index out of bounds"),
             "internal error: running stopped unexpectedly: index out of bounds; please report it"
         );
-        let full = Error::io("reading", "x.csv", std::io::Error::from_raw_os_error(24)).to_string();
+        let too_many_files = std::io::Error::from_raw_os_error(if cfg!(windows) { 4 } else { 24 });
+        let full = Error::io("reading", "x.csv", too_many_files).to_string();
         assert!(
             full.ends_with("; raise the limit on open files (ulimit -n), or use fewer threads"),
             "{full}"

@@ -22,8 +22,8 @@ pub enum Limit {
     Disk,
 }
 
-/// `EMFILE` and `ENFILE`, which have no [`io::ErrorKind`]; equal on all systems that are supported.
-const TOO_MANY_FILES: [i32; 2] = [24, 23];
+/// `EMFILE` and `ENFILE`, or `ERROR_TOO_MANY_OPEN_FILES`, which have no [`io::ErrorKind`].
+const TOO_MANY_FILES: &[i32] = if cfg!(windows) { &[4] } else { &[24, 23] };
 
 /// An error and its causes. One that is wrapped in an `io::Error` is not listed among that one's causes, but it is here.
 pub(crate) fn causes<'a>(
@@ -56,7 +56,7 @@ impl Limit {
                     Some(raw) => raw == code,
                     None => error.to_string().contains(&format!("(os error {code})")),
                 };
-                TOO_MANY_FILES.into_iter().any(says).then_some(Limit::OpenFiles)
+                TOO_MANY_FILES.iter().any(|code| says(*code)).then_some(Limit::OpenFiles)
             }
         }
     }
@@ -110,6 +110,7 @@ impl StdError for Limit {}
 mod tests {
     use super::*;
 
+    #[cfg(unix)]
     #[test]
     fn a_limit_is_found_however_deep_it_lies() {
         let files = || io::Error::from_raw_os_error(24);

@@ -7,10 +7,12 @@ use super::receipt::{self, Receipt, ReceiptOptions};
 use crate::model::{Error, ExistsWhy, Format, Result, UsageError, Warning, WrittenFile};
 use crate::sink::run_of;
 use crate::source::{CsvReading, Export, Probe, probe};
+use crate::store::system::real_path;
 use crate::store::{Location, Object, listing};
 
 use futures::{StreamExt, stream};
 use std::collections::HashSet;
+use std::path::Path;
 use std::sync::Arc;
 
 /// What was found in the output's place.
@@ -79,7 +81,7 @@ pub(super) fn followed(output: &Output) -> Result<Option<(Output, Warning)>> {
     }
     let Ok(to) = std::fs::read_link(&location.path) else { return Ok(None) };
     let link = || UsageError::OutputIsLink { path: location.to_string(), to: to.display().to_string() };
-    let file = std::fs::canonicalize(&location.path).map_err(|_| link())?;
+    let file = real_path(Path::new(&location.path)).map_err(|_| link())?;
     let file = file.to_str().ok_or_else(link)?;
     let warning = Warning::LinkFollowed { path: location.to_string(), to: file.to_owned() };
     Ok(Some((Output::file(file)?, warning)))

@@ -3,11 +3,11 @@
 //!
 //! Every writer holds a shared lock on the folder, which ends with its process, however that ends. So if an exclusive
 //! lock can be taken, no one else is writing here, and every temporary is a killed run's. If a file system does not
-//! support locks on folders, nothing is cleared. A program that keeps an exclusive lock is not waited for; it also
-//! keeps others from clearing.
+//! support locks on folders, nothing is cleared; on Windows none does. A program that keeps an exclusive lock is not
+//! waited for; it also keeps others from clearing.
 
-use super::into_place::is_unknown_call;
-use rustix::io::Errno;
+use crate::store::system;
+
 use std::collections::HashMap;
 use std::fs::{File, TryLockError};
 use std::io;
@@ -67,17 +67,14 @@ impl Folder {
             let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
             let Ok(folder) = File::open(folder) else { continue };
             match folder.sync_all() {
-                Err(error) if !is_unknown_call(&error) && !is_no_file_to_sync(&error) => return Err(error),
+                Err(error) if !system::is_unknown_call(&error) && !system::is_no_file_to_sync(&error) => {
+                    return Err(error);
+                }
                 _ => {}
             }
         }
         Ok(())
     }
-}
-
-/// The error of some network file systems for a folder.
-fn is_no_file_to_sync(error: &io::Error) -> bool {
-    Errno::from_io_error(error) == Some(Errno::BADF)
 }
 
 /// The longest name on common file systems, in bytes.
@@ -87,8 +84,8 @@ const LONGEST_NAME: usize = 255;
 /// allow only 143 bytes.
 pub(crate) fn longest_name(folder: &Path) -> usize {
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-    let found = folder.ancestors().find_map(|above| rustix::fs::statvfs(above).ok());
-    let most = found.and_then(|found| usize::try_from(found.f_namemax).ok()).filter(|most| *most > 0);
+    let found = folder.ancestors().find_map(system::longest_name);
+    let most = found.and_then(|most| usize::try_from(most).ok()).filter(|most| *most > 0);
     most.map_or(LONGEST_NAME, |most| most.min(LONGEST_NAME))
 }
 
@@ -166,6 +163,7 @@ fn clear(path: &Path) {
 mod tests {
     use super::*;
 
+    #[cfg(unix)]
     #[test]
     fn what_a_killed_run_left_is_cleared_away_but_nothing_else() {
         let folder = tempfile::tempdir().expect("a folder");
@@ -180,6 +178,7 @@ mod tests {
         drop(held);
     }
 
+    #[cfg(unix)]
     #[test]
     fn what_is_being_written_stays() {
         let folder = tempfile::tempdir().expect("a folder");
@@ -195,6 +194,7 @@ mod tests {
         assert!(!file.exists());
     }
 
+    #[cfg(unix)]
     #[test]
     fn a_lock_of_another_program_is_not_waited_for() {
         let folder = tempfile::tempdir().expect("a folder");

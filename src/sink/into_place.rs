@@ -1,15 +1,14 @@
 //! Gives a finished file its final name: takes two paths in one folder, returns whether it is certain that no other
 //! file was replaced.
 //!
-//! Linux has a rename that fails if the name is taken, and all of its native file systems support it. Many others do
-//! not: FUSE, SMB, 9p, FAT and exFAT. There a hard link does the same. Without links, all that is left is to check
-//! before the rename.
+//! Linux, macOS and Windows have a rename that fails if the name is taken, and all of their native file systems support
+//! it. On Linux and macOS many others do not: FUSE, SMB, 9p, FAT and exFAT. There a hard link does the same. Without
+//! links, all that is left is to check before the rename.
 
-use rustix::fs::{CWD, RenameFlags, renameat_with};
-use rustix::io::Errno;
-use std::fs::{self, Metadata};
+use crate::store::system::{self, Inode, inode_at, is_lacking};
+
+use std::fs;
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 /// How a file got its name.
@@ -33,12 +32,12 @@ pub(super) enum Existing {
 /// # Errors
 /// [`io::ErrorKind::AlreadyExists`] if the name is taken and that file must be kept.
 pub(super) fn into_place(file: &Path, name: &Path, existing: Existing) -> io::Result<Placed> {
-    let ours = fs::symlink_metadata(file)?;
+    let ours = inode_at(file)?;
     let moved = |done: io::Result<()>| done.or_else(|error| moved_all_the_same(error, file, name, &ours));
     if existing == Existing::Replaced {
-        return moved(fs::rename(file, name)).map(|()| Placed::InOneStep);
+        return moved(system::rename(file, name)).map(|()| Placed::InOneStep);
     }
-    match moved(renameat_with(CWD, file, CWD, name, RenameFlags::NOREPLACE).map_err(io::Error::from)) {
+    match moved(system::rename_to_free(file, name)) {
         Err(error) if is_lacking(&error) => {}
         done => return done.map(|()| Placed::InOneStep),
     }
@@ -52,45 +51,32 @@ pub(super) fn into_place(file: &Path, name: &Path, existing: Existing) -> io::Re
         Err(error) => return Err(error),
         Ok(_) => return Err(io::ErrorKind::AlreadyExists.into()),
     }
-    moved(fs::rename(file, name)).map(|()| Placed::AfterALook)
-}
-
-/// Whether a file system does not support a call, as opposed to failing at it. Some report "not permitted": if that is
-/// about the user, the next attempt fails too.
-fn is_lacking(error: &io::Error) -> bool {
-    is_unknown_call(error) || Errno::from_io_error(error) == Some(Errno::PERM)
-}
-
-/// Whether the call does not exist for the file.
-pub(super) fn is_unknown_call(error: &io::Error) -> bool {
-    let lacking = [Errno::NOSYS, Errno::INVAL, Errno::NOTSUP, Errno::OPNOTSUPP];
-    Errno::from_io_error(error).is_some_and(|error| lacking.contains(&error))
+    moved(system::rename(file, name)).map(|()| Placed::AfterALook)
 }
 
 /// A server may have renamed the file although its answer was lost: on the retry, NFS reports that there is no such
 /// file, or that the name is taken. No one else knows the temporary, so a file with its inode number under the final
 /// name is ours.
-fn moved_all_the_same(error: io::Error, file: &Path, name: &Path, ours: &Metadata) -> io::Result<()> {
+fn moved_all_the_same(error: io::Error, file: &Path, name: &Path, ours: &Inode) -> io::Result<()> {
     let is_doubtful = matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::AlreadyExists);
     let is_gone = || fs::symlink_metadata(file).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
-    match is_doubtful && is_gone() && fs::symlink_metadata(name).is_ok_and(|there| is_same(&there, ours)) {
+    match is_doubtful && is_gone() && inode_at(name).is_ok_and(|there| is_same(&there, ours)) {
         true => Ok(()),
         false => Err(error),
     }
 }
 
 /// As [`moved_all_the_same`], for a link: then the file has two names.
-fn linked_all_the_same(error: io::Error, name: &Path, ours: &Metadata) -> io::Result<()> {
-    let is_second = |there: Metadata| is_same(&there, ours) && there.nlink() == ours.nlink() + 1;
-    match error.kind() == io::ErrorKind::AlreadyExists && fs::symlink_metadata(name).is_ok_and(is_second) {
+fn linked_all_the_same(error: io::Error, name: &Path, ours: &Inode) -> io::Result<()> {
+    let is_second = |there: Inode| is_same(&there, ours) && there.links == ours.links + 1;
+    match error.kind() == io::ErrorKind::AlreadyExists && inode_at(name).is_ok_and(is_second) {
         true => Ok(()),
         false => Err(error),
     }
 }
 
-fn is_same(there: &Metadata, ours: &Metadata) -> bool {
-    let of = |meta: &Metadata| (meta.dev(), meta.ino(), meta.len());
-    of(there) == of(ours)
+fn is_same(there: &Inode, ours: &Inode) -> bool {
+    there.is(ours) && there.size == ours.size
 }
 
 #[cfg(test)]
@@ -127,7 +113,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let (file, name) = (folder.path().join("file"), folder.path().join("name"));
         fs::write(&file, "ours").expect("written");
-        let ours = fs::symlink_metadata(&file).expect("there");
+        let ours = inode_at(&file).expect("there");
         let missing = || io::Error::from(io::ErrorKind::NotFound);
         let taken = || io::Error::from(io::ErrorKind::AlreadyExists);
         // The call had no effect.
@@ -150,12 +136,5 @@ mod tests {
         fs::remove_file(&name).expect("removed");
         fs::write(&name, "theirs").expect("written");
         assert!(moved_all_the_same(missing(), &file, &name, &ours).is_err());
-    }
-
-    #[test]
-    fn a_call_that_fails_is_no_call_that_is_lacking() {
-        let is = |errno: Errno| is_lacking(&errno.into());
-        assert!([Errno::NOSYS, Errno::INVAL, Errno::PERM, Errno::OPNOTSUPP].into_iter().all(is));
-        assert!(![Errno::IO, Errno::EXIST, Errno::NOSPC, Errno::ACCESS, Errno::ROFS].into_iter().any(is));
     }
 }

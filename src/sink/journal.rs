@@ -3,10 +3,11 @@
 //! aborts them.
 //!
 //! There is one file per process, locked while the process lives: if the lock can be taken, the writer is dead. The
-//! file is in `$XDG_STATE_HOME/forecast-export`, else in `~/.local/state/forecast-export`; if there is neither, as in
-//! many containers, nothing is recorded.
+//! file is in `$XDG_STATE_HOME/forecast-export`, else in `~/.local/state/forecast-export`, on Windows in
+//! `%LOCALAPPDATA%\forecast-export`; if there is none, as in many containers, nothing is recorded.
 
 use crate::store::Store;
+use crate::store::system::state_folder;
 
 use object_store::path::Path;
 use serde::{Deserialize, Serialize};
@@ -154,15 +155,14 @@ fn left(text: &str) -> Vec<NotedUpload> {
 }
 
 fn folder() -> Option<PathBuf> {
-    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let state = set("XDG_STATE_HOME").or_else(|| set("HOME").map(|home| home.join(".local/state")))?;
-    Some(state.join("forecast-export"))
+    Some(state_folder()?.join("forecast-export"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    #[cfg(unix)]
     #[test]
     fn what_is_no_file_is_no_journal() {
         let folder = tempfile::tempdir().expect("a folder");

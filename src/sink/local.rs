@@ -1,9 +1,9 @@
 //! A local file: written to a temporary next to it, synced, and moved into place in one step.
 
 use super::folder::{Folder, SUFFIX, longest_name};
-use super::into_place::{Existing, Placed, into_place, is_unknown_call};
-use super::replaced;
+use super::into_place::{Existing, Placed, into_place};
 use crate::model::{Error, ExistsWhy, Remedy, Result};
+use crate::store::system::{self, Inode, inode, inode_at, is_unknown_call};
 use crate::store::{Location, Object, blocking, changed, local_tag, unpublished_tag};
 
 use bytes::Bytes;
@@ -11,7 +11,6 @@ use std::collections::HashSet;
 use std::fs::File;
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
-use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -34,8 +33,7 @@ pub(crate) struct LocalSink {
 /// A file under its final name, as it was when it got that name; a later file there may be another's.
 #[derive(Debug, Clone)]
 struct Published {
-    device: u64,
-    inode: u64,
+    inode: Inode,
     tag: String,
     modified: Option<SystemTime>,
     /// It replaced another file.
@@ -53,7 +51,8 @@ pub(crate) struct PositionedFile {
 impl PositionedFile {
     /// Writes all bytes at a position of the file. Blocks.
     pub(crate) fn write_at(&self, bytes: &[u8], position: u64) -> Result<()> {
-        self.file.write_all_at(bytes, position).map_err(|error| Error::io("writing", &*self.shown, error))
+        system::write_all_at(&self.file, bytes, position)
+            .map_err(|error| Error::io("writing", &*self.shown, error))
     }
 }
 
@@ -64,15 +63,11 @@ impl LocalSink {
         let folder = folder_of(&path);
         let held = Folder::open(folder).map_err(|error| creation(&folder.display().to_string(), error))?;
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        // Readable according to the umask, because tempfile's own default is for secrets. When a file is replaced,
-        // users who could not read the old one cannot read the new one meanwhile.
-        let replaced = overwrite.then(|| replaced::mode(&path)).flatten();
-        let temporary = Builder::new()
-            .prefix(&format!(".{}.", cut(&name, longest_name(folder).saturating_sub(ADDED).min(180))))
-            .suffix(SUFFIX)
-            .permissions(std::fs::Permissions::from_mode(replaced.map_or(0o666, |mode| mode & 0o666)))
-            .tempfile_in(folder)
-            .map_err(|error| creation(&shown, error))?;
+        let prefix = format!(".{}.", cut(&name, longest_name(folder).saturating_sub(ADDED).min(180)));
+        let mut temporary = Builder::new();
+        temporary.prefix(&prefix).suffix(SUFFIX);
+        system::permit(&mut temporary, overwrite.then_some(&path));
+        let temporary = temporary.tempfile_in(folder).map_err(|error| creation(&shown, error))?;
         let (file, temporary) = temporary.into_parts();
         Ok(LocalSink {
             path,
@@ -109,8 +104,8 @@ impl LocalSink {
         if let Some(published) = &self.published {
             return (Some(published.tag.clone()), published.modified);
         }
-        let meta = self.temporary().and_then(|path| std::fs::symlink_metadata(path).ok());
-        (meta.as_ref().map(unpublished_tag), meta.and_then(|meta| meta.modified().ok()))
+        let found = self.temporary().and_then(|path| look(path).ok());
+        found.map_or((None, None), |(inode, modified)| (Some(unpublished_tag(&inode)), modified))
     }
 
     /// The path of the bytes until they are published.
@@ -181,7 +176,7 @@ impl LocalSink {
             };
             let changed = File::options().write(true).open(path).and_then(|file| {
                 file.set_len(from)?;
-                file.write_all_at(&end, from)?;
+                system::write_all_at(&file, &end, from)?;
                 // If it cannot be set, no receipt names it.
                 let _ = file.set_modified(time);
                 sync(&file)
@@ -209,15 +204,15 @@ impl LocalSink {
         let folder = self.folder.clone();
         let (published, synced) = blocking(move || {
             let failed = |error| Error::io("writing", shown.clone(), error);
-            let has_replaced = overwrite && replaced::take_after(&path, &temporary).map_err(failed)?;
-            let ours = std::fs::symlink_metadata(&temporary).map_err(failed)?;
+            let has_replaced = overwrite && system::take_after(&path, &temporary).map_err(failed)?;
+            let ours = look(&temporary).map_err(failed)?;
             let existing = if overwrite { Existing::Replaced } else { Existing::Kept };
             let how = into_place(&temporary, &path, existing).map_err(|error| match error.kind() {
                 ErrorKind::AlreadyExists => Error::exists(&shown, ExistsWhy::Exists),
                 _ => failed(error),
             })?;
             temporary.disable_cleanup(true);
-            let published = Published::now(&path, &ours, has_replaced, how);
+            let published = Published::now(&path, ours, has_replaced, how);
             Ok((published, folder.map_or(Ok(()), |folder| folder.sync()).map_err(failed)))
         })
         .await?;
@@ -262,40 +257,38 @@ impl LocalSink {
             && !published.has_replaced
             && published.lies_at(&self.path)
             && let Ok(aside) = Builder::new().prefix(".").suffix(".aside").tempfile_in(folder_of(&self.path))
-            && std::fs::rename(&self.path, aside.path()).is_ok()
-            && !published.lies_at(aside.path())
+            // Closed, because Windows does not always replace an open file.
+            && let mut aside = aside.into_temp_path()
+            && std::fs::rename(&self.path, &aside).is_ok()
+            && !published.lies_at(&aside)
         {
             // If two foreign files compete for the name, neither is removed.
-            let mut theirs = aside.into_temp_path();
-            let _ = into_place(&theirs, &self.path, Existing::Kept);
-            theirs.disable_cleanup(true);
+            let _ = into_place(&aside, &self.path, Existing::Kept);
+            aside.disable_cleanup(true);
         }
         self.folder = None;
     }
 }
 
 impl Published {
-    /// The file that has just got this name; `ours` is its metadata from before.
-    fn now(path: &Path, ours: &std::fs::Metadata, has_replaced: bool, how: Placed) -> Self {
-        let (device, inode) = (ours.dev(), ours.ino());
-        let modified = ours.modified().ok();
-        let tag = unpublished_tag(ours);
-        let mut published = Published { device, inode, tag, modified, has_replaced, how };
+    /// The file that has just got this name, and what was known of it before.
+    fn now(path: &Path, ours: (Inode, Option<SystemTime>), has_replaced: bool, how: Placed) -> Self {
+        let (inode, modified) = ours;
         // If another file is already there, we will never know more about ours than this.
-        if let Some(there) = published.meta_at(path) {
-            published.tag = local_tag(&there);
-        }
-        published
+        let there = inode_at(path).ok().filter(|there| there.is(&inode));
+        let tag = there.map_or_else(|| unpublished_tag(&inode), |there| local_tag(&there));
+        Published { inode, tag, modified, has_replaced, how }
     }
 
     fn lies_at(&self, path: &Path) -> bool {
-        self.meta_at(path).is_some()
+        inode_at(path).is_ok_and(|there| there.is(&self.inode))
     }
+}
 
-    fn meta_at(&self, path: &Path) -> Option<std::fs::Metadata> {
-        let there = std::fs::symlink_metadata(path).ok()?;
-        ((there.dev(), there.ino()) == (self.device, self.inode)).then_some(there)
-    }
+/// What is known of the file or link at a path, and when it was last written.
+fn look(path: &Path) -> std::io::Result<(Inode, Option<SystemTime>)> {
+    let meta = std::fs::symlink_metadata(path)?;
+    Ok((inode(path, &meta)?, meta.modified().ok()))
 }
 
 /// Why nothing can be created in a folder. A folder that cannot be created must not be reported as a source that was not

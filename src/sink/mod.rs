@@ -7,7 +7,6 @@ mod journal;
 mod local;
 mod object;
 mod publication;
-mod replaced;
 mod server;
 mod staged;
 mod target;

@@ -7,10 +7,10 @@
 use super::folder::SUFFIX;
 use crate::model::{Error, Result};
 use crate::store::Location;
+use crate::store::system::{inode_at, inode_of, open_lock};
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -82,15 +82,7 @@ enum Tried {
 }
 
 fn try_lock(path: &Path) -> io::Result<Tried> {
-    let opened = File::options()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits() as i32)
-        .open(path);
-    let file = match opened {
+    let file = match open_lock(path) {
         Ok(file) => file,
         // The lock belongs to another user.
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied && path.exists() => {
@@ -106,8 +98,8 @@ fn try_lock(path: &Path) -> io::Result<Tried> {
             return Ok(Tried::NoLocks);
         }
     }
-    let (ours, there) = (file.metadata()?, std::fs::symlink_metadata(path));
-    let is_there = there.is_ok_and(|there| (there.dev(), there.ino()) == (ours.dev(), ours.ino()));
+    let ours = inode_of(&file)?;
+    let is_there = inode_at(path).is_ok_and(|there| there.is(&ours));
     Ok(if is_there { Tried::Locked(file) } else { Tried::Busy })
 }
 
@@ -142,6 +134,7 @@ mod tests {
         assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 0);
     }
 
+    #[cfg(unix)]
     #[tokio::test]
     async fn a_lock_that_was_left_is_no_obstacle_and_a_link_is_not_followed() {
         let folder = tempfile::tempdir().expect("a folder");

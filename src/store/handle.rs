@@ -8,6 +8,7 @@ use super::direct::Direct;
 use super::failure::store_error;
 use super::object::{Object, blocking, changed, good_tag, local_object, open_local, read_local};
 use super::objects::{ContentType, ObjectOptions};
+use super::system::is_missing;
 use super::tally::Tally;
 use super::web::Web;
 use crate::model::{Error, Escaped, Missing, NotFound, Requests, Result, StoreProblem, pages_of};
@@ -304,7 +305,7 @@ impl Store {
         match &self.backend {
             Backend::Local => match std::fs::metadata(key) {
                 Ok(meta) => Ok(meta.is_file().then(|| local_object(key, &meta))),
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+                Err(error) if is_missing(&error) => Ok(None),
                 Err(error) => Err(Error::io("looking at", key, error)),
             },
             Backend::Remote(Connected { store, direct, .. }) => {

@@ -5,9 +5,11 @@ use super::handle::KeySpan;
 use super::location::Location;
 use super::object::{NoFile, Object, differs, local_object, object_without_file};
 use super::place::Place;
+use super::system::{is_missing, with_slashes};
 use crate::model::{Error, NotFound, PlaceProblem, Result, UsageError};
 
 use futures::{StreamExt, TryStreamExt, stream};
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -167,7 +169,7 @@ fn list_local(location: &Location) -> Result<Listing> {
             Err(UsageError::Place { place: location.to_string(), problem: PlaceProblem::Endless }.into())
         }
         Ok(meta) => Ok(Listing { objects: vec![local_object(path, &meta)], is_single_file: true }),
-        Err(error) if error.kind() == ErrorKind::NotFound => list_local_glob(location),
+        Err(error) if is_missing(&error) => list_local_glob(location),
         Err(error) => Err(Error::io("listing", path, error)),
     }
 }
@@ -249,7 +251,7 @@ fn walk(path: &str, objects: &mut Vec<Object>) -> Result<()> {
                     }
                 };
                 if let Some(name) = at.to_str() {
-                    objects.push(object_without_file(shown(name), no_file));
+                    objects.push(object_without_file(&shown(name), no_file));
                 }
                 continue;
             }
@@ -262,17 +264,19 @@ fn walk(path: &str, objects: &mut Vec<Object>) -> Result<()> {
             continue;
         }
         if !entry.file_type().is_file() {
-            objects.push(object_without_file(shown(name), NoFile::Endless));
+            objects.push(object_without_file(&shown(name), NoFile::Endless));
             continue;
         }
         let meta = entry.metadata().map_err(|error| Error::io("listing", name, error.into()))?;
-        objects.push(local_object(shown(name), &meta));
+        objects.push(local_object(&shown(name), &meta));
     }
     Ok(())
 }
 
-fn shown(name: &str) -> &str {
-    name.strip_prefix("./").unwrap_or(name)
+fn shown(name: &str) -> Cow<'_, str> {
+    let name = with_slashes(name);
+    let bare = name.strip_prefix("./").map(str::to_owned);
+    bare.map_or(name, Cow::Owned)
 }
 
 /// Why there is nothing to read at a path, if that is permanent.
@@ -290,15 +294,15 @@ fn no_file(path: &Path, error: Option<&std::io::Error>) -> Option<NoFile> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::symlink;
 
+    #[cfg(unix)]
     #[tokio::test]
     async fn a_link_that_leads_nowhere_is_listed_as_one() {
         let scratch = tempfile::tempdir().expect("a folder");
         let at = |name: &str| scratch.path().join(name);
         std::fs::write(at("file"), "x").expect("written");
         for (to, link) in [("file", "good"), ("absent", "gone"), ("b", "a"), ("a", "b"), (".", "circle")] {
-            symlink(to, at(link)).expect("a link");
+            std::os::unix::fs::symlink(to, at(link)).expect("a link");
         }
         let location = Location::parse(&scratch.path().display().to_string()).expect("a path");
         let found = list(&location).await.expect("a listing").objects;
@@ -307,6 +311,7 @@ mod tests {
         assert_eq!(found, [("a", true), ("b", true), ("file", false), ("gone", true), ("good", false)]);
     }
 
+    #[cfg(unix)]
     #[tokio::test]
     async fn a_folder_beyond_the_longest_path_is_no_end_of_a_listing() {
         let scratch = tempfile::tempdir().expect("a folder");

@@ -7,6 +7,7 @@ use super::object::Object;
 use super::options::StoreOptions;
 use super::remote::{check_local, connect, connect_web};
 use super::spelling::{Spelled, spelled};
+use super::system::{is_root, with_slashes};
 use crate::model::{Error, PlaceProblem, Result, StoreProblem, UsageError, ValueKind};
 
 use object_store::ObjectStore;
@@ -61,7 +62,7 @@ impl Location {
         let (scheme, rest) = match spelled(text)? {
             Spelled::Path(path) => {
                 check_local(options)?;
-                return Ok(Self::new(Store::local(), &path, text));
+                return Ok(Self::new(Store::local(), &path, &with_slashes(text)));
             }
             Spelled::Url { scheme, rest } => (scheme, rest),
         };
@@ -174,8 +175,9 @@ impl Location {
     fn new(store: Store, path: &str, text: &str) -> Self {
         let is_folder = path.is_empty() || path.ends_with('/') || (store.is_local() && path == ".");
         let trimmed = path.trim_end_matches('/');
-        // The file system's root is the only path that consists of slashes.
-        let path = if store.is_local() && trimmed.is_empty() && !path.is_empty() { "/" } else { trimmed };
+        // The slash of a root belongs to it.
+        let has_root = store.is_local() && is_root(trimmed) && trimmed.len() < path.len();
+        let path = if has_root { &path[..=trimmed.len()] } else { trimmed };
         Location {
             store,
             path: path.to_owned(),
@@ -189,7 +191,7 @@ impl Location {
     /// The parent folder, and the last segment.
     pub(crate) fn split(&self) -> (&str, &str) {
         match self.path.rsplit_once('/') {
-            Some(("", name)) if self.store.is_local() => ("/", name),
+            Some((root, name)) if self.store.is_local() && is_root(root) => (&self.path[..=root.len()], name),
             Some((folder, name)) => (folder, name),
             None => ("", &self.path),
         }
@@ -199,7 +201,9 @@ impl Location {
     pub(crate) fn child(&self, name: &str) -> Location {
         let path = match self.path.as_str() {
             "" => name.to_owned(),
-            "/" => format!("/{name}"),
+            folder if self.store.is_local() && folder.strip_suffix('/').is_some_and(is_root) => {
+                format!("{folder}{name}")
+            }
             folder => format!("{folder}/{name}"),
         };
         let slash = if self.text.is_empty() || self.text.ends_with('/') { "" } else { "/" };
@@ -226,7 +230,7 @@ impl Location {
         let within = below(bare_of_dot(&self.path)).filter(|_| is_one);
         match within.or_else(|| below(bare_of_dot(self.split().0))) {
             Some(below) => below,
-            None if object.key.starts_with('/') => object.file_name(),
+            None if Path::new(&object.key).is_absolute() => object.file_name(),
             None => &object.key,
         }
     }
@@ -323,6 +327,15 @@ mod tests {
         assert_eq!(local("/c.csv").split(), ("/", "c.csv"));
         assert_eq!(local("/").path, "/");
         assert_eq!(local("a//").path, "a");
+    }
+
+    #[cfg(windows)]
+    #[test]
+    fn a_drive_keeps_its_slash() {
+        assert_eq!(local(r"C:\").path, "C:/");
+        assert_eq!(local(r"C:\c.csv").split(), ("C:/", "c.csv"));
+        assert_eq!(local(r"C:\").child("x.csv").path, "C:/x.csv");
+        assert_eq!(local(r"C:\out").child("x.csv").to_string(), "C:/out/x.csv");
     }
 
     #[test]

@@ -54,6 +54,7 @@ mod sdk_client;
 mod settings;
 mod several;
 mod spelling;
+pub(crate) mod system;
 mod tally;
 #[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
 mod transport;

@@ -1,10 +1,12 @@
 //! One file or object, and reading it from local disk.
 
+use super::system::{Inode, inode, read_exact_at};
 use crate::model::{DataErrorKind, Error, Incomplete, Remedy, Result};
+
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use std::fs::File;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::Path;
 
 /// A file or object, as listed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -21,7 +23,7 @@ pub struct Object {
     /// When it was last written.
     pub modified: Option<DateTime<Utc>>,
     /// The store's identifier for this content, if it has one. For a local file, its inode's number and the time when
-    /// the inode last changed, which cannot be set back.
+    /// the inode last changed, which cannot be set back; on Windows, when the file was last written.
     pub e_tag: Option<String>,
     /// There is a name, but nothing that can be read under it.
     #[serde(skip)]
@@ -156,7 +158,7 @@ pub(crate) fn local_object(path: &str, meta: &std::fs::Metadata) -> Object {
         url: path.to_owned(),
         size: meta.len(),
         modified: meta.modified().ok().map(DateTime::from),
-        e_tag: Some(local_tag(meta)),
+        e_tag: inode(Path::new(path), meta).ok().map(|inode| local_tag(&inode)),
         no_file: None,
     }
 }
@@ -165,9 +167,8 @@ pub(crate) fn local_object(path: &str, meta: &std::fs::Metadata) -> Object {
 const UNPUBLISHED: char = '-';
 
 /// Distinguishes the content of a local file from any other file of its name, earlier or later.
-pub(crate) fn local_tag(meta: &std::fs::Metadata) -> String {
-    let changed = i128::from(meta.ctime()) * 1_000_000_000 + i128::from(meta.ctime_nsec());
-    format!("{}{changed:016x}", unpublished_tag(meta))
+pub(crate) fn local_tag(inode: &Inode) -> String {
+    format!("{}{:016x}", unpublished_tag(inode), inode.changed)
 }
 
 /// Whether an identifier was made before its file was published.
@@ -177,8 +178,8 @@ pub(crate) fn is_unpublished(e_tag: &str) -> bool {
 
 /// The part of [`local_tag`] that is known before the file gets its final name, because renaming changes the inode once
 /// more.
-pub(crate) fn unpublished_tag(meta: &std::fs::Metadata) -> String {
-    format!("{:016x}{UNPUBLISHED}", meta.ino())
+pub(crate) fn unpublished_tag(inode: &Inode) -> String {
+    format!("{:016x}{UNPUBLISHED}", inode.number)
 }
 
 /// A local name under which there is nothing to read.
@@ -199,7 +200,7 @@ pub(crate) fn open_local(object: &Object) -> Result<File> {
 
 /// Fills `buffer` from `offset` on.
 pub(crate) fn read_local(file: &File, object: &Object, offset: u64, buffer: &mut [u8]) -> Result<()> {
-    file.read_exact_at(buffer, offset).map_err(|error| match error.kind() {
+    read_exact_at(file, buffer, offset).map_err(|error| match error.kind() {
         std::io::ErrorKind::UnexpectedEof => changed(object).into(),
         _ => Error::io("reading", &object.url, error),
     })

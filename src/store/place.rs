@@ -2,9 +2,9 @@
 //! so is a folder mounted in two places. `s3a://` and `s3n://` are the same as `s3://`.
 
 use super::location::Location;
+use super::system::{self, Inode, inode, real_path};
 
 use std::ffi::{OsStr, OsString};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
 /// Where a file or folder is, or would be.
@@ -19,8 +19,9 @@ pub(crate) struct Place {
 impl Place {
     pub(crate) fn of_folder(location: &Location) -> Self {
         if location.is_local() {
-            let path = resolved(Path::new(&location.path)).to_string_lossy().into_owned();
-            return Place { root: String::new(), path: path.trim_end_matches('/').to_owned() };
+            let path = resolved(Path::new(&location.path));
+            let path = system::with_slashes(&path.to_string_lossy()).trim_end_matches('/').to_owned();
+            return Place { root: String::new(), path };
         }
         let root = location.store.url("");
         let root = match root.split_once("://") {
@@ -40,8 +41,7 @@ impl Place {
 
     /// Whether both are the same place.
     pub(crate) fn is(&self, other: &Place) -> bool {
-        let is_on_disk =
-            || self.on_disk().is_some_and(|id| Some(id) == other.on_disk()) || self.is_in_other_case(other);
+        let is_on_disk = || is_one(self.on_disk(), other.on_disk()) || self.is_in_other_case(other);
         self.root == other.root && (self.path == other.path || is_on_disk())
     }
 
@@ -64,7 +64,9 @@ impl Place {
             let wanted = folder.on_disk()?;
             let mut above = Path::new(&self.path).ancestors().skip(1);
             above
-                .find(|above| id(above) == Some(wanted) || is_in_other_case(above, Path::new(&folder.path)))
+                .find(|above| {
+                    is_one(id(above), Some(wanted)) || is_in_other_case(above, Path::new(&folder.path))
+                })
                 .and_then(|above| below(above.to_str()?.trim_end_matches('/')))
         })
     }
@@ -82,14 +84,18 @@ impl Place {
     }
 
     /// The system's identity of the folder, if it is on local disk.
-    fn on_disk(&self) -> Option<(u64, u64)> {
-        let path = if self.path.is_empty() { "/" } else { &self.path };
-        self.root.is_empty().then(|| id(Path::new(path))).flatten()
+    fn on_disk(&self) -> Option<Inode> {
+        let slash = if system::is_root(&self.path) { "/" } else { "" };
+        self.root.is_empty().then(|| id(Path::new(&format!("{}{slash}", self.path)))).flatten()
     }
 }
 
-fn id(path: &Path) -> Option<(u64, u64)> {
-    std::fs::metadata(path).ok().map(|meta| (meta.dev(), meta.ino()))
+fn id(path: &Path) -> Option<Inode> {
+    inode(path, &std::fs::metadata(path).ok()?).ok()
+}
+
+fn is_one(one: Option<Inode>, other: Option<Inode>) -> bool {
+    one.zip(other).is_some_and(|(one, other)| one.is(&other))
 }
 
 /// Whether two paths that differ only in case lead to the same place. Inode numbers do not always tell: FUSE makes one
@@ -104,9 +110,7 @@ fn is_in_other_case(one: &Path, other: &Path) -> bool {
     let parts = |path: &Path| path.ancestors().map(Path::to_path_buf).collect::<Vec<_>>();
     // Each folder on the way lists its actual names: if one of the two is not among them, it is another spelling.
     parts(one).iter().zip(parts(other)).all(|(one, other)| match (one.file_name(), other.file_name()) {
-        (Some(a), Some(b)) if a != b => {
-            id(one).is_some_and(|id_one| Some(id_one) == id(&other)) || !lists_both(one, a, b)
-        }
+        (Some(a), Some(b)) if a != b => is_one(id(one), id(&other)) || !lists_both(one, a, b),
         _ => true,
     })
 }
@@ -119,7 +123,7 @@ fn lists_both(path: &Path, one: &OsStr, other: &OsStr) -> bool {
 
 /// The absolute path, with links resolved as far as it exists.
 fn resolved(path: &Path) -> PathBuf {
-    if let Ok(real) = path.canonicalize() {
+    if let Ok(real) = real_path(path) {
         return real;
     }
     let mut found = std::env::current_dir().unwrap_or_default();
@@ -131,7 +135,7 @@ fn resolved(path: &Path) -> PathBuf {
             }
             other => found.push(other),
         }
-        if let Ok(real) = found.canonicalize() {
+        if let Ok(real) = real_path(&found) {
             found = real;
         }
     }
@@ -148,6 +152,7 @@ mod tests {
         Location::parse(&path.display().to_string()).expect("a path")
     }
 
+    #[cfg(unix)]
     #[test]
     fn a_folder_is_one_place_however_it_is_spelled() {
         let scratch = tempfile::tempdir().expect("a folder");
@@ -165,6 +170,7 @@ mod tests {
         assert_ne!(Place::of_file(&local(&scratch.path().join("link"))).path, place.path);
     }
 
+    #[cfg(target_os = "linux")]
     #[test]
     fn names_that_differ_in_case_are_two_where_both_are_listed() {
         let scratch = tempfile::tempdir().expect("a folder");

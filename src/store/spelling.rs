@@ -1,5 +1,6 @@
 //! Decides what a text names: a path, or a URL with its scheme. Reads local disk only if a text might be either.
 
+use super::system::{HAS_DRIVES, with_slashes};
 use crate::model::{PlaceProblem, Result, UsageError};
 
 use std::borrow::Cow;
@@ -10,7 +11,7 @@ const SCHEMES: [&str; 10] = ["s3", "s3a", "s3n", "gs", "az", "azure", "abfs", "a
 /// What a text names.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Spelled<'a> {
-    /// A path on local disk.
+    /// A path on local disk, with `/` between its names.
     Path(Cow<'a, str>),
     /// A URL: its scheme in lower case, and what follows `://`.
     Url { scheme: String, rest: &'a str },
@@ -34,7 +35,7 @@ pub(super) fn spelled(text: &str) -> Result<Spelled<'_>> {
                 return Err(refused(PlaceProblem::FileOfHost { host }).into());
             }
         };
-        return unescaped(path).map(Spelled::Path).ok_or_else(|| refused(PlaceProblem::FileEscapes).into());
+        return of_url(path).map(Spelled::Path).ok_or_else(|| refused(PlaceProblem::FileEscapes).into());
     }
     let is_there = || std::fs::symlink_metadata(text).is_ok();
     if let Some(meant) = url_of_arn(text).filter(|_| !is_there()) {
@@ -43,9 +44,7 @@ pub(super) fn spelled(text: &str) -> Result<Spelled<'_>> {
     if let Some((scheme, rest)) = text.split_once(':') {
         let scheme = scheme.to_ascii_lowercase();
         if scheme == "file" && rest.starts_with('/') && !is_there() {
-            return unescaped(rest)
-                .map(Spelled::Path)
-                .ok_or_else(|| refused(PlaceProblem::FileEscapes).into());
+            return of_url(rest).map(Spelled::Path).ok_or_else(|| refused(PlaceProblem::FileEscapes).into());
         }
         if SCHEMES.contains(&scheme.as_str()) && rest.starts_with(['/', '\\']) && !is_there() {
             let rest = rest.replace('\\', "/");
@@ -53,14 +52,14 @@ pub(super) fn spelled(text: &str) -> Result<Spelled<'_>> {
             return Err(refused(PlaceProblem::HalfUrl { meant }).into());
         }
         let is_drive = matches!(scheme.as_bytes(), [letter] if letter.is_ascii_alphabetic());
-        if is_drive && rest.starts_with(['/', '\\']) && !is_there() {
+        if is_drive && !HAS_DRIVES && rest.starts_with(['/', '\\']) && !is_there() {
             return Err(refused(PlaceProblem::OfWindows).into());
         }
     }
-    if text.starts_with(r"\\") && !is_there() {
+    if text.starts_with(r"\\") && !HAS_DRIVES && !is_there() {
         return Err(refused(PlaceProblem::OfWindows).into());
     }
-    Ok(Spelled::Path(Cow::Borrowed(text)))
+    Ok(Spelled::Path(with_slashes(text)))
 }
 
 /// The URL for the ARN of a bucket, of an object in it or of an access point, whose ARN stands in place of a bucket.
@@ -83,7 +82,14 @@ fn is_scheme(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphabetic()) && text.bytes().all(is_good)
 }
 
-/// The path of a `file://` URL. Such URLs come from programs, which escape everything except letters and digits.
+/// The path of a `file://` URL: in `file:///C:/x` the last slash before the drive does not belong to it.
+fn of_url(path: &str) -> Option<Cow<'_, str>> {
+    let path = unescaped(path)?;
+    let is_drive = matches!(path.as_bytes(), [b'/', letter, b':', ..] if letter.is_ascii_alphabetic());
+    Some(if HAS_DRIVES && is_drive { Cow::Owned(path[1..].to_owned()) } else { path })
+}
+
+/// The text with its escapes read. Such URLs come from programs, which escape everything except letters and digits.
 /// Anything that is not an escape stays.
 fn unescaped(path: &str) -> Option<Cow<'_, str>> {
     if !path.contains('%') {
@@ -118,6 +124,7 @@ mod tests {
         }
     }
 
+    #[cfg(unix)]
     #[test]
     fn paths_are_taken_literally() {
         for text in
@@ -125,6 +132,20 @@ mod tests {
         {
             let is_drive = text == "a:/b:c";
             assert_eq!(spelled(text).ok(), (!is_drive).then(|| path(text)), "{text}");
+        }
+    }
+
+    #[cfg(windows)]
+    #[test]
+    fn a_path_may_have_a_drive_or_a_server_and_either_slash() {
+        for (text, expected) in [
+            (r"C:\x\y.csv", "C:/x/y.csv"),
+            ("c:/x/y.csv", "c:/x/y.csv"),
+            (r"\\server\share\x", "//server/share/x"),
+            (r".\in\s_*", "./in/s_*"),
+            ("file:///C:/a%20b", "C:/a b"),
+        ] {
+            assert_eq!(spelled(text).expect("a path"), path(expected), "{text}");
         }
     }
 
@@ -160,6 +181,7 @@ mod tests {
         }
     }
 
+    #[cfg(unix)]
     #[test]
     fn what_is_half_a_url_or_a_path_of_windows_is_no_name_of_a_file() {
         for (text, meant) in [

@@ -1,6 +1,6 @@
 //! The certificate authorities that connections to AWS trust: takes the path of a certificate bundle, from
 //! `AWS_CA_BUNDLE` or a profile's `ca_bundle`, returns the trust settings of every client of this program. A bundle
-//! replaces the system's certificates, as in the aws cli; without one the system's are trusted, or those in
+//! replaces the system's certificates, as in the aws cli; without one the system's are trusted, or, on Linux, those in
 //! `SSL_CERT_FILE`. Also recognizes the error for a certificate that is not accepted.
 
 #[cfg(feature = "aws")]

@@ -10,6 +10,12 @@ mod progress;
 mod serve;
 mod source;
 mod stdin;
+#[cfg(unix)]
+#[path = "system/unix.rs"]
+mod system;
+#[cfg(windows)]
+#[path = "system/windows.rs"]
+mod system;
 
 use args::{Cli, Command, Convert, Global, Ls, Merge, SampleArgs, Schema, Source, Verify, Wait};
 use clap::{CommandFactory, Parser};
@@ -24,10 +30,6 @@ use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
-use tokio::signal::unix::SignalKind;
-
-/// The signal for a file beyond `ulimit -f`.
-const SIGXFSZ: i32 = if cfg!(any(target_arch = "mips", target_arch = "mips64")) { 31 } else { 25 };
 
 fn main() -> ExitCode {
     // A decoder that gives up on a hostile file is reported as an error, not twice.
@@ -43,8 +45,7 @@ fn main() -> ExitCode {
         match runtime {
             Ok(runtime) => {
                 let code = runtime.block_on(async {
-                    // A file that grows beyond its limit is a write error and must not kill the process.
-                    let _limit = tokio::signal::unix::signal(SignalKind::from_raw(SIGXFSZ));
+                    let _limit = system::limit_is_error();
                     dispatch(cli).await
                 });
                 // A write to a pipe that no process reads never ends, and must not keep a signal from ending the
@@ -146,37 +147,9 @@ impl Stop {
     /// Ready when the user or the system asks to stop. It listens from this call on, even before it is awaited, so no
     /// signal is lost in between.
     fn asked(&self) -> impl Future<Output = ()> + use<> {
-        use tokio::signal::unix::signal as listen;
-        let signal = Arc::clone(&self.signal);
-        let listening = (listen(SignalKind::interrupt()), listen(SignalKind::terminate()));
-        // A run that was started by nohup outlives its terminal.
-        let hangup = if is_ignored(1) { None } else { listen(SignalKind::hangup()).ok() };
-        async move {
-            let (Ok(mut interrupt), Ok(mut terminate)) = listening else {
-                return std::future::pending().await;
-            };
-            let hung_up = async {
-                match hangup {
-                    Some(mut hangup) => hangup.recv().await,
-                    None => std::future::pending().await,
-                }
-            };
-            let number = tokio::select! {
-                _ = interrupt.recv() => 2,
-                _ = terminate.recv() => 15,
-                _ = hung_up => 1,
-            };
-            signal.store(number, Ordering::Relaxed);
-        }
+        let (signal, came) = (Arc::clone(&self.signal), system::stop_signal());
+        async move { signal.store(came.await, Ordering::Relaxed) }
     }
-}
-
-/// Whether the parent process had this one ignore a signal.
-fn is_ignored(signal: u32) -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
-        .is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
 }
 
 async fn ls(global: &Global, args: &Ls) -> Result<(), Failure> {

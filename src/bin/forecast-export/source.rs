@@ -3,6 +3,7 @@
 use crate::args::{ExportJob, Global, Wait};
 use crate::failure::Failure;
 use crate::stdin;
+use crate::system;
 use forecast_export::{Error, Location, Selection, StoreOptions};
 use std::borrow::Cow;
 
@@ -68,7 +69,7 @@ pub(crate) async fn output(global: &Global, text: &str, sources: &[String]) -> R
 /// is (within quotes, or after an equals sign). If a folder named `~` exists, that is meant.
 fn as_typed<'a>(global: &Global, text: &'a str) -> Cow<'a, str> {
     if stdin::is_named(text) {
-        return Cow::Borrowed(stdin::FILE);
+        return Cow::Borrowed(system::stdin_name());
     }
     let below = if text == "~" { Some("") } else { text.strip_prefix("~/") };
     let home = std::env::var("HOME").ok().filter(|home| !home.is_empty());
