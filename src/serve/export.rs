@@ -1,5 +1,5 @@
 //! Carries out one job: the rows of a forecast go to the job's destination as the service would leave them there.
-//! [`export`] is a table of contents: clear what a killed run left, mark the start, plan, run, mark the end.
+//! [`Exporter::export`] is a table of contents: clear what a killed run left, mark the start, plan, run, mark the end.
 
 use super::buckets::Buckets;
 use super::config::Choice;
