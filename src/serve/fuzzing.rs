@@ -26,7 +26,8 @@ pub fn is_accepted(uri: &str, headers: &[(&str, &[u8])], body: &[u8], now: DateT
     let decoded = Request::decode(target, body);
     let is_valid = decoded.is_ok_and(|request| request.check().is_ok() && !request.operation().is_empty());
     let key = Key { id: ID.to_owned(), secret: SECRET.to_owned(), token: None };
-    let is_signed = Verifier::new(vec![key], "us-east-1", "forecast").verify(&parts, body, now).is_ok();
+    let verifier = Verifier::new(vec![key], vec!["us-east-1".to_owned()], "forecast");
+    let is_signed = verifier.verify(&parts, body, now).is_ok();
     is_valid && is_signed
 }
 
