@@ -18,6 +18,8 @@ use tokio::task::JoinSet;
 const MAX_MESSAGE: usize = 2000;
 /// How long a job waits whose state cannot be written.
 const PAUSE: Duration = Duration::from_secs(1);
+/// What the removal of a stopped job's parts may take of a store that does not answer. The server ends within ten seconds.
+const TAKE_BACK_TIME: Duration = Duration::from_secs(8);
 
 /// Everything that jobs need.
 pub(super) struct Runner {
@@ -186,8 +188,10 @@ impl Runner {
         let is_stopping =
             || matches!(self.state.job(&job.arn), Ok(Some(job)) if job.status == Status::CreateStopping);
         if !is_done && is_stopping() {
-            if let Err(error) = self.exporter.take_back(&job).await {
-                tracing::warn!(%error, job = job.arn, "parts of a stopped job remain");
+            match tokio::time::timeout(TAKE_BACK_TIME, self.exporter.take_back(&job)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::warn!(%error, job = job.arn, "parts of a stopped job remain"),
+                Err(_) => tracing::warn!(job = job.arn, "parts of a stopped job may remain: no answer"),
             }
             self.end(job.number, Status::CreateStopped, None);
             tracing::info!(job = job.arn, "the export was stopped");

@@ -449,10 +449,16 @@ def a_job_is_in_progress_until_it_is_stopped(_):
         client.stop_resource(ResourceArn=arns[0])
         time.sleep(0.05)
         assert describe(client, arns[0])["LastModificationTime"] == stopped["LastModificationTime"], "frozen"
+        # Nor does a destination that does not answer keep a job from ending.
+        hung = create(client, "hung", "s3://elsewhere/hung")
+        wait_until("a job at work", lambda: describe(client, hung)["Status"] == "CREATE_IN_PROGRESS")
+        client.stop_resource(ResourceArn=hung)
         # Its columns cannot be read, which must not keep a caller waiting.
         began = time.monotonic()
         assert client.describe_forecast(ForecastArn=ENDLESS).get("ForecastTypes", []) == []
         assert time.monotonic() - began < 10, time.monotonic() - began
+        ended(client, hung, "CREATE_STOPPED")
+        assert time.monotonic() - began < 15, time.monotonic() - began
         # A place is free again.
         assert done(client, "next").endswith("/next")
         client.delete_forecast_export_job(ForecastExportJobArn=arns[0])
