@@ -165,6 +165,8 @@ impl Runner {
             Status::CreateStopping => Err(Error::Stopped),
             _ => self.export(&job, &progress, stopped.clone()).await,
         };
+        // What was stopped before it published has left nothing. A run that was killed may have published some.
+        let may_have_left_parts = exported.is_ok() || job.status != pending;
         let is_done = match exported {
             Ok(exported) => {
                 let seconds = began.elapsed().as_secs_f64();
@@ -188,15 +190,22 @@ impl Runner {
         let is_stopping =
             || matches!(self.state.job(&job.arn), Ok(Some(job)) if job.status == Status::CreateStopping);
         if !is_done && is_stopping() {
-            match tokio::time::timeout(TAKE_BACK_TIME, self.exporter.take_back(&job)).await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => tracing::warn!(%error, job = job.arn, "parts of a stopped job remain"),
-                Err(_) => tracing::warn!(job = job.arn, "parts of a stopped job may remain: no answer"),
+            if may_have_left_parts {
+                self.take_back(&job).await;
             }
             self.end(job.number, Status::CreateStopped, None);
             tracing::info!(job = job.arn, "the export was stopped");
         } else if !is_done {
             tracing::info!(job = job.arn, "the export will begin again");
+        }
+    }
+
+    /// Removes what a stopped job has published, as far as its destination answers in time.
+    async fn take_back(&self, job: &Job) {
+        match tokio::time::timeout(TAKE_BACK_TIME, self.exporter.take_back(job)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, job = job.arn, "parts of a stopped job remain"),
+            Err(_) => tracing::warn!(job = job.arn, "parts of a stopped job may remain: no answer"),
         }
     }
 
