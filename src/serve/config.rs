@@ -2,9 +2,7 @@
 
 use super::shapes::Shape;
 use super::signature::Key;
-use crate::model::{
-    Error, Pattern, Preset, Result, RunChoice, Selection, UsageError, keep_secret, parse_size,
-};
+use crate::model::{Error, Options, Pattern, Result, UsageError, keep_secret, parse_size};
 use crate::store::StoreOptions;
 
 use serde::{Deserialize, Serialize};
@@ -155,19 +153,34 @@ pub struct Choice {
     /// Which exporter wrote the files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preset: Option<String>,
+    /// Only exports of this kind, such as `backtest-forecasts`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// Exports the run even if parts are missing.
+    #[serde(default)]
+    pub allow_gaps: bool,
+    /// What to do if parts differ: `strict` or `by-name`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema: Option<String>,
 }
 
 impl Choice {
-    pub(super) fn selection(&self) -> Result<Selection> {
-        let mut selection = Selection::default();
-        selection.job.clone_from(&self.job);
+    /// The same for the engine. Its messages call these settings by the names that they have in the file.
+    pub(super) fn options(&self) -> Result<Options> {
+        let mut options = Options::default();
+        options.select.job.clone_from(&self.job);
+        options.select.allow_gaps = self.allow_gaps;
+        options.select.kind = self.kind.as_deref().map(str::parse).transpose()?;
         if let Some(run) = &self.run {
-            selection.run = run.parse::<RunChoice>()?;
+            options.select.run = run.parse()?;
         }
         if let Some(preset) = &self.preset {
-            selection.pattern = Pattern::preset(preset.parse::<Preset>()?);
+            options.select.pattern = Pattern::preset(preset.parse()?);
         }
-        Ok(selection)
+        if let Some(schema) = &self.schema {
+            options.schema = schema.parse()?;
+        }
+        Ok(options)
     }
 }
 
@@ -204,7 +217,7 @@ impl File {
                     "the forecast {name} cannot have the status \"{status}\"; known are {known}"
                 )));
             }
-            forecast.choice.selection()?;
+            forecast.choice.options()?;
         }
         if file.keys.iter().any(|key| key.access_key_id.is_empty() || key.secret_access_key.is_empty()) {
             return Err(wrong("a key needs access_key_id and secret_access_key".into()));

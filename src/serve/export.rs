@@ -53,22 +53,21 @@ impl Exporter {
         let stamp = RunStamp::from_instant(job.stamp)
             .ok_or_else(|| Error::Internal(format!("{} is no time of a run", job.stamp)))?;
         let name = PartName::new(Kind::Forecast, &job.name, &stamp, 0, format.name());
-        let mut options = Options {
-            to: Some(format),
-            split: Some(Split::Bytes(self.part_bytes)),
-            names: Some(name.clone()),
-            overwrite: true,
-            no_receipt: true,
-            threads: Some(self.threads),
-            memory: Some(self.memory),
-            ..Options::default()
-        };
         tokio::pin!(stop);
         let prepared = async {
             clear(&folder, &name).await?;
             mark(&folder, MARKERS[0]).await?;
-            let (source, select) = chosen(source, choice).await?;
-            options.select = select;
+            let (source, reading) = chosen(source, choice).await?;
+            let options = Options {
+                to: Some(format),
+                split: Some(Split::Bytes(self.part_bytes)),
+                names: Some(name.clone()),
+                overwrite: true,
+                no_receipt: true,
+                threads: Some(self.threads),
+                memory: Some(self.memory),
+                ..reading
+            };
             plan(&source, &Output::Folder(folder.clone()), &options).await
         };
         let planned = tokio::select! {

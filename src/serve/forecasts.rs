@@ -5,7 +5,7 @@ use super::buckets::Buckets;
 use super::config::{Choice, File};
 use super::source::chosen;
 use super::state::State;
-use crate::model::{Options, Result};
+use crate::model::Result;
 use crate::source::input;
 use crate::store::{Location, StoreOptions};
 
@@ -175,8 +175,7 @@ fn quantile(column: &str) -> Option<String> {
 
 /// The columns of a source, which is one complete run that can be read, or this is an error.
 pub(super) async fn columns(location: &Location, choice: &Choice) -> Result<Vec<String>> {
-    let (location, select) = chosen(location, choice).await?;
-    let options = Options { select, ..Options::default() };
+    let (location, options) = chosen(location, choice).await?;
     let input = input(&location, &options).await?;
     Ok(input.schema.fields().iter().map(|field| field.name().clone()).collect())
 }

@@ -153,6 +153,25 @@ def the_newest_of_two_runs(server, folder):
     return registered(server, "newest", TESTDATA / "two_runs", "--run", "latest"), newest
 
 
+def one_that_lacks_a_part(server, folder):
+    source = TESTDATA / "bad_gap"
+    return registered(server, "gap", source, "--allow-gaps"), table_of(parts_of(source))
+
+
+def parts_whose_columns_differ_in_order(server, folder):
+    source = TESTDATA / "what_if"
+    tables = [table_of([file]) for file in parts_of(source)]
+    expected = pa.concat_tables(table.select(tables[0].column_names) for table in tables)
+    return registered(server, "by_name", source, "--schema", "by-name"), expected
+
+
+def one_kind_of_a_backtest(server, folder):
+    arn = registered(server, "backtest", TESTDATA / "backtest", "--kind", "backtest-forecasts")
+    expected = table_of(parts_of(TESTDATA / "backtest/forecasted-values"))
+    # Ids are text, even where all of them are numbers.
+    return arn, expected.set_column(0, "item_id", expected["item_id"].cast(pa.string()))
+
+
 def a_folder_dropped_into_the_data_folder(server, folder):
     shutil.copytree(TESTDATA / "forecast", server.data / "dropped")
     return FORECAST.replace("sales", "dropped"), SALES
@@ -206,6 +225,9 @@ SOURCES = [
     parts_of_redshift_snowflake_and_bigquery,
     a_preset_that_is_named,
     the_newest_of_two_runs,
+    one_that_lacks_a_part,
+    parts_whose_columns_differ_in_order,
+    one_kind_of_a_backtest,
     a_folder_dropped_into_the_data_folder,
     one_with_an_arn_of_its_own,
     one_of_the_config_file,

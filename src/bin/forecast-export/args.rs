@@ -226,6 +226,15 @@ pub(crate) struct Register {
     /// Which exporter wrote the files: forecast, spark, redshift, snowflake, bigquery [default: their names tell]
     #[arg(long, value_name = "NAME")]
     pub(crate) preset: Option<String>,
+    /// Only exports of this kind: forecast, backtest-forecasts, backtest-accuracy, explainability, what-if
+    #[arg(long)]
+    pub(crate) kind: Option<String>,
+    /// Export even if part numbers are missing
+    #[arg(long)]
+    pub(crate) allow_gaps: bool,
+    /// What to do if parts differ: strict (fail) or by-name (align columns) [default: strict]
+    #[arg(long, value_name = "MODE")]
+    pub(crate) schema: Option<String>,
 }
 
 fn bucket(text: &str) -> Result<(String, PathBuf), Failure> {

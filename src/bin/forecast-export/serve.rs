@@ -74,6 +74,9 @@ mod with {
         choice.job.clone_from(&args.job);
         choice.run.clone_from(&args.run);
         choice.preset.clone_from(&args.preset);
+        choice.kind.clone_from(&args.kind);
+        choice.allow_gaps = args.allow_gaps;
+        choice.schema.clone_from(&args.schema);
         let options = global.store_options();
         let known = register_forecast(&args.data, &args.name, &args.source, &choice, &options).await?;
         match global.json {
