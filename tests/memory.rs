@@ -4,8 +4,8 @@
 //! test has the process to itself while it measures. What C code allocates is not counted (only Zstandard's encoder
 //! does so here); `benches/peers/run` measures the resident memory of the command, which has all of it.
 //!
-//! Inputs are 50 MB and 101 MB of text, or the same rows as Parquet. `cargo test --release --test memory` compares
-//! 50 MB with 400 MB instead.
+//! Inputs are 25 MB and 50 MB of text, or the same rows as Parquet; in full, 50 MB and 101 MB. `cargo test
+//! --release --test memory` compares 50 MB with 400 MB instead.
 
 #![expect(clippy::print_stdout, reason = "the peaks are worth seeing: --nocapture")]
 
@@ -29,15 +29,20 @@ const MB: usize = 1_000_000;
 /// What a run may take with nothing but `--threads 2`.
 const BOUND_AT_DEFAULTS: usize = 128 * MB;
 
-/// Items of 50 MB of text: each has a hundred rows of about 97 bytes.
-const ITEMS: u64 = 5_200;
+/// Items of 50 MB of text, or of 25 MB unless everything is run: each has a hundred rows of about 97 bytes.
+fn items() -> u64 {
+    2 * full_part()
+}
 
 /// How many times larger the large input is.
 const TIMES: u64 = if cfg!(debug_assertions) { 2 } else { 8 };
 
 /// Items of a part whose row group is a full one, or nearly so. Parts of the small and of the large input are equally
 /// long, since a row group is what has to be held of Parquet.
-const FULL_PART: u64 = 2_600;
+fn full_part() -> u64 {
+    let is_full = std::env::var("FORECAST_EXPORT_TESTS").is_ok_and(|tests| tests == "full");
+    if is_full || !cfg!(debug_assertions) { 2_600 } else { 1_300 }
+}
 
 /// Items of a part whose row group is too small to keep.
 const SMALL_PART: u64 = 100;
@@ -101,15 +106,15 @@ fn location(path: &Path) -> Location {
 fn memory_is_bounded(from: Format, to: Format, items_per_part: u64) {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
-    let parts = u32::try_from(ITEMS / items_per_part).expect("few parts");
-    let small = Input::make(&runtime, from, ITEMS, parts);
+    let parts = u32::try_from(items() / items_per_part).expect("few parts");
+    let small = Input::make(&runtime, from, items(), parts);
     let small_peak = small.peak(&runtime, to, None);
     drop(small);
-    let large = Input::make(&runtime, from, TIMES * ITEMS, TIMES as u32 * parts);
+    let large = Input::make(&runtime, from, TIMES * items(), TIMES as u32 * parts);
     let large_peak = large.peak(&runtime, to, None);
     let limited_peak = large.peak(&runtime, to, Some(64 * MB as u64));
     drop(large);
-    let one = Input::make(&runtime, from, TIMES * ITEMS, 1);
+    let one = Input::make(&runtime, from, TIMES * items(), 1);
     let one_peak = one.peak(&runtime, to, None);
 
     for (name, peak) in
@@ -128,22 +133,22 @@ fn memory_is_bounded(from: Format, to: Format, items_per_part: u64) {
 
 #[test]
 fn text_becomes_parquet_in_memory_that_the_input_does_not_raise() {
-    memory_is_bounded(Format::Csv, Format::Parquet, FULL_PART);
+    memory_is_bounded(Format::Csv, Format::Parquet, full_part());
 }
 
 #[test]
 fn text_is_copied_in_memory_that_the_input_does_not_raise() {
-    memory_is_bounded(Format::Csv, Format::Csv, FULL_PART);
+    memory_is_bounded(Format::Csv, Format::Csv, full_part());
 }
 
 #[test]
 fn parquet_becomes_text_in_memory_that_the_input_does_not_raise() {
-    memory_is_bounded(Format::Parquet, Format::Csv, FULL_PART);
+    memory_is_bounded(Format::Parquet, Format::Csv, full_part());
 }
 
 #[test]
 fn parquet_is_copied_in_memory_that_the_input_does_not_raise() {
-    memory_is_bounded(Format::Parquet, Format::Parquet, FULL_PART);
+    memory_is_bounded(Format::Parquet, Format::Parquet, full_part());
 }
 
 #[test]

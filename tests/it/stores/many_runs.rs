@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use crate::support::buckets::{Bucket, bucket};
 use crate::support::fixtures;
 use crate::support::proxy::Fault;
+use crate::support::scale::full_or_sample;
 
 const LATENCY: Duration = Duration::from_millis(30);
 /// As in `probe`: heads that are read at once.
@@ -70,25 +71,27 @@ fn names_alone_take_the_requests_of_the_listing() {
 #[test]
 fn a_merge_of_one_run_lists_the_rest_of_the_prefix_once() {
     let bucket = bucket("one-of-many");
-    put_runs(&bucket, 200, 20);
+    // Of a thousand objects each.
+    let pages = full_or_sample(4, 2);
+    let run = run_stamp(25 * pages);
+    put_runs(&bucket, 50 * pages, 20);
     let merge = |target: &str, run: &str| {
         bucket.proxy.clear_log();
         bucket.succeed(&["merge", &bucket.at("in"), "--run", run, "-o", &bucket.at(target)]);
         bucket.proxy.count("ListObjectsV2")
     };
-    // Four pages to find the run, and one to see that it is what it was.
-    assert_eq!(merge("one.csv", &run_stamp(100)), 5);
-    assert_eq!(merge("latest.csv", "latest"), 5);
+    // All pages to find the run, and one to see that it is what it was.
+    assert_eq!(merge("one.csv", &run), pages + 1);
+    assert_eq!(merge("latest.csv", "latest"), pages + 1);
     // All of them are of the run.
-    assert_eq!(merge("all.csv", "all"), 4 + 5);
+    assert_eq!(merge("all.csv", "all"), pages + pages + 1);
     // A part that comes to the run meanwhile is seen, whatever lies between.
-    let run = run_stamp(100);
     let plan_of = ["merge", &bucket.at("in"), "--run", &run, "-o", &bucket.at("late.csv")];
     bucket.proxy.clear_log();
-    bucket.proxy.fail("ListObjectsV2", Fault::Stall(Duration::ZERO), 4);
+    bucket.proxy.fail("ListObjectsV2", Fault::Stall(Duration::ZERO), pages);
     bucket.proxy.fail("ListObjectsV2", Fault::Stall(Duration::from_millis(1_500)), 1);
     let running = bucket.command(&plan_of).stderr(std::process::Stdio::piped()).spawn().expect("it starts");
-    bucket.wait_for_some("ListObjectsV2", 5);
+    bucket.wait_for_some("ListObjectsV2", pages + 1);
     bucket.put(&format!("in/sales_{run}_part20.csv"), PART);
     let (code, said) = fixtures::failure(&running.wait_with_output().expect("it ends"));
     assert_eq!(code, 5, "{said}");
