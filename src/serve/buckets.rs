@@ -26,11 +26,7 @@ impl Buckets {
                 let problem = format!("\"{name}\" cannot be a bucket's name");
                 return Err(UsageError::Config { file: "the buckets".into(), problem }.into());
             }
-            let failed = |source: std::io::Error| Error::Io {
-                doing: "opening",
-                object: folder.display().to_string(),
-                source: source.into(),
-            };
+            let failed = |error| Error::io("opening", folder.display().to_string(), error);
             std::fs::create_dir_all(&folder).map_err(failed)?;
             folders.insert(name, folder.canonicalize().map_err(failed)?);
         }

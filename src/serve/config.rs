@@ -3,7 +3,7 @@
 use super::shapes::Shape;
 use super::signature::Key;
 use crate::model::{Error, Options, Pattern, Result, UsageError, keep_secret, parse_size};
-use crate::store::StoreOptions;
+use crate::store::{StoreOptions, variable};
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -189,11 +189,8 @@ impl File {
     pub(super) fn read(path: Option<&Path>) -> Result<Self> {
         let Some(path) = path else { return Ok(File::default()) };
         let wrong = |problem: String| config_error(path, problem);
-        let text = std::fs::read_to_string(path).map_err(|source| Error::Io {
-            doing: "reading",
-            object: path.display().to_string(),
-            source: source.into(),
-        })?;
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| Error::io("reading", path.display().to_string(), error))?;
         // A message of the parser shows the line, which may hold a secret.
         let mut file: File = toml::from_str(&text).map_err(|error| {
             let line = error.span().map_or(0, |span| text[..span.start].matches('\n').count() + 1);
@@ -237,7 +234,6 @@ impl File {
             secret: key.secret_access_key.clone(),
             token: key.session_token.clone(),
         });
-        let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
         let pair = variable("AWS_ACCESS_KEY_ID").zip(variable("AWS_SECRET_ACCESS_KEY"));
         let of_environment =
             pair.map(|(id, secret)| Key { id, secret, token: variable("AWS_SESSION_TOKEN") });

@@ -46,7 +46,7 @@ use self::shapes::Shape;
 use self::signature::Verifier;
 use self::state::{OpenError, State};
 use crate::model::{Error, Result, UsageError, cores};
-use crate::store::{Location, StoreOptions};
+use crate::store::{Location, StoreOptions, variable};
 
 use chrono::Utc;
 use serde::Serialize;
@@ -292,7 +292,6 @@ fn identity(
         }
     };
     // A region in the environment is a default: it must not keep a server from a data folder of another region.
-    let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
     let default = variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION"));
     let default = default.unwrap_or_else(|| REGION.to_owned());
     Ok((fixed("region", region, &default)?, fixed("account", account, ACCOUNT)?))

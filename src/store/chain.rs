@@ -4,7 +4,7 @@
 
 use super::address::Ways;
 use super::credentials::{Credentials, OfProgram};
-use super::settings::{check_endpoint, check_region, credentials_problem};
+use super::settings::{check_endpoint, check_region, credentials_problem, variable};
 use super::trust::{Trust, Untrusted};
 use crate::model::{Error, Limit, Origin, Remedy, Result, StoreProblem, keep_secret};
 
@@ -57,7 +57,7 @@ pub(super) struct Identity {
 impl Identity {
     /// The profile that values come from.
     fn profile_name(&self) -> String {
-        let of_environment = || std::env::var("AWS_PROFILE").ok().filter(|name| !name.is_empty());
+        let of_environment = || variable("AWS_PROFILE");
         self.profile.clone().or_else(of_environment).unwrap_or_else(|| "default".to_owned())
     }
 }
@@ -312,7 +312,7 @@ fn is_true(text: &str) -> bool {
 /// The certificate bundle named in environment or profile.
 async fn find_bundle(identity: &Identity) -> Option<(Origin, String)> {
     const VARIABLE: &str = "AWS_CA_BUNDLE";
-    if let Some(path) = std::env::var(VARIABLE).ok().filter(|path| !path.is_empty()) {
+    if let Some(path) = variable(VARIABLE) {
         return Some((Origin::Variable(VARIABLE.to_owned()), path));
     }
     // This only reads the files; what sends requests is built from their contents.

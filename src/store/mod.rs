@@ -91,6 +91,8 @@ pub(crate) use objects::ContentType;
 pub use objects::{Checksum, Encryption, ObjectOptions};
 pub use options::StoreOptions;
 pub(crate) use place::Place;
+#[cfg(feature = "serve")]
+pub(crate) use settings::variable;
 #[cfg(feature = "forecast")]
 pub(crate) use trust::Untrusted;
 pub(crate) use upload_pieces::{Cutter, Limits, Own, Span, Totals, UploadPiece};

@@ -59,12 +59,6 @@ pub(crate) fn connect_web(
     Web::connect(scheme, rest, options).map(|(web, root, key)| (Connected::web(web), root, key))
 }
 
-/// A non-empty environment variable.
-#[cfg(any(feature = "gcp", feature = "azure"))]
-fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
-}
-
 #[cfg(any(not(feature = "aws"), not(feature = "gcp"), not(feature = "azure")))]
 fn left_out(scheme: &'static str, feature: &'static str) -> Result<Connected> {
     Err(StoreProblem::LeftOut { scheme, feature }.into())
@@ -102,7 +96,7 @@ fn gs(bucket: &str, options: &StoreOptions) -> Result<Connected> {
         alone.build().map_err(|error| bad_variable(&name, &error))?;
     }
     let mut client = client_options("GOOGLE_")?;
-    if variable("GOOGLE_BASE_URL").is_some_and(|url| url.starts_with("http://")) {
+    if super::settings::variable("GOOGLE_BASE_URL").is_some_and(|url| url.starts_with("http://")) {
         client = client.with_allow_http(true);
     }
     let mut builder = GoogleCloudStorageBuilder::from_env()
@@ -143,7 +137,8 @@ fn az(container: &str, options: &StoreOptions) -> Result<Connected> {
         alone.with_config(key, value).build().map_err(|error| bad_variable(&name, &error))?;
     }
     let mut client = client_options("AZURE_")?;
-    let endpoint = variable("AZURE_STORAGE_ENDPOINT").or_else(|| variable("AZURE_ENDPOINT"));
+    let endpoint = super::settings::variable("AZURE_STORAGE_ENDPOINT")
+        .or_else(|| super::settings::variable("AZURE_ENDPOINT"));
     if endpoint.is_some_and(|url| url.starts_with("http://")) {
         client = client.with_allow_http(true);
     }

@@ -38,6 +38,11 @@ const LONGEST_REGION: usize = 63;
 
 const CONTROL: &str = "it contains a control character";
 
+/// A non-empty environment variable.
+pub(crate) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
 /// Checks a region, which becomes part of host names and signatures.
 pub(super) fn is_region(text: &str) -> bool {
     let is_good = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
