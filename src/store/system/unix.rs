@@ -5,7 +5,7 @@ use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
 use std::borrow::Cow;
-use std::fs::{File, Metadata};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -76,16 +76,9 @@ pub(crate) fn rename_to_free(file: &Path, name: &Path) -> io::Result<()> {
     renameat_with(CWD, file, CWD, name, RenameFlags::NOREPLACE).map_err(io::Error::from)
 }
 
-/// Opens a file for a lock, or makes one that only its owner may open. A link in its place is not followed.
-pub(crate) fn open_lock(path: &Path) -> io::Result<File> {
-    File::options()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .custom_flags(OFlags::NOFOLLOW.bits() as i32)
-        .open(path)
+/// Only its owner may open a file that is made, and a link is not followed.
+pub(super) fn keep_private(options: &mut OpenOptions) {
+    options.mode(0o600).custom_flags(OFlags::NOFOLLOW.bits() as i32);
 }
 
 /// The length of the longest name that a file can have in a folder, if the file system tells.

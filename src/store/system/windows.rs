@@ -133,15 +133,9 @@ fn unlimited(path: &Path) -> PathBuf {
     }
 }
 
-/// Opens a file for a lock, or makes one. A link in its place is not followed.
-pub(crate) fn open_lock(path: &Path) -> io::Result<File> {
-    File::options()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .custom_flags(FILE_FLAG_OPEN_REPARSE_POINT)
-        .open(path)
+/// A link is not followed. The folder decides who may open the file.
+pub(super) fn keep_private(options: &mut OpenOptions) {
+    options.custom_flags(FILE_FLAG_OPEN_REPARSE_POINT);
 }
 
 /// The length of the longest name that a file can have in a folder, if the file system tells.
