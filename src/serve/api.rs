@@ -32,15 +32,21 @@ impl Api {
     /// Carries out a request.
     pub(super) async fn answer(self: &Arc<Self>, request: Request) -> Result<Answer, Problem> {
         request.check()?;
-        // Whatever waits for the disk does so on a thread of its own.
-        let api = Arc::clone(self);
-        let done = match request {
+        match request {
             Request::DescribeForecast { arn } => {
-                return self.describe_forecast(&arn.unwrap_or_default()).await.map(Some);
+                self.describe_forecast(arn.unwrap_or_default()).await.map(Some)
             }
-            request => tokio::task::spawn_blocking(move || api.work(request)).await,
-        };
-        done.unwrap_or_else(|error| {
+            request => self.blocking(move |api| api.work(request)).await,
+        }
+    }
+
+    /// Does what waits for the disk, on a thread of its own.
+    pub(super) async fn blocking<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Self) -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let api = Arc::clone(self);
+        tokio::task::spawn_blocking(move || work(&api)).await.unwrap_or_else(|error| {
             tracing::error!(%error, "a request failed for a defect of the server");
             Err(Problem::new(Name::Internal, "The server failed. Its log says why."))
         })
@@ -56,8 +62,8 @@ impl Api {
                 let arn = some(arn);
                 let job = self.state.job(&arn)?.ok_or_else(|| Problem::no_such(&arn))?;
                 let mut members = describe(&job, now);
-                members.insert("ForecastArn".into(), job.forecast_arn.into());
-                members.insert("Format".into(), job.format.unwrap_or_else(|| "CSV".into()).into());
+                members.insert("ForecastArn".into(), job.forecast_arn.clone().into());
+                members.insert("Format".into(), job.format_word().into());
                 Some(members.into())
             }
             Request::ListForecastExportJobs(list) => Some(self.list(&list, now)?),
@@ -163,9 +169,7 @@ impl Api {
         let before =
             page.after.as_deref().map(|number| number.parse().map_err(|_| bad_token())).transpose()?;
         let mut jobs = self.state.jobs(&conditions, before, page.size + 1)?;
-        let has_more = jobs.len() > page.size;
-        jobs.truncate(page.size);
-        let token = jobs.last().filter(|_| has_more).map(|job| page.token(&job.number.to_string()));
+        let token = page.cut(&mut jobs, |job| job.number.to_string());
         let jobs: Vec<Value> = jobs.iter().map(|job| describe(job, now).into()).collect();
         Ok(with_token(json!({ "ForecastExportJobs": jobs }), token))
     }
@@ -187,15 +191,15 @@ impl Api {
         if let Some(after) = &page.after {
             forecasts.retain(|forecast| &forecast.arn > after);
         }
-        let has_more = forecasts.len() > page.size;
-        forecasts.truncate(page.size);
-        let token = forecasts.last().filter(|_| has_more).map(|forecast| page.token(&forecast.arn));
+        let token = page.cut(&mut forecasts, |forecast| forecast.arn.clone());
         let forecasts: Vec<Value> = forecasts.iter().map(|forecast| summary(forecast).into()).collect();
         Ok(with_token(json!({ "Forecasts": forecasts }), token))
     }
 
-    async fn describe_forecast(&self, arn: &str) -> Result<Value, Problem> {
-        let forecast = self.forecasts.find(&self.state, arn)?.ok_or_else(|| Problem::no_such(arn))?;
+    async fn describe_forecast(self: &Arc<Self>, arn: String) -> Result<Value, Problem> {
+        let find =
+            move |api: &Self| api.forecasts.find(&api.state, &arn)?.ok_or_else(|| Problem::no_such(&arn));
+        let forecast = self.blocking(find).await?;
         let mut members = summary(&forecast);
         members.insert("ForecastTypes".into(), self.forecasts.quantiles(&forecast).await.into());
         Ok(members.into())
@@ -270,8 +274,12 @@ impl Page {
         Ok(Page { size, after, of })
     }
 
-    fn token(&self, last: &str) -> String {
-        BASE64_URL_SAFE_NO_PAD.encode(format!("{}:{last}", self.of))
+    /// Takes off what is beyond this page; returns the token of the next one, if there is one.
+    fn cut<T>(&self, items: &mut Vec<T>, place: impl Fn(&T) -> String) -> Option<String> {
+        let has_more = items.len() > self.size;
+        items.truncate(self.size);
+        let last = items.last().filter(|_| has_more)?;
+        Some(BASE64_URL_SAFE_NO_PAD.encode(format!("{}:{}", self.of, place(last))))
     }
 }
 

@@ -6,11 +6,9 @@ use super::config::Choice;
 use super::source::chosen;
 use super::state::Job;
 use crate::engine::{marker, publish};
-use crate::model::{
-    Error, Event, Format, Kind, MARKERS, Options, PartName, Pattern, Result, RunStamp, Split,
-};
+use crate::model::{Error, Event, MARKERS, Options, PartName, Pattern, Result, Split};
 use crate::plan::{Output, plan};
-use crate::run::run_until;
+use crate::run::{Report, run_until};
 use crate::store::{Location, Object, StoreOptions, listing};
 
 use std::future::Future;
@@ -27,14 +25,6 @@ pub(super) struct Exporter {
     pub(super) memory: u64,
 }
 
-/// What a job has written.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Exported {
-    pub(super) files: Vec<String>,
-    pub(super) rows: u64,
-    pub(super) bytes: u64,
-}
-
 impl Exporter {
     /// Writes the forecast at `source` to the job's destination.
     ///
@@ -47,19 +37,16 @@ impl Exporter {
         choice: &Choice,
         stop: impl Future<Output = ()>,
         on_event: impl FnMut(Event),
-    ) -> Result<Exported> {
+    ) -> Result<Report> {
         let folder = self.destination(job)?;
-        let format = if job.format.as_deref() == Some("PARQUET") { Format::Parquet } else { Format::Csv };
-        let stamp = RunStamp::from_instant(job.stamp)
-            .ok_or_else(|| Error::Internal(format!("{} is no time of a run", job.stamp)))?;
-        let name = PartName::new(Kind::Forecast, &job.name, &stamp, 0, format.name());
+        let name = job.part(0)?;
         tokio::pin!(stop);
         let prepared = async {
             clear(&folder, &name).await?;
             mark(&folder, MARKERS[0]).await?;
             let (source, reading) = chosen(source, choice).await?;
             let options = Options {
-                to: Some(format),
+                to: Some(job.format()),
                 split: Some(Split::Bytes(self.part_bytes)),
                 names: Some(name.clone()),
                 overwrite: true,
@@ -75,18 +62,18 @@ impl Exporter {
             () = &mut stop => return Err(Error::Stopped),
         };
         let report = run_until(planned, stop, on_event).await?;
-        mark(&folder, MARKERS[1]).await?;
-        Ok(Exported {
-            bytes: report.outputs.iter().map(|file| file.bytes).sum(),
-            rows: report.rows.unwrap_or(0),
-            files: report.outputs.into_iter().map(|file| file.file).collect(),
-        })
+        if let Err(error) = mark(&folder, MARKERS[1]).await {
+            if let Err(error) = clear(&folder, &name).await {
+                tracing::warn!(%error, job = job.arn, "parts of a failed job remain");
+            }
+            return Err(error);
+        }
+        Ok(report)
     }
 
     /// Removes what a job that is to stop has published already.
     pub(super) async fn take_back(&self, job: &Job) -> Result<()> {
-        let stamp = RunStamp::from_instant(job.stamp).unwrap_or_else(|| RunStamp::new(""));
-        clear(&self.destination(job)?, &PartName::new(Kind::Forecast, &job.name, &stamp, 0, "")).await
+        clear(&self.destination(job)?, &job.part(0)?).await
     }
 
     /// The folder that a job writes to.

@@ -308,10 +308,9 @@ async fn page(State(service): State<Arc<Service>>, request: Request) -> Response
     }
     let query = page::Query::of(request.uri().query().unwrap_or_default());
     let refresh = query.refresh.map(|seconds| [(REFRESH, seconds.to_string())]);
-    // It reads folders.
-    let rendered = tokio::task::spawn_blocking(move || service.page.render(&service.api, &query)).await;
-    match rendered.map_err(|error| error.to_string()) {
-        Ok(Ok(html)) => {
+    let api = Arc::clone(&service.api);
+    match api.blocking(move |api| service.page.render(api, &query)).await {
+        Ok(html) => {
             let policy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; \
                           frame-ancestors 'none'";
             let headers = [
@@ -322,11 +321,7 @@ async fn page(State(service): State<Arc<Service>>, request: Request) -> Response
             ];
             (headers, refresh, html).into_response()
         }
-        Ok(Err(problem)) => (StatusCode::INTERNAL_SERVER_ERROR, problem.message).into_response(),
-        Err(error) => {
-            tracing::error!(%error, "the page failed for a defect of the server");
-            StatusCode::INTERNAL_SERVER_ERROR.into_response()
-        }
+        Err(problem) => (StatusCode::INTERNAL_SERVER_ERROR, problem.message).into_response(),
     }
 }
 

@@ -5,7 +5,6 @@ use super::api::Api;
 use super::forecasts::Forecast;
 use super::problem::Problem;
 use super::state::{Job, Status};
-use crate::model::{Format, Kind, PartName, RunStamp};
 
 use chrono::{DateTime, Utc};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
@@ -159,7 +158,7 @@ fn item(api: &Api, job: &Job) -> Markup {
     html! {
         div {
             h3 { (job.name) }
-            p.quiet { "of " (forecast) ", " (format(job)) }
+            p.quiet { "of " (forecast) ", " (job.format_word()) }
             span class={ "state " (class(job.status)) } { (job.status.word()) }
         }
         div {
@@ -197,10 +196,6 @@ fn class(status: Status) -> &'static str {
     }
 }
 
-fn format(job: &Job) -> &str {
-    job.format.as_deref().unwrap_or("CSV")
-}
-
 /// The files of a job in a mapped bucket; those of other buckets are not listed for a page.
 fn files(api: &Api, job: &Job) -> Markup {
     let Ok(Some(folder)) = api.buckets.folder_of(&job.path) else { return html! {} };
@@ -226,10 +221,8 @@ fn files(api: &Api, job: &Job) -> Markup {
 /// The first parts of a job and their sizes. Their names are known, so that a folder with many files of other jobs is not
 /// read for each of them.
 fn parts(job: &Job, folder: &Path) -> Vec<(String, u64)> {
-    let Some(stamp) = RunStamp::from_instant(job.stamp) else { return Vec::new() };
-    let format = if format(job) == "PARQUET" { Format::Parquet } else { Format::Csv };
     let part = |number| {
-        let name = PartName::new(Kind::Forecast, &job.name, &stamp, number, format.name());
+        let name = job.part(number).ok()?;
         let bytes = std::fs::metadata(folder.join(name.as_str())).ok()?.len();
         Some((name.as_str().to_owned(), bytes))
     };

@@ -1,10 +1,11 @@
 //! Runs jobs in the order in which they were created, a few at a time, and notes what becomes of them.
 
-use super::export::{Exported, Exporter};
+use super::export::Exporter;
 use super::forecasts::Forecasts;
 use super::metrics::Metrics;
 use super::state::{Job, State, Status};
-use crate::model::{Error, Event, Result, redacted};
+use crate::model::{Error, Event, Result, redacted, stopped};
+use crate::run::Report;
 
 use chrono::Utc;
 use std::collections::HashMap;
@@ -168,9 +169,10 @@ impl Runner {
         // What was stopped before it published has left nothing. A run that was killed may have published some.
         let may_have_left_parts = exported.is_ok() || job.status != pending;
         let is_done = match exported {
-            Ok(exported) => {
+            Ok(report) => {
                 let seconds = began.elapsed().as_secs_f64();
-                let (files, rows, bytes) = (exported.files.len(), exported.rows, exported.bytes);
+                let (files, rows) = (report.outputs.len(), report.rows.unwrap_or(0));
+                let bytes = report.outputs.iter().map(|file| file.bytes).sum();
                 tracing::info!(job = job.arn, files, rows, bytes, seconds, "the export is complete");
                 self.metrics.exported(rows, bytes, began.elapsed());
                 self.end(job.number, Status::Active, None)
@@ -209,12 +211,7 @@ impl Runner {
         }
     }
 
-    async fn export(
-        &self,
-        job: &Job,
-        progress: &Counts,
-        mut stopped: watch::Receiver<bool>,
-    ) -> Result<Exported> {
+    async fn export(&self, job: &Job, progress: &Counts, stop: watch::Receiver<bool>) -> Result<Report> {
         let forecast = self.forecasts.find(&self.state, &job.forecast_arn);
         let forecast =
             forecast.map_err(|error| Error::Internal(format!("the state cannot be read: {error}")))?;
@@ -222,8 +219,8 @@ impl Runner {
             return Err(Error::Internal(format!("the forecast {} is gone", job.forecast_arn)));
         };
         let source = self.forecasts.location(&forecast)?;
-        let stop = async move { drop(stopped.wait_for(|is_stopped| *is_stopped).await) };
-        self.exporter.export(job, &source, &forecast.choice, stop, |event| progress.note(&event)).await
+        let note = |event| progress.note(&event);
+        self.exporter.export(job, &source, &forecast.choice, stopped(stop), note).await
     }
 
     /// Notes the end of a job, unless it is to stop; returns whether it has ended so, or `None` if that cannot be noted.

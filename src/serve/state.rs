@@ -5,6 +5,7 @@
 //! time: `register` writes to it while a server runs.
 
 use super::problem::{Name, Problem};
+use crate::model::{Error, Format, Kind, PartName, RunStamp};
 
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
@@ -148,6 +149,23 @@ pub(super) struct Job {
 }
 
 impl Job {
+    /// The service's word for the format of its parts; CSV if the caller gave none.
+    pub(super) fn format_word(&self) -> &str {
+        self.format.as_deref().unwrap_or("CSV")
+    }
+
+    /// The format of its parts.
+    pub(super) fn format(&self) -> Format {
+        if self.format_word() == "PARQUET" { Format::Parquet } else { Format::Csv }
+    }
+
+    /// The name of the part with this number.
+    pub(super) fn part(&self, number: u64) -> crate::model::Result<PartName> {
+        let stamp = RunStamp::from_instant(self.stamp)
+            .ok_or_else(|| Error::Internal(format!("no run can have the time {}", self.stamp)))?;
+        Ok(PartName::new(Kind::Forecast, &self.name, &stamp, number, self.format().name()))
+    }
+
     /// When it last changed: a job that is being worked on changes all the time.
     pub(super) fn modified(&self, now: DateTime<Utc>) -> DateTime<Utc> {
         match self.status {
