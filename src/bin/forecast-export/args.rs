@@ -1,6 +1,7 @@
 //! The command line for clap: turns flags into the library's options.
 
 use crate::failure::Failure;
+use crate::serve_args::{self, Serve};
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use forecast_export::{
@@ -8,8 +9,6 @@ use forecast_export::{
     InventoryOptions, Kind, ObjectOptions, OnServer, Options, Pattern, Preset, Quantile, RunChoice, RunStamp,
     SampleOptions, SchemaMode, Split, StoreOptions, parse_duration, parse_since, parse_size,
 };
-use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -69,19 +68,6 @@ Examples:
   forecast-export sample exports/ --kind backtest-accuracy --to parquet
   forecast-export sample s3://bucket/exports --quantiles 0.1,0.5,mean --seed 7";
 
-const SERVE_EXAMPLES: &str = "\
-Examples:
-  forecast-export serve --data forecasts/ --bucket exports=exports/
-  forecast-export serve --listen 127.0.0.1:9400 --data forecasts/ --config serve.toml
-  forecast-export serve --data forecasts/ --tls-cert cert.pem --tls-key key.pem
-  forecast-export serve register sales s3://bucket/sales --data forecasts/";
-
-const REGISTER_EXAMPLES: &str = "\
-Examples:
-  forecast-export serve register sales exports/ --data forecasts/
-  forecast-export serve register sales s3://bucket/exports --run latest --data forecasts/
-  forecast-export serve register sales exports/ --data forecasts/ --json | jq -r .forecast_arn";
-
 const COMPLETIONS_EXAMPLES: &str = "\
 Examples:
   forecast-export completions bash > /etc/bash_completion.d/forecast-export
@@ -128,7 +114,7 @@ pub(crate) enum Command {
     #[command(before_help = SAMPLE_EXAMPLES)]
     Sample(SampleArgs),
     /// Answer as Amazon Forecast does about export jobs, on this machine
-    #[command(before_help = SERVE_EXAMPLES)]
+    #[command(before_help = serve_args::EXAMPLES)]
     Serve(Serve),
     /// Print completions for a shell
     #[command(before_help = COMPLETIONS_EXAMPLES)]
@@ -140,117 +126,6 @@ pub(crate) enum Command {
     /// Print the manual page
     #[command(before_help = MAN_EXAMPLES)]
     Man,
-}
-
-/// The server.
-#[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
-pub(crate) struct Serve {
-    #[command(subcommand)]
-    pub(crate) command: Option<ServeCommand>,
-    /// The folder for the server's state; each folder in it is a forecast, too
-    #[arg(long, value_name = "DIR", required = true)]
-    pub(crate) data: Option<PathBuf>,
-    /// The address and port to listen on; port 0 takes a free one
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9400")]
-    pub(crate) listen: SocketAddr,
-    /// A TOML file with keys, forecasts and buckets
-    #[arg(long, value_name = "FILE")]
-    pub(crate) config: Option<PathBuf>,
-    /// Use a folder in place of an S3 bucket (repeatable)
-    #[arg(long = "bucket", value_name = "NAME=DIR", value_parser = bucket)]
-    pub(crate) buckets: Vec<(String, PathBuf)>,
-    /// The account in every ARN [default: that of the data folder, or 123456789012]
-    #[arg(long, value_name = "ID", value_parser = account)]
-    pub(crate) account: Option<String>,
-    /// How many jobs run at the same time [default: 3]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=64))]
-    pub(crate) jobs: Option<u64>,
-    /// How many jobs may exist [default: 1000]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    pub(crate) max_jobs: Option<u64>,
-    /// Cut exports into parts of about this size [default: 100MB]
-    #[arg(long, value_name = "SIZE", value_parser = size)]
-    pub(crate) part_bytes: Option<u64>,
-    /// Assume each job's role before writing to S3
-    #[arg(long)]
-    pub(crate) assume_roles: bool,
-    /// Answer requests that are not signed
-    #[arg(long)]
-    pub(crate) insecure_no_auth: bool,
-    /// The certificate chain for HTTPS, in PEM
-    #[arg(long, value_name = "FILE", requires = "tls_key")]
-    pub(crate) tls_cert: Option<PathBuf>,
-    /// The certificate's private key, in PEM
-    #[arg(long, value_name = "FILE", requires = "tls_cert")]
-    pub(crate) tls_key: Option<PathBuf>,
-    /// How many connections may be open
-    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) max_connections: u32,
-    /// How to write the log on standard error
-    #[arg(long, value_enum, default_value_t = LogFormat::Text, value_name = "FORMAT")]
-    pub(crate) log: LogFormat,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum LogFormat {
-    /// Lines for people
-    Text,
-    /// One JSON object a line
-    Json,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum ServeCommand {
-    /// Add a forecast, whether the server runs or not, and print its ARN
-    #[command(before_help = REGISTER_EXAMPLES)]
-    Register(Register),
-}
-
-/// A forecast to add.
-#[derive(Debug, Args)]
-pub(crate) struct Register {
-    /// The forecast's name
-    pub(crate) name: String,
-    /// A folder, prefix or file with its rows
-    pub(crate) source: String,
-    /// The folder of the server's state
-    #[arg(long, value_name = "DIR")]
-    pub(crate) data: PathBuf,
-    /// Only this job
-    #[arg(long, value_name = "NAME")]
-    pub(crate) job: Option<String>,
-    /// Which run, if there are several: latest, all or a timestamp
-    #[arg(long)]
-    pub(crate) run: Option<String>,
-    /// Which exporter wrote the files: forecast, spark, redshift, snowflake, bigquery [default: their names tell]
-    #[arg(long, value_name = "NAME")]
-    pub(crate) preset: Option<String>,
-    /// Only exports of this kind: forecast, backtest-forecasts, backtest-accuracy, explainability, what-if
-    #[arg(long)]
-    pub(crate) kind: Option<String>,
-    /// Export even if part numbers are missing
-    #[arg(long)]
-    pub(crate) allow_gaps: bool,
-    /// What to do if parts differ: strict (fail) or by-name (align columns) [default: strict]
-    #[arg(long, value_name = "MODE")]
-    pub(crate) schema: Option<String>,
-}
-
-fn bucket(text: &str) -> Result<(String, PathBuf), Failure> {
-    match text.split_once('=') {
-        Some((name, folder)) if !name.is_empty() && !folder.is_empty() => {
-            Ok((name.to_owned(), folder.into()))
-        }
-        _ => Err(Failure::Usage(format!("\"{text}\" is not NAME=DIR, such as exports=/srv/exports"))),
-    }
-}
-
-fn account(text: &str) -> Result<String, Failure> {
-    match text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        true => Ok(text.to_owned()),
-        false => Err(Failure::Usage(format!("\"{text}\" is not an account: it has 12 digits"))),
-    }
 }
 
 /// Flags of every command.
@@ -555,7 +430,7 @@ struct Resources {
     #[arg(long, value_name = "SIZE", value_parser = memory)]
     memory: Option<u64>,
     /// Threads that decode and encode [default: the number of cores]
-    #[arg(long, value_name = "N", value_parser = threads)]
+    #[arg(long, value_name = "N", value_parser = at_most::<u16, 1024>)]
     threads: Option<u16>,
 }
 
@@ -744,7 +619,7 @@ struct SampleFiles {
     #[arg(long)]
     overwrite: bool,
     /// Threads that generate and encode [default: the number of cores]
-    #[arg(long, value_name = "N", value_parser = threads)]
+    #[arg(long, value_name = "N", value_parser = at_most::<u16, 1024>)]
     threads: Option<u16>,
 }
 
@@ -764,21 +639,21 @@ fn column_type(text: &str) -> Result<(String, ColumnType), Failure> {
 }
 
 /// A whole number that is at least this. clap's own message does not say what is wrong with another text.
-fn whole<T: TryFrom<u64>, const LEAST: u64>(text: &str) -> Result<T, Failure> {
+pub(crate) fn whole<T: TryFrom<u64>, const LEAST: u64>(text: &str) -> Result<T, Failure> {
     let number =
         text.parse().ok().filter(|number| *number >= LEAST).and_then(|number| T::try_from(number).ok());
     let above = if LEAST > 0 { " above 0" } else { "" };
     number.ok_or_else(|| Failure::Usage(format!("write a whole number{above}, such as 12")))
 }
 
-fn threads(text: &str) -> Result<u16, Failure> {
-    match text.parse() {
-        Ok(number @ 1..=1024) => Ok(number),
-        _ => Err(Failure::Usage("write a whole number from 1 to 1024".into())),
-    }
+/// A whole number from 1 to this.
+pub(crate) fn at_most<T: TryFrom<u64>, const MOST: u64>(text: &str) -> Result<T, Failure> {
+    let number = text.parse().ok().filter(|number| (1..=MOST).contains(number));
+    let number = number.and_then(|number| T::try_from(number).ok());
+    number.ok_or_else(|| Failure::Usage(format!("write a whole number from 1 to {MOST}")))
 }
 
-fn size(text: &str) -> Result<u64, Failure> {
+pub(crate) fn size(text: &str) -> Result<u64, Failure> {
     Ok(parse_size(text)?)
 }
 

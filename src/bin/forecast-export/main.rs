@@ -8,6 +8,7 @@ mod nearest;
 mod output;
 mod progress;
 mod serve;
+mod serve_args;
 mod source;
 mod stdin;
 #[cfg(unix)]

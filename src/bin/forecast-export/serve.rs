@@ -8,9 +8,10 @@ pub(crate) use without::serve;
 #[cfg(feature = "serve")]
 mod with {
     use crate::Stop;
-    use crate::args::{Global, LogFormat, Register, Serve, ServeCommand};
+    use crate::args::Global;
     use crate::failure::Failure;
     use crate::output;
+    use crate::serve_args::{LogFormat, Register, Serve, ServeCommand};
     use forecast_export::{Choice, ServeOptions, Server, register_forecast};
     use serde_json::json;
     use tracing_subscriber::EnvFilter;
@@ -42,13 +43,13 @@ mod with {
         options.store = global.store_options();
         options.region.clone_from(&options.store.region);
         options.account.clone_from(&args.account);
-        options.parallel_jobs = args.jobs.and_then(|jobs| usize::try_from(jobs).ok());
+        options.parallel_jobs = args.jobs;
         options.max_jobs = args.max_jobs;
         options.part_bytes = args.part_bytes;
         options.assume_roles = args.assume_roles;
         options.insecure_no_auth = args.insecure_no_auth;
         options.tls = args.tls_cert.clone().zip(args.tls_key.clone());
-        options.max_connections = args.max_connections as usize;
+        options.max_connections = args.max_connections;
         options
     }
 
@@ -89,8 +90,9 @@ mod with {
 #[cfg(not(feature = "serve"))]
 mod without {
     use crate::Stop;
-    use crate::args::{Global, Serve};
+    use crate::args::Global;
     use crate::failure::Failure;
+    use crate::serve_args::Serve;
 
     pub(crate) async fn serve(_: &Global, _: &Serve, _: &Stop) -> Result<(), Failure> {
         Err(Failure::Usage(
