@@ -86,7 +86,7 @@ impl Forecasts {
         std::iter::once(self.region.as_str()).chain(of_arns).map(str::to_owned).collect()
     }
 
-    /// All forecasts, by name. The configuration file goes before what was registered, and that before folders.
+    /// All forecasts, by name. The configuration file takes precedence, then what was registered.
     pub(super) fn all(&self, state: &State) -> rusqlite::Result<Vec<Forecast>> {
         let mut all = self.configured.clone();
         let arn = |name: &str| arn_of(&self.region, &self.account, name);

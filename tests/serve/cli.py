@@ -89,7 +89,7 @@ def members_from_a_file(server, folder):
     }
     file.write_text(json.dumps(members, ensure_ascii=False))
     arn = aws(server, "create-forecast-export-job", cli_input_json=f"file://{file}")["ForecastExportJobArn"]
-    # A flag goes before the file.
+    # A flag takes precedence over the file.
     other = aws(server, "create-forecast-export-job", cli_input_json=f"file://{file}", forecast_export_job_name="flag")
     assert (arn, other["ForecastExportJobArn"]) == (f"{JOB}/from_file", f"{JOB}/flag")
     assert aws(server, "list-tags-for-resource", resource_arn=arn)["Tags"] == members["Tags"]

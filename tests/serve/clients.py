@@ -144,7 +144,7 @@ def what_is_not_there_is_not_found(server, client):
         refused(NOT_FOUND, describe, client, arn, says=arn)
         refused(NOT_FOUND, client.describe_forecast, ForecastArn=arn, says=arn)
         refused(NOT_FOUND, create, client, "orphan", forecast=arn, says=arn)
-    # A job is no forecast, and a forecast no job.
+    # A job is not a forecast, and a forecast is not a job.
     refused(NOT_FOUND, describe, client, FORECAST)
     refused(NOT_FOUND, client.delete_forecast_export_job, ForecastExportJobArn=FORECAST)
 
@@ -390,7 +390,7 @@ def there_are_as_many_jobs_as_the_limit_allows(_):
         made = [done(client, f"j{i}") for i in range(4)]
         done(client, "j4", forecast=FORECAST.replace("sales", "other"))
         refused(LIMIT, create, client, "j5", says="5")
-        # That a name is taken goes before.
+        # A name that is taken is reported first.
         refused(EXISTS, create, client, "j0")
         client.delete_forecast_export_job(ForecastExportJobArn=made[0])
         done(client, "j5")

@@ -56,7 +56,7 @@ pub(crate) fn stop_signal() -> impl Future<Output = u8> {
 }
 
 /// Whether the parent process had this one ignore a signal. Only Linux tells. On other systems the signal keeps its
-/// effect, which is none for a run that was started by nohup, and the end of any other.
+/// effect: it ends a run, unless nohup started it.
 fn is_ignored(signal: u32) -> bool {
     if cfg!(not(target_os = "linux")) {
         return true;
