@@ -132,6 +132,13 @@ pub struct Permission {
     pub resource: String,
 }
 
+impl Remedy {
+    /// The clause with a program's own names for settings, as in [`Error::named`](crate::Error::named).
+    pub fn named(&self, name: SettingName) -> impl fmt::Display {
+        self.with_names(name)
+    }
+}
+
 impl Named for Remedy {
     fn write(&self, f: &mut fmt::Formatter<'_>, name: SettingName) -> fmt::Result {
         let (types, schema) = (name(Setting::Types), name(Setting::Schema));

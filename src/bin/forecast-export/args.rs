@@ -1,7 +1,7 @@
 //! The command line for clap: turns flags into the library's options.
 
-use crate::failure::Failure;
-use crate::serve_args::{self, Serve};
+use super::failure::Failure;
+use super::serve_args::{self, Serve};
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use forecast_export::{

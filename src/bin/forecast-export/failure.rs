@@ -1,6 +1,6 @@
 //! Failures of commands, and their exit codes.
 
-use crate::flags::flag;
+use super::flags::flag;
 use forecast_export::{Difference, DifferenceKind, Error, Setting};
 use std::fmt;
 

@@ -54,8 +54,8 @@ pub(crate) fn flag(setting: Setting) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use super::super::args::Cli;
     use super::*;
-    use crate::args::Cli;
     use clap::CommandFactory;
     use std::collections::BTreeSet;
 

@@ -1,5 +1,7 @@
 //! The command `forecast-export`: parses arguments, calls the library, prints and exits. Only the binary knows exit
 //! codes.
+//!
+//! The Python package has the same command. It takes in these files as a module, so they import by `super`.
 
 mod args;
 mod failure;
@@ -27,16 +29,23 @@ use forecast_export::{
     verify_until,
 };
 use progress::Progress;
+use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
+use std::panic::UnwindSafe;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 fn main() -> ExitCode {
+    ExitCode::from(command(std::env::args_os()))
+}
+
+/// Runs the command with these arguments, the first of which is its name, and returns the exit code.
+pub(crate) fn command(args: impl IntoIterator<Item = OsString> + UnwindSafe) -> u8 {
     // A decoder that gives up on a hostile file is reported as an error, not twice.
     std::panic::set_hook(Box::new(|_| ()));
     let done = std::panic::catch_unwind(|| {
-        let cli = match Cli::try_parse() {
+        let cli = match Cli::try_parse_from(args) {
             Ok(cli) => cli,
             Err(error) => return usage(&error),
         };
@@ -88,16 +97,16 @@ fn threads_can_be_started() -> std::io::Result<()> {
 }
 
 /// Help and version are not errors; everything else that clap reports is a usage error.
-fn usage(error: &clap::Error) -> ExitCode {
+fn usage(error: &clap::Error) -> u8 {
     use clap::error::ErrorKind;
     let _ = error.print();
     match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
-        _ => ExitCode::from(2),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => 0,
+        _ => 2,
     }
 }
 
-async fn dispatch(cli: Cli) -> ExitCode {
+async fn dispatch(cli: Cli) -> u8 {
     let stop = Stop::default();
     let global = &cli.global;
     let result = match &cli.command {
@@ -113,20 +122,20 @@ async fn dispatch(cli: Cli) -> ExitCode {
         Command::Man => man(),
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => 0,
         Err(error) => report(&error, stop.signal.load(Ordering::Relaxed)),
     }
 }
 
 /// Prints why a command failed, and chooses the exit code.
-fn report(failure: &Failure, signal: u8) -> ExitCode {
+fn report(failure: &Failure, signal: u8) -> u8 {
     if failure.is_closed_pipe() {
         // There is no reader left.
-        return ExitCode::SUCCESS;
+        return 0;
     }
     #[cfg(feature = "serve")]
     if matches!(failure, Failure::Ended) {
-        return ExitCode::from(failure.code(signal));
+        return failure.code(signal);
     }
     let mut said = failure.to_string();
     if let Failure::Library(Error::NotFound(NotFound::Path { path })) = failure
@@ -135,7 +144,7 @@ fn report(failure: &Failure, signal: u8) -> ExitCode {
         said.push_str(&format!("; did you mean {meant}?"));
     }
     let _ = writeln!(std::io::stderr(), "error: {}", output::multiline_safe(&redacted(&said)));
-    ExitCode::from(failure.code(signal))
+    failure.code(signal)
 }
 
 /// Remembers which signal came.

@@ -1,9 +1,9 @@
 //! What people and scripts see. Text from outside is escaped before it reaches a terminal, and stripped of this
 //! process's secrets.
 
-use crate::args::Global;
-use crate::failure::Failure;
-use crate::flags::flag;
+use super::args::Global;
+use super::failure::Failure;
+use super::flags::flag;
 use forecast_export::{
     Error, Escaped, ExportSummary, Inventory, PartState, ReceiptSummary, Report, SampleReport, SchemaSummary,
     VerifyReport, Warning, without_secrets,

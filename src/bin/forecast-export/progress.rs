@@ -1,7 +1,7 @@
 //! A run's progress on standard error: a bar on a terminal; elsewhere, with `--progress always`, a line now and then.
 
-use crate::args::{Global, When};
-use crate::output;
+use super::args::{Global, When};
+use super::output;
 use forecast_export::{Event, Phase};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle, TermLike};
 use std::fmt;

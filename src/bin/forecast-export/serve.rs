@@ -7,11 +7,11 @@ pub(crate) use without::serve;
 
 #[cfg(feature = "serve")]
 mod with {
-    use crate::Stop;
-    use crate::args::Global;
-    use crate::failure::Failure;
-    use crate::output;
-    use crate::serve_args::{LogFormat, Register, Serve, ServeCommand};
+    use super::super::Stop;
+    use super::super::args::Global;
+    use super::super::failure::Failure;
+    use super::super::output;
+    use super::super::serve_args::{LogFormat, Register, Serve, ServeCommand};
     use forecast_export::{Choice, ServeOptions, Server, register_forecast};
     use serde_json::json;
     use tracing_subscriber::EnvFilter;
@@ -89,10 +89,10 @@ mod with {
 
 #[cfg(not(feature = "serve"))]
 mod without {
-    use crate::Stop;
-    use crate::args::Global;
-    use crate::failure::Failure;
-    use crate::serve_args::Serve;
+    use super::super::Stop;
+    use super::super::args::Global;
+    use super::super::failure::Failure;
+    use super::super::serve_args::Serve;
 
     pub(crate) async fn serve(_: &Global, _: &Serve, _: &Stop) -> Result<(), Failure> {
         Err(Failure::Usage(

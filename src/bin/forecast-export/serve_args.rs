@@ -1,7 +1,7 @@
 //! The arguments of `serve`, for clap.
 
-use crate::args::{at_most, size, whole};
-use crate::failure::Failure;
+use super::args::{at_most, size, whole};
+use super::failure::Failure;
 use clap::{Args, Subcommand, ValueEnum};
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -1,9 +1,9 @@
 //! Turns SOURCE, an ARN or an event into the location to read, in the same way for every command.
 
-use crate::args::{ExportJob, Global, Wait};
-use crate::failure::Failure;
-use crate::stdin;
-use crate::system;
+use super::args::{ExportJob, Global, Wait};
+use super::failure::Failure;
+use super::stdin;
+use super::system;
 use forecast_export::{Error, Location, Selection, StoreOptions};
 use std::borrow::Cow;
 
@@ -79,7 +79,7 @@ fn as_typed<'a>(global: &Global, text: &'a str) -> Cow<'a, str> {
     }
     let path = format!("{}/{below}", home.trim_end_matches('/'));
     if !global.quiet {
-        crate::output::note(&format!("note: {text} is {path}"));
+        super::output::note(&format!("note: {text} is {path}"));
     }
     Cow::Owned(path)
 }
@@ -92,7 +92,7 @@ async fn name_credentials(global: &Global) {
         if !options.no_sign_request
             && let Ok(from) = options.credentials_source().await
         {
-            crate::output::note(&format!("AWS credentials from {from}"));
+            super::output::note(&format!("AWS credentials from {from}"));
         }
     }
     #[cfg(not(feature = "aws"))]
@@ -103,10 +103,10 @@ pub(crate) use jobs::wait;
 
 #[cfg(feature = "forecast")]
 mod jobs {
+    use super::super::flags::flag;
+    use super::super::output;
+    use super::super::progress::Waiting;
     use super::{Error, ExportJob, Failure, Global, Location, Selection, Wait, name_credentials};
-    use crate::flags::flag;
-    use crate::output;
-    use crate::progress::Waiting;
     use forecast_export::{Job, JobArn, JobEvent, Poll, WaitOptions, describe, wait_until};
     use std::io::Read;
     use std::time::Duration;

@@ -2,8 +2,8 @@
 //! temporary files: so it can be probed, read in pieces and read again. The file disappears with the process, however
 //! that ends.
 
-use crate::failure::Failure;
-use crate::system;
+use super::failure::Failure;
+use super::system;
 use forecast_export::Error;
 use std::io::{self, IsTerminal};
 
