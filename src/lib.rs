@@ -63,10 +63,10 @@
 //! Data flows from left to right. A room imports only from rooms to its left, which a test checks:
 //!
 //! ```text
-//! model | codec | store | source | sink | plan | engine | verify | run       | serve
-//! words | bytes | where | what   | out  | what | doing  | proof  | all of it | over
-//!       | <->   | things| is     |      | will |        |        |           | HTTP
-//!       | rows  | lie   | there  |      | happen        |        |           |
+//! model | codec | store | source | sink | plan | engine | verify | run       | cluster  | serve
+//! words | bytes | where | what   | out  | what | doing  | proof  | all of it | on many  | over
+//!       | <->   | things| is     |      | will |        |        |           | machines | HTTP
+//!       | rows  | lie   | there  |      | happen        |        |           |          |
 //! ```
 //!
 //! Beside the flow: `inventory` lists what is at a location, `sample` writes a synthetic export, and `jobs` asks the
@@ -74,6 +74,7 @@
 
 pub use {arrow, object_store, parquet};
 
+pub mod cluster;
 mod codec;
 mod engine;
 mod inventory;

@@ -92,6 +92,13 @@ pub enum Incomplete {
         /// Rows there must be.
         expected: u64,
     },
+    /// Pieces of divided work are not done.
+    Pieces {
+        /// Their numbers.
+        missing: Vec<u64>,
+        /// How many pieces there are.
+        pieces: u64,
+    },
     /// Two parts of a conversion would be written under the same name.
     SameName {
         /// The name.
@@ -273,6 +280,17 @@ impl Named for Incomplete {
             Incomplete::Rows { found, expected } => {
                 write!(f, "the parts hold {found} rows, but {} is {expected}", name(Setting::ExpectRows))
             }
+            Incomplete::Pieces { missing, pieces } => {
+                let shown: Vec<String> = missing.iter().take(10).map(u64::to_string).collect();
+                write!(
+                    f,
+                    "{} of {pieces} pieces {} missing: {}{}; carry them out, and commit again",
+                    missing.len(),
+                    if missing.len() == 1 { "is" } else { "are" },
+                    shown.join(", "),
+                    if missing.len() > 10 { ", …" } else { "" }
+                )
+            }
             Incomplete::SameName { name: shared } => write!(
                 f,
                 "two parts would both become {shared}; convert the runs one by one with {}",
@@ -397,6 +415,10 @@ mod tests {
             (
                 Incomplete::Parts { place: place(), found: 2, expected: 3 },
                 "exports holds 2 parts, but expect_parts is 3",
+            ),
+            (
+                Incomplete::Pieces { missing: vec![1, 3], pieces: 4 },
+                "2 of 4 pieces are missing: 1, 3; carry them out, and commit again",
             ),
             (Incomplete::Rows { found: 2, expected: 3 }, "the parts hold 2 rows, but expect_rows is 3"),
             (

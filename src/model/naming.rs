@@ -499,6 +499,17 @@ impl Pattern {
         Ok(Pattern { regex, gaps, preset: None })
     }
 
+    /// The name of the preset, if it is one.
+    pub(crate) fn preset_name(&self) -> Option<&'static str> {
+        self.preset.map(|preset| preset.row().name)
+    }
+
+    /// The user's regex, if it is one.
+    pub(crate) fn custom_text(&self) -> Option<&str> {
+        let text = self.regex.as_str().strip_prefix("^(?:")?.strip_suffix(")$")?;
+        self.preset.is_none().then_some(text)
+    }
+
     /// Whether CSV parts with such names begin with a header. For names that match a user's regex, the text must tell.
     pub(crate) fn header(&self) -> HeaderMode {
         self.preset.map_or(HeaderMode::Auto, |preset| preset.row().header)

@@ -57,6 +57,8 @@ pub enum Setting {
     OnServer,
     /// `Options::overwrite` and `SampleOptions::overwrite`.
     Overwrite,
+    /// `Pieces`, of work that is divided.
+    Pieces,
     /// `SampleOptions::parts`.
     Parts,
     /// `Selection::pattern`, where it is a regex.
@@ -111,7 +113,7 @@ impl Serialize for Setting {
 
 impl Setting {
     /// Every setting.
-    pub const ALL: [Setting; 42] = [
+    pub const ALL: [Setting; 43] = [
         Setting::AllStrings,
         Setting::AllowGaps,
         Setting::Binary,
@@ -140,6 +142,7 @@ impl Setting {
         Setting::Profile,
         Setting::Quantiles,
         Setting::Region,
+        Setting::Pieces,
         Setting::Restore,
         Setting::RoleArn,
         Setting::RowGroupRows,
@@ -181,6 +184,7 @@ impl Setting {
             Setting::Nulls => "nulls",
             Setting::OnServer => "on_server",
             Setting::Overwrite => "overwrite",
+            Setting::Pieces => "pieces",
             Setting::Parts => "parts",
             Setting::Pattern => "pattern",
             Setting::Preset => "preset",

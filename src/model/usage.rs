@@ -154,6 +154,25 @@ pub enum UsageError {
     },
     /// A merge writes one file, so it cannot be split.
     SplitOfMerge,
+    /// Work that is divided into pieces cannot have this setting.
+    NotInPieces {
+        /// The setting.
+        setting: Setting,
+    },
+    /// Standard output cannot be put together from pieces.
+    StdoutOfPieces,
+    /// A text is not the plan of divided work.
+    NotAClusterPlan {
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A plan has no piece of this number.
+    NoSuchPiece {
+        /// The number that was asked for.
+        index: u64,
+        /// How many pieces there are.
+        pieces: u64,
+    },
     /// Neither the output's name nor an option says which format to write.
     UnknownExtension {
         /// The output, as the caller named it.
@@ -435,6 +454,22 @@ impl Named for UsageError {
                 name(Setting::SplitRows),
                 name(Setting::SplitBytes)
             ),
+            UsageError::NotInPieces { setting } => write!(
+                f,
+                "{} does not apply to work that is divided into pieces; leave it out",
+                name(*setting)
+            ),
+            UsageError::StdoutOfPieces => {
+                f.write_str("pieces are put together in a file or a folder, not on standard output")
+            }
+            UsageError::NotAClusterPlan { problem } => write!(
+                f,
+                "this is not a plan that forecast-export cluster plan has printed: {}; plan again",
+                Escaped(problem)
+            ),
+            UsageError::NoSuchPiece { index, pieces } => {
+                write!(f, "there is no piece {index}; the plan has pieces 0 to {}", pieces.saturating_sub(1))
+            }
             UsageError::UnknownExtension { path } => write!(
                 f,
                 "{path} has neither a CSV nor a Parquet extension; use {to} csv or {to} parquet",
@@ -700,6 +735,22 @@ mod tests {
             (
                 UsageError::SampleIntoFile { path: text("out") },
                 "out is a file; a sample is written into a folder",
+            ),
+            (
+                UsageError::NotInPieces { setting: Setting::SplitRows },
+                "split_rows does not apply to work that is divided into pieces; leave it out",
+            ),
+            (
+                UsageError::StdoutOfPieces,
+                "pieces are put together in a file or a folder, not on standard output",
+            ),
+            (
+                UsageError::NotAClusterPlan { problem: text("it is no JSON") },
+                "this is not a plan that forecast-export cluster plan has printed: it is no JSON; plan again",
+            ),
+            (
+                UsageError::NoSuchPiece { index: 4, pieces: 4 },
+                "there is no piece 4; the plan has pieces 0 to 3",
             ),
             (UsageError::SplitOfMerge, "a merge writes one file: split_rows and split_bytes are for convert"),
             (

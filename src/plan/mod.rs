@@ -100,6 +100,7 @@ pub async fn plan(source: &Location, output: &Output, options: &Options) -> Resu
         unended: if let Told::Unended(files) = told { files } else { HashSet::new() },
         found_in_folder: existing.found_in_folder(),
         requests: PlannedRequests::default(),
+        origin: None,
     };
     refuse::refuse_places(&plan)?;
     let unended = existing::unended_objects(&existing, &plan).await;

@@ -243,8 +243,8 @@ pub(crate) struct ReceiptParts<'a> {
     pub(crate) digest: Option<String>,
     /// Whether the output must have the same bytes at any time and place.
     pub(crate) is_reproducible: bool,
-    /// Rows of CSV parts by index, if they were counted; for Parquet, footers tell.
-    pub(crate) rows_of: &'a dyn Fn(usize) -> Option<u64>,
+    /// The rows of each part, if they are known.
+    pub(crate) rows: Vec<Option<u64>>,
 }
 
 /// The current time as in a receipt, unless the options set another; in microseconds, as file systems keep them.
@@ -255,9 +255,8 @@ pub(crate) fn now(options: &Options) -> DateTime<Utc> {
 impl Receipt {
     pub(crate) fn new(made: ReceiptParts<'_>, written: DateTime<Utc>, outputs: Vec<ReceiptOutput>) -> Self {
         let mut first_row = Some(0);
-        let sources = made.parts.map(|index| {
+        let sources = made.parts.zip(made.rows).map(|(index, rows)| {
             let PlannedPart { object, .. } = &made.input.parts[index];
-            let rows = made.input.parts[index].rows().or_else(|| (made.rows_of)(index));
             // Output that must be the same on every machine must not contain what only this machine knows.
             let is_known_here_only = made.is_reproducible && made.source.is_local();
             let source = ReceiptSource {

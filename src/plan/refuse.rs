@@ -207,6 +207,7 @@ fn in_folder<'a>(
     folder: &'a Location,
     there: &'a [Object],
 ) -> impl Iterator<Item = (&'a Object, bool)> {
+    let plan = plan.first();
     let runs: Vec<(&str, Option<&RunStamp>)> = match &plan.options.names {
         Some(like) => vec![(like.job(), like.run())],
         None => plan.input.exports.iter().map(|export| (export.job.as_str(), export.run.as_ref())).collect(),

@@ -101,6 +101,12 @@ async fn write_and_publish(
         }
         written => written?,
     };
+    if let Some(origin) = &plan.origin
+        && let [file] = files.as_mut_slice()
+    {
+        // A server that copies text does not count its rows, but whoever wrote the pieces did.
+        file.file.rows = file.file.rows.or_else(|| origin.rows.iter().copied().sum());
+    }
     let published = match prove(&context, &plan, &mut files).await {
         Ok(proved) => receipts::publish_with(&context, &plan, &mut files, proved.digest.clone())
             .await
@@ -123,7 +129,8 @@ async fn write_and_publish(
     if let Some(file) = files.iter().find(|file| file.sink.came_after_a_look()) {
         warnings.push(Warning::PublishedAfterALook { path: file.file.file.clone() });
     }
-    let summary = plan.summary(Setting::name);
+    let first = plan.first();
+    let summary = first.summary(Setting::name);
     Ok(Report {
         job: summary.job,
         runs: summary.runs,
@@ -131,11 +138,11 @@ async fn write_and_publish(
         from: summary.from,
         to: summary.to,
         strategy: summary.strategy,
-        parts: plan.input.parts.len() as u64,
+        parts: first.input.parts.len() as u64,
         bytes_read: summary.bytes,
         rows: files.iter().map(|file| file.file.rows).sum(),
         warnings,
-        columns: column_summaries(&plan.input.schema),
+        columns: column_summaries(&first.input.schema),
         digest,
         created_folders: made_folders(&files),
         outputs: files.into_iter().map(|file| file.file).collect(),

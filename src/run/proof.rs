@@ -14,6 +14,9 @@ use std::sync::Arc;
 /// Lists the source again, or only the ranges that can hold parts of the run if a full listing would take many
 /// requests. Every part must be unchanged, and the run must have no new ones.
 pub(crate) async fn unchanged(plan: &RunPlan) -> Result<()> {
+    if let Some(origin) = &plan.origin {
+        Box::pin(unchanged(&origin.plan)).await?;
+    }
     match is_unchanged(plan, &plan.input.relisting).await {
         // A change found by listing ranges must also show in the full listing, because some servers may have their own
         // order.

@@ -182,14 +182,16 @@ fn open(
     progress: &Arc<Progress>,
 ) -> Result<Box<dyn Read + Send>> {
     let head = &part.head;
+    let end = head.end.unwrap_or(part.object.size);
     if let Some(whole) = &head.whole {
         progress.add_bytes(whole.len() as u64);
-        return Ok(Box::new(std::io::Cursor::new(whole.slice(head.body as usize..))));
+        let rows = whole.slice(head.body as usize..end as usize);
+        return Ok(Box::new(std::io::Cursor::new(rows)));
     }
     let wrapped = head.wrapping != Wrapping::Plain;
     let from = if wrapped { 0 } else { head.body };
     let raw: Box<dyn Read + Send> = match fetched {
-        Some(fetched) => Box::new(fetched.begin_part(part.object.size - from)),
+        Some(fetched) => Box::new(fetched.begin_part(end - from)),
         None => {
             use std::io::Seek;
             let mut file = open_local(&part.object)?;
@@ -198,9 +200,12 @@ fn open(
             Box::new(file)
         }
     };
-    let left = part.object.size - from;
+    let left = end - from;
     let counted = Box::new(Counted { raw, left, progress: Arc::clone(progress) });
-    progress.add_bytes(from);
+    // The header, unless only a share of the part is read.
+    if head.end.is_none() {
+        progress.add_bytes(from);
+    }
     if !wrapped {
         return Ok(counted);
     }
@@ -276,7 +281,7 @@ pub(crate) fn fetched_ranges(
     // Up to a multiple of that size: most stores keep objects in pieces of 8 or 16 MiB, and a range across two costs
     // both.
     let piece = TRANSFER_BYTES.min(budget.prefetch) as u64;
-    let size = if head.whole.is_some() { 0 } else { object.size };
+    let size = if head.whole.is_some() { 0 } else { head.end.unwrap_or(object.size) };
     let mut at = if head.wrapping == Wrapping::Plain { head.body } else { 0 };
     std::iter::from_fn(move || {
         let end = size.min((at / piece + 1) * piece);

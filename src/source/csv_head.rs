@@ -88,6 +88,8 @@ pub(crate) struct CsvHead {
     pub(crate) first_line: Bytes,
     /// The position of the first row in the text.
     pub(crate) body: u64,
+    /// The position after the last row that is wanted, if it is not the end of the text.
+    pub(crate) end: Option<u64>,
     /// The number of line ends before it.
     pub(crate) header_lines: u64,
     /// `None` if the text is one line without an end.
@@ -165,6 +167,7 @@ pub(super) fn parse_head(
         wrapping,
         has_header,
         body: body as u64,
+        end: None,
         header_lines,
         line_end: first.line_end,
         seen: look_at_times(sample, &header),

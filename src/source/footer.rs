@@ -4,7 +4,8 @@
 
 use crate::codec::parquet::read_footer;
 
-use parquet::file::metadata::ParquetMetaData;
+use parquet::file::metadata::{FileMetaData, ParquetMetaData, ParquetMetaDataBuilder};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Bytes of footers that stay parsed, so that a few parts cost no time.
@@ -18,6 +19,8 @@ const LEVEL: i32 = 3;
 #[derive(Debug, Clone)]
 pub(crate) struct Footer {
     rows: u64,
+    /// Bytes of the row groups, if only some of the part's are wanted.
+    bytes: Option<u64>,
     held: Held,
 }
 
@@ -38,7 +41,31 @@ struct Packed {
 impl Footer {
     pub(super) fn new(metadata: ParquetMetaData) -> Self {
         let rows = u64::try_from(metadata.file_metadata().num_rows()).unwrap_or(0);
-        Footer { rows, held: Held::Apart(Arc::new(metadata)) }
+        Footer { rows, bytes: None, held: Held::Apart(Arc::new(metadata)) }
+    }
+
+    /// The footer as if the part had only these row groups.
+    pub(crate) fn narrowed(&self, row_groups: Range<usize>) -> Self {
+        let metadata = self.metadata();
+        let groups = metadata.row_groups()[row_groups].to_vec();
+        let rows = groups.iter().map(|group| group.num_rows()).sum::<i64>();
+        let bytes = groups.iter().map(|group| group.compressed_size().unsigned_abs()).sum();
+        let file = metadata.file_metadata();
+        let file = FileMetaData::new(
+            file.version(),
+            rows,
+            file.created_by().map(str::to_owned),
+            file.key_value_metadata().cloned(),
+            file.schema_descr_ptr(),
+            file.column_orders().cloned(),
+        );
+        let narrowed = ParquetMetaDataBuilder::new(file).set_row_groups(groups).build();
+        Footer { bytes: Some(bytes), ..Footer::new(narrowed) }
+    }
+
+    /// Bytes of the row groups that are wanted; `None` if all of the part's are.
+    pub(crate) fn bytes(&self) -> Option<u64> {
+        self.bytes
     }
 
     pub(crate) fn rows(&self) -> u64 {

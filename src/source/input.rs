@@ -46,6 +46,15 @@ pub(crate) enum Contents {
 }
 
 impl PlannedPart {
+    /// The bytes that are read of it.
+    pub(crate) fn bytes(&self) -> u64 {
+        match &self.contents {
+            Contents::Csv { head, .. } => head.end.map_or(self.object.size, |end| end - head.body),
+            Contents::Parquet { footer, .. } => footer.bytes().unwrap_or(self.object.size),
+            Contents::Empty => self.object.size,
+        }
+    }
+
     /// The number of rows, if it is known without reading them.
     pub(crate) fn rows(&self) -> Option<u64> {
         match &self.contents {
@@ -105,7 +114,7 @@ pub(crate) struct Input {
 
 impl Input {
     pub(crate) fn bytes(&self) -> u64 {
-        self.parts.iter().map(|part| part.object.size).sum()
+        self.parts.iter().map(PlannedPart::bytes).sum()
     }
 
     /// Reads the cells of CSV parts as other types, by the columns' names; there must be no source columns.

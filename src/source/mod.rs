@@ -14,6 +14,7 @@ mod parquet_columns;
 mod probe;
 mod relisting;
 pub(crate) mod schema;
+mod share;
 mod unwrap;
 
 pub(crate) use chunks::{Chunk, Text, TextPart, fetched_ranges};
@@ -28,4 +29,5 @@ pub(crate) use input::{
 };
 pub(crate) use probe::{Probe, probe, probe_as_answered};
 pub(crate) use relisting::Relisting;
+pub(crate) use share::Share;
 pub(crate) use unwrap::Wrapping;

@@ -34,7 +34,7 @@ pub(crate) struct ParquetColumns {
 }
 
 /// The columns on the way from Parquet to Parquet.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Carried {
     /// The Arrow types that values travel in: numbers and bytes, as stored.
     pub(crate) schema: SchemaRef,

@@ -423,7 +423,6 @@ impl Store {
     }
 
     /// Deletes an object, or a local file.
-    #[cfg(feature = "serve")]
     pub(crate) async fn delete(&self, object: &Object) -> Result<()> {
         match self.object_store() {
             Some(store) => {

@@ -74,6 +74,15 @@ pub enum Checksum {
 }
 
 impl Checksum {
+    /// Its name, as in the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Checksum::Crc64Nvme => "crc64nvme",
+            Checksum::Sha256 => "sha256",
+            Checksum::None => "none",
+        }
+    }
+
     const ALL: [(Checksum, &'static str); 3] =
         [(Checksum::Crc64Nvme, "crc64nvme"), (Checksum::Sha256, "sha256"), (Checksum::None, "none")];
 }

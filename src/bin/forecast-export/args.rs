@@ -1,5 +1,6 @@
 //! The command line for clap: turns flags into the library's options.
 
+use super::cluster_args::{self, Cluster};
 use super::failure::Failure;
 use super::serve_args::{self, Serve};
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
@@ -113,6 +114,9 @@ pub(crate) enum Command {
     /// Write a synthetic export
     #[command(before_help = SAMPLE_EXAMPLES)]
     Sample(SampleArgs),
+    /// Divide a merge or a conversion into pieces, for many machines or to resume it
+    #[command(before_help = cluster_args::EXAMPLES)]
+    Cluster(Cluster),
     /// Answer as Amazon Forecast does about export jobs, on this machine
     #[command(before_help = serve_args::EXAMPLES)]
     Serve(Serve),
@@ -199,6 +203,26 @@ impl Global {
             options
         };
         aws.options.get_or_init(make).clone()
+    }
+
+    /// These flags for a process that this one starts.
+    pub(crate) fn passed_on(&self) -> Vec<String> {
+        let aws = &self.aws;
+        let texts = [
+            ("--endpoint-url", &aws.endpoint_url),
+            ("--region", &aws.region),
+            ("--profile", &aws.profile),
+            ("--role-arn", &aws.role_arn),
+            ("--external-id", &aws.external_id),
+        ];
+        let given = texts.into_iter().filter_map(|(flag, text)| Some([flag.to_owned(), text.clone()?]));
+        let mut args: Vec<String> = given.flatten().collect();
+        let flags = [("--no-sign-request", aws.no_sign_request), ("--request-payer", aws.request_payer)];
+        args.extend(flags.into_iter().filter(|(_, is_given)| *is_given).map(|(flag, _)| flag.to_owned()));
+        if let Some(time) = aws.retry_timeout {
+            args.extend(["--retry-timeout".to_owned(), format!("{}ms", time.as_millis())]);
+        }
+        args
     }
 
     /// The same, with options for the objects that are written.
@@ -290,6 +314,21 @@ impl Objects {
     }
 }
 
+impl Objects {
+    /// These flags for a process that this one starts.
+    pub(crate) fn passed_on(&self) -> Vec<String> {
+        let text = |flag: &str, text: &str| [flag.to_owned(), text.to_owned()];
+        let mut args: Vec<[String; 2]> = Vec::new();
+        args.extend(self.sse.map(|sse| text("--sse", sse.name())));
+        args.extend(self.sse_kms_key_id.as_ref().map(|key| text("--sse-kms-key-id", key)));
+        args.extend(self.tags.iter().map(|(key, value)| text("--tag", &format!("{key}={value}"))));
+        args.extend(self.storage_class.as_ref().map(|class| text("--storage-class", class)));
+        args.extend(self.checksum.map(|checksum| text("--checksum", checksum.name())));
+        let key = self.sse_bucket_key.map(|is_used| format!("--sse-bucket-key={is_used}"));
+        args.into_iter().flatten().chain(key).collect()
+    }
+}
+
 fn tag(text: &str) -> Result<(String, String), Failure> {
     let (key, value) = text
         .split_once('=')
@@ -297,7 +336,7 @@ fn tag(text: &str) -> Result<(String, String), Failure> {
     Ok((key.to_owned(), value.to_owned()))
 }
 
-fn duration(text: &str) -> Result<Duration, Failure> {
+pub(crate) fn duration(text: &str) -> Result<Duration, Failure> {
     Ok(parse_duration(text)?)
 }
 
@@ -416,7 +455,7 @@ pub(crate) struct Shaping {
     #[arg(long)]
     no_receipt: bool,
     #[command(flatten)]
-    resources: Resources,
+    pub(crate) resources: Resources,
     /// Print the plan and write nothing
     #[arg(short = 'n', long, help_heading = "Output")]
     pub(crate) dry_run: bool,
@@ -425,13 +464,13 @@ pub(crate) struct Shaping {
 /// What a command may use.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Resources")]
-struct Resources {
+pub(crate) struct Resources {
     /// Memory for buffers, such as 64MB [default: 256MB]
     #[arg(long, value_name = "SIZE", value_parser = memory)]
-    memory: Option<u64>,
+    pub(crate) memory: Option<u64>,
     /// Threads that decode and encode [default: the number of cores]
     #[arg(long, value_name = "N", value_parser = at_most::<u16, 1024>)]
-    threads: Option<u16>,
+    pub(crate) threads: Option<u16>,
 }
 
 #[derive(Debug, Args)]
@@ -481,6 +520,9 @@ pub(crate) struct Merge {
     /// Let S3 copy the parts itself when source and output are in the same S3: auto, always, never [default: auto]
     #[arg(long, value_name = "WHEN", help_heading = "Output")]
     on_server: Option<OnServer>,
+    /// Work in pieces of a gigabyte, and keep what is done for the next call if this one ends early
+    #[arg(long, help_heading = "Output")]
+    pub(crate) resume: bool,
     // Known here only to be refused with a reason.
     #[arg(long, hide = true)]
     split_rows: Option<u64>,
@@ -657,7 +699,7 @@ pub(crate) fn size(text: &str) -> Result<u64, Failure> {
     Ok(parse_size(text)?)
 }
 
-fn positive_size(text: &str) -> Result<u64, Failure> {
+pub(crate) fn positive_size(text: &str) -> Result<u64, Failure> {
     match parse_size(text)? {
         0 => Err(Failure::Usage("the size must be more than 0".into())),
         size => Ok(size),
@@ -690,7 +732,7 @@ impl Names {
 }
 
 impl Choosing {
-    fn apply(&self, options: &mut Options) -> Result<(), Failure> {
+    pub(crate) fn apply(&self, options: &mut Options) -> Result<(), Failure> {
         self.names.apply(options)?;
         options.select.run = self.run.clone().unwrap_or_default();
         options.select.allow_gaps = self.allow_gaps;
@@ -702,14 +744,14 @@ impl Choosing {
 }
 
 impl CsvText {
-    fn apply(&self, options: &mut Options) {
+    pub(crate) fn apply(&self, options: &mut Options) {
         options.header = self.header;
         options.columns.clone_from(&self.columns);
     }
 }
 
 impl Columns {
-    fn apply(&self, options: &mut Options) {
+    pub(crate) fn apply(&self, options: &mut Options) {
         options.schema = self.schema.unwrap_or_default();
         options.types.clone_from(&self.types);
         options.all_strings = self.all_strings;
@@ -720,7 +762,7 @@ impl Columns {
 }
 
 impl Shaping {
-    fn apply(&self, options: &mut Options) -> Result<(), Failure> {
+    pub(crate) fn apply(&self, options: &mut Options) -> Result<(), Failure> {
         options.to = self.to;
         options.compression = self.compression;
         options.row_group_rows = self.row_group_rows;

@@ -14,6 +14,8 @@ pub(crate) enum Failure {
     /// A server has ended because it was told to, which only the exit code tells.
     #[cfg(feature = "serve")]
     Ended,
+    /// A process that carried out a piece has failed, and has said why.
+    Piece { index: u64, code: u8 },
     /// The output that was verified does not hold the source's rows.
     Different(Box<Difference>),
 }
@@ -27,6 +29,7 @@ impl Failure {
             #[cfg(feature = "serve")]
             Failure::Ended => 128 + signal,
             Failure::Library(error) => error.code(),
+            Failure::Piece { code, .. } => *code,
             Failure::Different(_) => 6,
         }
     }
@@ -54,6 +57,7 @@ impl fmt::Display for Failure {
             Failure::Usage(text) => f.write_str(text),
             #[cfg(feature = "serve")]
             Failure::Ended => Ok(()),
+            Failure::Piece { index, .. } => write!(f, "piece {index} has failed, for the reason above"),
             Failure::Library(error) => error.named(flag).fmt(f),
             Failure::Different(difference) => {
                 write!(f, "{}", Error::Different(difference.clone()).named(flag))?;

@@ -28,6 +28,7 @@ pub(crate) fn flag(setting: Setting) -> &'static str {
         Setting::OnServer => "--on-server",
         Setting::Overwrite => "--overwrite",
         Setting::Parts => "--parts",
+        Setting::Pieces => "--pieces",
         Setting::Pattern => "--pattern",
         Setting::Preset => "--preset",
         Setting::Profile => "--profile",

@@ -4,6 +4,8 @@
 //! The Python package has the same command. It takes in these files as a module, so they import by `super`.
 
 mod args;
+mod cluster;
+mod cluster_args;
 mod failure;
 mod flags;
 mod nearest;
@@ -117,6 +119,7 @@ async fn dispatch(cli: Cli) -> u8 {
         Command::Schema(args) => show_schema(global, args).await,
         Command::Wait(args) => wait(global, args, &stop).await,
         Command::Sample(args) => sample(global, args, &stop).await,
+        Command::Cluster(args) => cluster::cluster(global, &args.command, &stop).await,
         Command::Serve(args) => serve::serve(global, args, &stop).await,
         Command::Completions { shell } => completions(*shell),
         Command::Man => man(),
@@ -218,6 +221,9 @@ async fn merge(global: &Global, args: &Merge, stop: &Stop) -> Result<(), Failure
         return Err(Failure::Usage(
             "Parquet is binary and cannot be shown on a terminal; redirect standard output".into(),
         ));
+    }
+    if args.resume && !args.shaping.dry_run {
+        return cluster::resume(global, args, &output, stop).await;
     }
     carry_out(global, &args.source, &output, args.options()?, args.shaping.dry_run, stop).await
 }

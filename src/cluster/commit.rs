@@ -1,0 +1,201 @@
+//! Puts the pieces together: checks that each is there and fits, has what is wrong done again, and runs a merge or a
+//! conversion over what is staged, which publishes as every other does.
+
+use super::attempt::attempt;
+use super::document::ClusterPlan;
+use super::piece::{PieceOptions, open};
+use super::staging::{PieceReceipt, Staging};
+use crate::model::{DataErrorKind, Error, Event, Incomplete, Options, Remedy, Result};
+use crate::plan::{Plan, RunPlan};
+use crate::run::{Report, run_until};
+use crate::source::{Share, choose, look_at_output, rows_missing};
+use crate::store::{Location, Object, is_same_tag};
+
+use futures::FutureExt;
+use std::collections::HashMap;
+use std::future::Future;
+
+/// Puts the pieces of a plan together, publishes the output, and removes what was staged. If that was done before, only
+/// what may still be staged is removed.
+///
+/// # Errors
+/// [`Incomplete::Pieces`] if pieces are missing; [`Error::Data`] if parts have changed since the plan was made; as
+/// [`run()`](crate::run()).
+pub async fn commit(
+    plan: &ClusterPlan,
+    options: &PieceOptions,
+    stop: impl Future<Output = ()> + Send,
+    mut on_event: impl FnMut(Event) + Send,
+) -> Result<Report> {
+    Box::pin(put_together(plan, options, stop, &mut on_event)).await
+}
+
+async fn put_together(
+    plan: &ClusterPlan,
+    options: &PieceOptions,
+    stop: impl Future<Output = ()> + Send,
+    on_event: &mut (dyn FnMut(Event) + Send),
+) -> Result<Report> {
+    let stop = stop.shared();
+    let staging = Staging::new(plan, &options.store)?;
+    let source = plan.source(&options.store)?;
+    let Some(whole) = open(plan, &source, options).await? else {
+        let asked = Options { verify: false, ..plan.options()? };
+        let done = crate::plan::plan(&source, &plan.target(&options.store)?, &asked).await?;
+        let report = run_until(done, stop, on_event).await?;
+        staging.clear().await?;
+        return Ok(report);
+    };
+    let found = staging.list().await?;
+    let mut receipts: HashMap<u64, Vec<PieceReceipt>> = HashMap::new();
+    for receipt in staging.receipts(&found).await?.into_iter().filter(|receipt| receipt.plan == plan.id()) {
+        receipts.entry(receipt.index).or_default().push(receipt);
+    }
+    let missing: Vec<u64> = (0..plan.pieces()).filter(|index| !receipts.contains_key(index)).collect();
+    if !missing.is_empty() {
+        return Err(Incomplete::Pieces { missing, pieces: plan.pieces() }.into());
+    }
+    let mut chain = Chain::new(&whole);
+    let mut chosen = Vec::with_capacity(receipts.len());
+    for index in 0..plan.pieces() {
+        let known = receipts.remove(&index).unwrap_or_default();
+        let receipt = match known.into_iter().find(|receipt| chain.fits(&receipt.shares)) {
+            Some(receipt) => receipt,
+            None => {
+                // Its start was taken wrongly: the piece before ends elsewhere.
+                let start = chain.next_start(&plan.piece(index)?.shares);
+                let again = (index, start);
+                let receipt = attempt(plan, &whole, &staging, again, stop.clone(), on_event).await?;
+                staging.put_receipt(&receipt, start).await?;
+                receipt
+            }
+        };
+        chain.add(&receipt.shares)?;
+        chosen.push(receipt);
+    }
+    chain.must_be_whole()?;
+    let rows = rows_of(&whole, &chosen);
+    let total: u64 = rows.iter().sum();
+    if let Some(expected) = whole.options.select.expect_rows
+        && expected != total
+    {
+        return Err(rows_missing(total, expected));
+    }
+    let names = Staging::names()?;
+    let staged = staged_source(&staging, &chosen).await?;
+    let mut reading = Options { memory: options.memory, threads: options.threads, ..Options::default() };
+    reading.select.pattern = names.clone();
+    // Text without names has no header; that of each piece is the whole's.
+    let columns = (!whole.input.has_names).then(Vec::new);
+    let input = look_at_output(&staged.store, choose(&staged, &reading).await?, &reading, columns).await?;
+    let rows = rows.into_iter().map(Some).collect();
+    let over = whole.over(staged, names, input, rows).await?;
+    let report = run_until(Plan::Run(Box::new(over)), stop, on_event).await?;
+    staging.clear().await?;
+    Ok(report)
+}
+
+/// Rows of each part.
+fn rows_of(whole: &RunPlan, receipts: &[PieceReceipt]) -> Vec<u64> {
+    let mut rows = vec![0; whole.input.parts.len()];
+    for receipt in receipts {
+        for (share, more) in receipt.shares.iter().zip(&receipt.rows) {
+            rows[share.part] += more;
+        }
+    }
+    rows
+}
+
+/// The staged files as a source, each as its receipt says.
+async fn staged_source(staging: &Staging, receipts: &[PieceReceipt]) -> Result<Location> {
+    let there: HashMap<String, Object> =
+        staging.list().await?.into_iter().map(|object| (object.file_name().to_owned(), object)).collect();
+    let mut files = Vec::new();
+    for file in receipts.iter().flat_map(|receipt| &receipt.files) {
+        let object = there.get(&file.name).filter(|object| {
+            let is_same =
+                file.e_tag.as_ref().zip(object.e_tag.as_ref()).is_none_or(|(a, b)| is_same_tag(a, b));
+            is_same && object.size == file.bytes
+        });
+        let Some(object) = object else {
+            let problem = "this file of a piece is not as it was written";
+            let place = staging.folder.child(&file.name).to_string();
+            return Err(Error::data(DataErrorKind::Changed, place, problem)
+                .remedy(Remedy::RunWhenQuiet)
+                .into());
+        };
+        files.push(object.clone());
+    }
+    staging.folder.with_parts(files)
+}
+
+/// How far the shares of pieces, in order, cover the parts.
+struct Chain<'a> {
+    whole: &'a RunPlan,
+    /// The part that is covered next, and up to where, if it was begun.
+    part: usize,
+    at: Option<u64>,
+}
+
+impl<'a> Chain<'a> {
+    fn new(whole: &'a RunPlan) -> Self {
+        Chain { whole, part: 0, at: None }
+    }
+
+    /// Where a part's rows begin and end, in the units of shares.
+    fn extent(&self, part: usize) -> (u64, u64) {
+        let planned = &self.whole.input.parts[part];
+        match (planned.footer(), planned.csv_head()) {
+            (Some(footer), _) => (0, footer.metadata().num_row_groups() as u64),
+            (None, Some(head)) => (head.body, planned.object.size),
+            (None, None) => (0, 0),
+        }
+    }
+
+    /// The chain after these shares; `None` if they do not continue it.
+    fn after(&self, shares: &[Share]) -> Option<(usize, Option<u64>)> {
+        let (mut part, mut at) = (self.part, self.at);
+        for share in shares {
+            if share.part != part || part >= self.whole.input.parts.len() {
+                return None;
+            }
+            let (begin, end) = self.extent(part);
+            match &share.range {
+                None if at.is_none() => part += 1,
+                None => return None,
+                Some(range) if range.start == at.unwrap_or(begin) && range.end <= end => {
+                    at = Some(range.end);
+                    if range.end == end {
+                        (part, at) = (part + 1, None);
+                    }
+                }
+                Some(_) => return None,
+            }
+        }
+        Some((part, at))
+    }
+
+    fn fits(&self, shares: &[Share]) -> bool {
+        self.after(shares).is_some()
+    }
+
+    /// Where the first of these shares has to begin, if that is within a part.
+    fn next_start(&self, shares: &[Share]) -> Option<u64> {
+        shares.first().filter(|share| share.part == self.part).and(self.at)
+    }
+
+    fn add(&mut self, shares: &[Share]) -> Result<()> {
+        match self.after(shares) {
+            Some((part, at)) => (self.part, self.at) = (part, at),
+            None => return Err(Error::Internal("the pieces do not fit each other".into())),
+        }
+        Ok(())
+    }
+
+    fn must_be_whole(&self) -> Result<()> {
+        match self.part == self.whole.input.parts.len() && self.at.is_none() {
+            true => Ok(()),
+            false => Err(Error::Internal("the pieces do not cover all parts".into())),
+        }
+    }
+}

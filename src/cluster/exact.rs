@@ -1,0 +1,69 @@
+//! Finds where records really begin, by reading a part from its start.
+
+use crate::codec::csv::{Fields, lines, whole_records};
+use crate::model::{Error, MAX_RECORD_BYTES, Result, TRANSFER_BYTES};
+use crate::source::PlannedPart;
+use crate::store::Store;
+
+use bytes::Bytes;
+
+/// A place between two records of a CSV part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Between {
+    pub(super) position: u64,
+    /// Line ends before it.
+    pub(super) lines: u64,
+}
+
+/// The first place between two records from `at` on, for each of these positions, which ascend.
+pub(super) async fn records_at(store: &Store, part: &PlannedPart, wanted: &[u64]) -> Result<Vec<Between>> {
+    let Some((head, range)) = part.text_to_cut() else {
+        return Err(Error::Internal("a part that cannot be cut was cut".into()));
+    };
+    let mut begin = Between { position: range.start, lines: head.header_lines };
+    let mut found = Vec::with_capacity(wanted.len());
+    let mut text: Vec<u8> = Vec::new();
+    let mut read = range.start;
+    loop {
+        let whole = if read == range.end { text.len() } else { whole_records(&text) };
+        while let Some(at) = wanted.get(found.len()).filter(|at| **at <= begin.position + whole as u64) {
+            let within = first_end(&text[..whole], at.saturating_sub(begin.position) as usize);
+            found.push(Between {
+                position: begin.position + within as u64,
+                lines: begin.lines + lines(&text[..within]),
+            });
+        }
+        if found.len() == wanted.len() {
+            return Ok(found);
+        }
+        begin =
+            Between { position: begin.position + whole as u64, lines: begin.lines + lines(&text[..whole]) };
+        text.drain(..whole);
+        if read == range.end || text.len() > MAX_RECORD_BYTES {
+            // Beyond the end there is only the end.
+            found.resize(wanted.len(), Between { position: range.end, lines: begin.lines });
+            return Ok(found);
+        }
+        let until = range.end.min(read + TRANSFER_BYTES as u64);
+        let bytes: Bytes = match &head.whole {
+            Some(whole) => whole.slice(read as usize..until as usize),
+            None => store.read(&part.object, read..until).await?,
+        };
+        text.extend_from_slice(&bytes);
+        read = until;
+    }
+}
+
+/// The end of the first record that does not end before a position; the start, for 0.
+fn first_end(records: &[u8], at: usize) -> usize {
+    if at == 0 {
+        return 0;
+    }
+    let mut fields = Fields::new(records);
+    while fields.skip_record().is_some() {
+        if fields.position() >= at {
+            return fields.position();
+        }
+    }
+    records.len()
+}

@@ -1,0 +1,50 @@
+//! All pieces of a plan on this machine, one after the other: a merge that can be resumed.
+
+use super::commit::commit;
+use super::document::ClusterPlan;
+use super::piece::{PieceOptions, piece_until};
+use crate::model::{Event, Phase, Result};
+use crate::run::Report;
+
+use futures::FutureExt;
+use std::future::Future;
+
+/// Carries out the pieces that are missing, one after the other, and commits. After a crash the same call does only what
+/// is missing.
+///
+/// # Errors
+/// As [`piece`](super::piece()) and [`commit`]. What is staged stays, for the next call.
+pub async fn run_here(
+    plan: &ClusterPlan,
+    options: &PieceOptions,
+    stop: impl Future<Output = ()> + Send,
+    mut on_event: impl FnMut(Event) + Send,
+) -> Result<Report> {
+    let stop = stop.shared();
+    let (mut read, mut counted) = (0, 0);
+    on_event(Event::Began { phase: Phase::Writing });
+    for (index, piece) in (0..).zip(&plan.document.pieces) {
+        let tell = |event| {
+            if let Event::Progress { phase: Phase::Writing, bytes, rows, .. } = event {
+                on_event(Event::Progress {
+                    phase: Phase::Writing,
+                    bytes: read + bytes,
+                    total_bytes: plan.bytes(),
+                    rows: rows.map(|rows| counted + rows),
+                });
+            }
+        };
+        let report = piece_until(plan, index, options, stop.clone(), tell).await?;
+        read += piece.bytes;
+        counted += report.rows;
+    }
+    // What the commit writes was written once before.
+    let tell = |event| match event {
+        Event::Published { .. } => on_event(event),
+        Event::Began { phase } | Event::Progress { phase, .. } if phase == Phase::Publishing => {
+            on_event(event)
+        }
+        _ => {}
+    };
+    commit(plan, options, stop, tell).await
+}

@@ -1,0 +1,76 @@
+//! Tells how far a plan is.
+
+use super::document::ClusterPlan;
+use super::piece::PieceOptions;
+use super::staging::Staging;
+use crate::model::{Options, Result};
+use crate::plan::Plan;
+
+use serde::Serialize;
+use std::collections::BTreeSet;
+
+/// How far a plan is.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct ClusterStatus {
+    /// The plan's id.
+    pub plan: String,
+    /// The output.
+    pub output: String,
+    /// The number of pieces.
+    pub pieces: u64,
+    /// The pieces that are done.
+    pub done: Vec<u64>,
+    /// The pieces that are not done.
+    pub missing: Vec<u64>,
+    /// Those of them that have failed, with the last error that was noted.
+    pub failed: Vec<FailedPiece>,
+    /// Whether the output is there and up to date.
+    pub committed: bool,
+}
+
+/// A piece that has failed.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct FailedPiece {
+    /// Its number.
+    pub index: u64,
+    /// The error, as in [`Error`](crate::Error)'s form in JSON.
+    pub error: serde_json::Value,
+}
+
+/// Tells how far a plan is.
+///
+/// # Errors
+/// As [`plan()`](crate::plan()).
+pub async fn status(plan: &ClusterPlan, options: &PieceOptions) -> Result<ClusterStatus> {
+    let staging = Staging::new(plan, &options.store)?;
+    let asked = Options { verify: false, ..plan.options()? };
+    let target = plan.target(&options.store)?;
+    let planned = crate::plan::plan(&plan.source(&options.store)?, &target, &asked).await;
+    let committed = matches!(planned, Ok(Plan::UpToDate(_)));
+    let found = staging.list().await?;
+    let mut done: BTreeSet<u64> =
+        staging.receipts(&found).await?.iter().map(|receipt| receipt.index).collect();
+    if committed {
+        done = (0..plan.pieces()).collect();
+    }
+    let missing: Vec<u64> = (0..plan.pieces()).filter(|index| !done.contains(index)).collect();
+    let mut failed: Vec<FailedPiece> = Vec::new();
+    for note in staging.failures(&found).await? {
+        if missing.contains(&note.index) {
+            failed.retain(|known| known.index != note.index);
+            failed.push(FailedPiece { index: note.index, error: note.error });
+        }
+    }
+    failed.sort_by_key(|failed| failed.index);
+    Ok(ClusterStatus {
+        plan: plan.id().to_owned(),
+        output: plan.output().to_owned(),
+        pieces: plan.pieces(),
+        done: done.into_iter().collect(),
+        missing,
+        failed,
+        committed,
+    })
+}
