@@ -10,6 +10,7 @@ pub(crate) mod receipt;
 mod refuse;
 mod requests;
 mod server_merge;
+mod shares;
 mod strategy;
 mod summary;
 

@@ -1,9 +1,10 @@
 //! Shares of an input: some of its parts, or ranges within them, in order. A run over a share reads nothing else.
 
+use super::csv_head::CsvHead;
 use super::export::Export;
 use super::input::{Contents, Input, PlannedPart};
 use super::relisting::Relisting;
-use super::{CsvHead, Wrapping};
+use super::unwrap::Wrapping;
 use crate::model::{Quotes, Requests};
 
 use serde::{Deserialize, Serialize};

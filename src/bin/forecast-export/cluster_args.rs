@@ -11,7 +11,7 @@ use std::time::Duration;
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
-  forecast-export cluster plan s3://bucket/exports -o s3://bucket/sales.parquet --pieces 64 --plan plan.json
+  forecast-export cluster plan exports/ -o sales.parquet --pieces 64 --plan plan.json
   forecast-export cluster piece plan.json 7
   forecast-export cluster commit plan.json
   forecast-export cluster status plan.json --json | jq .missing
@@ -21,8 +21,8 @@ const PLAN_EXAMPLES: &str = "\
 Examples:
   forecast-export cluster plan exports/ -o sales.parquet --pieces 16 > plan.json
   forecast-export cluster plan s3://bucket/exports -o s3://bucket/parquet/ --piece-bytes 256MiB
-  forecast-export cluster plan s3://bucket/exports -o s3://bucket/sales.csv --pieces 64 --plan s3://bucket/plan.json
-  forecast-export cluster plan s3://bucket/exports -o s3://bucket/sales.csv --pieces 64 --numbers s3://bucket/pieces.json";
+  forecast-export cluster plan exports/ -o sales.csv --pieces 16 --plan plan.json
+  forecast-export cluster plan exports/ -o sales.csv --pieces 16 --numbers pieces.json";
 
 /// Work in pieces.
 #[derive(Debug, Args)]
