@@ -9,7 +9,7 @@ be done, ``ls`` and ``schema`` look, ``wait`` and ``describe`` ask Amazon Foreca
 things on. ``aio`` has the same calls for event loops.
 """
 
-from . import aio
+from . import aio, cluster
 from ._api import Progress, Source, convert, describe, ls, merge, plan, read, sample, schema, verify, wait
 from ._errors import (
     AccessDenied,
@@ -80,6 +80,7 @@ __all__ = [
     "WrittenFile",
     "__version__",
     "aio",
+    "cluster",
     "convert",
     "describe",
     "ls",

@@ -3,6 +3,7 @@
 //! `forecast_export/`, which gives results and errors their Python types.
 
 mod call;
+mod cluster;
 mod failure;
 mod given;
 mod options;
@@ -226,6 +227,10 @@ fn command_line(py: Python<'_>, args: Vec<std::ffi::OsString>) -> u8 {
 
 #[pymodule]
 mod _native {
+    #[pymodule_export]
+    use super::cluster::{
+        cluster_commit, cluster_piece, cluster_plan, cluster_read, cluster_status, cluster_write,
+    };
     #[pymodule_export]
     use super::{
         ArrowSchema, Batch, Plan, Stop, Stream, command_line, job, ls, plan, read, sample, schema, verify,

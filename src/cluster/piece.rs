@@ -104,10 +104,12 @@ async fn carry_out(
     } else {
         source
     };
+    // Before the look at the output: if that is committed later, whoever does it removes the mark, which is seen below.
+    staging.mark().await?;
     let Some(whole) = open(plan, &source, options).await? else {
+        staging.clear().await?;
         return Ok(PieceReport::of_committed(plan, index));
     };
-    staging.mark().await?;
     let receipt = attempt(plan, &whole, staging, (index, None), stop.shared(), on_event).await?;
     if !staging.put_receipt(&receipt, None).await? {
         // Another attempt was first.

@@ -1,0 +1,36 @@
+"""Ray: a head with two workers. Usage: ray_cluster.py [RUNS]"""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+
+import ray
+from harness import Work, bad_cell, equality, kills, no_hang, passed
+
+from forecast_export.ray import convert, merge
+
+RUNS = int(sys.argv[1]) if len(sys.argv) > 1 else 2
+
+
+def main() -> None:
+    work = Work()
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="error")
+    equality(work, merge, convert, ray)
+    bad_cell(work, merge, ray)
+    no_hang(work, merge, ray)
+
+    def strike() -> None:
+        found = subprocess.run(["pgrep", "-f", "ray::carry_out"], capture_output=True, text=True).stdout.split()
+        if found:
+            os.kill(int(random.choice(found)), signal.SIGKILL)
+
+    kills(work, merge, ray, RUNS, strike, 2.0)
+    ray.shutdown()
+    work.close()
+    passed("Ray")
+
+
+if __name__ == "__main__":
+    main()
