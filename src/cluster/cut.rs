@@ -124,10 +124,9 @@ impl Cut {
     ) -> Result<()> {
         let bytes = range.end - range.start;
         let (mut at, mut piece) = (range.start, self.piece_at(self.offset));
-        let is_whole = self.piece_at(self.offset + bytes.saturating_sub(1)) == piece;
-        while !is_whole {
+        while piece + 1 < self.number {
             let next = range.start + (self.begin_of(piece + 1) - self.offset);
-            if next >= range.end || piece + 1 >= self.number {
+            if next >= range.end {
                 break;
             }
             if next > at
