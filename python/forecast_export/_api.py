@@ -32,7 +32,7 @@ stopping: ContextVar[_native.Stop | None] = ContextVar("stopping", default=None)
 def read(
     source: Source,
     *,
-    columns: Sequence[str] | None = None,
+    columns: str | Sequence[str] | None = None,
     job: str | None = None,
     kind: str | None = None,
     preset: str | None = None,
@@ -71,7 +71,7 @@ def read(
     Args:
         source: What to read: a folder, prefix, file, glob or URL, several files of one folder in a list, the ARN of
             an export job, or an EventBridge event about one as a dict.
-        columns: The columns to read, in this order. Of Parquet, no other column is fetched; of CSV, none is
+        columns: The column or columns to read, in this order. Of Parquet, no other column is fetched; of CSV, none is
             decoded. By default all.
         job: Only this job; a glob is allowed.
         kind: Only exports of this kind: "forecast", "backtest-forecasts", "backtest-accuracy", "explainability" or
@@ -131,8 +131,9 @@ def read(
     """
     given = dict(locals())
     wanted = given.pop("columns")
+    wanted = [wanted] if isinstance(wanted, str) else wanted and list(wanted)
     given["columns"] = given.pop("column_names")
-    stream = _native.read(_named(given.pop("source")), None if wanted is None else list(wanted), _given(given), _watch())
+    stream = _native.read(_named(given.pop("source")), wanted, _given(given), _watch())
     _warn(stream.warnings)
     return Rows(stream)
 
@@ -1040,9 +1041,11 @@ def _named(source: Source) -> str | list[str]:
     """The source as the native half takes it: an event as JSON, anything else as texts."""
     if isinstance(source, Mapping):
         return json.dumps(source, default=str)
-    if isinstance(source, (str, os.PathLike)):
-        return [os.fspath(source)]
-    return [os.fspath(one) for one in source]
+    is_one = isinstance(source, (str, os.PathLike))
+    several = [source] if is_one else list(source) if isinstance(source, Iterable) else [None]
+    if not all(isinstance(one, (str, os.PathLike)) for one in several):
+        raise TypeError(f"source must be a str, a path, a list of these or a dict, not {type(source).__name__}")
+    return [os.fspath(one) for one in several]
 
 
 def _given(given: Mapping[str, Any]) -> dict[str, Any]:

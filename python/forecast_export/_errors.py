@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Mapping
 from itertools import chain, islice
@@ -66,6 +67,7 @@ class NotFound(Error, FileNotFoundError):
     source: str = ""
 
     def _take(self, fields: Mapping[str, Any]) -> None:
+        self.errno = errno.ENOENT
         places = (fields.get(name) for name in ("place", "path", "object", "bucket", "url"))
         self.source = next((place for place in places if isinstance(place, str)), "")
 
@@ -175,6 +177,7 @@ class OutputExists(Error, FileExistsError):
     reason: str = ""
 
     def _take(self, fields: Mapping[str, Any]) -> None:
+        self.errno = errno.EEXIST
         self.path = fields.get("path", "")
         why = fields.get("why")
         self.reason = why if isinstance(why, str) else next(iter(why), "") if isinstance(why, dict) else ""
@@ -203,6 +206,10 @@ class AccessDenied(StoreError, PermissionError):
     """Access was refused, by a store or by the file system."""
 
     is_retryable = False
+
+    def _take(self, fields: Mapping[str, Any]) -> None:
+        super()._take(fields)
+        self.errno = errno.EACCES
 
 
 class FileError(Error, OSError):
@@ -256,6 +263,11 @@ def made(text: str, message: str, hint: str | None, cause: str | None) -> Error:
     return error
 
 
-def usage(message: str) -> UsageError:
+def usage(message: str) -> Error:
     """The exception for arguments that make no sense."""
-    return UsageError(message)
+    return made('{"code": 2, "kind": "usage", "case": null, "fields": {}}', message, None, None)
+
+
+# People see and catch them by the package's name.
+for _name in __all__:
+    globals()[_name].__module__ = "forecast_export"

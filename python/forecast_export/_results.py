@@ -63,10 +63,13 @@ class Result:
 
 
 def _plain(value: Any) -> Any:
+    """A copy, so that nobody changes the result by changing its data."""
     if isinstance(value, Result):
         return value.to_dict()
-    if isinstance(value, tuple):
+    if isinstance(value, (tuple, list)):
         return [_plain(one) for one in value]
+    if isinstance(value, Mapping):
+        return {name: _plain(one) for name, one in value.items()}
     return value
 
 
@@ -257,7 +260,7 @@ class Exports(list[Export]):
             "exports": [one.to_dict() for one in self],
             "strays": _plain(self.strays),
             "markers": _plain(self.markers),
-            "receipts": list(self.receipts),
+            "receipts": _plain(self.receipts),
             "receipt_files": _plain(self.receipt_files),
             "names_only": self.names_only,
             "undated": self.undated,

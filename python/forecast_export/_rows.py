@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -66,22 +66,32 @@ class Rows:
     def __aiter__(self) -> AsyncIterator[_native.Batch]:
         return _later(self._take())
 
+    def _taken_by(self, library: Callable[[Rows], Any]) -> Any:
+        """What the library makes of the rows. If they fail, it only knows the text, and this raises the exception."""
+        try:
+            return library(self)
+        except Exception as error:
+            failure = self._stream.failure()
+            if failure is None:
+                raise
+            raise failure from error
+
     def to_pyarrow(self) -> pyarrow.Table:
         """All rows as a ``pyarrow.Table``."""
-        table: pyarrow.Table = _library("pyarrow", "pyarrow").table(self)
+        table: pyarrow.Table = self._taken_by(_library("pyarrow", "pyarrow").table)
         return table
 
     def to_pandas(self) -> pandas.DataFrame:
         """All rows as a ``pandas.DataFrame``."""
         frame: Any = _library("pandas", "pandas").DataFrame
         if hasattr(frame, "from_arrow"):
-            return frame.from_arrow(self)  # type: ignore[no-any-return]
-        table = _library("pyarrow", "pandas").table(self)
+            return self._taken_by(frame.from_arrow)  # type: ignore[no-any-return]
+        table = self._taken_by(_library("pyarrow", "pandas").table)
         return table.to_pandas(split_blocks=True, self_destruct=True)  # type: ignore[no-any-return]
 
     def to_polars(self) -> polars.DataFrame:
         """All rows as a ``polars.DataFrame``."""
-        frame: polars.DataFrame = _library("polars", "polars").DataFrame(self)
+        frame: polars.DataFrame = self._taken_by(_library("polars", "polars").DataFrame)
         return frame
 
     def to_duckdb(self, connection: duckdb.DuckDBPyConnection | None = None) -> duckdb.DuckDBPyRelation:

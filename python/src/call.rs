@@ -56,7 +56,9 @@ impl Active {
             }
             _ => {
                 let mut builder = Builder::new_multi_thread();
-                let runtime = builder.worker_threads(2).thread_name("forecast-export").enable_all().build();
+                builder.worker_threads(2).thread_name("forecast-export").enable_all();
+                // Threads that work end soon after the call or stream that they worked for.
+                let runtime = builder.thread_keep_alive(Duration::from_secs(1)).build();
                 let runtime = runtime.map_err(|error| {
                     PyRuntimeError::new_err(format!("forecast_export cannot start its threads: {error}"))
                 })?;

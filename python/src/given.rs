@@ -5,7 +5,7 @@ use crate::failure;
 use forecast_export::{Error, parse_duration, parse_size};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString};
+use pyo3::types::{PyDict, PyInt, PyString};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::str::FromStr;
@@ -60,7 +60,14 @@ impl<'a, 'py> Given<'a, 'py> {
     }
 
     pub(crate) fn number<T: for<'b> FromPyObject<'b, 'py>>(&self, name: &'static str) -> PyResult<Option<T>> {
-        self.plain(name, "a whole number that is not negative")
+        let Some(value) = self.value(name)? else { return Ok(None) };
+        value.extract().map(Some).map_err(|_| {
+            if value.is_instance_of::<PyInt>() {
+                failure::usage(self.py(), &format!("{name} must not be negative or too large, as {value} is"))
+            } else {
+                wrong(name, "a whole number", &value)
+            }
+        })
     }
 
     /// One text or several.

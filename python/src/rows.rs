@@ -41,6 +41,8 @@ struct Shared {
     schema: SchemaRef,
     open: Mutex<Option<Open>>,
     closed: watch::Sender<bool>,
+    /// What ended the stream, for those who got it from another library as text.
+    failed: Mutex<Option<Error>>,
 }
 
 /// Why there is no batch.
@@ -132,14 +134,18 @@ impl Stream {
             rows.warnings().iter().map(|warning| warning.named(failure::argument).to_string()).collect();
         let schema = rows.schema();
         let open = Mutex::new(Some(Open { rows, active: Active::new(py)? }));
-        Ok(Stream { shared: Arc::new(Shared { schema, open, closed: watch::Sender::new(false) }), warnings })
+        let closed = watch::Sender::new(false);
+        let shared = Arc::new(Shared { schema, open, closed, failed: Mutex::new(None) });
+        Ok(Stream { shared, warnings })
     }
 
     fn check(&self) -> PyResult<()> {
         if self.shared.is_closed() {
             return Err(PyValueError::new_err("the rows are closed; read them again"));
         }
-        if self.shared.open().as_ref().is_some_and(|open| open.active.is_of_parent()) {
+        // Never waits with the GIL: whoever reads meanwhile holds the lock, is of this process, and may need the GIL.
+        let open = self.shared.open.try_lock();
+        if open.is_ok_and(|open| open.as_ref().is_some_and(|open| open.active.is_of_parent())) {
             return Err(PyRuntimeError::new_err(
                 "these rows were opened before the process was forked; read them again",
             ));
@@ -173,6 +179,12 @@ impl Stream {
         }
     }
 
+    /// The exception for what ended the stream while another library read it.
+    fn failure(&self, py: Python<'_>) -> Option<PyErr> {
+        let failed = self.shared.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        failed.as_ref().map(|error| failure::raised(py, error))
+    }
+
     /// Ends the stream and its threads, also for whoever has its capsule.
     fn close(&self, py: Python<'_>) {
         py.detach(|| self.shared.close());
@@ -189,23 +201,19 @@ impl Iterator for Reader {
         let text = match self.0.pull() {
             Ok(batch) => return batch.map(Ok),
             Err(NoBatch::Closed) => "the rows were closed before the last was read".to_owned(),
-            Err(NoBatch::Failed(error)) => error.named(failure::argument).to_string(),
+            Err(NoBatch::Failed(error)) => {
+                let text = error.named(failure::argument).to_string();
+                *self.0.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                text
+            }
             Err(NoBatch::Interrupted(error)) => {
                 // The library that reads raises an error of its own; the signal's follows when Python code runs again.
-                interrupt_again(error)
+                this_thread::raise_later(error);
+                "interrupted".to_owned()
             }
         };
         Some(Err(ArrowError::ExternalError(text.into())))
     }
-}
-
-fn interrupt_again(error: PyErr) -> String {
-    Python::try_attach(|py| {
-        let again = py.import("_thread").and_then(|thread| thread.call_method0("interrupt_main"));
-        drop(again);
-        format!("interrupted: {error}")
-    })
-    .unwrap_or_default()
 }
 
 impl RecordBatchReader for Reader {

@@ -1,0 +1,111 @@
+"""What all tests share: the clone's test data, the installed command, and an export that takes a while."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+import forecast_export as fe
+
+CLONE = pathlib.Path(__file__).parent.parent.parent
+RUN = "2026-01-02T03-04-05Z"
+#: Nothing here takes as long, on the slowest machine.
+LIMIT = 120
+
+
+@pytest.fixture(autouse=True)
+def clean_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test starts in the clone, and with nothing of AWS that is configured on this machine."""
+    monkeypatch.chdir(CLONE)
+    for name in os.environ:
+        if name.startswith(("AWS_", "AZURE_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+
+
+@pytest.fixture
+def folder(tmp_path: pathlib.Path) -> pathlib.Path:
+    return tmp_path
+
+
+#: The command that the package installed.
+COMMAND = pathlib.Path(sys.executable).parent / "forecast-export"
+
+Command = Callable[..., Any]
+
+
+def run_command(*words: object, code: int = 0) -> str:
+    """What the command prints to standard output."""
+    done = subprocess.run([COMMAND, *map(str, words)], capture_output=True, text=True, timeout=LIMIT)
+    assert done.returncode == code, done.stderr
+    return done.stdout
+
+
+def run_json(*words: object, code: int = 0) -> Any:
+    """The document that the command prints with `--json`."""
+    return json.loads(run_command(*words, "--json", code=code))
+
+
+@pytest.fixture(scope="session")
+def large(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """A CSV export of 600,000 rows, 58 MB in 24 parts."""
+    path = tmp_path_factory.mktemp("large")
+    fe.sample(path, items=6000, steps=100, parts=24)
+    return path
+
+
+def run_python(program: str, *args: object, **options: Any) -> subprocess.CompletedProcess[str]:
+    """Runs a program in a Python of its own."""
+    command = [sys.executable, "-c", program, *map(str, args)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=LIMIT, cwd=CLONE, **options)
+
+
+def write_parts(folder: pathlib.Path, *texts: str | bytes, job: str = "sales", ending: str = "csv") -> pathlib.Path:
+    """An export whose parts are these texts."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, text in enumerate(texts):
+        data = text.encode() if isinstance(text, str) else text
+        (folder / f"{job}_{RUN}_part{number}.{ending}").write_bytes(data)
+    return folder
+
+
+def files_in(folder: pathlib.Path) -> list[str]:
+    """The names of everything below a folder, hidden files too."""
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+def failing_half_way(folder: pathlib.Path, rows: int = 200_000) -> pathlib.Path:
+    """An export whose last part has a cell in line 4 that is no number."""
+    fe.sample(folder, items=rows // 100, steps=100, parts=8)
+    last = folder / f"sample_{RUN}_part7.csv"
+    lines = last.read_text().split("\n")
+    lines[3] = lines[3].rpartition(",")[0] + ",oops"
+    last.write_text("\n".join(lines))
+    return folder
+
+
+def threads_of_this_process() -> list[str]:
+    """The names of the threads, the runtime's idle ones included."""
+    names = []
+    for task in pathlib.Path("/proc/self/task").iterdir():
+        try:
+            names.append((task / "comm").read_text().strip())
+        except OSError:
+            pass  # it has just ended
+    return names
+
+
+@pytest.fixture(scope="session")
+def arn() -> Iterator[str]:
+    """The ARN of a job of which a server that runs says ACTIVE."""
+    pytest.skip("no server yet")
+    yield ""
