@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import boto3
 import pytest
 
 import forecast_export as fe
@@ -104,8 +106,80 @@ def threads_of_this_process() -> list[str]:
     return names
 
 
+class Service:
+    """`forecast-export serve`, as the API of Amazon Forecast and as S3 for what its jobs write."""
+
+    REGION, ACCOUNT, KEY, SECRET = "us-east-1", "123456789012", "AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
+    ROLE = f"arn:aws:iam::{ACCOUNT}:role/exports"
+
+    def __init__(self, folder: pathlib.Path) -> None:
+        shutil.copytree(CLONE / "testdata" / "forecast", folder / "data" / "sales")
+        self.exports = folder / "exports"
+        command = [COMMAND, "serve", "--data", folder / "data", "--listen", "127.0.0.1:0"]
+        command += ["--bucket", f"exports={self.exports}"]
+        keys = {"AWS_ACCESS_KEY_ID": self.KEY, "AWS_SECRET_ACCESS_KEY": self.SECRET}
+        self.log = open(folder / "log", "wb")
+        self.process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=self.log, text=True, env={**without_aws(), **keys}
+        )
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        assert line.startswith("listening on "), (folder / "log").read_text()
+        self.url = line.split()[-1]
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(LIMIT)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        self.log.close()
+
+    def session(self) -> boto3.Session:
+        return boto3.Session(
+            aws_access_key_id=self.KEY, aws_secret_access_key=self.SECRET, region_name=self.REGION
+        )
+
+    def create(self, name: str, path: str = "s3://exports/sales", forecast: str = "sales") -> str:
+        """Creates an export job, and returns its ARN."""
+        client = self.session().client("forecast", endpoint_url=self.url)
+        made = client.create_forecast_export_job(
+            ForecastExportJobName=name,
+            ForecastArn=f"arn:aws:forecast:{self.REGION}:{self.ACCOUNT}:forecast/{forecast}",
+            Destination={"S3Config": {"Path": path, "RoleArn": self.ROLE}},
+        )
+        arn: str = made["ForecastExportJobArn"]
+        return arn
+
+
+def without_aws() -> dict[str, str]:
+    """The environment with nothing of AWS that is configured on this machine."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "AZURE_"))}
+
+
 @pytest.fixture(scope="session")
-def arn() -> Iterator[str]:
-    """The ARN of a job of which a server that runs says ACTIVE."""
-    pytest.skip("no server yet")
-    yield ""
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    running = Service(tmp_path_factory.mktemp("service"))
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def in_service(service: Service, monkeypatch: pytest.MonkeyPatch) -> Service:
+    """The service, which this process uses in place of AWS."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", service.KEY)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", service.SECRET)
+    monkeypatch.setenv("AWS_REGION", service.REGION)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", service.url)
+    return service
+
+
+@pytest.fixture
+def arn(in_service: Service) -> str:
+    """The ARN of a job that wrote to s3://exports/sales."""
+    arn = f"arn:aws:forecast:{Service.REGION}:{Service.ACCOUNT}:forecast-export-job/sales/nightly"
+    try:
+        fe.describe(arn)
+    except fe.JobNotActive:
+        assert in_service.create("nightly") == arn
+    fe.wait(arn, poll=0.1)
+    return arn
