@@ -662,10 +662,11 @@ def verify(
         36
     """
     given = dict(locals())
-    output, source = os.fspath(given.pop("output")), _named(given.pop("against"))
+    given.pop("output")
+    source = _named(given.pop("against"))
     tell, end = telling(given.pop("progress"))
     try:
-        data = json.loads(_native.verify(output, source, _given(given), _watch(tell)))
+        data = json.loads(_native.verify(os.fspath(output), source, _given(given), _watch(tell)))
     finally:
         end()
     _warn(data["warnings"])
@@ -1026,10 +1027,10 @@ def sample(
         50
     """
     given = dict(locals())
-    folder = os.fspath(given.pop("folder"))
+    given.pop("folder")
     tell, end = telling(given.pop("progress"))
     try:
-        data = json.loads(_native.sample(folder, _given(given), _watch(tell)))
+        data = json.loads(_native.sample(os.fspath(folder), _given(given), _watch(tell)))
     finally:
         end()
     report = SampleReport._of_sample(data)
@@ -1041,11 +1042,13 @@ def _named(source: Source) -> str | list[str]:
     """The source as the native half takes it: an event as JSON, anything else as texts."""
     if isinstance(source, Mapping):
         return json.dumps(source, default=str)
-    is_one = isinstance(source, (str, os.PathLike))
-    several = [source] if is_one else list(source) if isinstance(source, Iterable) else [None]
-    if not all(isinstance(one, (str, os.PathLike)) for one in several):
-        raise TypeError(f"source must be a str, a path, a list of these or a dict, not {type(source).__name__}")
-    return [os.fspath(one) for one in several]
+    if isinstance(source, (str, os.PathLike)):
+        return [os.fspath(source)]
+    try:
+        return [os.fspath(one) for one in source]
+    except TypeError:
+        what = type(source).__name__
+        raise TypeError(f"source must be a str, a path, a list of these or a dict, not {what}") from None
 
 
 def _given(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from itertools import chain, islice
 from typing import Any
 
-from ._results import Difference, Gap
+from ._results import Difference, Gap, is_dict
 
 __all__ = [
     "AccessDenied",
@@ -110,7 +110,7 @@ class JobNotActive(Incomplete):
     def _take(self, fields: Mapping[str, Any]) -> None:
         super()._take(fields)
         last = fields.get("last")
-        of_last = last.get("status") if isinstance(last, dict) else None
+        of_last = last.get("status") if is_dict(last) else None
         failed = "CREATE_FAILED" if self._data.get("case") == "job-failed" else None
         self.status = fields.get("status") or of_last or failed
         self.message = fields.get("message") or fields.get("reason")
@@ -180,7 +180,7 @@ class OutputExists(Error, FileExistsError):
         self.errno = errno.EEXIST
         self.path = fields.get("path", "")
         why = fields.get("why")
-        self.reason = why if isinstance(why, str) else next(iter(why), "") if isinstance(why, dict) else ""
+        self.reason = why if isinstance(why, str) else next(iter(why), "") if is_dict(why) else ""
 
 
 class StoreError(Error):

@@ -1,10 +1,16 @@
 """The native half of the package; what it takes and gives is not for others to call."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypedDict, final
+from typing import Any, TypedDict, final, type_check_only
+
+__all__ = [
+    "ArrowSchema", "Batch", "Plan", "Stop", "Stream", "__version__", "command_line", "job", "ls", "plan", "read",
+    "sample", "schema", "verify",
+]  # fmt: skip
 
 __version__: str
 
+@type_check_only
 class Watch(TypedDict):
     progress: Callable[[int, int, int | None, int | None, str], object] | None
     stop: Stop | None

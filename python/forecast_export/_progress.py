@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from ._results import _size
 
@@ -45,8 +45,12 @@ def telling(progress: Callable[[Event], object] | bool | None) -> tuple[Tell | N
     if progress is None or progress is False:
         return None, lambda: None
     bar = Bar() if progress is True else None
-    show: Callable[[Event], object] = bar.show if bar else progress  # type: ignore[assignment]
-    return lambda *event: show(Event(*event)), bar.close if bar else lambda: None
+    show = bar.show if bar else cast("Callable[[Event], object]", progress)
+
+    def tell(bytes: int, total_bytes: int, rows: int | None, parts: int | None, stage: str) -> object:
+        return show(Event(bytes, total_bytes, rows, parts, stage))
+
+    return tell, bar.close if bar else lambda: None
 
 
 class Bar:

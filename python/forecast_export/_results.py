@@ -6,7 +6,7 @@ import dataclasses
 import html
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeGuard, TypeVar, cast
 
 __all__ = [
     "Column",
@@ -31,6 +31,16 @@ _R = TypeVar("_R", bound="Result")
 _LINES = 20
 
 
+def is_list(value: object) -> TypeGuard[list[Any]]:
+    """Whether it is a list of JSON."""
+    return isinstance(value, list)
+
+
+def is_dict(value: object) -> TypeGuard[dict[str, Any]]:
+    """Whether it is an object of JSON."""
+    return isinstance(value, dict)
+
+
 @dataclass(frozen=True)
 class Result:
     """What all results have in common."""
@@ -46,7 +56,7 @@ class Result:
         for known in dataclasses.fields(cls):
             value = data[cls._NAMES.get(known.name, known.name)]
             part = cls._PARTS.get(known.name)
-            if isinstance(value, list):
+            if is_list(value):
                 value = tuple(part._of(one) if part else one for one in value)
             elif part and value is not None:
                 value = part._of(value)
@@ -66,9 +76,9 @@ def _plain(value: Any) -> Any:
     """A copy, so that nobody changes the result by changing its data."""
     if isinstance(value, Result):
         return value.to_dict()
-    if isinstance(value, (tuple, list)):
-        return [_plain(one) for one in value]
-    if isinstance(value, Mapping):
+    if is_list(value) or isinstance(value, tuple):
+        return [_plain(one) for one in cast("Sequence[Any]", value)]
+    if is_dict(value):
         return {name: _plain(one) for name, one in value.items()}
     return value
 
@@ -83,15 +93,16 @@ def _table_of(title: str, data: Mapping[str, Any]) -> str:
 
 
 def _cell(value: Any) -> str:
-    if isinstance(value, dict):
+    if is_dict(value):
         return _cell([value])
-    if not isinstance(value, list):
+    if not is_list(value):
         return html.escape(str(value))
-    if value and all(isinstance(one, dict) for one in value):
-        names = list(dict.fromkeys(name for one in value for name in one))
+    lines = [one for one in value if is_dict(one)]
+    if value and len(lines) == len(value):
+        names = list(dict.fromkeys(name for one in lines for name in one))
         head = "".join(f"<th>{html.escape(name)}</th>" for name in names)
         body = "".join(
-            "<tr>" + "".join(f"<td>{_short(one.get(name))}</td>" for name in names) + "</tr>" for one in value[:_LINES]
+            "<tr>" + "".join(f"<td>{_short(one.get(name))}</td>" for name in names) + "</tr>" for one in lines[:_LINES]
         )
         return f"<table><tr>{head}</tr>{body}</table>{_more(value)}"
     return "<br>".join(html.escape(str(one)) for one in value[:_LINES]) + _more(value)
@@ -100,7 +111,7 @@ def _cell(value: Any) -> str:
 def _short(value: Any) -> str:
     if value is None:
         return ""
-    if isinstance(value, (list, dict)):
+    if is_list(value) or is_dict(value):
         return f"{len(value)} …" if value else ""
     return html.escape(str(value))
 

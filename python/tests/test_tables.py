@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import io
 import math
+import os
 import pathlib
 import shutil
 import tempfile
@@ -23,6 +24,7 @@ from hypothesis import strategies as st
 import forecast_export as fe
 
 UTC = dt.timezone.utc
+EXAMPLES = int(os.environ.get("FORECAST_EXPORT_EXAMPLES", "150"))
 
 #: The types of columns, by the name that `types` gives them.
 TYPES: dict[str, pa.DataType] = {
@@ -113,7 +115,7 @@ def types_of(table: pa.Table) -> dict[str, str]:
     return {name: name.rpartition("_")[0] for name in table.column_names}
 
 
-many = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+many = settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @many
@@ -160,7 +162,7 @@ def test_parquet_reads_as_pyarrow_reads_it(data: st.DataObject) -> None:
         shutil.rmtree(folder)
 
 
-@settings(parent=many, max_examples=40)
+@settings(parent=many, max_examples=EXAMPLES // 4)
 @given(st.data())
 def test_what_is_merged_and_read_is_the_same_table(data: st.DataObject) -> None:
     table = data.draw(tables())
