@@ -942,7 +942,7 @@ def sample(
     kind: str | None = None,
     items: int | None = None,
     steps: int | None = None,
-    quantiles: Sequence[str] | None = None,
+    quantiles: Sequence[str | float] | None = None,
     dimensions: int | None = None,
     start: str | date | datetime | None = None,
     frequency: str | None = None,
@@ -970,7 +970,7 @@ def sample(
     request_payer: bool = False,
     retry_timeout: float | str | timedelta | None = None,
     progress: Progress = None,
-) -> Report:
+) -> SampleReport:
     """Writes a synthetic export.
 
     Args:
@@ -979,7 +979,7 @@ def sample(
             "explainability" or "what-if".
         items: Number of items, each with one series. By default 100.
         steps: Points in time per series, or per window of a backtest. By default 30.
-        quantiles: Quantiles between "0.01" and "0.99", and "mean"; up to five. By default 0.1, 0.5 and 0.9.
+        quantiles: Quantiles between 0.01 and 0.99, and "mean"; up to five. By default 0.1, 0.5 and 0.9.
         dimensions: Dimension columns besides the item id, at most 10. By default 1.
         start: The first date. By default 2026-01-03.
         frequency: The time from one date to the next, such as "15min", "1H", "1D" or "1M". By default a day.
@@ -1065,7 +1065,7 @@ def _timed(name: str, value: Any) -> Any:
     if isinstance(value, date):
         return value.isoformat()
     if name == "quantiles":
-        return [str(quantile) for quantile in value]
+        return [str(quantile) for quantile in (value.split(",") if isinstance(value, str) else value)]
     return value
 
 

@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Awaitable, Callable
-from typing import ParamSpec, TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Any, ParamSpec, TypeVar
 
 from . import _api, _native
 
@@ -24,7 +24,7 @@ _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 
-def _twin(call: Callable[_P, _T]) -> Callable[_P, Awaitable[_T]]:
+def _twin(call: Callable[_P, _T]) -> Callable[_P, Coroutine[Any, Any, _T]]:
     @functools.wraps(call)
     async def twin(*args: _P.args, **options: _P.kwargs) -> _T:
         stop = _native.Stop()

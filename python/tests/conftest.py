@@ -115,7 +115,7 @@ class Service:
     def __init__(self, folder: pathlib.Path) -> None:
         shutil.copytree(CLONE / "testdata" / "forecast", folder / "data" / "sales")
         self.exports = folder / "exports"
-        command = [COMMAND, "serve", "--data", folder / "data", "--listen", "127.0.0.1:0"]
+        command = [str(COMMAND), "serve", "--data", str(folder / "data"), "--listen", "127.0.0.1:0"]
         command += ["--bucket", f"exports={self.exports}"]
         keys = {"AWS_ACCESS_KEY_ID": self.KEY, "AWS_SECRET_ACCESS_KEY": self.SECRET}
         self.log = open(folder / "log", "wb")

@@ -30,7 +30,7 @@ def test_each_call_has_a_twin_that_does_the_same(folder: pathlib.Path) -> None:
 
 def test_errors_are_the_same() -> None:
     with pytest.raises(fe.Incomplete):
-        asyncio.run(fe.aio.read("testdata/bad_gap"))  # type: ignore[arg-type]
+        asyncio.run(fe.aio.read("testdata/bad_gap"))
 
 
 def test_the_loop_goes_on_and_several_runs_work_at_once(large: pathlib.Path, folder: pathlib.Path) -> None:

@@ -149,7 +149,7 @@ def test_schema_tells_columns_and_types() -> None:
 
 def test_sample_writes_the_same_bytes_for_the_same_seed(folder: pathlib.Path) -> None:
     start = dt.date(2027, 2, 3)
-    options = {"items": 10, "steps": 5, "parts": 3, "quantiles": ["0.25", "mean"], "start": start, "job": "mine"}
+    options: dict[str, Any] = {"items": 10, "steps": 5, "parts": 3, "quantiles": [0.25, "mean"], "start": start, "job": "mine"}
     report = fe.sample(folder / "one", seed=7, **options)
     fe.sample(folder / "two", seed=7, **options)
     assert (report.rows, report.seed, report.run) == (50, 7, RUN)

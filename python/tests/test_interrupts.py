@@ -140,7 +140,7 @@ def test_a_handler_of_ones_own_ends_a_run_with_its_exception(large: pathlib.Path
 def test_the_command_ends_as_the_program_does(
     large: pathlib.Path, folder: pathlib.Path, number: signal.Signals, code: int
 ) -> None:
-    command = [COMMAND, "merge", large, "-o", folder / "all.parquet", "--verify"]
+    command = [str(COMMAND), "merge", str(large), "-o", str(folder / "all.parquet"), "--verify"]
     running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     time.sleep(0.6)
     running.send_signal(number)

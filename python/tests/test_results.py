@@ -6,6 +6,7 @@ import dataclasses
 import json
 import pathlib
 import pickle
+from typing import Any
 
 import pytest
 from conftest import RUN, write_parts
@@ -33,7 +34,7 @@ def test_each_result_is_shown_on_one_line(folder: pathlib.Path) -> None:
 def test_each_result_is_a_table_in_notebooks(folder: pathlib.Path) -> None:
     output = folder / "sales.parquet"
     plan = fe.plan("testdata/forecast", output)
-    shown = [plan, plan.run(), fe.ls("testdata/two_runs"), fe.ls("testdata/two_runs")[0], fe.schema("testdata/forecast")]
+    shown: list[Any] = [plan, plan.run(), fe.ls("testdata/two_runs"), fe.ls("testdata/two_runs")[0], fe.schema("testdata/forecast")]
     for result in shown:
         html = result._repr_html_()
         assert html.startswith("<table>") and html.endswith("</table>") and html.count("<table>") == html.count("</table>")

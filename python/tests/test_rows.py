@@ -25,6 +25,10 @@ UTC = dt.timezone.utc
 
 SOURCES = ["testdata/forecast", "testdata/quoted", "testdata/ids", "testdata/doubles"]
 
+#: Stubs of these do not know all of it.
+Frame: Any = pandas.DataFrame
+sql: Any = duckdb.sql
+
 #: How each library gets the rows, and how its rows become a pyarrow table again.
 TAKERS: dict[str, Callable[[fe.Rows], pa.Table]] = {
     "pyarrow.table": pa.table,
@@ -32,9 +36,9 @@ TAKERS: dict[str, Callable[[fe.Rows], pa.Table]] = {
     "RecordBatchReader": lambda rows: pa.RecordBatchReader.from_stream(rows).read_all(),
     "polars.DataFrame": lambda rows: polars.DataFrame(rows).to_arrow(),
     "to_polars": lambda rows: rows.to_polars().to_arrow(),
-    "pandas.DataFrame.from_arrow": lambda rows: pa.Table.from_pandas(pandas.DataFrame.from_arrow(rows)),
+    "pandas.DataFrame.from_arrow": lambda rows: pa.Table.from_pandas(Frame.from_arrow(rows)),
     "to_pandas": lambda rows: pa.Table.from_pandas(rows.to_pandas()),
-    "duckdb.sql": lambda rows: duckdb.sql("select * from rows").to_arrow_table(),
+    "duckdb.sql": lambda rows: sql("select * from rows").to_arrow_table(),
     "to_duckdb": lambda rows: rows.to_duckdb().to_arrow_table(),
     "batches": lambda rows: pa.Table.from_batches([pa.record_batch(batch) for batch in rows]),
 }
@@ -62,7 +66,7 @@ def test_every_library_gets_equal_values(source: str, taker: str, folder: pathli
 
 
 def test_types_are_those_of_the_columns() -> None:
-    schema = pa.schema(fe.read("testdata/forecast"))
+    schema = pa.schema(fe.read("testdata/forecast"))  # type: ignore[arg-type]
     assert [str(field.type) for field in schema] == ["string", "timestamp[us, tz=UTC]", "string"] + ["double"] * 3
     frame = fe.read("testdata/forecast").to_polars()
     assert frame.schema["date"] == polars.Datetime("us", "UTC") and frame.schema["item_id"] == polars.String
