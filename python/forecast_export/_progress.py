@@ -65,15 +65,14 @@ class Bar:
 
     def show(self, event: Event) -> None:
         """Draws the bar anew."""
-        if event.stage == "publishing":
-            return
-        if event.stage != self._stage:
+        # Publishing is the end of the stage before it.
+        if event.stage not in (self._stage, "publishing"):
             self._stage, self._began = event.stage, time.monotonic()
         seconds = max(time.monotonic() - self._began, 1e-3)
         rows = "copied by the server" if event.rows is None else f"{event.rows:,} rows"
         speed = _size(int(event.bytes / seconds))
         text = f"{_size(event.bytes)} of {_size(event.total_bytes)}, {speed}/s, {rows}"
-        if event.stage == "verifying":
+        if self._stage == "verifying":
             text += " verified"
         if self._in_notebook is not None:
             self._show_in_notebook(event.fraction, text)

@@ -77,12 +77,40 @@ class Rows:
             raise failure from error
 
     def to_pyarrow(self) -> pyarrow.Table:
-        """All rows as a ``pyarrow.Table``."""
+        """All rows as a ``pyarrow.Table``, without a copy.
+
+        Returns:
+            The table.
+
+        Raises:
+            DataError: A cell or a part is wrong, found while it is read. No table is returned.
+            StoreError: A store kept failing, or (``AccessDenied``) refused.
+            ValueError: The rows have been used.
+            ImportError: pyarrow is not installed.
+
+        Example:
+            >>> fe.read("testdata/forecast").to_pyarrow().shape
+            (36, 6)
+        """
         table: pyarrow.Table = self._taken_by(_library("pyarrow", "pyarrow").table)
         return table
 
     def to_pandas(self) -> pandas.DataFrame:
-        """All rows as a ``pandas.DataFrame``."""
+        """All rows as a ``pandas.DataFrame``, whose numbers and dates are copied into NumPy's arrays.
+
+        Returns:
+            The frame.
+
+        Raises:
+            DataError: A cell or a part is wrong, found while it is read. No frame is returned.
+            StoreError: A store kept failing, or (``AccessDenied``) refused.
+            ValueError: The rows have been used.
+            ImportError: pandas or pyarrow is not installed.
+
+        Example:
+            >>> fe.read("testdata/forecast", columns=["item_id", "p50"]).to_pandas().shape
+            (36, 2)
+        """
         frame: Any = _library("pandas", "pandas").DataFrame
         if hasattr(frame, "from_arrow"):
             return self._taken_by(frame.from_arrow)  # type: ignore[no-any-return]
@@ -90,7 +118,21 @@ class Rows:
         return table.to_pandas(split_blocks=True, self_destruct=True)  # type: ignore[no-any-return]
 
     def to_polars(self) -> polars.DataFrame:
-        """All rows as a ``polars.DataFrame``."""
+        """All rows as a ``polars.DataFrame``, whose numbers are not copied.
+
+        Returns:
+            The frame.
+
+        Raises:
+            DataError: A cell or a part is wrong, found while it is read. No frame is returned.
+            StoreError: A store kept failing, or (``AccessDenied``) refused.
+            ValueError: The rows have been used.
+            ImportError: Polars is not installed.
+
+        Example:
+            >>> fe.read("testdata/forecast").to_polars().height
+            36
+        """
         frame: polars.DataFrame = self._taken_by(_library("polars", "polars").DataFrame)
         return frame
 
@@ -99,6 +141,17 @@ class Rows:
 
         Args:
             connection: The connection; by default DuckDB's own.
+
+        Returns:
+            The relation. DuckDB raises an error of its own, with the text of ours, if the rows fail.
+
+        Raises:
+            ValueError: The rows have been used.
+            ImportError: DuckDB or pyarrow is not installed.
+
+        Example:
+            >>> fe.read("testdata/forecast").to_duckdb().aggregate("count(*)").fetchall()
+            [(36,)]
         """
         reader = _library("pyarrow", "duckdb").RecordBatchReader.from_stream(self)
         of = connection if connection is not None else _library("duckdb", "duckdb")

@@ -111,6 +111,30 @@ def test_a_bar_is_drawn_on_a_terminal_and_taken_away(large: pathlib.Path, folder
     assert text.endswith("\r\x1b[2K")
 
 
+def test_a_bar_in_a_notebook_is_one_output_that_changes(
+    large: pathlib.Path, folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    IPython = pytest.importorskip("IPython")
+    import IPython.display
+
+    shown: list[str] = []
+
+    class Cell:
+        def update(self, html: IPython.display.HTML) -> None:
+            shown.append(html.data)
+
+    def display(html: IPython.display.HTML, display_id: bool) -> Cell:
+        assert display_id and not shown
+        shown.append(html.data)
+        return Cell()
+
+    monkeypatch.setattr(IPython, "get_ipython", lambda: type("Shell", (), {"kernel": object()})())
+    monkeypatch.setattr(IPython.display, "display", display)
+    fe.merge(large, folder / "all.parquet", progress=True)
+    assert len(shown) > 2
+    assert shown[-1].startswith("<progress max='1' value='1.0000'></progress> 58 MB of 58 MB, ")
+
+
 # Logging.
 
 
