@@ -115,15 +115,15 @@ def test_a_bar_in_a_notebook_is_one_output_that_changes(
     large: pathlib.Path, folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     IPython = pytest.importorskip("IPython")
-    import IPython.display
+    from IPython.display import HTML
 
     shown: list[str] = []
 
     class Cell:
-        def update(self, html: IPython.display.HTML) -> None:
+        def update(self, html: HTML) -> None:
             shown.append(html.data)
 
-    def display(html: IPython.display.HTML, display_id: bool) -> Cell:
+    def display(html: HTML, display_id: bool) -> Cell:
         assert display_id and not shown
         shown.append(html.data)
         return Cell()
