@@ -54,9 +54,11 @@ class Tasks(Protocol):
     def look(self) -> list[tuple[int, bytes | BaseException | None]]:
         """The pieces that have ended since the last look: without an error, with a final one, or with one that may go
         away."""
+        ...
 
     def has_workers(self) -> bool:
         """Whether there is anyone to work."""
+        ...
 
     def again(self, index: int) -> None:
         """Tries a piece once more."""

@@ -4,8 +4,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypedDict, final, type_check_only
 
 __all__ = [
-    "ArrowSchema", "Batch", "Plan", "Stop", "Stream", "__version__", "command_line", "job", "ls", "plan", "read",
-    "sample", "schema", "verify",
+    "ArrowSchema", "Batch", "Plan", "Stop", "Stream", "__version__", "cluster_commit", "cluster_piece", "cluster_plan",
+    "cluster_read", "cluster_status", "cluster_write", "command_line", "job", "ls", "plan", "read", "sample", "schema",
+    "verify",
 ]  # fmt: skip
 
 __version__: str

@@ -36,6 +36,8 @@ def convert(client: Client, source: Source, folder: str | os.PathLike[str], **op
 
 
 class _Tasks:
+    _document: Any
+
     def __init__(self, client: Client, document: str, pieces: list[int], options: dict[str, Any]) -> None:
         self._client, self._options = client, options
         # Once for each worker, and not once for each task.
