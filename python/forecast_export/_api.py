@@ -167,6 +167,7 @@ def merge(
     verify: bool = False,
     no_receipt: bool = False,
     on_server: str | None = None,
+    resume: bool = False,
     memory: int | str | None = None,
     threads: int | None = None,
     sse: str | None = None,
@@ -228,6 +229,7 @@ def merge(
         verify: Read the output back and compare it with the source before publishing it.
         no_receipt: Write no receipt, neither in Parquet metadata nor as a file next to the output.
         on_server: Let S3 copy the parts itself where it can: "auto" (the default), "always" or "never".
+        resume: Work in pieces of a gigabyte, and keep what is done for the next call if this one ends early.
         memory: Memory for buffers: bytes, or a text such as "64MB". The default is 256 MB, and at least 16 MB are
             needed.
         threads: Threads that decode and encode. By default as many as the machine runs at once.
@@ -275,6 +277,11 @@ def merge(
         (36, 12)
     """
     given = dict(locals())
+    if given.pop("resume"):
+        from . import cluster
+
+        source, progress = given.pop("source"), given.pop("progress")
+        return cluster._resumed(source, given.pop("output"), progress, given)
     return _run(given.pop("source"), given.pop("output"), False, given)
 
 

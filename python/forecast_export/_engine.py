@@ -19,10 +19,8 @@ from ._errors import Error, StoreError
 from ._progress import Event
 from ._results import Report
 
-#: What a worker brings along; the other options are in the plan.
-_OF_WORKERS = ("memory", "threads", "sse", "sse_kms_key_id", "sse_bucket_key", "tag", "storage_class", "checksum")
-_OF_AWS = ("profile", "region", "endpoint_url", "role_arn", "external_id", "no_sign_request", "request_payer", "retry_timeout")
-
+#: What a worker cannot bring along: it has credentials of its own.
+_HERE_ONLY = frozenset(["session"])
 #: Seconds between two looks at an engine.
 LOOK = 0.2
 #: Seconds without any worker after which there is no hope.
@@ -79,11 +77,11 @@ def run(
     deadline = _seconds(options.pop("deadline", None))
     pieces, piece_bytes = options.pop("pieces", None), options.pop("piece_bytes", None)
     plan = cluster.plan(source, output, pieces=pieces, piece_bytes=piece_bytes, convert=into_folder, **options)
-    aws = {name: options[name] for name in _OF_AWS if name in options}
-    brought = {name: options[name] for name in (*_OF_WORKERS, *_OF_AWS) if name in options}
-    status = cluster.status(plan, **aws)
+    brought = {name: value for name, value in options.items() if name in cluster.OF_MACHINES}
+    status = cluster.status(plan, **brought)
     if not status.committed and status.missing:
-        _work(begin(plan.document, list(status.missing), brought), plan, len(status.done), deadline, progress)
+        of_workers = {name: value for name, value in brought.items() if name not in _HERE_ONLY}
+        _work(begin(plan.document, list(status.missing), of_workers), plan, len(status.done), deadline, progress)
     return cluster.commit(plan, progress=progress, **brought)
 
 

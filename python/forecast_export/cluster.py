@@ -219,6 +219,21 @@ def _commit(plan: ClusterPlan, resume: bool, progress: Progress, options: Mappin
     return report
 
 
+#: Of ``piece`` and ``commit``; the other options are in the plan.
+OF_MACHINES = frozenset(
+    ("memory", "threads", "sse", "sse_kms_key_id", "sse_bucket_key", "tag", "storage_class", "checksum", "session")
+    + ("profile", "region", "endpoint_url", "role_arn", "external_id", "no_sign_request", "request_payer")
+    + ("retry_timeout",)
+)
+
+
+def _resumed(source: Source, output: str | os.PathLike[str], progress: Progress, options: Mapping[str, Any]) -> Report:
+    """A merge in pieces on this machine, which goes on where an earlier call ended."""
+    made = plan(source, output, piece_bytes=10**9, convert=False, **options)
+    brought = {name: value for name, value in options.items() if name in OF_MACHINES}
+    return _commit(made, True, progress, brought)
+
+
 def status(plan: ClusterPlan, **options: Any) -> Status:
     """Tells what is done, what is missing, and what has failed.
 
