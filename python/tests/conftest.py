@@ -8,6 +8,7 @@ import pathlib
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -15,6 +16,9 @@ import boto3
 import pytest
 
 import forecast_export as fe
+
+# What Hypothesis keeps between runs would lie in the clone.
+os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(pathlib.Path(tempfile.gettempdir()) / "hypothesis"))
 
 CLONE = pathlib.Path(__file__).parent.parent.parent
 RUN = "2026-01-02T03-04-05Z"
