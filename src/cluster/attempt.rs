@@ -1,7 +1,7 @@
 //! One attempt at a piece: runs its share of the plan into staged files. Makes sure of cuts if something is wrong.
 
 use super::document::ClusterPlan;
-use super::exact::{Between, records_at};
+use super::exact::{At, Between, records_at};
 use super::staging::{PieceReceipt, StagedFile, Staging};
 use crate::model::{DataError, Error, Event, Result};
 use crate::plan::{Output, Plan, PlannedOutput, RunPlan};
@@ -13,23 +13,27 @@ use futures::future::Shared;
 use std::future::Future;
 use std::ops::Range;
 
-/// Carries out a piece; `start` is where its first share begins, if that is known better than the plan does.
+/// How the start of a piece is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Start {
+    /// A record seems to begin there.
+    Planned,
+    /// The piece before it ends there.
+    Proved,
+}
+
+/// Carries out these shares as a piece.
 pub(super) async fn attempt<F: Future<Output = ()> + Send>(
     plan: &ClusterPlan,
     whole: &RunPlan,
     staging: &Staging,
-    (index, start): (u64, Option<u64>),
+    (index, shares, start): (u64, &[Share], Start),
     stop: Shared<F>,
     on_event: &mut (dyn FnMut(Event) + Send),
 ) -> Result<PieceReceipt> {
-    let mut shares = plan.piece(index)?.shares.clone();
-    if let (Some(start), Some(Share { range: Some(range), .. })) = (start, shares.first_mut()) {
-        range.start = start;
-        range.end = range.end.max(start);
-    }
-    match run(plan, whole, staging, (index, &shares), stop.clone(), on_event).await {
-        Err(Error::Data(error)) if has_cuts(whole, &shares) => {
-            let exact = exact(whole, &shares).await?;
+    match run(plan, whole, staging, (index, shares), stop.clone(), on_event).await {
+        Err(Error::Data(error)) if has_cuts(whole, shares) => {
+            let exact = exact(whole, shares, start).await?;
             if exact.shares == shares {
                 return Err(exact.with_line(whole, *error).into());
             }
@@ -59,12 +63,16 @@ struct Exact {
     begins: Vec<Option<Between>>,
 }
 
-async fn exact(whole: &RunPlan, shares: &[Share]) -> Result<Exact> {
+async fn exact(whole: &RunPlan, shares: &[Share], start: Start) -> Result<Exact> {
+    let mut is_known = start == Start::Proved;
     let mut exact = Exact { shares: shares.to_vec(), begins: vec![None; shares.len()] };
     for (share, begin) in exact.shares.iter_mut().zip(&mut exact.begins) {
         let Some(range) = cut_text(whole, share).cloned() else { continue };
         let part = &whole.input.parts[share.part];
-        if let [from, to] = records_at(&whole.input.store, part, &[range.start, range.end]).await?[..] {
+        let from =
+            if std::mem::take(&mut is_known) { At::Known(range.start) } else { At::About(range.start) };
+        let bounds = records_at(&whole.input.store, part, &[from, At::About(range.end)]).await?;
+        if let [from, to] = bounds[..] {
             share.range = Some(from.position..to.position);
             *begin = Some(from);
         }

@@ -1,7 +1,7 @@
 //! Puts the pieces together: checks that each is there and fits, has what is wrong done again, and runs a merge or a
 //! conversion over what is staged, which publishes as every other does.
 
-use super::attempt::attempt;
+use super::attempt::{Start, attempt};
 use super::document::ClusterPlan;
 use super::piece::{PieceOptions, open};
 use super::staging::{PieceReceipt, Staging};
@@ -62,9 +62,11 @@ async fn put_together(
         let receipt = match known.into_iter().find(|receipt| chain.fits(&receipt.shares)) {
             Some(receipt) => receipt,
             None => {
-                // Its start was taken wrongly: the piece before ends elsewhere.
-                let start = chain.next_start(&plan.piece(index)?.shares);
-                let again = (index, start);
+                // Its start was taken wrongly: the piece before it ends elsewhere.
+                let shares = chain.left_of(&plan.piece(index)?.shares);
+                let Some(first) = shares.first() else { continue };
+                let start = first.range.as_ref().map(|range| range.start);
+                let again = (index, shares.as_slice(), Start::Proved);
                 let receipt = attempt(plan, &whole, &staging, again, stop.clone(), on_event).await?;
                 staging.put_receipt(&receipt, start).await?;
                 receipt
@@ -85,9 +87,13 @@ async fn put_together(
     let staged = staged_source(&staging, &chosen).await?;
     let mut reading = Options { memory: options.memory, threads: options.threads, ..Options::default() };
     reading.select.pattern = names.clone();
+    // Of a piece whose rows all belong to the one before it, nothing is left.
+    reading.select.allow_gaps = true;
     // Text without names has no header; that of each piece is the whole's.
     let columns = (!whole.input.has_names).then(Vec::new);
-    let input = look_at_output(&staged.store, choose(&staged, &reading).await?, &reading, columns).await?;
+    let mut input =
+        look_at_output(&staged.store, choose(&staged, &reading).await?, &reading, columns).await?;
+    input.warnings.clone_from(&whole.input.warnings);
     let rows = rows.into_iter().map(Some).collect();
     let over = whole.over(staged, names, input, rows).await?;
     let report = run_until(Plan::Run(Box::new(over)), stop, on_event).await?;
@@ -179,9 +185,17 @@ impl<'a> Chain<'a> {
         self.after(shares).is_some()
     }
 
-    /// Where the first of these shares has to begin, if that is within a part.
-    fn next_start(&self, shares: &[Share]) -> Option<u64> {
-        shares.first().filter(|share| share.part == self.part).and(self.at)
+    /// What is left of these shares: a record that began before may end within them, or after them.
+    fn left_of(&self, shares: &[Share]) -> Vec<Share> {
+        let left = shares.iter().filter_map(|share| match &share.range {
+            _ if share.part < self.part => None,
+            Some(range) if share.part == self.part => {
+                let start = self.at.unwrap_or(range.start);
+                (start < range.end).then(|| Share { part: share.part, range: Some(start..range.end) })
+            }
+            _ => Some(share.clone()),
+        });
+        left.collect()
     }
 
     fn add(&mut self, shares: &[Share]) -> Result<()> {

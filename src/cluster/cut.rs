@@ -53,7 +53,14 @@ pub(super) async fn cut(plan: &RunPlan, pieces: Pieces) -> Result<Vec<Piece>> {
 
 /// Bytes of a part that are divided.
 fn weight(part: &PlannedPart) -> u64 {
-    part.text_to_cut().map_or(part.object.size, |(_, range)| range.end - range.start)
+    match (&part.contents, part.text_to_cut()) {
+        (_, Some((_, range))) => range.end - range.start,
+        (Contents::Parquet { footer, .. }, _) => {
+            let metadata = footer.metadata();
+            metadata.row_groups().iter().map(|group| group.compressed_size().unsigned_abs()).sum()
+        }
+        _ => part.object.size,
+    }
 }
 
 fn units(part: &PlannedPart, at_part_ends: bool) -> Vec<Unit> {

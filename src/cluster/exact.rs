@@ -15,8 +15,25 @@ pub(super) struct Between {
     pub(super) lines: u64,
 }
 
-/// The first place between two records from `at` on, for each of these positions, which ascend.
-pub(super) async fn records_at(store: &Store, part: &PlannedPart, wanted: &[u64]) -> Result<Vec<Between>> {
+/// A position in a part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum At {
+    /// A record is known to begin here.
+    Known(u64),
+    /// A record seems to begin here.
+    About(u64),
+}
+
+impl At {
+    fn position(self) -> u64 {
+        match self {
+            At::Known(position) | At::About(position) => position,
+        }
+    }
+}
+
+/// The first place between two records from each of these positions on, which ascend.
+pub(super) async fn records_at(store: &Store, part: &PlannedPart, wanted: &[At]) -> Result<Vec<Between>> {
     let Some((head, range)) = part.text_to_cut() else {
         return Err(Error::Internal("a part that cannot be cut was cut".into()));
     };
@@ -26,8 +43,14 @@ pub(super) async fn records_at(store: &Store, part: &PlannedPart, wanted: &[u64]
     let mut read = range.start;
     loop {
         let whole = if read == range.end { text.len() } else { whole_records(&text) };
-        while let Some(at) = wanted.get(found.len()).filter(|at| **at <= begin.position + whole as u64) {
-            let within = first_end(&text[..whole], at.saturating_sub(begin.position) as usize);
+        while let Some(at) =
+            wanted.get(found.len()).filter(|at| at.position() <= begin.position + whole as u64)
+        {
+            let within = at.position().saturating_sub(begin.position) as usize;
+            let within = match at {
+                At::Known(_) => within,
+                At::About(_) => first_end(&text[..whole], within),
+            };
             found.push(Between {
                 position: begin.position + within as u64,
                 lines: begin.lines + lines(&text[..within]),

@@ -1,6 +1,6 @@
 //! Carries out a piece: once, however often it is asked for.
 
-use super::attempt::attempt;
+use super::attempt::{Start, attempt};
 use super::document::ClusterPlan;
 use super::staging::{PieceReceipt, Staging};
 use crate::model::{DataErrorKind, Error, Event, Options, Remedy, Result, column_summaries};
@@ -98,19 +98,21 @@ async fn carry_out(
     on_event: &mut (dyn FnMut(Event) + Send),
 ) -> Result<PieceReport> {
     let source = plan.source(&options.store)?;
-    let parts: Vec<_> = plan.document.parts.iter().map(|part| part.object(&source)).collect();
-    let source = if plan.document.parts.len() > 1 || !source.named().is_empty() {
-        source.with_parts(parts)?
-    } else {
-        source
-    };
     // Before the look at the output: if that is committed later, whoever does it removes the mark, which is seen below.
     staging.mark().await?;
     let Some(whole) = open(plan, &source, options).await? else {
         staging.clear().await?;
         return Ok(PieceReport::of_committed(plan, index));
     };
-    let receipt = attempt(plan, &whole, staging, (index, None), stop.shared(), on_event).await?;
+    let receipt = attempt(
+        plan,
+        &whole,
+        staging,
+        (index, &plan.piece(index)?.shares, Start::Planned),
+        stop.shared(),
+        on_event,
+    )
+    .await?;
     if !staging.put_receipt(&receipt, None).await? {
         // Another attempt was first.
         staging.remove(&receipt.files).await;

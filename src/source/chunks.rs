@@ -25,6 +25,16 @@ pub(crate) struct TextPart {
     pub(crate) head: Arc<CsvHead>,
 }
 
+impl TextPart {
+    /// Whether this end of a share is not the end of a line; only the last line of a part may lack that. A carriage
+    /// return may be the first half of a line end.
+    fn is_cut_within_line(&self, text: &[u8]) -> bool {
+        let is_cut = self.head.end.is_some_and(|end| end < self.object.size);
+        let last = if self.head.line_end == Some(LineEnd::Cr) { b'\r' } else { b'\n' };
+        is_cut && text.last().is_some_and(|byte| *byte != last)
+    }
+}
+
 /// Whole records of one part within a chunk.
 #[derive(Debug, Clone)]
 pub(crate) struct Segment {
@@ -129,6 +139,9 @@ impl Text {
             }
             let is_whole = read_full(part, text, &mut chunk.buffer[..wanted], &mut end)?;
             if is_whole {
+                if part.is_cut_within_line(&chunk.buffer[start..end]) {
+                    return Err(ends_within(part, &chunk.buffer[start..end]));
+                }
                 if end > start && !matches!(chunk.buffer[end - 1], b'\n' | b'\r') {
                     let line_end = self.line_end.bytes();
                     chunk.buffer[end..end + line_end.len()].copy_from_slice(line_end);
@@ -160,6 +173,13 @@ impl Text {
             wanted = end * 2;
         }
     }
+}
+
+/// A share of a part that was cut within a record.
+fn ends_within(part: &TextPart, text: &[u8]) -> Error {
+    let line = memchr::memrchr2(b'\n', b'\r', text).map_or(0, |at| at + 1);
+    let problem = "a share of the part ends within a record";
+    Error::data(DataErrorKind::OpenQuote, &part.object.url, problem).value(&text[line..]).into()
 }
 
 /// Reads until the buffer is full; `true` if the text ends before that.

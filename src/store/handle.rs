@@ -570,7 +570,7 @@ pub(crate) fn is_same_tag(one: &str, other: &str) -> bool {
 }
 
 /// Whether an answer is about the object that was listed. Some servers list no ETags, and others ignore `If-Match`.
-fn is_same(listed: &Object, answered: &Object) -> bool {
+pub(super) fn is_same(listed: &Object, answered: &Object) -> bool {
     let seconds = |object: &Object| object.modified.map(|time| time.timestamp());
     let same_version = match (&listed.e_tag, &answered.e_tag) {
         (Some(a), Some(b)) => is_same_tag(a, b),

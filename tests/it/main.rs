@@ -2,6 +2,7 @@
 //! `docs/contributing.md` says which room a new test goes to.
 
 mod cli;
+mod cluster;
 mod events;
 mod faults;
 mod forecast_jobs;

@@ -8,7 +8,7 @@ use super::output;
 use super::progress::Progress;
 use super::source;
 use forecast_export::cluster::{self, ClusterPlan, PieceOptions, Pieces};
-use forecast_export::{Error, Event, Location, Output, Phase, Report};
+use forecast_export::{Error, Event, Location, Output, Phase, Report, UsageError};
 use std::collections::VecDeque;
 use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -31,6 +31,9 @@ pub(crate) async fn cluster(global: &Global, command: &ClusterCommand, stop: &St
 }
 
 async fn plan(global: &Global, args: &PlanArgs) -> Result<(), Failure> {
+    if args.output == "-" {
+        return Err(Error::from(UsageError::StdoutOfPieces).into());
+    }
     let mut options = args.options()?;
     let place = source::place(global, &args.output, &global.store_options_of(args.objects.options()))?;
     let is_folder =
