@@ -191,7 +191,7 @@ impl<'a> Chain<'a> {
             _ if share.part < self.part => None,
             Some(range) if share.part == self.part => {
                 let start = self.at.unwrap_or(range.start);
-                (start < range.end).then(|| Share { part: share.part, range: Some(start..range.end) })
+                (start < range.end).then_some(Share { part: share.part, range: Some(start..range.end) })
             }
             _ => Some(share.clone()),
         });

@@ -3,14 +3,14 @@
 //!
 //! - [`plan`] checks everything as a merge or a conversion does, cuts the work into pieces, and returns a [`ClusterPlan`],
 //!   a JSON document. It writes nothing, and the same question gives the same document.
-//! - [`piece`] carries out one piece. It leaves a staged file of a name that no other attempt has, and then a receipt.
+//! - [`piece()`] carries out one piece. It leaves a staged file of a name that no other attempt has, and then a receipt.
 //!   The first receipt of a piece counts; a later attempt removes what it wrote.
-//! - [`commit`] checks that every piece is there once and fits the others, puts the output together, publishes it, and
-//!   removes what was staged. [`status`] tells how far a plan is.
+//! - [`commit()`] checks that every piece is there once and fits the others, puts the output together, publishes it, and
+//!   removes what was staged. [`status()`] tells how far a plan is.
 //!
 //! # Cuts within CSV
 //!
-//! Where a record begins cannot be seen from the middle of a text with quoted line ends. [`cut`] takes a line end near
+//! Where a record begins cannot be seen from the middle of a text with quoted line ends. `cut` takes a line end near
 //! the wanted place that looks right. Each piece says in its receipt where its rows began and ended. A piece that begins
 //! at the start of a record and is read without an error ends at the end of one. So if each piece begins where the one
 //! before it ended, from the first byte of a part to its last, every start was right. That is what the commit checks. A
@@ -194,10 +194,8 @@ mod tests {
             let at = |name: &str| scratch.path().join(name).display().to_string();
             std::fs::create_dir(at("in")).expect("a folder");
             write(Path::new(&at("in")), &parts);
-            let mut options = Options::default();
             // Parts may end their lines differently.
-            options.schema = SchemaMode::ByName;
-            options.all_strings = true;
+            let options = Options { schema: SchemaMode::ByName, all_strings: true, ..Options::default() };
             let source = Location::parse(&at("in")).expect("a place");
             for name in ["one.csv", "one.parquet"] {
                 let output = Output::file(&at(name)).expect("a place");
