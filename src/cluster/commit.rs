@@ -3,7 +3,7 @@
 
 use super::attempt::{Start, attempt};
 use super::document::ClusterPlan;
-use super::piece::{PieceOptions, open};
+use super::piece::{Opened, PieceOptions, open};
 use super::staging::{PieceReceipt, Staging};
 use crate::model::{DataErrorKind, Error, Event, Incomplete, Options, Remedy, Result};
 use crate::plan::{Plan, RunPlan};
@@ -39,12 +39,13 @@ async fn put_together(
     let stop = stop.shared();
     let staging = Staging::new(plan, &options.store)?;
     let source = plan.source(&options.store)?;
-    let Some(whole) = open(plan, &source, options).await? else {
-        let asked = Options { verify: false, ..plan.options()? };
-        let done = crate::plan::plan(&source, &plan.target(&options.store)?, &asked).await?;
-        let report = run_until(done, stop, on_event).await?;
-        staging.clear().await?;
-        return Ok(report);
+    let whole = match open(plan, &source, options).await? {
+        Opened::Open(whole) => *whole,
+        Opened::Committed(done) => {
+            let report = run_until(done, stop, on_event).await?;
+            staging.clear().await?;
+            return Ok(report);
+        }
     };
     let found = staging.list().await?;
     let mut receipts: HashMap<u64, Vec<PieceReceipt>> = HashMap::new();

@@ -100,7 +100,7 @@ async fn carry_out(
     let source = plan.source(&options.store)?;
     // Before the look at the output: if that is committed later, whoever does it removes the mark, which is seen below.
     staging.mark().await?;
-    let Some(whole) = open(plan, &source, options).await? else {
+    let Opened::Open(whole) = open(plan, &source, options).await? else {
         staging.clear().await?;
         return Ok(PieceReport::of_committed(plan, index));
     };
@@ -131,18 +131,31 @@ async fn carry_out(
     Ok(PieceReport::new(&receipt, false))
 }
 
-/// The plan on one machine, with the parts as they were; `None` if the output is up to date.
-pub(super) async fn open(
-    plan: &ClusterPlan,
-    source: &Location,
-    options: &PieceOptions,
-) -> Result<Option<RunPlan>> {
+/// What there is to do.
+pub(super) enum Opened {
+    /// The output is there already.
+    Committed(Plan),
+    /// The plan on one machine, with the parts as they were.
+    Open(Box<RunPlan>),
+}
+
+/// Plans on one machine what was planned, and compares. An output that is up to date counts as committed also if it may
+/// be overwritten, or a commit could not be repeated.
+pub(super) async fn open(plan: &ClusterPlan, source: &Location, options: &PieceOptions) -> Result<Opened> {
     let asked =
         Options { verify: false, memory: options.memory, threads: options.threads, ..plan.options()? };
     let output = plan.target(&options.store)?;
-    let planned = match crate::plan::plan(source, &output, &asked).await? {
-        Plan::UpToDate(_) => return Ok(None),
-        Plan::Run(planned) => *planned,
+    let careful = Options { overwrite: false, ..asked.clone() };
+    let planned = match crate::plan::plan(source, &output, &careful).await {
+        Ok(done @ Plan::UpToDate(_)) => return Ok(Opened::Committed(done)),
+        Ok(Plan::Run(_)) | Err(Error::OutputExists(_)) if asked.overwrite => {
+            crate::plan::plan(source, &output, &asked).await?
+        }
+        planned => planned?,
+    };
+    let planned = match planned {
+        Plan::Run(planned) => planned,
+        done @ Plan::UpToDate(_) => return Ok(Opened::Committed(done)),
     };
     let parts = planned.input.exports.iter().flat_map(|export| &export.parts);
     if let Some(part) = plan.document.difference(source, parts) {
@@ -151,7 +164,7 @@ pub(super) async fn open(
     if column_summaries(&planned.input.schema) != plan.document.columns || planned.to != plan.document.to {
         return Err(has_changed(&source.to_string()));
     }
-    Ok(Some(planned))
+    Ok(Opened::Open(planned))
 }
 
 fn has_changed(place: &str) -> Error {

@@ -1,10 +1,9 @@
 //! Tells how far a plan is.
 
 use super::document::ClusterPlan;
-use super::piece::PieceOptions;
+use super::piece::{Opened, PieceOptions, open};
 use super::staging::Staging;
-use crate::model::{Options, Result};
-use crate::plan::Plan;
+use crate::model::Result;
 
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -42,13 +41,11 @@ pub struct FailedPiece {
 /// Tells how far a plan is.
 ///
 /// # Errors
-/// As [`plan()`](crate::plan()).
+/// Errors of the store in which the output is.
 pub async fn status(plan: &ClusterPlan, options: &PieceOptions) -> Result<ClusterStatus> {
     let staging = Staging::new(plan, &options.store)?;
-    let asked = Options { verify: false, ..plan.options()? };
-    let target = plan.target(&options.store)?;
-    let planned = crate::plan::plan(&plan.source(&options.store)?, &target, &asked).await;
-    let committed = matches!(planned, Ok(Plan::UpToDate(_)));
+    let opened = open(plan, &plan.source(&options.store)?, options).await;
+    let committed = matches!(opened, Ok(Opened::Committed(_)));
     let found = staging.list().await?;
     let mut done: BTreeSet<u64> =
         staging.receipts(&found).await?.iter().map(|receipt| receipt.index).collect();

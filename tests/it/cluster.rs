@@ -275,6 +275,21 @@ fn an_output_that_is_something_else_is_not_replaced() {
 }
 
 #[test]
+fn an_output_may_be_replaced_and_a_commit_repeated_all_the_same() {
+    let scratch = sample("--parts 2");
+    scratch.write("o.csv", "old\n");
+    scratch.succeeds("cluster plan in -o o.csv --pieces 2 --overwrite --plan plan.json");
+    assert_eq!(pieces(&scratch), 2);
+    scratch.succeeds("cluster commit plan.json");
+    scratch.succeeds("verify o.csv --against in");
+    let (_, said) = scratch.succeeds_with("cluster commit plan.json");
+    assert!(said.contains("up to date"), "{said}");
+    let (_, said) = scratch.succeeds_with("cluster piece plan.json 1");
+    assert!(said.contains("was done before"), "{said}");
+    assert!(is_clean(&scratch));
+}
+
+#[test]
 fn processes_of_one_machine_carry_a_plan_out_though_some_are_killed() {
     let scratch = sample("--parts 8");
     scratch.succeeds("merge in -o one.csv");
