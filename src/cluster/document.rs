@@ -6,9 +6,9 @@ use crate::model::{
     Pattern, Preset, Result, RunChoice, SchemaMode, UsageError, column_summaries,
 };
 use crate::plan::{Output, RunPlan};
-use crate::sink::{Sink, SinkOptions, Target};
+use crate::sink::Sink;
 use crate::source::{Part, Share};
-use crate::store::{ContentType, Location, Object, StoreOptions};
+use crate::store::{Location, Object, StoreOptions};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -369,21 +369,8 @@ impl ClusterPlan {
 
 /// Writes a small file in place of what is there.
 async fn write(place: &Location, text: String) -> Result<()> {
-    let options = SinkOptions {
-        overwrite: true,
-        expected_bytes: text.len() as u64,
-        single_put_limit: text.len(),
-        reread: false,
-        content: ContentType::JSON,
-        run: None,
-    };
-    let mut sink = Sink::create(&Target::File(place.clone()), options).await?;
-    let written = async {
-        sink.write(vec![text.into()]).await?;
-        sink.finish().await?;
-        sink.publish().await
-    };
-    let written = written.await;
+    let mut sink = Sink::note(place, true, text.into_bytes()).await?;
+    let written = sink.publish().await;
     if written.is_err() {
         sink.abort().await;
     }

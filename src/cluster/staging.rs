@@ -4,7 +4,7 @@
 use super::document::ClusterPlan;
 use crate::model::{Error, Format, Pattern, Result};
 use crate::plan::Output;
-use crate::sink::{Sink, SinkOptions, Target};
+use crate::sink::Sink;
 use crate::source::Share;
 use crate::store::{ContentType, Location, Object, StoreOptions, Version, listing};
 
@@ -152,22 +152,8 @@ impl Staging {
                 .put_over(&place.path, bytes.into(), ContentType::JSON, Version::Nothing)
                 .await;
         }
-        let options = SinkOptions {
-            overwrite: false,
-            expected_bytes: bytes.len() as u64,
-            single_put_limit: bytes.len(),
-            reread: false,
-            content: ContentType::JSON,
-            run: None,
-        };
-        let mut sink = Sink::create(&Target::File(place), options).await?;
-        let written = async {
-            sink.write(vec![bytes.into()]).await?;
-            sink.finish().await?;
-            sink.publish().await
-        };
-        let written = written.await;
-        match written {
+        let mut sink = Sink::note(&place, false, bytes).await?;
+        match sink.publish().await {
             Ok(_) => Ok(true),
             Err(error) => {
                 sink.abort().await;

@@ -12,7 +12,7 @@
 use crate::engine::{Context, Finished, publish};
 use crate::model::{Error, Result, Warning};
 use crate::plan::{Output, Receipt, ReceiptOutput, RunPlan, ServerMerge, Taken, receipt};
-use crate::sink::{Sink, SinkOptions, Target};
+use crate::sink::Sink;
 use crate::store::{ContentType, Location, Object, Version, is_same_tag, listing};
 
 use std::collections::HashMap;
@@ -140,7 +140,7 @@ async fn publish_on_disk(
     if let Err(error) = publish(files).await {
         // The receipt of the current output, if it had one.
         match before {
-            Taken::Receipt(json) => drop(put(place, true, json.to_vec()).await?.publish().await?),
+            Taken::Receipt(json) => drop(Sink::note(place, true, json.to_vec()).await?.publish().await?),
             Taken::Free | Taken::Other => announced.retract().await,
         }
         return Err(error);
@@ -199,29 +199,5 @@ async fn listed(plan: &RunPlan) -> Result<HashMap<String, Object>> {
 
 /// A completely written receipt that is not published yet.
 async fn written(place: &Location, replaces: bool, receipt: &Receipt) -> Result<Sink> {
-    put(place, replaces, (receipt.to_json(true)? + "\n").into_bytes()).await
-}
-
-async fn put(place: &Location, replaces: bool, json: Vec<u8>) -> Result<Sink> {
-    let options = SinkOptions {
-        overwrite: replaces,
-        expected_bytes: json.len() as u64,
-        single_put_limit: json.len(),
-        reread: false,
-        content: ContentType::JSON,
-        run: None,
-    };
-    let mut sink = Sink::create(&Target::File(place.clone()), options).await?;
-    let written = async {
-        sink.write(vec![json.into()]).await?;
-        sink.finish().await
-    }
-    .await;
-    match written {
-        Ok(()) => Ok(sink),
-        Err(error) => {
-            sink.abort().await;
-            Err::<_, Error>(error)
-        }
-    }
+    Sink::note(place, replaces, (receipt.to_json(true)? + "\n").into_bytes()).await
 }

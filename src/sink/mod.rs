@@ -19,7 +19,7 @@ pub(crate) use server::Sources;
 pub(crate) use target::{SinkOptions, Target};
 
 use crate::model::{Error, Incomplete, Result};
-use crate::store::{Limits, Location, Object, blocking};
+use crate::store::{ContentType, Limits, Location, Object, blocking};
 use local::LocalSink;
 use object::ObjectSink;
 use server::ServerSink;
@@ -100,6 +100,30 @@ impl Sink {
                     Ok(Sink::Staged(Box::new(StagedSink { file, object })))
                 }
             },
+        }
+    }
+
+    /// A small JSON file, completely written and not published yet.
+    pub(crate) async fn note(place: &Location, replaces: bool, json: Vec<u8>) -> Result<Self> {
+        let options = SinkOptions {
+            overwrite: replaces,
+            expected_bytes: json.len() as u64,
+            single_put_limit: json.len(),
+            reread: false,
+            content: ContentType::JSON,
+            run: None,
+        };
+        let mut sink = Sink::create(&Target::File(place.clone()), options).await?;
+        let written = async {
+            sink.write(vec![json.into()]).await?;
+            sink.finish().await
+        };
+        match written.await {
+            Ok(()) => Ok(sink),
+            Err(error) => {
+                sink.abort().await;
+                Err(error)
+            }
         }
     }
 
