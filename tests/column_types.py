@@ -2,20 +2,24 @@
 Python that .ci/python.txt pins.
 
 A set is a table of one kind of columns: their smallest, largest and odd values, and nulls. Each set is copied, made anew
-from small parts, cut, compressed, converted, aligned by name. Column by column, what comes out has the Parquet type, field
+from small parts, cut, compressed, converted, aligned by name, copied by S3. Column by column, what comes out has the Parquet type, field
 id, metadata and values that went in, as pyarrow and DuckDB see them, and `verify` agrees. It does not once a value, a null,
 a type or a key of the metadata is another. One line per check; exit code 1 where one failed.
 """
 
 import datetime as dt
 import decimal
+import functools
 import json
+import os
+import random
 import re
 import uuid
 from decimal import Decimal
 
 import duckdb
 import pyarrow as pa
+import pyarrow.fs
 import pyarrow.parquet as pq
 
 from harness import (
@@ -325,7 +329,42 @@ def required_and_optional(rows, folder):
     return [folder / "out.parquet"]
 
 
+# S3's server of the tests, if it runs: .ci/servers.
+SERVER = os.environ.get("FORECAST_EXPORT_TEST_SEAWEEDFS")
+BUCKET = f"column-types-{os.getpid()}"
+# A server copies no less than 5 MiB.
+NOISE = 12 * 2**20
+
+
+@functools.cache
+def bucket():
+    keys = [os.environ[f"FORECAST_EXPORT_TEST_SEAWEEDFS_{name}"] for name in ("KEY", "SECRET")]
+    os.environ.update(AWS_ACCESS_KEY_ID=keys[0], AWS_SECRET_ACCESS_KEY=keys[1], AWS_REGION="us-east-1")
+    host = SERVER.removeprefix("http://")
+    store = pyarrow.fs.S3FileSystem(
+        access_key=keys[0], secret_key=keys[1], endpoint_override=host, scheme="http", region="us-east-1",
+        allow_bucket_creation=True,
+    )
+    store.create_dir(BUCKET)
+    return store
+
+
+def on_server(rows, folder):
+    """The server copies each row group; a column of noise makes them large enough."""
+    noise = pa.array([random.Random(row).randbytes(NOISE // ROWS) for row in range(ROWS)], pa.binary())
+    table = rows.table.append_column(pa.field("noise", pa.binary(), nullable=False), noise)
+    write_parts(ByPyarrow(table, **rows.options), folder, (12,))
+    place = f"{BUCKET}/{folder.name}"
+    pyarrow.fs.copy_files(str(folder / "in"), f"{place}/in", destination_filesystem=bucket())
+    there = ["--on-server", "always", "--endpoint-url", SERVER]
+    run("merge", f"s3://{place}/in", "-o", f"s3://{place}/out.parquet", *there)
+    pyarrow.fs.copy_files(f"{place}/out.parquet", str(folder / "out.parquet"), source_filesystem=bucket())
+    bucket().delete_dir(place)
+    return [folder / "out.parquet"]
+
+
 COPIED, BY_NAME, SOURCES, BOTH = "copied", "by name", "source columns", "required and optional"
+ON_SERVER = "on the server"
 VERIFY = "verify"
 WAYS = {
     COPIED: merged(ends=()),
@@ -337,6 +376,7 @@ WAYS = {
     "converted": converted(),
     "converted and cut": converted("--split-rows", "7"),
     BOTH: required_and_optional,
+    ON_SERVER: on_server,
 }
 # What `verify` has to know of an output's rows.
 OPTIONS = {SOURCES: ["--source-columns"], BY_NAME: ["--schema", "by-name"]}
@@ -401,7 +441,7 @@ def check_way(name, way):
         expected, text = expected_of(parts, way)
         is_int96 = "int96" in text
         if is_int96 and "int96" not in schema_text(outputs[0]):
-            assert way not in (COPIED,), "a copy keeps INT96"
+            assert way not in (COPIED, ON_SERVER), "a copy keeps INT96"
             text = re.sub(*INT96_TO_MICROS, text)
             expected = pa.concat_tables(
                 [read(part, coerce_int96_timestamp_unit="us") for part in parts]
@@ -643,6 +683,8 @@ def checks():
     for name, rows in SETS.items():
         for way in WAYS:
             has_nulls = isinstance(rows, ByDuckdb) or any(column.null_count for column in rows.table.columns)
+            if way == ON_SERVER and (SERVER is None or isinstance(rows, ByDuckdb)):
+                continue
             if way != BOTH or not has_nulls:
                 yield f"{name}: {way}", check_way(name, way)
     for name, pair in PAIRS.items():
