@@ -65,6 +65,7 @@ mod tests {
         let cli = Cli::command();
         let known: BTreeSet<String> = cli
             .get_subcommands()
+            .flat_map(|command| command.get_subcommands().chain([command]))
             .chain([&cli])
             .flat_map(|command| command.get_arguments())
             .filter_map(|argument| argument.get_long().map(|long| format!("--{long}")))
