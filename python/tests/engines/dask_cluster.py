@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from distributed import Client, LocalCluster
-from harness import Work, bad_cell, check, equality, is_clean, is_same, kills, no_hang, passed
+from harness import Work, bad_cell, check, equality, is_clean, is_same, kills, no_hang, on_s3, passed, use_server
 
 import forecast_export as fe
 from forecast_export.dask import convert, merge
@@ -18,12 +18,14 @@ RUNS = int(sys.argv[1]) if len(sys.argv) > 1 else 4
 
 
 def main() -> None:
+    use_server()
     work = Work()
     with (
         LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster,
         Client(cluster) as client,
     ):
         equality(work, merge, convert, client)
+        on_s3(work, merge, client)
         bad_cell(work, merge, client)
         no_hang(work, merge, client)
 

@@ -6,6 +6,7 @@ A script for an engine starts it with processes of its own, and hands its ``merg
 from __future__ import annotations
 
 import filecmp
+import os
 import random
 import shutil
 import tempfile
@@ -14,6 +15,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import boto3
 
 import forecast_export as fe
 
@@ -100,6 +103,46 @@ def equality(work: Work, merge: Call, convert: Call, engine: Any) -> None:
     check(len(list(folder.glob("*.parquet"))) == 24, "a conversion has a file for each part")
     check(fe.verify(folder, against=work.sources["csv24"]).equal, "a conversion has all rows")
     check(is_clean(folder / "x"), "a conversion leaves nothing staged")
+
+
+#: S3's server of the tests, if it runs: .ci/servers.
+SERVER = os.environ.get("FORECAST_EXPORT_TEST_SEAWEEDFS")
+
+
+def use_server() -> None:
+    """Gives the keys of S3's server to this process and to all workers; called before an engine starts."""
+    if SERVER:
+        keys = {name: os.environ[f"FORECAST_EXPORT_TEST_SEAWEEDFS_{name}"] for name in ("KEY", "SECRET")}
+        os.environ.update(AWS_ACCESS_KEY_ID=keys["KEY"], AWS_SECRET_ACCESS_KEY=keys["SECRET"], AWS_REGION="us-east-1")
+
+
+def on_s3(work: Work, merge: Call, engine: Any) -> None:
+    """The same on S3, where the output is put together by copies as far as it is large enough."""
+    if not SERVER:
+        print("note: FORECAST_EXPORT_TEST_SEAWEEDFS names no server, so S3 was not tried")
+        return
+    client = boto3.client("s3", endpoint_url=SERVER, region_name="us-east-1")
+    bucket = f"engines-{os.getpid()}-{time.time_ns()}"
+    client.create_bucket(Bucket=bucket)
+    for source, options in {
+        "csv24": {"items": 1200, "parts": 24},
+        "csv1": {"items": 1200, "parts": 1},
+        "parquet24": {"items": 1200, "parts": 24, "to": "parquet"},
+    }.items():
+        place = f"s3://{bucket}/{source}"
+        # The same seed gives the same bytes as on disk.
+        fe.sample(place, steps=50, seed=7, endpoint_url=SERVER, **options)
+        for to in ("csv", "parquet"):
+            key = f"out/{source}.{to}"
+            merge(engine, place, f"s3://{bucket}/{key}", pieces=5, endpoint_url=SERVER)
+            if to == "csv":
+                body = client.get_object(Bucket=bucket, Key=key)["Body"].read()
+                check(body == work.one(source, to).read_bytes(), f"{source} to {to} in S3 is as on one machine")
+            else:
+                proof = fe.verify(f"s3://{bucket}/{key}", against=place, endpoint_url=SERVER)
+                check(proof.equal, f"{source} to {to} in S3 has all rows")
+    keys = [one["Key"] for one in client.list_objects_v2(Bucket=bucket)["Contents"]]
+    check(not [key for key in keys if ".forecast-export" in key], "nothing is staged in S3")
 
 
 def bad_cell(work: Work, merge: Call, engine: Any) -> None:

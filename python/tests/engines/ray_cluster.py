@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import ray
-from harness import Work, bad_cell, equality, kills, no_hang, passed
+from harness import Work, bad_cell, equality, kills, no_hang, on_s3, passed, use_server
 
 from forecast_export.ray import convert, merge
 
@@ -15,9 +15,11 @@ RUNS = int(sys.argv[1]) if len(sys.argv) > 1 else 2
 
 
 def main() -> None:
+    use_server()
     work = Work()
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="error")
     equality(work, merge, convert, ray)
+    on_s3(work, merge, ray)
     bad_cell(work, merge, ray)
     no_hang(work, merge, ray)
 

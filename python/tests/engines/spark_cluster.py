@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pyspark
-from harness import Work, bad_cell, equality, kills, no_hang, passed
+from harness import Work, bad_cell, equality, kills, no_hang, on_s3, passed, use_server
 from pyspark.sql import SparkSession
 
 from forecast_export.spark import convert, merge
@@ -65,6 +65,7 @@ class Standalone:
 
 
 def main() -> None:
+    use_server()
     work = Work()
     cluster = Standalone(2)
     os.environ.update(PYSPARK_PYTHON=sys.executable, SPARK_LOCAL_IP="127.0.0.1")
@@ -77,6 +78,7 @@ def main() -> None:
     spark.sparkContext.setLogLevel("ERROR")
     try:
         equality(work, merge, convert, spark)
+        on_s3(work, merge, spark)
         bad_cell(work, merge, spark)
         no_hang(work, merge, spark)
 
