@@ -29,14 +29,14 @@ LONELY = 60.0
 TRIES = 4
 
 
-def carry_out(document: str, index: int, options: Mapping[str, Any]) -> bytes | None:
-    """A task: carries out a piece on a worker.
+def carry_out(place: str, index: int, options: Mapping[str, Any]) -> bytes | None:
+    """A task: carries out a piece on a worker, which reads the plan by itself.
 
     An error that no other try would mend is returned, so that no engine tries again; it is pickled, because engines
     differ in what they make of exceptions. What may go away is raised.
     """
     try:
-        cluster.piece(cluster.ClusterPlan.parse(document), index, **options)
+        cluster.piece(cluster.ClusterPlan.read(place, **_only(options, cluster.OF_STORES)), index, **options)
     except StoreError as error:
         if error.is_retryable:
             raise
@@ -44,6 +44,10 @@ def carry_out(document: str, index: int, options: Mapping[str, Any]) -> bytes | 
     except Error as error:
         return pickle.dumps(error)
     return None
+
+
+def _only(options: Mapping[str, Any], names: frozenset[str]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if name in names}
 
 
 class Tasks(Protocol):
@@ -77,11 +81,15 @@ def run(
     deadline = _seconds(options.pop("deadline", None))
     pieces, piece_bytes = options.pop("pieces", None), options.pop("piece_bytes", None)
     plan = cluster.plan(source, output, pieces=pieces, piece_bytes=piece_bytes, convert=into_folder, **options)
-    brought = {name: value for name, value in options.items() if name in cluster.OF_MACHINES}
+    brought = _only(options, cluster.OF_MACHINES)
     status = cluster.status(plan, **brought)
     if not status.committed and status.missing:
-        of_workers = {name: value for name, value in brought.items() if name not in _HERE_ONLY}
-        _work(begin(plan.document, list(status.missing), of_workers), plan, len(status.done), deadline, progress)
+        # Beside the pieces, where every worker can read it and the commit removes it: no engine has to keep it.
+        folder = plan.output.rstrip("/") if plan.converts else plan.output.rpartition("/")[0]
+        place = f"{folder}/.forecast-export/{plan.id}/plan.json"
+        plan.write(place, **_only(brought, cluster.OF_STORES | cluster.OF_OBJECTS))
+        of_workers = _only(brought, cluster.OF_MACHINES - _HERE_ONLY)
+        _work(begin(place, list(status.missing), of_workers), plan, len(status.done), deadline, progress)
     return cluster.commit(plan, progress=progress, **brought)
 
 

@@ -69,7 +69,7 @@ class ClusterPlan:
 
         Args:
             place: A path or URL.
-            **aws: How AWS is reached, as in ``merge``.
+            **aws: How AWS is reached and objects are written, as in ``merge``.
         """
         _native.cluster_write(self.document, os.fspath(place), _given(aws), _watch())
 
@@ -219,12 +219,14 @@ def _commit(plan: ClusterPlan, resume: bool, progress: Progress, options: Mappin
     return report
 
 
-#: Of ``piece`` and ``commit``; the other options are in the plan.
-OF_MACHINES = frozenset(
-    ("memory", "threads", "sse", "sse_kms_key_id", "sse_bucket_key", "tag", "storage_class", "checksum", "session")
-    + ("profile", "region", "endpoint_url", "role_arn", "external_id", "no_sign_request", "request_payer")
+#: How stores are reached, and how objects are written there.
+OF_STORES = frozenset(
+    ("session", "profile", "region", "endpoint_url", "role_arn", "external_id", "no_sign_request", "request_payer")
     + ("retry_timeout",)
 )
+OF_OBJECTS = frozenset(("sse", "sse_kms_key_id", "sse_bucket_key", "tag", "storage_class", "checksum"))
+#: Of ``piece`` and ``commit``; the other options are in the plan.
+OF_MACHINES = OF_STORES | OF_OBJECTS | {"memory", "threads"}
 
 
 def _resumed(source: Source, output: str | os.PathLike[str], progress: Progress, options: Mapping[str, Any]) -> Report:

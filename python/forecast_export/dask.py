@@ -36,18 +36,14 @@ def convert(client: Client, source: Source, folder: str | os.PathLike[str], **op
 
 
 class _Tasks:
-    _document: Any
-
-    def __init__(self, client: Client, document: str, pieces: list[int], options: dict[str, Any]) -> None:
-        self._client, self._options = client, options
-        # Once for each worker, and not once for each task.
-        [self._document] = client.scatter([document], broadcast=True) if client.scheduler_info()["workers"] else [document]
+    def __init__(self, client: Client, place: str, pieces: list[int], options: dict[str, Any]) -> None:
+        self._client, self._place, self._options = client, place, options
         self._running: dict[int, Future] = {}
         for index in pieces:
             self.again(index)
 
     def again(self, index: int) -> None:
-        self._running[index] = self._client.submit(carry_out, self._document, index, self._options, pure=False)
+        self._running[index] = self._client.submit(carry_out, self._place, index, self._options, pure=False)
 
     def look(self) -> list[tuple[int, bytes | BaseException | None]]:
         ended = [(index, future) for index, future in self._running.items() if future.done()]

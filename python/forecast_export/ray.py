@@ -27,17 +27,16 @@ def convert(ray: ModuleType, source: Source, folder: str | os.PathLike[str], **o
 
 
 class _Tasks:
-    def __init__(self, ray: Any, document: str, pieces: list[int], options: dict[str, Any]) -> None:
-        self._ray, self._options = ray, options
+    def __init__(self, ray: Any, place: str, pieces: list[int], options: dict[str, Any]) -> None:
+        self._ray, self._place, self._options = ray, place, options
         # What dies with a worker is tried again here, where tries are counted.
         self._task = ray.remote(max_retries=0)(carry_out)
-        self._document = ray.put(document)
         self._running: dict[Any, int] = {}
         for index in pieces:
             self.again(index)
 
     def again(self, index: int) -> None:
-        self._running[self._task.remote(self._document, index, self._options)] = index
+        self._running[self._task.remote(self._place, index, self._options)] = index
 
     def look(self) -> list[tuple[int, bytes | BaseException | None]]:
         if not self._running:

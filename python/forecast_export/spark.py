@@ -37,9 +37,9 @@ def convert(spark: SparkSession, source: Source, folder: str | os.PathLike[str],
 class _Tasks:
     """Each piece is a job of one task, so that each can be seen to end. Spark tries a task that fails again by itself."""
 
-    def __init__(self, spark: SparkSession, document: str, pieces: list[int], options: dict[str, Any]) -> None:
+    def __init__(self, spark: SparkSession, place: str, pieces: list[int], options: dict[str, Any]) -> None:
         self._context = spark.sparkContext
-        self._document, self._options = document, options
+        self._place, self._options = place, options
         self._group = f"forecast-export-{uuid.uuid4()}"
         self._ended: queue.Queue[tuple[int, bytes | BaseException | None]] = queue.Queue()
         self._waiting: queue.Queue[int] = queue.Queue()
@@ -54,10 +54,10 @@ class _Tasks:
 
     def _lane(self) -> None:
         self._context.setJobGroup(self._group, "forecast-export", interruptOnCancel=True)
-        document, options = self._document, self._options
+        place, options = self._place, self._options
 
         def work(indexes: Iterator[int]) -> Iterator[bytes | None]:
-            return (carry_out(document, index, options) for index in indexes)
+            return (carry_out(place, index, options) for index in indexes)
 
         while not self._is_stopped.is_set():
             try:

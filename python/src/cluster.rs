@@ -70,7 +70,7 @@ pub(crate) fn cluster_write(
     watch: Watch,
 ) -> PyResult<()> {
     let given = Given::new(given);
-    let store = options::store(&given)?;
+    let store = options::written_to(&given, &options::store(&given)?)?;
     given.must_be_used_up()?;
     call(py, watch, move |stop, _| {
         let work = async move {

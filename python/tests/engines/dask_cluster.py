@@ -30,10 +30,14 @@ def main() -> None:
         no_hang(work, merge, client)
 
         def strike() -> None:
-            """Kills or ends one of the workers, which its nanny starts again."""
+            """Kills or ends one of the workers, which is started again."""
             workers = [nanny.process.pid for nanny in cluster.workers.values() if nanny.process and nanny.process.pid]
             if workers:
                 os.kill(random.choice(workers), random.choice([signal.SIGKILL, signal.SIGTERM]))
+            # A nanny does not start a worker again that was told to end.
+            time.sleep(1)
+            if len(client.scheduler_info()["workers"]) < 2:
+                cluster.scale(len(cluster.worker_spec) + 1)
 
         kills(work, merge, client, RUNS, strike, 2.0)
 
@@ -43,7 +47,8 @@ def main() -> None:
         pids = [nanny.process.pid for nanny in cluster.workers.values() if nanny.process and nanny.process.pid]
         from forecast_export._engine import carry_out
 
-        slow = client.submit(carry_out, plan.document, 3, {}, pure=False)
+        plan.write(work.folder / "plan.json")
+        slow = client.submit(carry_out, str(work.folder / "plan.json"), 3, {}, pure=False)
         time.sleep(0.01)
         for pid in pids:
             os.kill(pid, signal.SIGSTOP)
