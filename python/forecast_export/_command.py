@@ -10,4 +10,5 @@ def main() -> int:
     """Runs the command with this process's arguments."""
     # The program has its own way to end on Ctrl-C. Python's would add a traceback.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    return _native.command_line(["forecast-export", *sys.argv[1:]])
+    again = [sys.executable, "-m", "forecast_export"]
+    return _native.command_line(["forecast-export", *sys.argv[1:]], again)

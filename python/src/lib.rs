@@ -219,10 +219,11 @@ fn sample(py: Python<'_>, folder: String, given: &Bound<'_, PyDict>, watch: Watc
     json(&report)
 }
 
-/// Runs the command with these arguments, the first of which is its name; returns the exit code.
+/// Runs the command with these arguments, the first of which is its name; returns the exit code. `again` starts the same
+/// command once more.
 #[pyfunction]
-fn command_line(py: Python<'_>, args: Vec<std::ffi::OsString>) -> u8 {
-    py.detach(|| command::command(args))
+fn command_line(py: Python<'_>, args: Vec<std::ffi::OsString>, again: Vec<std::ffi::OsString>) -> u8 {
+    py.detach(|| command::command(args, again))
 }
 
 #[pymodule]

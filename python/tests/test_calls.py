@@ -28,6 +28,14 @@ def untimed(data: dict[str, Any]) -> dict[str, Any]:
     return data
 
 
+def test_the_command_runs_pieces_in_processes_of_its_own(folder: pathlib.Path) -> None:
+    plan = folder / "plan.json"
+    run_command("cluster", "plan", "testdata/forecast", "-o", folder / "sales.csv", "--pieces", 3, "--plan", plan)
+    run_command("cluster", "run", plan, "--workers", 2)
+    assert fe.verify(folder / "sales.csv", against="testdata/forecast").rows == 36
+    assert fe.cluster.status(fe.cluster.ClusterPlan.read(plan)).committed
+
+
 def test_merge_writes_one_file_and_reports_what_it_did(folder: pathlib.Path) -> None:
     report = fe.merge("testdata/forecast", folder / "sales.parquet")
     assert (report.rows, report.parts, report.bytes_read) == (36, PARTS, 3642)

@@ -10,6 +10,7 @@ use super::source;
 use forecast_export::cluster::{self, ClusterPlan, PieceOptions, Pieces};
 use forecast_export::{Error, Event, Location, Output, Phase, Report, UsageError};
 use std::collections::VecDeque;
+use std::ffi::OsString;
 use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -20,13 +21,18 @@ const TRIES: u32 = 3;
 /// How often processes are looked at.
 const LOOK: Duration = Duration::from_millis(20);
 
-pub(crate) async fn cluster(global: &Global, command: &ClusterCommand, stop: &Stop) -> Result<(), Failure> {
+pub(crate) async fn cluster(
+    global: &Global,
+    command: &ClusterCommand,
+    stop: &Stop,
+    again: &[OsString],
+) -> Result<(), Failure> {
     match command {
         ClusterCommand::Plan(args) => plan(global, args).await,
         ClusterCommand::Piece(args) => piece(global, args, stop).await,
         ClusterCommand::Commit(args) => commit(global, args, stop).await,
         ClusterCommand::Status(args) => status(global, args).await,
-        ClusterCommand::Run(args) => run(global, args, stop).await,
+        ClusterCommand::Run(args) => run(global, args, stop, again).await,
     }
 }
 
@@ -173,7 +179,7 @@ struct Worker {
 }
 
 /// Carries out all pieces by processes of this machine.
-async fn run(global: &Global, args: &RunArgs, stop: &Stop) -> Result<(), Failure> {
+async fn run(global: &Global, args: &RunArgs, stop: &Stop, again: &[OsString]) -> Result<(), Failure> {
     let plan = read(global, &args.planned.plan).await?;
     let mut stopped = std::pin::pin!(stop.asked());
     let workers = args.workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
@@ -186,7 +192,7 @@ async fn run(global: &Global, args: &RunArgs, stop: &Stop) -> Result<(), Failure
         while at_work.len() < workers
             && let Some((index, tries)) = waiting.pop_front()
         {
-            at_work.push((start(global, args, &plan, index)?, tries));
+            at_work.push((start(global, args, &plan, index, again)?, tries));
         }
         if at_work.is_empty() {
             break None;
@@ -237,9 +243,16 @@ async fn run(global: &Global, args: &RunArgs, stop: &Stop) -> Result<(), Failure
     tell(global, &committed?)
 }
 
-fn start(global: &Global, args: &RunArgs, plan: &ClusterPlan, index: u64) -> Result<Worker, Failure> {
-    let program = std::env::current_exe().map_err(waited)?;
+fn start(
+    global: &Global,
+    args: &RunArgs,
+    plan: &ClusterPlan,
+    index: u64,
+    again: &[OsString],
+) -> Result<Worker, Failure> {
+    let (program, first) = again.split_first().ok_or_else(|| waited(std::io::ErrorKind::NotFound.into()))?;
     let mut command = std::process::Command::new(program);
+    command.args(first);
     command.args(["cluster", "piece", "-", &index.to_string(), "--quiet", "--progress", "never"]);
     command.args(global.passed_on());
     command.args(args.planned.passed_on());

@@ -39,11 +39,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 fn main() -> ExitCode {
-    ExitCode::from(command(std::env::args_os()))
+    let again = std::env::current_exe().map(|program| vec![program.into()]).unwrap_or_default();
+    ExitCode::from(command(std::env::args_os(), again))
 }
 
-/// Runs the command with these arguments, the first of which is its name, and returns the exit code.
-pub(crate) fn command(args: impl IntoIterator<Item = OsString> + UnwindSafe) -> u8 {
+/// Runs the command with these arguments, the first of which is its name, and returns the exit code. `again` is what
+/// starts the same program once more, for those that work in processes of their own.
+pub(crate) fn command(args: impl IntoIterator<Item = OsString> + UnwindSafe, again: Vec<OsString>) -> u8 {
     // A decoder that gives up on a hostile file is reported as an error, not twice.
     std::panic::set_hook(Box::new(|_| ()));
     let done = std::panic::catch_unwind(|| {
@@ -58,7 +60,7 @@ pub(crate) fn command(args: impl IntoIterator<Item = OsString> + UnwindSafe) -> 
             Ok(runtime) => {
                 let code = runtime.block_on(async {
                     let _limit = system::limit_is_error();
-                    dispatch(cli).await
+                    dispatch(cli, &again).await
                 });
                 // A write to a pipe that no process reads never ends, and must not keep a signal from ending the
                 // process. So we do not wait for threads here. Nor do we detach them: before version 2.42, glibc may
@@ -108,7 +110,7 @@ fn usage(error: &clap::Error) -> u8 {
     }
 }
 
-async fn dispatch(cli: Cli) -> u8 {
+async fn dispatch(cli: Cli, again: &[OsString]) -> u8 {
     let stop = Stop::default();
     let global = &cli.global;
     let result = match &cli.command {
@@ -119,7 +121,7 @@ async fn dispatch(cli: Cli) -> u8 {
         Command::Schema(args) => show_schema(global, args).await,
         Command::Wait(args) => wait(global, args, &stop).await,
         Command::Sample(args) => sample(global, args, &stop).await,
-        Command::Cluster(args) => cluster::cluster(global, &args.command, &stop).await,
+        Command::Cluster(args) => cluster::cluster(global, &args.command, &stop, again).await,
         Command::Serve(args) => serve::serve(global, args, &stop).await,
         Command::Completions { shell } => completions(*shell),
         Command::Man => man(),
