@@ -281,7 +281,7 @@ def merge(
         from . import cluster
 
         source, progress = given.pop("source"), given.pop("progress")
-        return cluster._resumed(source, given.pop("output"), progress, given)
+        return cluster.resumed(source, given.pop("output"), progress, given)
     return _run(given.pop("source"), given.pop("output"), False, given)
 
 

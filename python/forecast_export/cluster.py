@@ -229,7 +229,7 @@ OF_OBJECTS = frozenset(("sse", "sse_kms_key_id", "sse_bucket_key", "tag", "stora
 OF_MACHINES = OF_STORES | OF_OBJECTS | {"memory", "threads"}
 
 
-def _resumed(source: Source, output: str | os.PathLike[str], progress: Progress, options: Mapping[str, Any]) -> Report:
+def resumed(source: Source, output: str | os.PathLike[str], progress: Progress, options: Mapping[str, Any]) -> Report:
     """A merge in pieces on this machine, which goes on where an earlier call ended."""
     made = plan(source, output, piece_bytes=10**9, convert=False, **options)
     brought = {name: value for name, value in options.items() if name in OF_MACHINES}
