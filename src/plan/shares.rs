@@ -22,7 +22,9 @@ impl RunPlan {
     ) -> Result<RunPlan> {
         let input = Arc::new(self.input.share(shares));
         let objects: Vec<Object> = input.parts.iter().map(|part| Object::clone(&part.object)).collect();
-        let mut options = Options { no_receipt: true, overwrite: false, ..self.options.clone() };
+        // With a fixed time, a file would be known by its size only.
+        let mut options =
+            Options { no_receipt: true, overwrite: false, written: None, ..self.options.clone() };
         options.select.expect_parts = None;
         options.select.expect_rows = None;
         let way = match self.way {

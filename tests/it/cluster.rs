@@ -233,6 +233,30 @@ fn staged_files_that_changed_are_refused() {
 }
 
 #[test]
+fn staged_files_are_told_apart_also_where_the_time_is_fixed() {
+    let scratch = sample("--parts 3");
+    let run = |arguments: &str| {
+        let mut command = binary();
+        command
+            .args(arguments.split(' '))
+            .current_dir(scratch.path(""))
+            .env("SOURCE_DATE_EPOCH", "1700000000");
+        command.output().expect("it starts")
+    };
+    assert!(run("cluster plan in -o o.csv --pieces 1 --plan plan.json").status.success());
+    assert!(run("cluster piece plan.json 0").status.success());
+    let staged = files(&scratch.path(".forecast-export"));
+    let data = staged.iter().find(|file| file.display().to_string().contains("/piece-")).expect("a file");
+    let mut bytes = std::fs::read(data).expect("read");
+    let last = bytes.len() - 3;
+    bytes[last] ^= 1;
+    std::fs::write(data, bytes).expect("written");
+    let failed = run("cluster commit plan.json");
+    assert_eq!(failed.status.code(), Some(5), "{}", String::from_utf8_lossy(&failed.stderr));
+    assert!(!scratch.path("o.csv").exists());
+}
+
+#[test]
 fn a_wrong_row_in_the_middle_of_a_part_has_the_line_of_the_part() {
     for target in ["o.csv", "o.parquet"] {
         let scratch = sample("--parts 2");
