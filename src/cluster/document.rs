@@ -412,7 +412,13 @@ impl Document {
 }
 
 /// The same place under a name that other processes understand: local paths are made absolute.
+///
+/// # Errors
+/// [`UsageError::NotInText`] for a place that has no such name.
 pub(super) fn everywhere(place: &Location) -> Result<Location> {
+    if !place.is_found_by_text() {
+        return Err(UsageError::NotInText { place: place.to_string() }.into());
+    }
     if !place.is_local() {
         return Ok(place.clone());
     }

@@ -42,8 +42,8 @@ use crate::store::Location;
 /// Places on local disk must be the same path on every machine that takes part.
 ///
 /// # Errors
-/// As [`plan()`](crate::plan()); [`UsageError::NotInPieces`] for a conversion that splits its output, and
-/// [`UsageError::StdoutOfPieces`].
+/// As [`plan()`](crate::plan()); [`UsageError::NotInPieces`] for a conversion that splits its output,
+/// [`UsageError::StdoutOfPieces`], and [`UsageError::NotInText`] for chosen parts and for the calling program's own store.
 ///
 /// ```
 /// use forecast_export::{Location, Options, Output, cluster};
@@ -98,11 +98,10 @@ async fn whole(source: &Location, output: &Output, options: &Options) -> Result<
 mod tests {
     use super::*;
     use crate::model::SchemaMode;
-    use crate::plan::Output;
+    use crate::run::Report;
     use crate::source::Share;
     use document::Piece;
     use proptest::prelude::*;
-    use std::path::Path;
 
     const STEM: &str = "sales_2026-01-02T03-04-05Z_part";
 
@@ -123,43 +122,69 @@ mod tests {
         })
     }
 
-    /// Parts with a header, of two columns whose first cell is never empty, and where each is cut.
-    fn parts() -> impl Strategy<Value = Vec<(String, Vec<prop::sample::Index>)>> {
-        let row = (cell(), cell()).prop_map(|(one, other)| format!("k{}", one.len()) + "," + &other);
-        let part = prop::collection::vec(row, 0..12).prop_flat_map(|rows| {
-            (
-                Just(rows),
-                prop_oneof![Just("\n"), Just("\r\n")],
-                any::<bool>(),
-                prop::collection::vec(any::<prop::sample::Index>(), 0..5),
-            )
-        });
-        let part = part.prop_map(|(rows, end, has_last, cuts)| {
-            let mut text = format!("a,b{end}");
-            text.extend(rows.iter().map(|row| format!("{row}{end}")));
-            if !has_last && !rows.is_empty() {
-                text.truncate(text.len() - end.len());
-            }
-            (text, cuts)
-        });
-        prop::collection::vec(part, 1..4)
+    /// The text of a part with a header, where its rows begin, and where it is cut.
+    #[derive(Debug, Clone)]
+    struct CutPart {
+        text: String,
+        body: usize,
+        cuts: Vec<prop::sample::Index>,
     }
 
-    fn write(folder: &Path, parts: &[(String, Vec<prop::sample::Index>)]) {
-        for (number, (text, _)) in parts.iter().enumerate() {
-            std::fs::write(folder.join(format!("{STEM}{number}.csv")), text).expect("written");
-        }
+    /// Parts of two columns whose first cell is never empty. If one row is to be wrong, it has a cell too many; then no
+    /// line ends by CR alone, as lines cannot be told from each other where cells hold LF.
+    fn parts(has_wrong: bool) -> impl Strategy<Value = Vec<CutPart>> {
+        let ends = if has_wrong { &["\n", "\r\n"][..] } else { &["\n", "\r\n", "\r"][..] };
+        let row = (cell(), cell()).prop_map(|(one, other)| format!("k{},{other}", one.len()));
+        let part = (
+            prop::collection::vec(row, usize::from(has_wrong)..12),
+            prop::sample::select(ends),
+            any::<bool>(),
+            prop::collection::vec(any::<prop::sample::Index>(), 0..5),
+        );
+        let wrong = (any::<prop::sample::Index>(), any::<prop::sample::Index>());
+        (prop::collection::vec(part, 1..4), wrong).prop_map(move |(mut parts, (part, row))| {
+            if has_wrong {
+                let rows = &mut part.get_mut(&mut parts).0;
+                row.get_mut(rows).push_str(",x");
+            }
+            let cut_part = |(rows, end, has_last, cuts): (Vec<String>, &str, bool, _)| {
+                let header = format!("a,b{end}");
+                let mut text = header.clone() + &rows.join(end);
+                if has_last && !rows.is_empty() {
+                    text.push_str(end);
+                }
+                CutPart { text, body: header.len(), cuts }
+            };
+            parts.into_iter().map(cut_part).collect()
+        })
+    }
+
+    /// Text of two columns that is well-formed by chance only: quotes within cells, empty lines, line ends of all kinds.
+    fn any_text() -> impl Strategy<Value = Vec<CutPart>> {
+        let usual = ["k,v\n", "k,\"v\"\n", "\"k\",\"v,\n\"\n", "k,\"v\"\"\"\n"];
+        let odd = ["k,v\r\n", "k,v\r", "\n", "\r\n", "k,v\"w\n", "\"k\"l,v\n", "k, \"v\"\n"];
+        let broken = ["\"", "k", ",", "k,\"", "\"\n"];
+        let token = prop_oneof![
+            12 => prop::sample::select(usual.to_vec()),
+            1 => prop::sample::select(odd.to_vec()),
+            1 => prop::sample::select(broken.to_vec()),
+        ];
+        let cuts = prop::collection::vec(any::<prop::sample::Index>(), 0..5);
+        let part = (prop::collection::vec(token, 0..12), cuts).prop_map(|(tokens, cuts)| {
+            let header = "a,b\n";
+            CutPart { text: header.to_owned() + &tokens.concat(), body: header.len(), cuts }
+        });
+        prop::collection::vec(part, 1..3)
     }
 
     /// The plan, cut anywhere in the text of parts, also within records and within quotes.
-    fn cut_anywhere(plan: &ClusterPlan, parts: &[(String, Vec<prop::sample::Index>)]) -> ClusterPlan {
+    fn cut_anywhere(plan: &ClusterPlan, parts: &[CutPart]) -> ClusterPlan {
         let mut pieces = Vec::new();
-        for (part, (text, cuts)) in parts.iter().enumerate() {
-            let body = text.find('\n').expect("a header") as u64 + 1;
-            let end = text.len() as u64;
-            let mut at: Vec<u64> = match end - body {
+        for (part, CutPart { text, body, cuts }) in parts.iter().enumerate() {
+            let (body, end) = (*body as u64, text.len() as u64);
+            let mut at: Vec<u64> = match text.len() - body as usize {
                 0 => Vec::new(),
-                bytes => cuts.iter().map(|cut| body + cut.index(bytes as usize) as u64).collect(),
+                bytes => cuts.iter().map(|cut| body + cut.index(bytes) as u64).collect(),
             };
             at.sort_unstable();
             at.dedup();
@@ -179,6 +204,76 @@ mod tests {
         plan
     }
 
+    /// A folder with parts, and what is made of it in one run and in pieces.
+    struct Made {
+        scratch: tempfile::TempDir,
+        format: &'static str,
+        one: Result<Report>,
+        /// From the pieces that failed, or from the commit.
+        pieced: std::result::Result<Report, Vec<Error>>,
+    }
+
+    impl Made {
+        fn of(parts: &[CutPart], format: &'static str) -> Made {
+            let scratch = tempfile::tempdir().expect("a folder");
+            std::fs::create_dir(scratch.path().join("in")).expect("a folder");
+            for (number, part) in parts.iter().enumerate() {
+                let name = format!("in/{STEM}{number}.csv");
+                std::fs::write(scratch.path().join(name), &part.text).expect("written");
+            }
+            let made = |name: &str| Output::File(at(&scratch, &format!("{name}.{format}")));
+            let (source, options) = (at(&scratch, "in"), options());
+            let (one, pieced) = runtime().block_on(async {
+                let one = async {
+                    let plan = crate::plan::plan(&source, &made("one"), &options).await?;
+                    crate::run::run(plan, |_| ()).await
+                };
+                let pieced = async {
+                    let plan = plan(&source, &made("pieces"), &options, Pieces::Number(1)).await;
+                    let plan = cut_anywhere(&plan.map_err(|error| vec![error])?, parts);
+                    let mut failed = Vec::new();
+                    for index in 0..plan.pieces() {
+                        failed.extend(piece(&plan, index, &PieceOptions::default()).await.err());
+                    }
+                    if !failed.is_empty() {
+                        return Err(failed);
+                    }
+                    let never = std::future::pending();
+                    commit(&plan, &PieceOptions::default(), never, |_| ()).await.map_err(|error| vec![error])
+                };
+                (one.await, pieced.await)
+            });
+            Made { scratch, format, one, pieced }
+        }
+
+        /// Whether both outputs have the same rows, and if they are CSV, the same bytes.
+        fn is_same(&self) -> bool {
+            let file = |name: &str| self.scratch.path().join(name).with_extension(self.format);
+            let place = |name: &str| at(&self.scratch, &format!("{name}.{}", self.format));
+            let (one, pieces) = (place("one"), place("pieces"));
+            let proof = runtime().block_on(crate::verify::verify(&pieces, &one, &options(), |_| ()));
+            let read = |name: &str| std::fs::read(file(name)).expect("read");
+            proof.expect("compared").equal && (self.format != "csv" || read("one") == read("pieces"))
+        }
+    }
+
+    fn runtime() -> tokio::runtime::Runtime {
+        tokio::runtime::Runtime::new().expect("a runtime")
+    }
+
+    fn at(scratch: &tempfile::TempDir, name: &str) -> Location {
+        Location::parse(&scratch.path().join(name).display().to_string()).expect("a place")
+    }
+
+    /// Parts may end their lines differently.
+    fn options() -> Options {
+        Options { schema: SchemaMode::ByName, all_strings: true, ..Options::default() }
+    }
+
+    fn rows_of_parts(report: &Report) -> Vec<Option<u64>> {
+        report.receipt.sources.iter().map(|source| source.rows).collect()
+    }
+
     fn cases() -> u32 {
         if std::env::var_os("FORECAST_EXPORT_TESTS").is_some() { 400 } else { 40 }
     }
@@ -188,43 +283,53 @@ mod tests {
 
         /// Wherever text is cut, the output has the bytes that one run writes.
         #[test]
-        fn any_table_cut_anywhere_is_as_from_one_run(parts in parts()) {
-            let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-            let scratch = tempfile::tempdir().expect("a folder");
-            let at = |name: &str| scratch.path().join(name).display().to_string();
-            std::fs::create_dir(at("in")).expect("a folder");
-            write(Path::new(&at("in")), &parts);
-            // Parts may end their lines differently.
-            let options = Options { schema: SchemaMode::ByName, all_strings: true, ..Options::default() };
-            let source = Location::parse(&at("in")).expect("a place");
-            for name in ["one.csv", "one.parquet"] {
-                let output = Output::file(&at(name)).expect("a place");
-                let pieced = Output::file(&at(&name.replace("one", "pieces"))).expect("a place");
-                let done = runtime.block_on(async {
-                    let one = crate::plan::plan(&source, &output, &options).await?;
-                    let one = crate::run::run(one, |_| ()).await?;
-                    let plan = plan(&source, &pieced, &options, Pieces::Number(1)).await?;
-                    let plan = cut_anywhere(&plan, &parts);
-                    for index in 0..plan.pieces() {
-                        piece(&plan, index, &PieceOptions::default()).await?;
-                    }
-                    let never = std::future::pending();
-                    Ok::<_, Error>((one, commit(&plan, &PieceOptions::default(), never, |_| ()).await?))
-                });
-                let (one, pieces) = done.expect("both are done");
-                prop_assert_eq!(one.rows, pieces.rows);
-                let rows = |report: &crate::run::Report| {
-                    report.receipt.sources.iter().map(|source| source.rows).collect::<Vec<_>>()
-                };
-                prop_assert_eq!(rows(&one), rows(&pieces));
-                if name == "one.csv" {
-                    let read = |name: &str| std::fs::read(at(name)).expect("read");
-                    prop_assert_eq!(read("one.csv"), read("pieces.csv"));
-                }
-                let output = Location::parse(&at(&name.replace("one", "pieces"))).expect("a place");
-                let proof = runtime.block_on(crate::verify::verify(&output, &source, &options, |_| ()));
+        fn any_table_cut_anywhere_is_as_from_one_run(parts in parts(false)) {
+            for format in ["csv", "parquet"] {
+                let made = Made::of(&parts, format);
+                prop_assert!(made.is_same());
+                let source = at(&made.scratch, "in");
+                let pieces = at(&made.scratch, &format!("pieces.{format}"));
+                let proof = runtime().block_on(crate::verify::verify(&pieces, &source, &options(), |_| ()));
                 prop_assert!(proof.expect("compared").equal);
-                prop_assert!(!scratch.path().join(".forecast-export").exists());
+                prop_assert!(!made.scratch.path().join(".forecast-export").exists());
+                let (one, pieced) = (made.one.expect("one run"), made.pieced.expect("pieces"));
+                prop_assert_eq!(one.rows, pieced.rows);
+                prop_assert_eq!(rows_of_parts(&one), rows_of_parts(&pieced));
+            }
+        }
+
+        /// Wherever text is cut, what one run refuses is refused, and what it takes is taken for the same rows.
+        #[test]
+        fn any_text_cut_anywhere_is_taken_or_refused_as_by_one_run(parts in any_text()) {
+            for format in ["csv", "parquet"] {
+                let made = Made::of(&parts, format);
+                match (&made.one, &made.pieced) {
+                    (Ok(one), Ok(pieced)) => {
+                        prop_assert_eq!(rows_of_parts(one), rows_of_parts(pieced));
+                        prop_assert!(made.is_same());
+                    }
+                    (Err(one), Err(pieced)) => {
+                        let is_alike = pieced.iter().all(|error| error.code() == one.code());
+                        prop_assert!(is_alike, "{:?}\n{:?}", one, pieced);
+                    }
+                    (one, pieced) => prop_assert!(false, "{:?}\n{:?}", one, pieced),
+                }
+            }
+        }
+
+        /// Wherever text is cut, a wrong row has the file and the line that one run names.
+        #[test]
+        fn a_wrong_row_has_its_line_wherever_text_is_cut(parts in parts(true)) {
+            for format in ["csv", "parquet"] {
+                let Made { scratch, one, pieced, .. } = Made::of(&parts, format);
+                let Err(Error::Data(expected)) = one else { panic!("one run: {one:?}") };
+                for error in pieced.expect_err("a wrong row") {
+                    let Error::Data(error) = error else { panic!("{error:?}") };
+                    prop_assert_eq!((&error.file, error.line), (&expected.file, expected.line));
+                    prop_assert_eq!(error.kind, expected.kind);
+                }
+                let made = scratch.path().join("pieces").with_extension(format);
+                prop_assert!(!made.exists());
             }
         }
     }

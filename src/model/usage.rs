@@ -161,6 +161,12 @@ pub enum UsageError {
     },
     /// Standard output cannot be put together from pieces.
     StdoutOfPieces,
+    /// Work is to be divided among machines, but other machines cannot find the place: it is in the calling program's own
+    /// store, or some of its files were chosen.
+    NotInText {
+        /// The place, as it is shown.
+        place: String,
+    },
     /// A text is not the plan of divided work.
     NotAClusterPlan {
         /// What is wrong with it.
@@ -462,6 +468,12 @@ impl Named for UsageError {
             UsageError::StdoutOfPieces => {
                 f.write_str("pieces are put together in a file or a folder, not on standard output")
             }
+            UsageError::NotInText { place } => write!(
+                f,
+                "{} cannot be found by other machines: name folders, files or URLs, not chosen parts or a store of this \
+                 program",
+                Escaped(place)
+            ),
             UsageError::NotAClusterPlan { problem } => write!(
                 f,
                 "this is not a plan that forecast-export cluster plan has printed: {}; plan again",
@@ -743,6 +755,11 @@ mod tests {
             (
                 UsageError::StdoutOfPieces,
                 "pieces are put together in a file or a folder, not on standard output",
+            ),
+            (
+                UsageError::NotInText { place: text("memory://a/in/") },
+                "memory://a/in/ cannot be found by other machines: name folders, files or URLs, not chosen parts or a \
+                 store of this program",
             ),
             (
                 UsageError::NotAClusterPlan { problem: text("it is no JSON") },

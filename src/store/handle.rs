@@ -33,6 +33,8 @@ pub(crate) struct Store {
     /// How objects are written.
     objects: Arc<ObjectOptions>,
     tally: Arc<Tally>,
+    /// It came from the calling program, and no text leads to it.
+    is_callers: bool,
 }
 
 /// A range of keys in order: those after one key, up to another.
@@ -99,20 +101,28 @@ impl KnownKeys {
 
 impl Store {
     pub(crate) fn local() -> Self {
-        Store { backend: Backend::Local, root: Arc::from(""), objects: Arc::default(), tally: Arc::default() }
+        let (root, objects, tally) = (Arc::from(""), Arc::default(), Arc::default());
+        Store { backend: Backend::Local, root, objects, tally, is_callers: false }
     }
 
+    /// A store of the calling program.
     pub(crate) fn remote(store: Arc<dyn ObjectStore>, root: String) -> Self {
-        Self::connected(Connected { store, uploads: None, copier: None, direct: None, web: None }, root)
+        let connected = Connected { store, uploads: None, copier: None, direct: None, web: None };
+        Store { is_callers: true, ..Self::connected(connected, root) }
     }
 
     pub(crate) fn connected(connected: Connected, root: String) -> Self {
         let (root, objects, tally) = (Arc::from(root), Arc::default(), Arc::default());
-        Store { backend: Backend::Remote(connected), root, objects, tally }
+        Store { backend: Backend::Remote(connected), root, objects, tally, is_callers: false }
     }
 
     pub(crate) fn with_objects(self, objects: &ObjectOptions) -> Self {
         Store { objects: Arc::new(objects.clone()), ..self }
+    }
+
+    /// Whether it came from the calling program, so that no text leads to it.
+    pub(crate) fn is_callers(&self) -> bool {
+        self.is_callers
     }
 
     /// The same store with a request counter of its own.

@@ -172,6 +172,11 @@ impl Location {
         self.files.is_some()
     }
 
+    /// Whether another program finds the same by this place's text.
+    pub(crate) fn is_found_by_text(&self) -> bool {
+        !self.is_choice() && !self.store.is_callers()
+    }
+
     fn new(store: Store, path: &str, text: &str) -> Self {
         let is_folder = path.is_empty() || path.ends_with('/') || (store.is_local() && path == ".");
         let trimmed = path.trim_end_matches('/');
