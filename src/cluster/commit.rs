@@ -12,6 +12,7 @@ use crate::source::{Share, choose, look_at_output, rows_missing};
 use crate::store::{Location, Object, is_same_tag};
 
 use futures::FutureExt;
+use futures::future::Shared;
 use std::collections::HashMap;
 use std::future::Future;
 
@@ -39,17 +40,32 @@ async fn put_together(
     let stop = stop.shared();
     let staging = Staging::new(plan, &options.store)?;
     let source = plan.source(&options.store)?;
-    let whole = match open(plan, &source, options).await? {
-        Opened::Open(whole) => *whole,
-        Opened::Committed(done) => {
-            let report = run_until(done, stop, on_event).await?;
-            staging.clear().await?;
-            return Ok(report);
-        }
+    let published = match open(plan, &source, options).await? {
+        Opened::Open(whole) => publish(plan, *whole, &staging, stop.clone(), &mut *on_event).await,
+        Opened::Committed(done) => run_until(done, stop.clone(), &mut *on_event).await,
     };
+    let report = match published {
+        Err(error) if !matches!(error, Error::Stopped) => match open(plan, &source, options).await {
+            // Another commit was first, and has removed what this one wanted to read.
+            Ok(Opened::Committed(done)) => run_until(done, stop, on_event).await?,
+            _ => return Err(error),
+        },
+        published => published?,
+    };
+    staging.clear().await?;
+    Ok(report)
+}
+
+async fn publish<F: Future<Output = ()> + Send>(
+    plan: &ClusterPlan,
+    whole: RunPlan,
+    staging: &Staging,
+    stop: Shared<F>,
+    on_event: &mut (dyn FnMut(Event) + Send),
+) -> Result<Report> {
     let found = staging.list().await?;
     let mut receipts: HashMap<u64, Vec<PieceReceipt>> = HashMap::new();
-    for receipt in staging.receipts(&found).await?.into_iter().filter(|receipt| receipt.plan == plan.id()) {
+    for receipt in staging.receipts(&found).await? {
         receipts.entry(receipt.index).or_default().push(receipt);
     }
     let missing: Vec<u64> = (0..plan.pieces()).filter(|index| !receipts.contains_key(index)).collect();
@@ -68,7 +84,7 @@ async fn put_together(
                 let Some(first) = shares.first() else { continue };
                 let start = first.range.as_ref().map(|range| range.start);
                 let again = (index, shares.as_slice(), Start::Proved);
-                let receipt = attempt(plan, &whole, &staging, again, stop.clone(), on_event).await?;
+                let receipt = attempt(plan, &whole, staging, again, stop.clone(), on_event).await?;
                 staging.put_receipt(&receipt, start).await?;
                 receipt
             }
@@ -85,8 +101,9 @@ async fn put_together(
         return Err(rows_missing(total, expected));
     }
     let names = Staging::names()?;
-    let staged = staged_source(&staging, &chosen).await?;
-    let mut reading = Options { memory: options.memory, threads: options.threads, ..Options::default() };
+    let staged = staged_source(staging, &chosen).await?;
+    let (memory, threads) = (whole.options.memory, whole.options.threads);
+    let mut reading = Options { memory, threads, ..Options::default() };
     reading.select.pattern = names.clone();
     // Of a piece whose rows all belong to the one before it, nothing is left.
     reading.select.allow_gaps = true;
@@ -97,9 +114,7 @@ async fn put_together(
     input.warnings.clone_from(&whole.input.warnings);
     let rows = rows.into_iter().map(Some).collect();
     let over = whole.over(staged, names, input, rows).await?;
-    let report = run_until(Plan::Run(Box::new(over)), stop, on_event).await?;
-    staging.clear().await?;
-    Ok(report)
+    run_until(Plan::Run(Box::new(over)), stop, on_event).await
 }
 
 /// Rows of each part.

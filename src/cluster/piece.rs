@@ -84,6 +84,13 @@ pub async fn piece_until(
     if let Err(error) = &done
         && !matches!(error, Error::Stopped)
     {
+        if matches!(staging.is_marked().await, Ok(false))
+            && matches!(open(plan, &plan.source(&options.store)?, options).await, Ok(Opened::Committed(_)))
+        {
+            // A commit has removed what this attempt was writing.
+            staging.clear().await?;
+            return Ok(PieceReport::of_committed(plan, index));
+        }
         staging.put_failure(index, error).await;
     }
     done
@@ -114,12 +121,18 @@ async fn carry_out(
     )
     .await?;
     if !staging.put_receipt(&receipt, None).await? {
-        // Another attempt was first.
-        staging.remove(&receipt.files).await;
-        return match staging.receipt(index, None).await? {
-            Some(first) => Ok(PieceReport::new(&first, true)),
-            None => Ok(PieceReport::of_committed(plan, index)),
-        };
+        match staging.receipt(index, None).await? {
+            // The answer to the request that wrote it was lost.
+            Some(first) if first == receipt => {}
+            // Another attempt was first.
+            first => {
+                staging.remove(&receipt.files).await;
+                return Ok(match first {
+                    Some(first) => PieceReport::new(&first, true),
+                    None => PieceReport::of_committed(plan, index),
+                });
+            }
+        }
     }
     if !staging.is_marked().await? {
         // Committed meanwhile: whoever did that may not have seen these.

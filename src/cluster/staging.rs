@@ -2,7 +2,7 @@
 //! output. Whatever is there belongs to the plan whose id the folder has.
 
 use super::document::ClusterPlan;
-use crate::model::{Error, Format, Pattern, Result};
+use crate::model::{DataErrorKind, Error, Format, Pattern, Result};
 use crate::plan::Output;
 use crate::sink::Sink;
 use crate::source::Share;
@@ -13,8 +13,6 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::hash::{BuildHasher, Hasher, RandomState};
 
-/// The folder of all that is staged beside an output.
-const FOLDER: &str = ".forecast-export";
 /// There from the first piece to the commit.
 const MARKER: &str = "running";
 /// A receipt of more bytes is none.
@@ -64,7 +62,7 @@ impl Staging {
             Output::Folder(folder) => folder,
             Output::Stdout => return Err(Error::Internal("a plan for standard output".into())),
         };
-        let above = beside.at(&child_key(&beside.path, FOLDER));
+        let above = beside.at(&child_key(&beside.path, listing::STAGING));
         let folder = above.at(&child_key(&above.path, plan.id()));
         Ok(Staging { folder: folder.as_folder(), above })
     }
@@ -110,7 +108,23 @@ impl Staging {
 
     /// The receipt of a piece, if there is one.
     pub(super) async fn receipt(&self, index: u64, start: Option<u64>) -> Result<Option<PieceReceipt>> {
-        self.note(&receipt_name(index, start)).await
+        let name = receipt_name(index, start);
+        let receipt = self.note(&name).await?;
+        receipt.map(|receipt| self.checked(&name, receipt)).transpose()
+    }
+
+    /// A receipt that is of this plan and of the piece whose name it has.
+    fn checked(&self, name: &str, receipt: PieceReceipt) -> Result<PieceReceipt> {
+        let piece = receipt_stem(receipt.index);
+        let is_own = receipt.plan == self.folder.split().1
+            && name.strip_prefix(&piece).is_some_and(|rest| rest.starts_with(['.', '-']));
+        if is_own { Ok(receipt) } else { Err(self.not_a_note(name)) }
+    }
+
+    fn not_a_note(&self, name: &str) -> Error {
+        let problem =
+            "this is not what a piece of the plan has left; remove it, and carry out the piece again";
+        Error::data(DataErrorKind::Changed, self.file(name).to_string(), problem).into()
     }
 
     /// Notes an attempt's failure. That is for people only, so it may fail.
@@ -123,24 +137,30 @@ impl Staging {
 
     /// The receipts among these files, those of cuts that were mended included.
     pub(super) async fn receipts(&self, found: &[Object]) -> Result<Vec<PieceReceipt>> {
-        self.notes(found, "receipt-").await
+        let receipts = self.notes(found, "receipt-").await?.into_iter();
+        receipts.map(|(name, receipt)| self.checked(&name, receipt)).collect()
     }
 
     pub(super) async fn failures(&self, found: &[Object]) -> Result<Vec<FailureNote>> {
-        self.notes(found, "failed-").await
+        let notes = self.notes(found, "failed-").await?;
+        Ok(notes.into_iter().map(|(_, note)| note).collect())
     }
 
-    async fn notes<T: DeserializeOwned>(&self, found: &[Object], prefix: &str) -> Result<Vec<T>> {
+    /// The notes whose names begin like this, with their names.
+    async fn notes<T: DeserializeOwned>(&self, found: &[Object], prefix: &str) -> Result<Vec<(String, T)>> {
         let names = found.iter().map(|object| object.file_name().to_owned());
         let names: Vec<String> = names.filter(|name| name.starts_with(prefix)).collect();
-        let read = stream::iter(names).map(|name| async move { self.note(&name).await });
-        let read: Vec<Option<T>> = read.buffered(AT_ONCE).try_collect().await?;
+        let read = stream::iter(names).map(|name| async move {
+            let note = self.note(&name).await?;
+            Ok::<_, Error>(note.map(|note| (name, note)))
+        });
+        let read: Vec<Option<(String, T)>> = read.buffered(AT_ONCE).try_collect().await?;
         Ok(read.into_iter().flatten().collect())
     }
 
     async fn note<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>> {
         let json = self.folder.store.read_small(&self.file(name).path, LONGEST_NOTE).await?;
-        Ok(json.and_then(|json| serde_json::from_slice(&json).ok()))
+        json.map(|json| serde_json::from_slice(&json).map_err(|_| self.not_a_note(name))).transpose()
     }
 
     /// Writes a small file if there is none of its name; whether it was written.
@@ -184,8 +204,13 @@ impl Staging {
     pub(super) async fn clear(&self) -> Result<()> {
         self.remove_named(MARKER).await;
         let store = &self.folder.store;
-        let deleted =
-            stream::iter(self.list().await?).map(|object| async move { store.delete(&object).await });
+        let deleted = stream::iter(self.list().await?).map(|object| async move {
+            match store.delete(&object).await {
+                // Another was faster.
+                Err(_) if matches!(store.head(&object.key).await, Ok(None)) => Ok(()),
+                deleted => deleted,
+            }
+        });
         let deleted: Vec<Result<()>> = deleted.buffered(AT_ONCE).collect().await;
         deleted.into_iter().find(Result::is_err).unwrap_or(Ok(()))?;
         if self.folder.is_local() {
@@ -198,10 +223,15 @@ impl Staging {
 }
 
 fn receipt_name(index: u64, start: Option<u64>) -> String {
+    let stem = receipt_stem(index);
     match start {
-        None => format!("receipt-{index:05}.json"),
-        Some(start) => format!("receipt-{index:05}-from-{start}.json"),
+        None => format!("{stem}.json"),
+        Some(start) => format!("{stem}-from-{start}.json"),
     }
+}
+
+fn receipt_stem(index: u64) -> String {
+    format!("receipt-{index:05}")
 }
 
 fn child_key(folder: &str, name: &str) -> String {

@@ -14,6 +14,10 @@ use std::collections::HashSet;
 use std::io::ErrorKind;
 use std::path::Path;
 
+/// The folder in which pieces of an output are staged, beside it. What is in it belongs to no export, so a listing of
+/// a folder above leaves it out.
+pub(crate) const STAGING: &str = ".forecast-export";
+
 /// The objects found at a location.
 #[derive(Debug)]
 pub(crate) struct Listing {
@@ -106,7 +110,7 @@ async fn list_remote(location: &Location, spans: &[KeySpan]) -> Result<Listing> 
             .filter(|object| {
                 // The glob's segment may match a folder: then everything below it counts, as in a shell.
                 let below = object.key.get(skip..).unwrap_or_default();
-                glob.matches(below.split('/').next().unwrap_or_default())
+                glob.matches(below.split('/').next().unwrap_or_default()) && !is_staged(below)
             })
             .collect();
         return Ok(Listing { objects: without_markers(objects), is_single_file: false });
@@ -128,8 +132,10 @@ async fn list_remote(location: &Location, spans: &[KeySpan]) -> Result<Listing> 
         listed => listed?,
     };
     let mut objects = without_markers(objects);
-    // This folder's own marker.
-    objects.retain(|object| object.key != location.path);
+    // This folder's own marker, and what is staged below it.
+    objects.retain(|object| {
+        object.key != location.path && !is_staged(object.key.get(location.path.len()..).unwrap_or_default())
+    });
     if objects.is_empty()
         && !location.is_folder
         && !is_named_like_file
@@ -138,6 +144,11 @@ async fn list_remote(location: &Location, spans: &[KeySpan]) -> Result<Listing> 
         return Ok(Listing { objects: vec![object], is_single_file: true });
     }
     Ok(Listing { objects, is_single_file: false })
+}
+
+/// Whether what has this name below a listed folder is staged.
+fn is_staged(below: &str) -> bool {
+    below.rsplit_once('/').is_some_and(|(folders, _)| folders.split('/').any(|folder| folder == STAGING))
 }
 
 /// Leaves out folder markers: empty objects made by consoles and named like the folder, with a slash that object_store
@@ -189,7 +200,7 @@ fn list_local_glob(location: &Location) -> Result<Listing> {
         let Ok(name) = entry.file_name().into_string() else {
             continue;
         };
-        if glob.matches(&name) {
+        if glob.matches(&name) && name != STAGING {
             let slash = if folder.is_empty() || folder.ends_with('/') { "" } else { "/" };
             walk(&format!("{folder}{slash}{name}"), &mut objects)?;
         }
@@ -235,7 +246,10 @@ impl Coverage {
 /// All files below `path`, or `path` itself. Links are followed. Anything unreadable is listed as such, because it may
 /// be a part. It does not end the listing, unless the system itself failed.
 fn walk(path: &str, objects: &mut Vec<Object>) -> Result<()> {
-    for entry in walkdir::WalkDir::new(path).follow_links(true) {
+    let is_listed = |entry: &walkdir::DirEntry| {
+        entry.depth() == 0 || entry.file_name() != STAGING || !entry.file_type().is_dir()
+    };
+    for entry in walkdir::WalkDir::new(path).follow_links(true).into_iter().filter_entry(is_listed) {
         let entry = match entry {
             Ok(entry) => entry,
             Err(error) => {
