@@ -27,6 +27,8 @@ impl RunPlan {
             Options { no_receipt: true, overwrite: false, written: None, ..self.options.clone() };
         options.select.expect_parts = None;
         options.select.expect_rows = None;
+        // These are of the whole output, and of no use here.
+        options.bloom_filters = Vec::new();
         let way = match self.way {
             Way::Transcode => Way::Transcode,
             _ if self.to == Format::Csv => Way::CopyBytes,
@@ -67,6 +69,9 @@ impl RunPlan {
         options.overwrite = self.options.overwrite;
         options.no_receipt = self.options.no_receipt;
         options.written = self.options.written;
+        // What row groups that are copied do not have.
+        options.bloom_filters.clone_from(&self.options.bloom_filters);
+        options.row_group_rows = self.options.row_group_rows;
         options.on_server = self.options.on_server;
         let (way, why) = strategy::strategy(&input, self.to, &options);
         let parts = input.parts.len();

@@ -43,9 +43,9 @@ const CALLS: [(&str, usize); 9] = [
 ];
 
 /// How long a call is held up: a whole run takes a tenth of that.
-const HELD: Duration = Duration::from_millis(900);
+pub(super) const HELD: Duration = Duration::from_millis(900);
 /// When the other run begins: the first one is at its call by then.
-const OTHER_BEGINS: Duration = Duration::from_millis(300);
+pub(super) const OTHER_BEGINS: Duration = Duration::from_millis(300);
 
 /// A command that writes `out`, and the name that is given as its output.
 struct Way {
@@ -79,7 +79,7 @@ fn arguments(way: &Way, source: &str, more: &str) -> String {
     format!("{} {source} -o {} {} {more}", way.command, way.output, way.flags)
 }
 
-fn under_strace(scratch: &Scratch, inject: &str, arguments: &str) -> Command {
+pub(super) fn under_strace(scratch: &Scratch, inject: &str, arguments: &str) -> Command {
     let mut command = Command::new("strace");
     command.args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=file,desc", "-e", inject]);
     command.arg(env!("CARGO_BIN_EXE_forecast-export")).args(arguments.split_whitespace());
@@ -96,11 +96,11 @@ pub(super) fn has_strace() -> bool {
 }
 
 /// Does something for each call that is to be tried, several at a time: most of it is waiting.
-fn at_each_call(try_one: impl Fn(&Way, &str, usize) + Sync) {
+pub(super) fn at_each_call<W: Sync>(ways: &[W], try_one: impl Fn(&W, &str, usize) + Sync) {
     let is_every = std::env::var_os("FORECAST_EXPORT_INTERLEAVINGS").is_some();
     let step = if is_every { 1 } else { full_or_sample(5, 23) };
-    let ways = WAYS.iter().enumerate();
-    let all: Vec<(&Way, &str, usize)> = ways
+    let ways = ways.iter().enumerate();
+    let all: Vec<(&W, &str, usize)> = ways
         .flat_map(|(shift, way)| {
             let calls = CALLS.iter().flat_map(|(call, most)| (1..=*most).map(|nth| (*call, nth)));
             calls.skip(shift % step).step_by(step).map(move |(call, nth)| (way, call, nth))
@@ -151,7 +151,7 @@ fn of_two_runs_one_output_is_left_with_its_own_receipt_wherever_they_meet() {
         return;
     }
     for overwrite in ["--overwrite", ""] {
-        at_each_call(|way, call, nth| {
+        at_each_call(&WAYS, |way, call, nth| {
             let what = format!("{} {} {overwrite}, held at {call} {nth}", way.command, way.output);
             let scratch = sources();
             let inject = format!("inject={call}:delay_enter={}:when={nth}", HELD.as_micros());
@@ -179,7 +179,7 @@ fn a_run_that_is_killed_at_any_call_is_finished_by_the_next_one() {
     if !has_strace() {
         return;
     }
-    at_each_call(|way, call, nth| {
+    at_each_call(&WAYS, |way, call, nth| {
         let what = format!("{} {}, killed at {call} {nth}", way.command, way.output);
         let scratch = sources();
         let inject = format!("inject={call}:signal=SIGKILL:when={nth}");

@@ -3,7 +3,7 @@
 //!
 //! File systems that lack something are in `file_systems`. A request that fails goes to `operations` (in memory, each request in its turn) or `wire` (on every server). Places
 //! that fail, and runs that compete, go to `places`; a process that is killed to `killed`, and at one call to the system after
-//! the other to `interleaved`. What one fault of S3 leads
+//! the other to `interleaved`; what becomes of work in pieces to `pieces`. What one fault of S3 leads
 //! to in detail is in `stores::s3_faults`.
 
 mod failing_store;
@@ -11,6 +11,7 @@ mod file_systems;
 mod interleaved;
 mod killed;
 mod operations;
+mod pieces;
 mod places;
 mod soak;
 mod wire;

@@ -1,6 +1,9 @@
 //! Work in pieces: the same output as from one run, whatever happens between plan and commit. What belongs here runs
 //! `cluster` or `merge --resume`; that any cut gives the same rows is proved beside the code, and engines are run by
-//! `python/tests/engines`.
+//! `python/tests/engines`. What is killed, and what meets other work, is in `faults::pieces`.
+
+mod alike;
+mod attacked;
 
 use crate::support::buckets::{beside_each_other, csv_parts, merged};
 use crate::support::fixtures::binary;
