@@ -14,7 +14,7 @@ use crate::store::{Location, Object, Store, Version, is_unpublished};
 
 use bytes::Bytes;
 use chrono::{DateTime, SecondsFormat, SubsecRound, Utc};
-use parquet::file::metadata::ParquetMetaData;
+use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
 use serde::{Deserialize, Serialize, Serializer};
 use std::ops::Range;
 
@@ -385,12 +385,19 @@ pub(crate) fn is_as_written(receipt: &Receipt, object: &Object, metadata: &Parqu
     let [output] = receipt.outputs.as_slice() else { return false };
     let file = metadata.file_metadata();
     let columns = metadata.row_groups().iter().flat_map(|group| group.columns());
-    let end = columns.map(|column| column.byte_range()).map(|(start, length)| start + length).max();
     u64::try_from(file.num_rows()).ok() == output.rows
-        && end.unwrap_or(crate::codec::parquet::MAGIC.len() as u64) == output.bytes
+        && columns.map(end_of).max().unwrap_or(crate::codec::parquet::MAGIC.len() as u64) == output.bytes
         && file.created_by() == Some(crate::codec::parquet::CREATED_BY)
         // A store sets its own time; a local file was given the receipt's.
         && output.modified.is_none_or(|modified| object.modified == Some(modified))
+}
+
+/// Where the pages of a column chunk end, or its Bloom filter, which follows the row group.
+fn end_of(column: &ColumnChunkMetaData) -> u64 {
+    let (start, length) = column.byte_range();
+    let filter = column.bloom_filter_offset().zip(column.bloom_filter_length());
+    let filter_end = filter.map_or(0, |(start, length)| start.saturating_add(i64::from(length)));
+    u64::try_from(filter_end).unwrap_or_default().max(start.saturating_add(length))
 }
 
 /// Reads a receipt's file; `None` if the file is not a receipt.

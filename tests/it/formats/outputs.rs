@@ -264,6 +264,8 @@ fn bloom_filters_are_written_for_the_columns_that_are_named_whatever_the_parts_a
             assert_eq!(group.column(0).bloom_filter_offset(), end.map(|end| end as i64));
             assert!(group.columns().iter().filter(|c| c.bloom_filter_length().is_some()).count() == 2);
         }
+        let (_, said) = scratch.succeeds_with(&format!("merge in -o out/merged.parquet {arguments}"));
+        assert!(said.contains("up to date"), "{said}");
         // Copied by the next merge, which leaves the filters behind.
         let copies = Scratch::of_parts("parquet", &[scratch.read("out/merged.parquet")]);
         assert_eq!(copies.merged_parquet("").column(0), batch.column(0));
