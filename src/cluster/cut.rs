@@ -131,8 +131,8 @@ impl Cut {
     ) -> Result<()> {
         let bytes = range.end - range.start;
         let (mut at, mut piece) = (range.start, self.piece_at(self.offset));
-        while piece + 1 < self.number {
-            let next = range.start + (self.begin_of(piece + 1) - self.offset);
+        for following in piece + 1..self.number {
+            let next = range.start + (self.begin_of(following) - self.offset);
             if next >= range.end {
                 break;
             }
@@ -142,9 +142,8 @@ impl Cut {
                 && begin < range.end
             {
                 self.push(piece, part, Some(at..begin));
-                at = begin;
+                (at, piece) = (begin, following);
             }
-            piece += 1;
         }
         let rest = if at == range.start { None } else { Some(at..range.end) };
         self.push(piece, part, rest);

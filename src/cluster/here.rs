@@ -28,7 +28,8 @@ pub async fn run_here(
             if let Event::Progress { phase: Phase::Writing, bytes, rows, .. } = event {
                 on_event(Event::Progress {
                     phase: Phase::Writing,
-                    bytes: read + bytes,
+                    // A part's header is read for each piece.
+                    bytes: read + bytes.min(piece.bytes),
                     total_bytes: plan.bytes(),
                     rows: rows.map(|rows| counted + rows),
                 });

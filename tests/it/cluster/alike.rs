@@ -96,22 +96,28 @@ fn conversions_write_the_same_csv() {
     assert!(csv("out") == csv("one"));
 }
 
-/// What a Parquet file says of its columns, and of itself but for our receipt; and the rows of its largest row group.
-fn described(
-    footer: &ParquetMetaData,
-) -> (String, Vec<(String, Option<String>)>, Vec<(bool, String)>, Option<i64>) {
+/// What a Parquet file says of its columns, and of itself but for our receipt.
+#[derive(Debug, PartialEq)]
+struct Description {
+    schema: String,
+    key_values: Vec<(String, Option<String>)>,
+    /// Of each column: whether it has a Bloom filter, and its codec.
+    columns: Vec<(bool, String)>,
+    largest_row_group: Option<i64>,
+}
+
+fn described(footer: &ParquetMetaData) -> Description {
     let file = footer.file_metadata();
-    let notes = file.key_value_metadata().into_iter().flatten();
-    let notes = notes.filter(|note| !note.key.starts_with("forecast-export"));
+    let pairs = file.key_value_metadata().into_iter().flatten();
+    let pairs = pairs.filter(|pair| !pair.key.starts_with("forecast-export"));
     let columns = footer.row_group(0).columns().iter();
-    let columns =
-        columns.map(|column| (column.bloom_filter_offset().is_some(), column.compression().to_string()));
-    (
-        format!("{:?}", file.schema()),
-        notes.map(|note| (note.key.clone(), note.value.clone())).collect(),
-        columns.collect(),
-        footer.row_groups().iter().map(|group| group.num_rows()).max(),
-    )
+    let columns = columns.map(|c| (c.bloom_filter_offset().is_some(), c.compression().to_string()));
+    Description {
+        schema: format!("{:?}", file.schema()),
+        key_values: pairs.map(|pair| (pair.key.clone(), pair.value.clone())).collect(),
+        columns: columns.collect(),
+        largest_row_group: footer.row_groups().iter().map(|group| group.num_rows()).max(),
+    }
 }
 
 #[test]

@@ -4,7 +4,9 @@ use super::{is_clean, pieces, sample};
 use crate::support::buckets::{bucket, csv_parts, merged};
 use crate::support::scratch::{Scratch, files};
 use forecast_export::cluster::{self, ClusterPlan, PieceOptions, Pieces};
-use forecast_export::{Error, Event, InventoryOptions, Location, Options, Output, UsageError, inventory};
+use forecast_export::{
+    Error, Event, InventoryOptions, Location, Options, Output, Phase, UsageError, inventory,
+};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -139,7 +141,7 @@ async fn places_that_other_machines_cannot_find_are_refused() {
 async fn first_and_last(plan: &ClusterPlan, stop: impl Future<Output = ()> + Send) -> Option<(u64, u64)> {
     let (mut told, options) = (Vec::new(), PieceOptions::default());
     let done = cluster::run_here(plan, &options, stop, |event| {
-        if let Event::Progress { bytes, rows: Some(_), .. } = event {
+        if let Event::Progress { phase: Phase::Writing, bytes, rows: Some(_), .. } = event {
             told.push(bytes);
         }
     });
