@@ -2,7 +2,7 @@
 
 use crate::codec::csv::{Fields, lines, whole_records};
 use crate::model::{Error, MAX_RECORD_BYTES, Result, TRANSFER_BYTES};
-use crate::source::PlannedPart;
+use crate::source::{LineEnd, PlannedPart};
 use crate::store::Store;
 
 use bytes::Bytes;
@@ -37,19 +37,24 @@ pub(super) async fn records_at(store: &Store, part: &PlannedPart, wanted: &[At])
     let Some((head, range)) = part.text_to_cut() else {
         return Err(Error::Internal("a part that cannot be cut was cut".into()));
     };
+    // Where a CR alone ends some records of a part whose lines end with LF, nobody cuts.
+    let last_byte = if head.line_end == Some(LineEnd::Cr) { b'\r' } else { b'\n' };
     let mut begin = Between { position: range.start, lines: head.header_lines };
     let mut found = Vec::with_capacity(wanted.len());
     let mut text: Vec<u8> = Vec::new();
     let mut read = range.start;
     loop {
-        let whole = if read == range.end { text.len() } else { whole_records(&text) };
+        let whole = match read == range.end {
+            true => text.len(),
+            false => last_end(&text[..whole_records(&text)], last_byte),
+        };
         while let Some(at) =
             wanted.get(found.len()).filter(|at| at.position() <= begin.position + whole as u64)
         {
             let within = at.position().saturating_sub(begin.position) as usize;
             let within = match at {
                 At::Known(_) => within,
-                At::About(_) => first_end(&text[..whole], within),
+                At::About(_) => first_end(&text[..whole], within, last_byte),
             };
             found.push(Between {
                 position: begin.position + within as u64,
@@ -77,16 +82,25 @@ pub(super) async fn records_at(store: &Store, part: &PlannedPart, wanted: &[At])
     }
 }
 
-/// The end of the first record that does not end before a position; the start, for 0.
-fn first_end(records: &[u8], at: usize) -> usize {
-    if at == 0 {
-        return 0;
+/// The end of the first record that does not end before a position, and ends with this byte; the start, for 0.
+fn first_end(records: &[u8], at: usize, last_byte: u8) -> usize {
+    match at {
+        0 => 0,
+        _ => ends(records, last_byte).find(|end| *end >= at).unwrap_or(records.len()),
     }
+}
+
+/// The end of the last record that ends with this byte.
+fn last_end(records: &[u8], last_byte: u8) -> usize {
+    match records.last() {
+        Some(byte) if *byte == last_byte => records.len(),
+        _ => ends(records, last_byte).last().unwrap_or(0),
+    }
+}
+
+/// Where records end that end with this byte.
+fn ends(records: &[u8], last_byte: u8) -> impl Iterator<Item = usize> {
     let mut fields = Fields::new(records);
-    while fields.skip_record().is_some() {
-        if fields.position() >= at {
-            return fields.position();
-        }
-    }
-    records.len()
+    let ends = std::iter::from_fn(move || fields.skip_record().map(|_| fields.position()));
+    ends.filter(move |end| records[end - 1] == last_byte)
 }

@@ -265,8 +265,8 @@ fn start(
 }
 
 fn may_be_tried_again(status: ExitStatus) -> bool {
-    // A process that was killed has no code.
-    matches!(status.code(), Some(8) | None)
+    // A process that was killed has no code; one that was asked to end has that of its signal.
+    matches!(status.code(), Some(8 | 129 | 130 | 143) | None)
 }
 
 fn code(status: ExitStatus) -> u8 {
