@@ -2,7 +2,7 @@
 //! sides once their rows are equal; returns the first declaration in which they differ.
 
 use crate::codec::parquet::{Likeness, arrow_schema_of, has_int96, is_same, told_apart};
-use crate::model::{Difference, DifferenceKind};
+use crate::model::{Difference, DifferenceKind, type_name};
 use crate::plan::{Extent, key_values, receipt};
 use crate::source::Input;
 
@@ -10,7 +10,7 @@ use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema};
 use parquet::arrow::ARROW_SCHEMA_META_KEY;
 use parquet::file::metadata::{KeyValue, ParquetMetaData};
 use parquet::schema::types::{Type, TypePtr};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// The first declaration in which an output differs from its source; CSV declares nothing.
@@ -96,6 +96,16 @@ fn metadata(source: &Input, output: &Input) -> Option<Difference> {
                 None => !carries_over,
             };
             if !is_same {
+                if pair.key == ARROW_SCHEMA_META_KEY
+                    && let Some((column, ours, theirs)) = field_told_apart(pair, found.as_ref())
+                {
+                    return Some(Difference {
+                        column: Some(column),
+                        source_value: Some(ours),
+                        output_value: Some(theirs),
+                        ..declared(DifferenceKind::Types, part, file)
+                    });
+                }
                 return Some(Difference {
                     key: Some(pair.key.clone()),
                     source_value: pair.value.clone(),
@@ -120,6 +130,23 @@ fn says_the_same(wanted: &KeyValue, found: Option<&str>) -> bool {
     }
     let json = |text: &str| serde_json::from_str::<serde_json::Value>(text).ok();
     json(wanted_value).is_some_and(|wanted| json(found) == Some(wanted))
+}
+
+/// The first column that has another type or other metadata in two Arrow schemas, and what it is in each.
+fn field_told_apart(wanted: &KeyValue, found: Option<&Option<String>>) -> Option<(String, String, String)> {
+    let schema_of = |text: &Option<String>| Some(plain(&arrow_schema_of(text.as_deref()?)?));
+    let (wanted, found) = (schema_of(&wanted.value)?, schema_of(found?)?);
+    let mut pairs = wanted.fields().iter().zip(found.fields());
+    let (ours, theirs) = pairs.find(|(ours, theirs)| ours != theirs)?;
+    let shown = |field: &FieldRef, with_metadata: bool| match with_metadata {
+        // Sorted, because the order in memory is a random one.
+        true => {
+            format!("{} with {:?}", type_name(field), field.metadata().iter().collect::<BTreeMap<_, _>>())
+        }
+        false => type_name(field),
+    };
+    let is_only_metadata = type_name(ours) == type_name(theirs);
+    Some((ours.name().clone(), shown(ours, is_only_metadata), shown(theirs, is_only_metadata)))
 }
 
 /// An Arrow schema without mere layout differences, such as wide offsets and views, and without its metadata, which is

@@ -20,6 +20,8 @@ use crate::store::{Location, Store};
 use walk::Walked;
 
 use arrow::datatypes::SchemaRef;
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use serde::Serialize;
 use std::collections::HashMap;
 use std::future::Future;
@@ -146,22 +148,27 @@ pub async fn verify_until(
 }
 
 /// Finds and probes the parts of the source and the files of the output.
-async fn look_at_both(
-    output: &Location,
-    source: &Location,
-    options: &Options,
-) -> Result<(Arc<Input>, Arc<Input>)> {
-    let input = Arc::new(source::input(source, options).await?);
-    let found = source::find(output, &options.select.pattern).await?;
-    // A single file, named explicitly or the only one in its folder, needs no choice.
-    let exports = match found.exports.as_slice() {
-        [only] if only.duplicates.is_empty() => vec![only.clone()],
-        _ => {
-            export::select(found, &selection_of_output(&input, output, &options.select), &output.to_string())?
-        }
-    };
-    let files = look_at_output(&output.store, exports, &input, options).await.map_err(to_write_again)?;
-    Ok((input, Arc::new(files)))
+fn look_at_both<'a>(
+    output: &'a Location,
+    source: &'a Location,
+    options: &'a Options,
+) -> BoxFuture<'a, Result<(Arc<Input>, Arc<Input>)>> {
+    async move {
+        let input = Arc::new(source::input(source, options).await?);
+        let found = source::find(output, &options.select.pattern).await?;
+        // A single file, named explicitly or the only one in its folder, needs no choice.
+        let exports = match found.exports.as_slice() {
+            [only] if only.duplicates.is_empty() => vec![only.clone()],
+            _ => export::select(
+                found,
+                &selection_of_output(&input, output, &options.select),
+                &output.to_string(),
+            )?,
+        };
+        let files = look_at_output(&output.store, exports, &input, options).await.map_err(to_write_again)?;
+        Ok((input, Arc::new(files)))
+    }
+    .boxed()
 }
 
 /// A damaged output is to be written again; only a damaged part is to be exported again.
@@ -251,38 +258,43 @@ pub(crate) enum Compared {
 }
 
 /// Compares the columns, then all rows, and then what files with equal rows declare.
-pub(crate) async fn compare(
-    source: &Arc<Input>,
-    output: &Arc<Input>,
-    options: &Options,
+pub(crate) fn compare<'a>(
+    source: &'a Arc<Input>,
+    output: &'a Arc<Input>,
+    options: &'a Options,
     progress: Arc<Progress>,
     stop: watch::Receiver<bool>,
-) -> Result<Compared> {
-    if let Some(difference) = difference::of_columns(source, output) {
-        return Ok(Compared::Different { difference: Box::new(difference), rows: 0 });
-    }
-    // Both sides are read at the same time, by the same threads in turn.
-    let mut half = options.clone();
-    half.memory = Some(options.memory.unwrap_or(DEFAULT_MEMORY) / 2);
-    let source = Context::new(source, &half, progress, stop.clone());
-    let mut output = Context::new(output, &half, Arc::default(), stop.clone());
-    output.pool = source.pool.clone();
-    let work = async {
-        match walk::walk(&source, &output).await? {
-            Walked::Equal { digest, rows } => Ok(match declared::difference(&source.input, &output.input) {
-                None => Compared::Equal { digest, rows },
-                Some(difference) => Compared::Different { difference: Box::new(difference), rows },
-            }),
-            Walked::Parted { row, how } => {
-                let difference = difference::of_rows(&source, &output, row, how).await?;
-                Ok(Compared::Different { difference: Box::new(difference), rows: row })
-            }
+) -> BoxFuture<'a, Result<Compared>> {
+    async move {
+        if let Some(difference) = difference::of_columns(source, output) {
+            return Ok(Compared::Different { difference: Box::new(difference), rows: 0 });
         }
-    };
-    tokio::select! {
-        compared = work => compared,
-        () = stopped(stop) => Err(Error::Stopped),
+        // Both sides are read at the same time, by the same threads in turn.
+        let mut half = options.clone();
+        half.memory = Some(options.memory.unwrap_or(DEFAULT_MEMORY) / 2);
+        let source = Context::new(source, &half, progress, stop.clone());
+        let mut output = Context::new(output, &half, Arc::default(), stop.clone());
+        output.pool = source.pool.clone();
+        let work = async {
+            match walk::walk(&source, &output).await? {
+                Walked::Equal { digest, rows } => {
+                    Ok(match declared::difference(&source.input, &output.input) {
+                        None => Compared::Equal { digest, rows },
+                        Some(difference) => Compared::Different { difference: Box::new(difference), rows },
+                    })
+                }
+                Walked::Parted { row, how } => {
+                    let difference = difference::of_rows(&source, &output, row, how).await?;
+                    Ok(Compared::Different { difference: Box::new(difference), rows: row })
+                }
+            }
+        };
+        tokio::select! {
+            compared = work => compared,
+            () = stopped(stop) => Err(Error::Stopped),
+        }
     }
+    .boxed()
 }
 
 /// Files that are not named like parts, in order, as an export.
