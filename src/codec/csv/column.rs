@@ -9,7 +9,7 @@ use arrow::array::{
     ArrayRef, BooleanArray, Date32Array, Float64Array, Int64Array, StringArray, TimestampMicrosecondArray,
     TimestampNanosecondArray,
 };
-use arrow::buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
+use arrow::buffer::{Buffer, NullBuffer};
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -240,29 +240,19 @@ impl Column {
         Ok(())
     }
 
-    /// The column as an Arrow array.
-    pub(crate) fn finish(self) -> Result<ArrayRef> {
+    /// The rows as an Arrow array; leaves none behind, but the memory that the next rows need.
+    pub(crate) fn finish(&mut self) -> Result<ArrayRef> {
         let nulls = self.valid().map(|valid| NullBuffer::from(&*valid));
-        Ok(match self.values {
+        let array: ArrayRef = match &mut self.values {
             Values::Text(texts) => {
-                let mut bytes = Vec::new();
-                let mut offsets = Vec::with_capacity(self.rows + 1);
-                offsets.push(0);
-                for (row, key) in texts.keys().iter().enumerate() {
-                    if nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row)) {
-                        bytes.extend_from_slice(texts.text(*key));
-                    }
-                    // All texts come from the chunk, which is far smaller than 2 GiB, see `source::chunks`.
-                    offsets.push(bytes.len() as i32);
-                }
-                let offsets = OffsetBuffer::new(ScalarBuffer::from(offsets));
+                let (offsets, bytes) = texts.rows(nulls.as_ref());
                 let array = StringArray::try_new(offsets, Buffer::from_vec(bytes), nulls);
                 Arc::new(array.map_err(|error| Error::Internal(format!("a column of text: {error}")))?)
             }
             Values::Timestamp { texts, values, unit, zone } => {
                 let of = |key: &u32| values.get(*key as usize).copied().unwrap_or(0);
                 let values: Vec<i64> = texts.keys().iter().map(of).collect();
-                let zone = (zone == Zone::Utc).then(|| Arc::from("UTC"));
+                let zone = (*zone == Zone::Utc).then(|| Arc::from("UTC"));
                 match unit {
                     Precision::Microseconds => {
                         let array = TimestampMicrosecondArray::new(values.into(), nulls);
@@ -274,12 +264,20 @@ impl Column {
                     }
                 }
             }
-            Values::Double(values) => Arc::new(Float64Array::new(values.into(), nulls)),
-            Values::Int64(values) => Arc::new(Int64Array::new(values.into(), nulls)),
-            Values::Boolean(values) => Arc::new(BooleanArray::new(values.into(), nulls)),
-            Values::Date(values) => Arc::new(Date32Array::new(values.into(), nulls)),
-        })
+            Values::Double(values) => Arc::new(Float64Array::new(handed_over(values).into(), nulls)),
+            Values::Int64(values) => Arc::new(Int64Array::new(handed_over(values).into(), nulls)),
+            Values::Boolean(values) => Arc::new(BooleanArray::new(std::mem::take(values).into(), nulls)),
+            Values::Date(values) => Arc::new(Date32Array::new(handed_over(values).into(), nulls)),
+        };
+        self.clear();
+        Ok(array)
     }
+}
+
+/// The values, in whose place is room for about as many: growing by and by would copy them, and touch twice the memory.
+fn handed_over<T>(values: &mut Vec<T>) -> Vec<T> {
+    let next = Vec::with_capacity(values.len() + values.len() / 8);
+    std::mem::replace(values, next)
 }
 
 /// Records that a row is null, and that those since the last null are not.

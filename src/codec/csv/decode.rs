@@ -156,11 +156,9 @@ impl Decoder {
         }
     }
 
-    /// The rows as a batch; leaves none behind.
+    /// The rows as a batch; leaves none behind, but keeps memory for as many.
     pub(crate) fn finish(&mut self) -> Result<RecordBatch> {
-        let fresh = self.typing.types.iter().map(|cell_type| Column::new(*cell_type)).collect();
-        let columns = std::mem::replace(&mut self.columns, fresh);
-        let columns = columns.into_iter().map(Column::finish).collect::<Result<Vec<ArrayRef>>>()?;
+        let columns = self.columns.iter_mut().map(Column::finish).collect::<Result<Vec<ArrayRef>>>()?;
         let options = RecordBatchOptions::new().with_row_count(Some(self.rows));
         self.rows = 0;
         RecordBatch::try_new_with_options(Arc::clone(&self.typing.schema), columns, &options)

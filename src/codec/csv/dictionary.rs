@@ -2,6 +2,7 @@
 //! first compared with the most likely text, and hashed only if that fails.
 
 use ahash::RandomState;
+use arrow::buffer::{NullBuffer, OffsetBuffer};
 use hashbrown::HashTable;
 
 /// A list of keys, and the distinct texts they stand for, in order of first occurrence.
@@ -150,6 +151,38 @@ impl Dictionary {
         self.keys.push(0);
     }
 
+    /// The texts of all rows, one after the other, and where each begins and ends. That of a null is empty.
+    pub(crate) fn rows(&self, nulls: Option<&NullBuffer>) -> (OffsetBuffer<i32>, Vec<u8>) {
+        let length = |key: &u32| self.text(*key).len();
+        let is_valid = |row: usize| nulls.is_none_or(|nulls| nulls.is_valid(row));
+        let valid = self.keys.iter().enumerate().filter(|(row, _)| is_valid(*row));
+        let mut bytes = Vec::with_capacity(valid.map(|(_, key)| length(key)).sum());
+        // All texts come from a chunk, which is far smaller than 2 GiB, see `source::chunks`.
+        let mut offsets: Vec<i32> = Vec::with_capacity(self.keys.len() + 1);
+        offsets.push(0);
+        if nulls.is_none() {
+            for run in self.keys.chunk_by(|key, next| key == next) {
+                let (start, one) = (bytes.len(), length(&run[0]));
+                bytes.extend_from_slice(self.text(run[0]));
+                // Twice as many each time: a series' rows follow each other, and copying text by text would take longer.
+                let all = one * run.len();
+                while bytes.len() - start < all {
+                    let there = bytes.len() - start;
+                    bytes.extend_from_within(start..start + there.min(all - there));
+                }
+                offsets.extend((1..=run.len()).map(|rows| (start + rows * one) as i32));
+            }
+        } else {
+            for (row, key) in self.keys.iter().enumerate() {
+                if is_valid(row) {
+                    bytes.extend_from_slice(self.text(*key));
+                }
+                offsets.push(bytes.len() as i32);
+            }
+        }
+        (OffsetBuffer::new(offsets.into()), bytes)
+    }
+
     /// Removes everything but keeps the memory.
     pub(crate) fn clear(&mut self) {
         self.truncate(0, 0);
@@ -217,6 +250,7 @@ impl Shape {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use arrow::array::StringArray;
     use proptest::prelude::*;
 
     proptest! {
@@ -236,6 +270,28 @@ mod tests {
             b = format!("{a}a");
             prop_assert!(!is_known(&b));
             prop_assert!(!is_known(&a[1..]));
+        }
+
+        #[test]
+        fn each_row_has_its_text_and_a_null_none(
+            rows in prop::collection::vec((prop::option::of("a{0,2}|b{30}"), 1usize..9), 0..40)
+        ) {
+            let runs = rows.into_iter().flat_map(|(row, times)| std::iter::repeat_n(row, times));
+            let rows: Vec<Option<String>> = runs.collect();
+            let mut dictionary = Dictionary::new();
+            for row in &rows {
+                match row {
+                    Some(text) => {
+                        dictionary.push(text.as_bytes());
+                    }
+                    None => dictionary.push_null(),
+                }
+            }
+            let valid = rows.iter().map(Option::is_some).collect::<Vec<bool>>();
+            let nulls = valid.contains(&false).then(|| NullBuffer::from(valid));
+            let (offsets, bytes) = dictionary.rows(nulls.as_ref());
+            let found = StringArray::new(offsets, bytes.into(), nulls);
+            prop_assert_eq!(found, StringArray::from(rows));
         }
 
         #[test]
