@@ -13,7 +13,8 @@ use crate::source::{
 use crate::store::{Glob, Location, Object, Store};
 
 use chrono::DateTime;
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -150,42 +151,50 @@ pub struct FileSummary {
 /// # }).unwrap();
 /// ```
 pub async fn inventory(source: &Location, options: &InventoryOptions) -> Result<Inventory> {
-    let kind = options.select.kind;
-    if let Some(kind @ (Kind::Explainability | Kind::WhatIf)) = kind
-        && options.names_only
-    {
-        return Err(UsageError::KindIsInColumns { kind }.into());
+    look(source, options).await
+}
+
+/// Boxed here, or every program would compile it anew.
+fn look<'a>(source: &'a Location, options: &'a InventoryOptions) -> BoxFuture<'a, Result<Inventory>> {
+    async move {
+        let kind = options.select.kind;
+        if let Some(kind @ (Kind::Explainability | Kind::WhatIf)) = kind
+            && options.names_only
+        {
+            return Err(UsageError::KindIsInColumns { kind }.into());
+        }
+        let found = find(source, &options.select.pattern).await?;
+        if found.exports.is_empty()
+            && found.strays.is_empty()
+            && found.markers.is_empty()
+            && found.receipts.is_empty()
+        {
+            return Err(NotFound::Empty { place: source.to_string() }.into());
+        }
+        let (chosen, undated) = choose(found.exports, options, &source.to_string())?;
+        let files = |objects: Vec<Object>| {
+            objects.into_iter().map(|object| FileSummary { file: object.url, bytes: object.size }).collect()
+        };
+        let (mut exports, receipts, receipt_files) = if options.names_only {
+            (chosen.into_iter().map(by_names).collect::<Vec<_>>(), Vec::new(), files(found.receipts))
+        } else {
+            let reading = CsvReading::new(&options.reading());
+            let exports = look_at(&source.store, chosen, &reading).await?;
+            (exports, read_receipts(&source.store, found.receipts).await?, Vec::new())
+        };
+        exports.retain(|export| kind.is_none_or(|kind| kind == export.kind));
+        Ok(Inventory {
+            source: source.to_string(),
+            exports,
+            strays: files(found.strays),
+            markers: files(found.markers),
+            receipts,
+            receipt_files,
+            names_only: options.names_only,
+            undated,
+        })
     }
-    let found = find(source, &options.select.pattern).await?;
-    if found.exports.is_empty()
-        && found.strays.is_empty()
-        && found.markers.is_empty()
-        && found.receipts.is_empty()
-    {
-        return Err(NotFound::Empty { place: source.to_string() }.into());
-    }
-    let (chosen, undated) = choose(found.exports, options, &source.to_string())?;
-    let files = |objects: Vec<Object>| {
-        objects.into_iter().map(|object| FileSummary { file: object.url, bytes: object.size }).collect()
-    };
-    let (mut exports, receipts, receipt_files) = if options.names_only {
-        (chosen.into_iter().map(by_names).collect::<Vec<_>>(), Vec::new(), files(found.receipts))
-    } else {
-        let reading = CsvReading::new(&options.reading());
-        let exports = look_at(&source.store, chosen, &reading).await?;
-        (exports, read_receipts(&source.store, found.receipts).await?, Vec::new())
-    };
-    exports.retain(|export| kind.is_none_or(|kind| kind == export.kind));
-    Ok(Inventory {
-        source: source.to_string(),
-        exports,
-        strays: files(found.strays),
-        markers: files(found.markers),
-        receipts,
-        receipt_files,
-        names_only: options.names_only,
-        undated,
-    })
+    .boxed()
 }
 
 /// The exports to show, as far as names tell, and how many were left out without certainty.
@@ -470,19 +479,27 @@ async fn receipt_of(store: &Store, part: &PlannedPart, is_alone: bool) -> Result
 /// As [`plan()`](crate::plan()); parts that differ are an [`Error::Data`] that names the file and column, unless
 /// columns are aligned by name.
 pub async fn schema(source: &Location, options: &Options) -> Result<SchemaSummary> {
-    let input = crate::source::input(source, options).await?;
-    let receipt = match input.parts.as_slice() {
-        [] => None,
-        [first, ..] => receipt_of(&source.store, first, input.parts.len() == 1).await?,
-    };
-    Ok(SchemaSummary {
-        receipt,
-        source: source.to_string(),
-        kind: input.kind,
-        format: input.format,
-        parts: input.parts.len() as u64,
-        rows: input.rows(),
-        columns: column_summaries(&input.schema),
-        warnings: input.warnings,
-    })
+    columns_of(source, options).await
+}
+
+/// Boxed here, or every program would compile it anew.
+fn columns_of<'a>(source: &'a Location, options: &'a Options) -> BoxFuture<'a, Result<SchemaSummary>> {
+    async move {
+        let input = crate::source::input(source, options).await?;
+        let receipt = match input.parts.as_slice() {
+            [] => None,
+            [first, ..] => receipt_of(&source.store, first, input.parts.len() == 1).await?,
+        };
+        Ok(SchemaSummary {
+            receipt,
+            source: source.to_string(),
+            kind: input.kind,
+            format: input.format,
+            parts: input.parts.len() as u64,
+            rows: input.rows(),
+            columns: column_summaries(&input.schema),
+            warnings: input.warnings,
+        })
+    }
+    .boxed()
 }

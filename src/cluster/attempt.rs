@@ -9,9 +9,11 @@ use crate::run::{Report, run_until};
 use crate::sink::Target;
 use crate::source::{Contents, Share};
 
-use futures::future::Shared;
-use std::future::Future;
+use futures::future::{BoxFuture, Shared};
 use std::ops::Range;
+
+/// Ready when the work is to be stopped.
+pub(super) type Asked<'a> = Shared<BoxFuture<'a, ()>>;
 
 /// How the start of a piece is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,12 +25,12 @@ pub(super) enum Start {
 }
 
 /// Carries out these shares as a piece.
-pub(super) async fn attempt<F: Future<Output = ()> + Send>(
+pub(super) async fn attempt(
     plan: &ClusterPlan,
     whole: &RunPlan,
     staging: &Staging,
     (index, shares, start): (u64, &[Share], Start),
-    stop: Shared<F>,
+    stop: Asked<'_>,
     on_event: &mut (dyn FnMut(Event) + Send),
 ) -> Result<PieceReceipt> {
     match run(plan, whole, staging, (index, shares), stop.clone(), on_event).await {
@@ -95,12 +97,12 @@ impl Exact {
 }
 
 /// Runs the shares into staged files: one of a merge, one for each part of a conversion.
-async fn run<F: Future<Output = ()> + Send>(
+async fn run(
     plan: &ClusterPlan,
     whole: &RunPlan,
     staging: &Staging,
     (index, shares): (u64, &[Share]),
-    stop: Shared<F>,
+    stop: Asked<'_>,
     on_event: &mut (dyn FnMut(Event) + Send),
 ) -> Result<PieceReceipt> {
     let file = |number, parts| PlannedOutput {

@@ -1,7 +1,7 @@
 //! Puts the pieces together: checks that each is there and fits, has what is wrong done again, and runs a merge or a
 //! conversion over what is staged, which publishes as every other does.
 
-use super::attempt::{Start, attempt};
+use super::attempt::{Asked, Start, attempt};
 use super::document::ClusterPlan;
 use super::piece::{Opened, PieceOptions, open};
 use super::staging::{PieceReceipt, Staging};
@@ -12,7 +12,7 @@ use crate::source::{Share, choose, look_at_output, rows_missing};
 use crate::store::{Location, Object, is_same_tag};
 
 use futures::FutureExt;
-use futures::future::Shared;
+use futures::future::BoxFuture;
 use std::collections::HashMap;
 use std::future::Future;
 
@@ -28,39 +28,42 @@ pub async fn commit(
     stop: impl Future<Output = ()> + Send,
     mut on_event: impl FnMut(Event) + Send,
 ) -> Result<Report> {
-    Box::pin(put_together(plan, options, stop, &mut on_event)).await
+    put_together(plan, options, stop.boxed(), &mut on_event).await
 }
 
-async fn put_together(
-    plan: &ClusterPlan,
-    options: &PieceOptions,
-    stop: impl Future<Output = ()> + Send,
-    on_event: &mut (dyn FnMut(Event) + Send),
-) -> Result<Report> {
-    let stop = stop.shared();
-    let staging = Staging::new(plan, &options.store)?;
-    let source = plan.source(&options.store)?;
-    let published = match open(plan, &source, options).await? {
-        Opened::Open(whole) => publish(plan, *whole, &staging, stop.clone(), &mut *on_event).await,
-        Opened::Committed(done) => run_until(done, stop.clone(), &mut *on_event).await,
-    };
-    let report = match published {
-        Err(error) if !matches!(error, Error::Stopped) => match open(plan, &source, options).await {
-            // Another commit was first, and has removed what this one wanted to read.
-            Ok(Opened::Committed(done)) => run_until(done, stop, on_event).await?,
-            _ => return Err(error),
-        },
-        published => published?,
-    };
-    staging.clear().await?;
-    Ok(report)
+fn put_together<'a>(
+    plan: &'a ClusterPlan,
+    options: &'a PieceOptions,
+    stop: BoxFuture<'a, ()>,
+    on_event: &'a mut (dyn FnMut(Event) + Send),
+) -> BoxFuture<'a, Result<Report>> {
+    async move {
+        let stop = stop.shared();
+        let staging = Staging::new(plan, &options.store)?;
+        let source = plan.source(&options.store)?;
+        let published = match open(plan, &source, options).await? {
+            Opened::Open(whole) => publish(plan, *whole, &staging, stop.clone(), &mut *on_event).await,
+            Opened::Committed(done) => run_until(done, stop.clone(), &mut *on_event).await,
+        };
+        let report = match published {
+            Err(error) if !matches!(error, Error::Stopped) => match open(plan, &source, options).await {
+                // Another commit was first, and has removed what this one wanted to read.
+                Ok(Opened::Committed(done)) => run_until(done, stop, on_event).await?,
+                _ => return Err(error),
+            },
+            published => published?,
+        };
+        staging.clear().await?;
+        Ok(report)
+    }
+    .boxed()
 }
 
-async fn publish<F: Future<Output = ()> + Send>(
+async fn publish(
     plan: &ClusterPlan,
     whole: RunPlan,
     staging: &Staging,
-    stop: Shared<F>,
+    stop: Asked<'_>,
     on_event: &mut (dyn FnMut(Event) + Send),
 ) -> Result<Report> {
     let found = staging.list().await?;

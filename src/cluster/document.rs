@@ -10,7 +10,10 @@ use crate::sink::Sink;
 use crate::source::{Part, Share};
 use crate::store::{Location, Object, StoreOptions};
 
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -295,7 +298,7 @@ impl ClusterPlan {
     /// # Errors
     /// As [`ClusterPlan::parse`]; [`Error::NotFound`] if there is none, and errors of the store.
     pub async fn read(place: &Location) -> Result<Self> {
-        match place.store.read_small(&place.path, LONGEST).await? {
+        match read(place).await? {
             Some(json) => Self::parse(&json),
             None => Err(NotFound::Path { path: place.to_string() }.into()),
         }
@@ -368,13 +371,21 @@ impl ClusterPlan {
 }
 
 /// Writes a small file in place of what is there.
-async fn write(place: &Location, text: String) -> Result<()> {
-    let mut sink = Sink::note(place, true, text.into_bytes()).await?;
-    let written = sink.publish().await;
-    if written.is_err() {
-        sink.abort().await;
+/// Boxed here, as [`write`], or every program would compile it anew.
+fn read(place: &Location) -> BoxFuture<'_, Result<Option<Bytes>>> {
+    place.store.read_small(&place.path, LONGEST).boxed()
+}
+
+fn write(place: &Location, text: String) -> BoxFuture<'_, Result<()>> {
+    async move {
+        let mut sink = Sink::note(place, true, text.into_bytes()).await?;
+        let written = sink.publish().await;
+        if written.is_err() {
+            sink.abort().await;
+        }
+        written.map(drop)
     }
-    written.map(drop)
+    .boxed()
 }
 
 impl Document {

@@ -37,6 +37,9 @@ use crate::model::{Error, Options, Result, Setting, UsageError};
 use crate::plan::{Output, Plan, RunPlan};
 use crate::store::Location;
 
+use futures::FutureExt;
+use futures::future::BoxFuture;
+
 /// Plans a merge or a conversion in pieces: checks and decides as [`plan()`](crate::plan()), and writes nothing.
 ///
 /// Places on local disk must be the same path on every machine that takes part.
@@ -68,17 +71,30 @@ pub async fn plan(
     options: &Options,
     pieces: Pieces,
 ) -> Result<ClusterPlan> {
-    if let Some(split) = options.split {
-        let setting = match split {
-            crate::model::Split::Rows(_) => Setting::SplitRows,
-            crate::model::Split::Bytes(_) => Setting::SplitBytes,
-        };
-        return Err(UsageError::NotInPieces { setting }.into());
+    divide(source, output, options, pieces).await
+}
+
+/// Boxed here, or every program would compile it anew.
+fn divide<'a>(
+    source: &'a Location,
+    output: &'a Output,
+    options: &'a Options,
+    pieces: Pieces,
+) -> BoxFuture<'a, Result<ClusterPlan>> {
+    async move {
+        if let Some(split) = options.split {
+            let setting = match split {
+                crate::model::Split::Rows(_) => Setting::SplitRows,
+                crate::model::Split::Bytes(_) => Setting::SplitBytes,
+            };
+            return Err(UsageError::NotInPieces { setting }.into());
+        }
+        let (source, output) = (document::everywhere(source)?, document::output_everywhere(output)?);
+        let whole = whole(&source, &output, options).await?;
+        let cut = cut::cut(&whole, pieces).await?;
+        ClusterPlan::new(&source, &output, options, &whole, cut)
     }
-    let (source, output) = (document::everywhere(source)?, document::output_everywhere(output)?);
-    let whole = whole(&source, &output, options).await?;
-    let cut = cut::cut(&whole, pieces).await?;
-    ClusterPlan::new(&source, &output, options, &whole, cut)
+    .boxed()
 }
 
 /// The plan on one machine, also if its output is up to date.

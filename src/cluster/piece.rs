@@ -8,6 +8,7 @@ use crate::plan::{Plan, RunPlan};
 use crate::store::{Location, StoreOptions};
 
 use futures::FutureExt;
+use futures::future::BoxFuture;
 use serde::Serialize;
 use std::future::Future;
 
@@ -75,25 +76,42 @@ pub async fn piece_until(
     stop: impl Future<Output = ()> + Send,
     mut on_event: impl FnMut(Event) + Send,
 ) -> Result<PieceReport> {
-    plan.piece(index)?;
-    let staging = Staging::new(plan, &options.store)?;
-    if let Some(receipt) = staging.receipt(index, None).await? {
-        return Ok(PieceReport::new(&receipt, true));
-    }
-    let done = Box::pin(carry_out(plan, index, options, &staging, stop, &mut on_event)).await;
-    if let Err(error) = &done
-        && !matches!(error, Error::Stopped)
-    {
-        if matches!(staging.is_marked().await, Ok(false))
-            && matches!(open(plan, &plan.source(&options.store)?, options).await, Ok(Opened::Committed(_)))
-        {
-            // A commit has removed what this attempt was writing.
-            staging.clear().await?;
-            return Ok(PieceReport::of_committed(plan, index));
+    attend(plan, index, options, stop.boxed(), &mut on_event).await
+}
+
+/// Boxed here, or every program would compile it anew.
+fn attend<'a>(
+    plan: &'a ClusterPlan,
+    index: u64,
+    options: &'a PieceOptions,
+    stop: BoxFuture<'a, ()>,
+    on_event: &'a mut (dyn FnMut(Event) + Send),
+) -> BoxFuture<'a, Result<PieceReport>> {
+    async move {
+        plan.piece(index)?;
+        let staging = Staging::new(plan, &options.store)?;
+        if let Some(receipt) = staging.receipt(index, None).await? {
+            return Ok(PieceReport::new(&receipt, true));
         }
-        staging.put_failure(index, error).await;
+        let done = Box::pin(carry_out(plan, index, options, &staging, stop, on_event)).await;
+        if let Err(error) = &done
+            && !matches!(error, Error::Stopped)
+        {
+            if matches!(staging.is_marked().await, Ok(false))
+                && matches!(
+                    open(plan, &plan.source(&options.store)?, options).await,
+                    Ok(Opened::Committed(_))
+                )
+            {
+                // A commit has removed what this attempt was writing.
+                staging.clear().await?;
+                return Ok(PieceReport::of_committed(plan, index));
+            }
+            staging.put_failure(index, error).await;
+        }
+        done
     }
-    done
+    .boxed()
 }
 
 async fn carry_out(
@@ -101,7 +119,7 @@ async fn carry_out(
     index: u64,
     options: &PieceOptions,
     staging: &Staging,
-    stop: impl Future<Output = ()> + Send,
+    stop: BoxFuture<'_, ()>,
     on_event: &mut (dyn FnMut(Event) + Send),
 ) -> Result<PieceReport> {
     let source = plan.source(&options.store)?;

@@ -5,6 +5,8 @@ use super::piece::{Opened, PieceOptions, open};
 use super::staging::Staging;
 use crate::model::Result;
 
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use serde::Serialize;
 use std::collections::BTreeSet;
 
@@ -43,31 +45,39 @@ pub struct FailedPiece {
 /// # Errors
 /// Errors of the store in which the output is.
 pub async fn status(plan: &ClusterPlan, options: &PieceOptions) -> Result<ClusterStatus> {
-    let staging = Staging::new(plan, &options.store)?;
-    let opened = open(plan, &plan.source(&options.store)?, options).await;
-    let committed = matches!(opened, Ok(Opened::Committed(_)));
-    let found = staging.list().await?;
-    let mut done: BTreeSet<u64> =
-        staging.receipts(&found).await?.iter().map(|receipt| receipt.index).collect();
-    if committed {
-        done = (0..plan.pieces()).collect();
-    }
-    let missing: Vec<u64> = (0..plan.pieces()).filter(|index| !done.contains(index)).collect();
-    let mut failed: Vec<FailedPiece> = Vec::new();
-    for note in staging.failures(&found).await? {
-        if missing.contains(&note.index) {
-            failed.retain(|known| known.index != note.index);
-            failed.push(FailedPiece { index: note.index, error: note.error });
+    look(plan, options).await
+}
+
+/// Boxed here, or every program would compile it anew.
+fn look<'a>(plan: &'a ClusterPlan, options: &'a PieceOptions) -> BoxFuture<'a, Result<ClusterStatus>> {
+    async move {
+        let staging = Staging::new(plan, &options.store)?;
+        let opened = open(plan, &plan.source(&options.store)?, options).await;
+        let committed = matches!(opened, Ok(Opened::Committed(_)));
+        let found = staging.list().await?;
+        let mut done: BTreeSet<u64> =
+            staging.receipts(&found).await?.iter().map(|receipt| receipt.index).collect();
+        if committed {
+            done = (0..plan.pieces()).collect();
         }
+        let missing: Vec<u64> = (0..plan.pieces()).filter(|index| !done.contains(index)).collect();
+        let mut failed: Vec<FailedPiece> = Vec::new();
+        for note in staging.failures(&found).await? {
+            if missing.contains(&note.index) {
+                failed.retain(|known| known.index != note.index);
+                failed.push(FailedPiece { index: note.index, error: note.error });
+            }
+        }
+        failed.sort_by_key(|failed| failed.index);
+        Ok(ClusterStatus {
+            plan: plan.id().to_owned(),
+            output: plan.output().to_owned(),
+            pieces: plan.pieces(),
+            done: done.into_iter().collect(),
+            missing,
+            failed,
+            committed,
+        })
     }
-    failed.sort_by_key(|failed| failed.index);
-    Ok(ClusterStatus {
-        plan: plan.id().to_owned(),
-        output: plan.output().to_owned(),
-        pieces: plan.pieces(),
-        done: done.into_iter().collect(),
-        missing,
-        failed,
-        committed,
-    })
+    .boxed()
 }

@@ -12,8 +12,9 @@ use crate::store::Location;
 use arrow::array::RecordBatch;
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::SchemaRef;
+use futures::future::BoxFuture;
 use futures::stream::BoxStream;
-use futures::{Stream, StreamExt, TryStreamExt, stream};
+use futures::{FutureExt, Stream, StreamExt, TryStreamExt, stream};
 use std::ops::RangeInclusive;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -118,25 +119,34 @@ pub async fn read(source: &Location, options: &Options) -> Result<Rows> {
 /// # }).unwrap();
 /// ```
 pub async fn query(source: &Location, options: &Options, query: &Query) -> Result<Rows> {
-    let mut input = source::input(source, options).await?;
-    if let Some(numbers) = &query.parts {
-        keep_parts(&mut input, numbers, source)?;
+    open(source, options, query).await
+}
+
+/// Boxed here, or every program would compile it anew.
+fn open<'a>(source: &'a Location, options: &'a Options, query: &'a Query) -> BoxFuture<'a, Result<Rows>> {
+    async move {
+        let mut input = source::input(source, options).await?;
+        if let Some(numbers) = &query.parts {
+            keep_parts(&mut input, numbers, source)?;
+        }
+        let warnings = input.warnings.clone();
+        let (stopper, stopped) = watch::channel(false);
+        let progress = Arc::new(Progress::default());
+        if query.columns.is_none() && query.filter.is_none() {
+            let input = Arc::new(input);
+            let context = Context::new(&input, options, progress, stopped);
+            let batches = rows(&context, 0..input.parts.len());
+            return Ok(Rows { schema: Arc::clone(&input.schema), warnings, batches, _stopper: stopper });
+        }
+        let (input, share) = share_of(input, query)?;
+        let context = Context::new(&Arc::new(input), options, progress, stopped);
+        let (schema, is_filtered) = (Arc::clone(&share.schema), share.predicate.is_some());
+        let batches = share.rows(&context);
+        let batches =
+            batches.try_filter(move |batch| std::future::ready(!is_filtered || batch.num_rows() > 0));
+        Ok(Rows { schema, warnings, batches: batches.boxed(), _stopper: stopper })
     }
-    let warnings = input.warnings.clone();
-    let (stopper, stopped) = watch::channel(false);
-    let progress = Arc::new(Progress::default());
-    if query.columns.is_none() && query.filter.is_none() {
-        let input = Arc::new(input);
-        let context = Context::new(&input, options, progress, stopped);
-        let batches = rows(&context, 0..input.parts.len());
-        return Ok(Rows { schema: Arc::clone(&input.schema), warnings, batches, _stopper: stopper });
-    }
-    let (input, share) = share_of(input, query)?;
-    let context = Context::new(&Arc::new(input), options, progress, stopped);
-    let (schema, is_filtered) = (Arc::clone(&share.schema), share.predicate.is_some());
-    let batches = share.rows(&context);
-    let batches = batches.try_filter(move |batch| std::future::ready(!is_filtered || batch.num_rows() > 0));
-    Ok(Rows { schema, warnings, batches: batches.boxed(), _stopper: stopper })
+    .boxed()
 }
 
 /// Keeps only the parts with these numbers.

@@ -11,6 +11,8 @@ use aws_sdk_forecast::config::timeout::TimeoutConfig;
 use aws_sdk_forecast::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_forecast::primitives::DateTime;
 use aws_sdk_forecast::types::DataDestination;
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use serde::{Serialize, Serializer};
 use std::fmt;
 use std::sync::Arc;
@@ -95,7 +97,12 @@ pub struct Job {
 /// [`Error::Incomplete`] for a job that does not exist, [`Error::Denied`] if the request is refused, [`Error::Store`]
 /// if the service cannot be reached or returns another error.
 pub async fn describe(arn: &JobArn, options: &StoreOptions) -> Result<Job> {
-    Describer::new(arn, options).await?.describe().await.map_err(Failure::into_error)
+    ask(arn, options).await
+}
+
+/// Boxed here, or every program would compile it anew.
+fn ask<'a>(arn: &'a JobArn, options: &'a StoreOptions) -> BoxFuture<'a, Result<Job>> {
+    async move { Describer::new(arn, options).await?.describe().await.map_err(Failure::into_error) }.boxed()
 }
 
 /// A client for one job.
@@ -146,48 +153,54 @@ macro_rules! description {
 }
 
 impl Describer {
-    pub(super) async fn new(arn: &JobArn, options: &StoreOptions) -> Result<Self> {
-        options.check_service()?;
-        let chain = options.chain();
-        chain.endpoint("Forecast").await?;
-        chain.check().await?;
-        let shared = chain.sdk_config().await;
-        let mut config = aws_sdk_forecast::config::Builder::from(&shared)
-            // The ARN says where the job is, regardless of the region used otherwise.
-            .region(Region::new(arn.region().to_owned()))
-            .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
-            .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT_TIMEOUT).build());
-        if let Some(endpoint) = &options.endpoint_url {
-            config = config.endpoint_url(endpoint);
+    pub(super) fn new<'a>(arn: &'a JobArn, options: &'a StoreOptions) -> BoxFuture<'a, Result<Self>> {
+        async move {
+            options.check_service()?;
+            let chain = options.chain();
+            chain.endpoint("Forecast").await?;
+            chain.check().await?;
+            let shared = chain.sdk_config().await;
+            let mut config = aws_sdk_forecast::config::Builder::from(&shared)
+                // The ARN says where the job is, regardless of the region used otherwise.
+                .region(Region::new(arn.region().to_owned()))
+                .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
+                .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT_TIMEOUT).build());
+            if let Some(endpoint) = &options.endpoint_url {
+                config = config.endpoint_url(endpoint);
+            }
+            Ok(Describer { arn: arn.clone(), client: Client::from_conf(config.build()) })
         }
-        Ok(Describer { arn: arn.clone(), client: Client::from_conf(config.build()) })
+        .boxed()
     }
 
-    pub(super) async fn describe(&self) -> Result<Job, Failure> {
-        let (client, arn) = (&self.client, self.arn.as_str());
-        let described = match self.arn.kind() {
-            JobKind::ForecastExport => description!(
-                client.describe_forecast_export_job().forecast_export_job_arn(arn),
-                forecast_export_job_name
-            )
-            .map_err(|error| self.failure(error)),
-            JobKind::BacktestExport => description!(
-                client.describe_predictor_backtest_export_job().predictor_backtest_export_job_arn(arn),
-                predictor_backtest_export_job_name
-            )
-            .map_err(|error| self.failure(error)),
-            JobKind::ExplainabilityExport => description!(
-                client.describe_explainability_export().explainability_export_arn(arn),
-                explainability_export_name
-            )
-            .map_err(|error| self.failure(error)),
-            JobKind::WhatIfExport => description!(
-                client.describe_what_if_forecast_export().what_if_forecast_export_arn(arn),
-                what_if_forecast_export_name
-            )
-            .map_err(|error| self.failure(error)),
-        };
-        self.job(described?).map_err(Failure::Lasting)
+    pub(super) fn describe(&self) -> BoxFuture<'_, Result<Job, Failure>> {
+        async move {
+            let (client, arn) = (&self.client, self.arn.as_str());
+            let described = match self.arn.kind() {
+                JobKind::ForecastExport => description!(
+                    client.describe_forecast_export_job().forecast_export_job_arn(arn),
+                    forecast_export_job_name
+                )
+                .map_err(|error| self.failure(error)),
+                JobKind::BacktestExport => description!(
+                    client.describe_predictor_backtest_export_job().predictor_backtest_export_job_arn(arn),
+                    predictor_backtest_export_job_name
+                )
+                .map_err(|error| self.failure(error)),
+                JobKind::ExplainabilityExport => description!(
+                    client.describe_explainability_export().explainability_export_arn(arn),
+                    explainability_export_name
+                )
+                .map_err(|error| self.failure(error)),
+                JobKind::WhatIfExport => description!(
+                    client.describe_what_if_forecast_export().what_if_forecast_export_arn(arn),
+                    what_if_forecast_export_name
+                )
+                .map_err(|error| self.failure(error)),
+            };
+            self.job(described?).map_err(Failure::Lasting)
+        }
+        .boxed()
     }
 
     fn job(&self, described: Description) -> Result<Job> {

@@ -20,6 +20,8 @@ use crate::store::{Location, listing};
 use files::Parts;
 use layout::Layout;
 
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use serde::Serialize;
 use std::collections::HashSet;
 use std::future::Future;
@@ -140,66 +142,75 @@ pub async fn sample_until(
 
 /// Writes parts and markers, and publishes them in the order in which the service does. Returns the parts, and the
 /// folders that were created.
-async fn write_and_publish(parts: &Parts, markers: &[Location]) -> Result<(Vec<WrittenFile>, Vec<String>)> {
-    let mut files = parts.write().await?;
-    for target in markers {
-        match marker(target).await {
-            Ok(file) if target.split().1 == MARKERS[0] => files.insert(0, file),
-            Ok(file) => files.push(file),
-            Err(error) => {
-                abort(&mut files).await;
-                return Err(error);
+fn write_and_publish<'a>(
+    parts: &'a Parts,
+    markers: &'a [Location],
+) -> BoxFuture<'a, Result<(Vec<WrittenFile>, Vec<String>)>> {
+    async move {
+        let mut files = parts.write().await?;
+        for target in markers {
+            match marker(target).await {
+                Ok(file) if target.split().1 == MARKERS[0] => files.insert(0, file),
+                Ok(file) => files.push(file),
+                Err(error) => {
+                    abort(&mut files).await;
+                    return Err(error);
+                }
             }
         }
+        publish(&mut files).await?;
+        let is_marker = |file: &WrittenFile| markers.iter().any(|marker| marker.to_string() == file.file);
+        let folders = made_folders(&files);
+        Ok((files.into_iter().map(|file| file.file).filter(|file| !is_marker(file)).collect(), folders))
     }
-    publish(&mut files).await?;
-    let is_marker = |file: &WrittenFile| markers.iter().any(|marker| marker.to_string() == file.file);
-    let folders = made_folders(&files);
-    Ok((files.into_iter().map(|file| file.file).filter(|file| !is_marker(file)).collect(), folders))
+    .boxed()
 }
 
 /// Fails for existing parts, and for parts that would stay next to the new ones; returns the markers that are still
 /// missing.
-async fn refuse_existing(
-    target: &Location,
-    folder: &Location,
-    names: &[PartName],
-    options: &SampleOptions,
-) -> Result<Vec<Location>> {
-    for place in [target, folder] {
-        if place.is_local() && std::fs::metadata(&place.path).is_ok_and(|meta| !meta.is_dir()) {
-            return Err(UsageError::SampleIntoFile { path: place.to_string() }.into());
+fn refuse_existing<'a>(
+    target: &'a Location,
+    folder: &'a Location,
+    names: &'a [PartName],
+    options: &'a SampleOptions,
+) -> BoxFuture<'a, Result<Vec<Location>>> {
+    async move {
+        for place in [target, folder] {
+            if place.is_local() && std::fs::metadata(&place.path).is_ok_and(|meta| !meta.is_dir()) {
+                return Err(UsageError::SampleIntoFile { path: place.to_string() }.into());
+            }
         }
+        let there = match listing::list(&target.as_folder()).await {
+            Ok(listing) => listing.objects,
+            Err(Error::NotFound(_)) if target.is_local() => Vec::new(),
+            Err(error) => return Err(error),
+        };
+        let new: HashSet<&str> = names.iter().map(PartName::as_str).collect();
+        let pattern = Pattern::default();
+        for object in &there {
+            let is_in = |place: &Location| object.folder() == place.path || place.path.is_empty();
+            if !is_in(folder) {
+                continue;
+            }
+            let is_replaced = new.contains(object.file_name());
+            if is_replaced && !options.overwrite {
+                return Err(Error::exists(&object.url, ExistsWhy::Exists));
+            }
+            let is_of_run = pattern
+                .parse(object.folder(), object.file_name())
+                .is_some_and(|name| name.job() == options.job && name.run() == Some(&options.run));
+            if is_of_run && !is_replaced {
+                return Err(Error::exists(&object.url, ExistsWhy::StalePart));
+            }
+        }
+        let mut missing = Vec::new();
+        for name in MARKERS {
+            let marker = target.child(name);
+            if target.store.head(&marker.path).await?.is_none() {
+                missing.push(marker);
+            }
+        }
+        Ok(missing)
     }
-    let there = match listing::list(&target.as_folder()).await {
-        Ok(listing) => listing.objects,
-        Err(Error::NotFound(_)) if target.is_local() => Vec::new(),
-        Err(error) => return Err(error),
-    };
-    let new: HashSet<&str> = names.iter().map(PartName::as_str).collect();
-    let pattern = Pattern::default();
-    for object in &there {
-        let is_in = |place: &Location| object.folder() == place.path || place.path.is_empty();
-        if !is_in(folder) {
-            continue;
-        }
-        let is_replaced = new.contains(object.file_name());
-        if is_replaced && !options.overwrite {
-            return Err(Error::exists(&object.url, ExistsWhy::Exists));
-        }
-        let is_of_run = pattern
-            .parse(object.folder(), object.file_name())
-            .is_some_and(|name| name.job() == options.job && name.run() == Some(&options.run));
-        if is_of_run && !is_replaced {
-            return Err(Error::exists(&object.url, ExistsWhy::StalePart));
-        }
-    }
-    let mut missing = Vec::new();
-    for name in MARKERS {
-        let marker = target.child(name);
-        if target.store.head(&marker.path).await?.is_none() {
-            missing.push(marker);
-        }
-    }
-    Ok(missing)
+    .boxed()
 }

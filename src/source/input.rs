@@ -17,7 +17,8 @@ use crate::store::listing::{self, Listing};
 use crate::store::{Glob, Location, Object, Store};
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use parquet::file::metadata::ParquetMetaData;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -183,7 +184,12 @@ impl Input {
 /// # Errors
 /// [`Error::NotFound`] if the location does not exist, [`Error::Denied`] or [`Error::Store`] if it cannot be listed.
 pub async fn find(source: &Location, pattern: &Pattern) -> Result<Found> {
-    found(listing::list(source).await?, source, pattern)
+    list(source, pattern).await
+}
+
+/// Boxed here, or every program would compile it anew.
+fn list<'a>(source: &'a Location, pattern: &'a Pattern) -> BoxFuture<'a, Result<Found>> {
+    async move { found(listing::list(source).await?, source, pattern) }.boxed()
 }
 
 /// As [`find`], but lists again only what an earlier listing requires.

@@ -3,6 +3,9 @@
 use super::credentials::Credentials;
 use super::objects::ObjectOptions;
 use crate::model::{Result, Setting, StoreProblem};
+
+#[cfg(feature = "aws")]
+use futures::{FutureExt, future::BoxFuture};
 #[cfg(feature = "aws")]
 use std::sync::Arc;
 use std::time::Duration;
@@ -59,7 +62,13 @@ impl StoreOptions {
     /// [`Error::Denied`](crate::Error::Denied) if there are none.
     #[cfg(feature = "aws")]
     pub async fn credentials_source(&self) -> Result<String> {
-        self.chain().source().await
+        self.named_credentials().await
+    }
+
+    /// Boxed here, or every program would compile it anew.
+    #[cfg(feature = "aws")]
+    fn named_credentials(&self) -> BoxFuture<'_, Result<String>> {
+        async move { self.chain().source().await }.boxed()
     }
 
     #[cfg(feature = "aws")]
