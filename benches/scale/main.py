@@ -106,12 +106,39 @@ def on_s3(costs: Costs, size: float, parts: int, workers: int, piece: float) -> 
     )
 
 
+def compared_on_s3(place: str, endpoint: list[str], items: int, rounds: int) -> None:
+    """What two workers of one thread take against one merge of two threads, source and output in S3."""
+    source = f"{place}/exports"
+    run("sample", source, "--items", items, "--steps", 100, "--parts", 24, "--overwrite", *endpoint)
+    print(f"{items * 100:,} rows of CSV in {source}, medians of {rounds} runs\n")
+    print(f"{'to':>8} {'merge s':>8} {'CPU s':>7} {'pieces s':>9} {'CPU s':>7} {'of merge':>9}")
+    for to in ("parquet", "csv"):
+        merges, pieces = [], []
+        for turn in range(rounds):
+            # Each has a name of its own, or the second would find it up to date.
+            target = f"{place}/out{os.getpid()}/{to}{turn}"
+            # Through this machine, as pieces are.
+            merges.append(run("merge", source, "-o", f"{target}.{to}", "--threads", 2, "--on-server", "never", *endpoint))
+            with tempfile.TemporaryDirectory(prefix="scale-") as folder:
+                plan = f"{folder}/plan.json"
+                planned = run("cluster", "plan", source, "-o", f"{target}-pieces.{to}", "--pieces", 8, "--plan", plan, *endpoint)
+                done = run("cluster", "run", plan, "--workers", 2, "--threads", 1, *endpoint)
+                pieces.append((planned[0] + done[0], planned[1] + done[1]))
+        (merged, one), (spread, two) = (tuple(map(statistics.median, zip(*times))) for times in (merges, pieces))
+        print(f"{to:>8} {merged:>8.2f} {one:>7.2f} {spread:>9.2f} {two:>7.2f} {two / one:>8.2f}x", flush=True)
+
+
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--s3", metavar="URL", help="compare with a merge in this place instead, which keeps what is written")
+    arguments.add_argument("--endpoint-url", help="of a server that speaks S3")
     arguments.add_argument("--items", type=int, default=100_000, help="items of the export, of 100 rows each")
     arguments.add_argument("--pieces", type=int, default=16)
     arguments.add_argument("--rounds", type=int, default=3)
     given = arguments.parse_args()
+    if given.s3:
+        endpoint = ["--endpoint-url", given.endpoint_url] if given.endpoint_url else []
+        return compared_on_s3(given.s3.rstrip("/"), endpoint, given.items, given.rounds)
     with tempfile.TemporaryDirectory(prefix="scale-") as name:
         folder = Path(name)
         source = folder / "exports"

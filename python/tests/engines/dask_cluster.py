@@ -9,12 +9,14 @@ import time
 from pathlib import Path
 
 from distributed import Client, LocalCluster
-from harness import Work, bad_cell, check, equality, is_clean, is_same, kills, no_hang, on_s3, passed, use_server
+from harness import (
+    Work, as_driver, bad_cell, check, driver_killed, equality, is_clean, is_same, kills, no_hang, on_s3, passed, use_server,
+)
 
 import forecast_export as fe
 from forecast_export.dask import convert, merge
 
-RUNS = int(sys.argv[1]) if len(sys.argv) > 1 else 4
+RUNS = int(sys.argv[1]) if sys.argv[1:2] and sys.argv[1] != "--driver" else 4
 
 
 def main() -> None:
@@ -40,6 +42,7 @@ def main() -> None:
                 cluster.scale(len(cluster.worker_spec) + 1)
 
         kills(work, merge, client, RUNS, strike, 2.0)
+        driver_killed(work, [__file__, "--driver", cluster.scheduler_address], merge, lambda: client)
 
         # A worker that sleeps past the commit and comes back.
         output = work.folder / "out" / "late_worker.csv"
@@ -75,4 +78,8 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:2] == ["--driver"]:
+        with Client(sys.argv[2]) as connected:
+            as_driver(merge, connected)
+    else:
+        main()

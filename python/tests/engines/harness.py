@@ -9,6 +9,8 @@ import filecmp
 import os
 import random
 import shutil
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -57,6 +59,13 @@ class Work:
         if not output.exists():
             fe.merge(self.sources[source], output)
         return output
+
+    def large(self) -> Path:
+        """An export whose pieces take a while."""
+        source = self.folder / "sources" / "large"
+        if not source.exists():
+            fe.sample(source, items=40_000, steps=50, parts=6, seed=3)
+        return source
 
     def close(self) -> None:
         shutil.rmtree(self.folder)
@@ -178,10 +187,35 @@ def no_hang(work: Work, merge: Call, engine: Any) -> None:
     check(is_same(work.one("csv24", "parquet"), output) and is_clean(output), "the same call goes on from there")
 
 
+def as_driver(merge: Call, engine: Any) -> None:
+    """What a process does that `driver_killed` starts: a merge, on the engine that its script has found."""
+    merge(engine, sys.argv[-2], sys.argv[-1], pieces=24, deadline="5m")
+
+
+def driver_killed(work: Work, driver: list[str], merge: Call, engine: Callable[[], Any]) -> None:
+    """The process that made the call is killed, and the same call does what is missing."""
+    source = work.large()
+    for to in ("csv", "parquet"):
+        output = work.folder / "out" / f"driver.{to}"
+        process = subprocess.Popen([sys.executable, *driver, str(source), str(output)])
+        receipts = output.parent / ".forecast-export"
+        while len(done := list(receipts.glob("*/receipt-*.json"))) < 3:
+            check(process.poll() is None, "the driver is at work")
+            time.sleep(0.02)
+        process.kill()
+        process.wait()
+        check(not output.exists(), "a driver that is killed half-way leaves no output")
+        told: list[fe.Event] = []
+        merge(engine(), source, output, pieces=24, deadline="5m", progress=told.append)
+        check(told[0].bytes > told[0].total_bytes * len(done) // 24, "the same call does not do again what was done")
+        check(fe.verify(output, against=source).equal, f"what a second driver makes of it is exact, {to}")
+        check(is_clean(output), "and leaves nothing staged")
+        output.unlink()
+
+
 def kills(work: Work, merge: Call, engine: Any, runs: int, strike: Callable[[], None], most: float) -> None:
     """Workers are struck at random moments, and the output is exact all the same."""
-    source = work.folder / "sources" / "large"
-    fe.sample(source, items=40_000, steps=50, parts=6, seed=3)
+    source = work.large()
     one = work.folder / "one" / "large.csv"
     fe.merge(source, one)
     for number in range(runs):

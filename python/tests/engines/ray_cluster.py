@@ -7,11 +7,11 @@ import subprocess
 import sys
 
 import ray
-from harness import Work, bad_cell, equality, kills, no_hang, on_s3, passed, use_server
+from harness import Work, as_driver, bad_cell, driver_killed, equality, kills, no_hang, on_s3, passed, use_server
 
 from forecast_export.ray import convert, merge
 
-RUNS = int(sys.argv[1]) if len(sys.argv) > 1 else 2
+RUNS = int(sys.argv[1]) if sys.argv[1:2] and sys.argv[1] != "--driver" else 2
 
 
 def main() -> None:
@@ -29,10 +29,15 @@ def main() -> None:
             os.kill(int(random.choice(found)), signal.SIGKILL)
 
     kills(work, merge, ray, RUNS, strike, 2.0)
+    driver_killed(work, [__file__, "--driver", ray.get_runtime_context().gcs_address], merge, lambda: ray)
     ray.shutdown()
     work.close()
     passed("Ray")
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:2] == ["--driver"]:
+        ray.init(sys.argv[2], log_to_driver=False, logging_level="error")
+        as_driver(merge, ray)
+    else:
+        main()

@@ -11,12 +11,12 @@ import time
 from pathlib import Path
 
 import pyspark
-from harness import Work, bad_cell, equality, kills, no_hang, on_s3, passed, use_server
+from harness import Work, as_driver, bad_cell, driver_killed, equality, kills, no_hang, on_s3, passed, use_server
 from pyspark.sql import SparkSession
 
 from forecast_export.spark import convert, merge
 
-RUNS = int(sys.argv[1]) if len(sys.argv) > 1 else 2
+RUNS = int(sys.argv[1]) if sys.argv[1:2] and sys.argv[1] != "--driver" else 2
 HOME = Path(pyspark.__file__).parent
 
 
@@ -64,19 +64,26 @@ class Standalone:
             process.wait()
 
 
-def main() -> None:
-    use_server()
-    work = Work()
-    cluster = Standalone(2)
+def session(master: str) -> SparkSession:
     os.environ.update(PYSPARK_PYTHON=sys.executable, SPARK_LOCAL_IP="127.0.0.1")
     spark = (
-        SparkSession.builder.master(cluster.url)
+        SparkSession.builder.master(master)
         .config("spark.ui.enabled", "false").config("spark.executor.memory", "512m")
         .config("spark.excludeOnFailure.enabled", "false").config("spark.driver.host", "127.0.0.1")
         .getOrCreate()
     )
     spark.sparkContext.setLogLevel("ERROR")
+    return spark
+
+
+def main() -> None:
+    use_server()
+    work = Work()
+    cluster = Standalone(2)
     try:
+        # First, because an application takes all cores of the cluster.
+        driver_killed(work, [__file__, "--driver", cluster.url], merge, lambda: session(cluster.url))
+        spark = session(cluster.url)
         equality(work, merge, convert, spark)
         on_s3(work, merge, spark)
         bad_cell(work, merge, spark)
@@ -87,12 +94,15 @@ def main() -> None:
                 os.kill(random.choice(executors), random.choice([signal.SIGKILL, signal.SIGTERM]))
 
         kills(work, merge, spark, RUNS, strike, 3.0)
-    finally:
         spark.stop()
+    finally:
         cluster.close()
     work.close()
     passed("Spark")
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:2] == ["--driver"]:
+        as_driver(merge, session(sys.argv[2]))
+    else:
+        main()

@@ -78,7 +78,9 @@ def template_is_sound() -> None:
     for action in ("s3:ListBucket", "s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"):
         check(action in actions, f"workers may {action}")
     retries = template["Resources"]["Job"]["Properties"]["RetryStrategy"]["EvaluateOnExit"]
-    check(retries[0] == {"OnExitCode": "8", "Action": "RETRY"} and retries[-1]["Action"] == "EXIT", "only 8 is tried again")
+    codes = [one.get("OnExitCode") for one in retries if one["Action"] == "RETRY"]
+    check(codes == ["8", "137", "143", None], "what a store failed in, or what was killed or ended, is tried again")
+    check(retries[-1] == {"OnReason": "*", "Action": "EXIT"} and len(retries) <= 5, "all else is not")
 
 
 def objects(value: Any) -> Any:
