@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Says what is in the binary: release/inventory.py TARGET FOLDER [ZIG]
+"""Says what is in the program, or in the Python package: release/inventory.py [--python] TARGET FOLDER [ZIG]
 
 ZIG is the folder of the Zig that linked it, if one did. Writes into FOLDER
   LICENSES-THIRD-PARTY.txt    the licence texts of every crate that is linked, each text once
-  forecast-export.cdx.json    the same crates as a bill of materials, CycloneDX 1.6
   rust-standard-library.html  the licences of Rust's standard library, from the toolchain
+  forecast-export.cdx.json    the same crates as a bill of materials, CycloneDX 1.6; not for the package, where maturin
+                              makes one
 
 The texts come from the sources of the crates, so no host is asked. A crate that ships no text needs one in
 release/licences/CRATE.txt; without it this fails. Crates that only help to compile are left out: build scripts, macros and
@@ -26,8 +27,9 @@ import uuid
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PROVIDED = pathlib.Path(__file__).resolve().parent / "licences"
 IS_LICENCE = re.compile(r"(?i)(.*licen[cs]e.*|copying.*|notice.*|copyright.*|patents.*)")
-# What release/build asks for, besides the default.
-FEATURES = "serve"
+# What is built, and with which features besides the default.
+PROGRAM = ("--features", "serve")
+PACKAGE = ("--manifest-path", "python/Cargo.toml")
 RULE = "=" * 100
 
 
@@ -35,13 +37,13 @@ def run(*command: str) -> str:
     return subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, encoding="utf-8").stdout
 
 
-def linked(target: str) -> list[dict]:
+def linked(built: tuple[str, ...], target: str) -> list[dict]:
     """The packages that are linked, with the edges between them, as Cargo resolves them for this target alone."""
     # Only this command resolves features without those that tests and build scripts ask for.
-    tree = run("cargo", "tree", "--locked", "--features", FEATURES, "--target", target, "--edges", "normal,no-proc-macro", "--prefix", "none", "--format", "{p}")
+    tree = run("cargo", "tree", "--locked", *built, "--target", target, "--edges", "normal,no-proc-macro", "--prefix", "none", "--format", "{p}")
     chosen = {tuple(line.split()[:2]) for line in tree.splitlines() if line}
     # Only this one tells edges and folders.
-    metadata = json.loads(run("cargo", "metadata", "--locked", "--features", FEATURES, "--format-version", "1", "--filter-platform", target))
+    metadata = json.loads(run("cargo", "metadata", "--locked", *built, "--format-version", "1", "--filter-platform", target))
     packages = {package["id"]: package for package in metadata["packages"] if (package["name"], f"v{package['version']}") in chosen}
     if len(packages) != len(chosen):
         sys.exit(f"error: {len(chosen)} crates are linked, but `cargo metadata` knows {len(packages)} of them")
@@ -201,17 +203,21 @@ def write_bill(path: pathlib.Path, packages: list[dict], others: list[dict], tar
 
 
 def main() -> None:
-    target, folder = sys.argv[1], pathlib.Path(sys.argv[2])
+    arguments = sys.argv[1:]
+    of_package = arguments[0] == "--python"
+    target, folder, *zig = arguments[of_package:]
+    folder = pathlib.Path(folder)
     rust = next(line.split()[1] for line in run("rustc", "-vV").splitlines() if line.startswith("release:"))
-    packages = linked(target)
-    beside = others(rust, pathlib.Path(sys.argv[3]) if len(sys.argv) > 3 else None)
+    packages = linked(PACKAGE if of_package else PROGRAM, target)
+    beside = others(rust, pathlib.Path(zig[0]) if zig else None)
     write_licences(folder / "LICENSES-THIRD-PARTY.txt", [package for package in packages if package["source"]], beside)
-    write_bill(folder / "forecast-export.cdx.json", packages, beside, target)
+    if not of_package:
+        write_bill(folder / "forecast-export.cdx.json", packages, beside, target)
     standard = pathlib.Path(run("rustc", "--print", "sysroot").strip()) / "share/doc/rust/COPYRIGHT-library.html"
     if not standard.exists():
         sys.exit(f"error: this toolchain has no {standard}; use one of rustup's")
     shutil.copyfile(standard, folder / "rust-standard-library.html")
-    print(f"{len(packages) - 1} crates are in the program")
+    print(f"{sum(package['source'] is not None for package in packages)} libraries are in it")
 
 
 if __name__ == "__main__":
