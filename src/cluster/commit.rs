@@ -137,18 +137,19 @@ async fn staged_source(staging: &Staging, receipts: &[PieceReceipt]) -> Result<L
         staging.list().await?.into_iter().map(|object| (object.file_name().to_owned(), object)).collect();
     let mut files = Vec::new();
     for file in receipts.iter().flat_map(|receipt| &receipt.files) {
-        let object = there.get(&file.name).filter(|object| {
-            let is_same =
-                file.e_tag.as_ref().zip(object.e_tag.as_ref()).is_none_or(|(a, b)| is_same_tag(a, b));
-            is_same && object.size == file.bytes
-        });
-        let Some(object) = object else {
-            let problem = "this file of a piece is not as it was written";
+        let changed = |problem, found: &str| {
             let place = staging.folder.child(&file.name).to_string();
-            return Err(Error::data(DataErrorKind::Changed, place, problem)
-                .remedy(Remedy::RunWhenQuiet)
-                .into());
+            let error = Error::data(DataErrorKind::Changed, place, problem).remedy(Remedy::RunWhenQuiet);
+            error.value(found.as_bytes())
         };
+        let Some(object) = there.get(&file.name) else {
+            return Err(changed("this file of a piece is missing", "").into());
+        };
+        let tags = file.e_tag.as_ref().zip(object.e_tag.as_ref());
+        if object.size != file.bytes || !tags.is_none_or(|(noted, found)| is_same_tag(noted, found)) {
+            let found = object.e_tag.as_deref().unwrap_or_default();
+            return Err(changed("this file of a piece is not as it was written", found).into());
+        }
         files.push(object.clone());
     }
     staging.folder.with_parts(files)

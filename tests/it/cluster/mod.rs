@@ -355,7 +355,7 @@ fn a_merge_that_was_killed_goes_on_with_what_is_missing() {
 fn on_a_server_the_pieces_are_put_together_by_copies() {
     // Pieces of more than 5 MiB, which S3 copies.
     beside_each_other("cluster", |bucket| {
-        let parts = csv_parts(2, 120_000);
+        let parts = csv_parts(2, 45_000);
         bucket.put_parts("in/", "csv", &parts);
         let scratch = Scratch::new();
         let plan = scratch.path("plan.json").display().to_string();

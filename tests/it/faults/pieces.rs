@@ -95,7 +95,7 @@ fn a_piece_or_a_commit_that_is_killed_at_any_call_is_finished_by_the_next_ones()
     if !has_strace() {
         return;
     }
-    at_each_call(&WAYS, |way, call, nth| {
+    at_each_call(&WAYS, 61, |way, call, nth| {
         for killed in ["cluster piece a.json 1", "cluster commit a.json"] {
             let what = format!("{}: {killed}, killed at {call} {nth}", way.output);
             let scratch = planned(way, "");
@@ -123,7 +123,7 @@ fn a_worker_that_comes_back_after_the_commit_leaves_nothing_wherever_it_was() {
     if !has_strace() {
         return;
     }
-    at_each_call(&WAYS, |way, call, nth| {
+    at_each_call(&WAYS, 61, |way, call, nth| {
         let what = format!("{}, held at {call} {nth}", way.output);
         let scratch = planned(way, "");
         pieces(&scratch, "a", 1);
@@ -144,7 +144,7 @@ fn two_commits_of_one_plan_publish_it_once_wherever_they_meet() {
         return;
     }
     for flags in ["", "--overwrite"] {
-        at_each_call(&WAYS, |way, call, nth| {
+        at_each_call(&WAYS, 61, |way, call, nth| {
             let scratch = planned(way, flags);
             pieces(&scratch, "a", 0);
             let mut other = None;
@@ -166,7 +166,7 @@ fn of_two_plans_for_one_output_one_is_published_wherever_they_meet() {
         return;
     }
     for flags in ["", "--overwrite"] {
-        at_each_call(&WAYS, |way, call, nth| {
+        at_each_call(&WAYS, 61, |way, call, nth| {
             let scratch = planned(way, flags);
             for mark in ["a", "b"] {
                 pieces(&scratch, mark, 0);
@@ -237,7 +237,7 @@ fn whichever_request_fails_the_next_call_goes_on_and_nothing_stays() {
         FAULTS.into_iter().flat_map(move |fault| (0..6).map(move |before| (operation, fault, before)))
     });
     let mut failed = 0;
-    for (operation, fault, before) in sampled(all, 24) {
+    for (operation, fault, before) in sampled(all, 55) {
         for of_pieces in [true, false] {
             let what = format!("{operation}: {fault:?} after {before}, of pieces: {of_pieces}");
             bucket.delete("out/o.csv");
@@ -274,27 +274,28 @@ fn copies_of_pieces_that_fail_are_made_up_for() {
     bucket.put_parts("parquet/", "parquet", &parquet_parts(2, 72_000, 36_000));
     let folder = tempfile::tempdir().expect("a folder");
     let plan = folder.path().join("plan.json").display().to_string();
-    for format in ["csv", "parquet"] {
+    let all = ["csv", "parquet"]
+        .into_iter()
+        .flat_map(|format| [None].into_iter().chain(FAULTS.map(Some)).map(move |fault| (format, fault)));
+    for (format, fault) in sampled(all, 3) {
         let from = bucket.at(&format!("{format}/"));
         let target = format!("out/o.{format}");
         let to = bucket.at(&target);
-        for fault in [None].into_iter().chain(FAULTS.map(Some)) {
-            bucket.succeed(&["cluster", "plan", &from, "-o", &to, "--pieces", "2", "--plan", &plan]);
-            for index in ["0", "1"] {
-                bucket.succeed(&["cluster", "piece", &plan, index]);
-            }
-            bucket.proxy.clear_log();
-            if let Some(fault) = fault {
-                fail(&bucket, "UploadPartCopy", fault, 0);
-            }
-            until_it_succeeds(&bucket, &format!("{fault:?}"), &["cluster", "commit", &plan]);
-            bucket.proxy.clear_faults();
-            assert!(bucket.proxy.count("UploadPartCopy") > 0, "{format}: nothing was copied on the server");
-            bucket.succeed(&["verify", &to, "--against", &from]);
-            let keys = bucket.keys();
-            assert!(keys.iter().all(|key| !key.contains(".forecast-export")), "{fault:?}: {keys:?}");
-            bucket.delete(&target);
-            bucket.delete(&format!("{target}.receipt.json"));
+        bucket.succeed(&["cluster", "plan", &from, "-o", &to, "--pieces", "2", "--plan", &plan]);
+        for index in ["0", "1"] {
+            bucket.succeed(&["cluster", "piece", &plan, index]);
         }
+        bucket.proxy.clear_log();
+        if let Some(fault) = fault {
+            fail(&bucket, "UploadPartCopy", fault, 0);
+        }
+        until_it_succeeds(&bucket, &format!("{fault:?}"), &["cluster", "commit", &plan]);
+        bucket.proxy.clear_faults();
+        assert!(bucket.proxy.count("UploadPartCopy") > 0, "{format}: nothing was copied on the server");
+        bucket.succeed(&["verify", &to, "--against", &from]);
+        let keys = bucket.keys();
+        assert!(keys.iter().all(|key| !key.contains(".forecast-export")), "{fault:?}: {keys:?}");
+        bucket.delete(&target);
+        bucket.delete(&format!("{target}.receipt.json"));
     }
 }
