@@ -300,7 +300,7 @@ mod tests {
     }
 
     fn cases() -> u32 {
-        if std::env::var_os("FORECAST_EXPORT_TESTS").is_some() { 400 } else { 12 }
+        if std::env::var_os("FORECAST_EXPORT_TESTS").is_some() { 150 } else { 12 }
     }
 
     proptest! {

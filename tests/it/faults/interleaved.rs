@@ -95,11 +95,15 @@ pub(super) fn has_strace() -> bool {
     runs
 }
 
-/// Does something for each call that is to be tried, several at a time: most of it is waiting. In a sample that is every
-/// `n`-th call.
-pub(super) fn at_each_call<W: Sync>(ways: &[W], n: usize, try_one: impl Fn(&W, &str, usize) + Sync) {
+/// Does something for each call that is to be tried, several at a time: most of it is waiting. Unless every call
+/// is asked for, that is one of `of`, in a complete run and in a sample.
+pub(super) fn at_each_call<W: Sync>(
+    ways: &[W],
+    of: (usize, usize),
+    try_one: impl Fn(&W, &str, usize) + Sync,
+) {
     let is_every = std::env::var_os("FORECAST_EXPORT_INTERLEAVINGS").is_some();
-    let step = if is_every { 1 } else { full_or_sample(5, n) };
+    let step = if is_every { 1 } else { full_or_sample(of.0, of.1) };
     let ways = ways.iter().enumerate();
     let all: Vec<(&W, &str, usize)> = ways
         .flat_map(|(shift, way)| {
@@ -152,7 +156,7 @@ fn of_two_runs_one_output_is_left_with_its_own_receipt_wherever_they_meet() {
         return;
     }
     for overwrite in ["--overwrite", ""] {
-        at_each_call(&WAYS, 23, |way, call, nth| {
+        at_each_call(&WAYS, (5, 23), |way, call, nth| {
             let what = format!("{} {} {overwrite}, held at {call} {nth}", way.command, way.output);
             let scratch = sources();
             let inject = format!("inject={call}:delay_enter={}:when={nth}", HELD.as_micros());
@@ -180,7 +184,7 @@ fn a_run_that_is_killed_at_any_call_is_finished_by_the_next_one() {
     if !has_strace() {
         return;
     }
-    at_each_call(&WAYS, 23, |way, call, nth| {
+    at_each_call(&WAYS, (5, 23), |way, call, nth| {
         let what = format!("{} {}, killed at {call} {nth}", way.command, way.output);
         let scratch = sources();
         let inject = format!("inject={call}:signal=SIGKILL:when={nth}");
