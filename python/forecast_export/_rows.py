@@ -58,7 +58,7 @@ class Rows:
         return self._stream.schema.__arrow_c_schema__()
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
-        return self._take().capsule()
+        return self._take().capsule(False)
 
     def __iter__(self) -> Iterator[_native.Batch]:
         return _batches(self._take())
@@ -118,7 +118,7 @@ class Rows:
         return table.to_pandas(split_blocks=True, self_destruct=True)  # type: ignore[no-any-return]
 
     def to_polars(self) -> polars.DataFrame:
-        """All rows as a ``polars.DataFrame``, whose numbers are not copied.
+        """All rows as a ``polars.DataFrame``, with nothing copied.
 
         Returns:
             The frame.
@@ -133,7 +133,9 @@ class Rows:
             >>> fe.read("testdata/forecast").to_polars().height
             36
         """
-        frame: polars.DataFrame = self._taken_by(_library("polars", "polars").DataFrame)
+        library = _library("polars", "polars")
+        # Polars keeps strings as views, and would make them of what Arrow's other readers expect.
+        frame: polars.DataFrame = self._taken_by(lambda rows: library.DataFrame(_Views(rows)))
         return frame
 
     def to_duckdb(self, connection: duckdb.DuckDBPyConnection | None = None) -> duckdb.DuckDBPyRelation:
@@ -194,3 +196,13 @@ def _library(name: str, extra: str) -> Any:
     except ImportError as error:
         text = f"{name} is not installed; install it with: pip install 'forecast-export[{extra}]'"
         raise ImportError(text, name=name) from error
+
+
+class _Views:
+    """Rows for a library that keeps strings as views."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        return self._rows._take().capsule(True)

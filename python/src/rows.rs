@@ -104,6 +104,13 @@ impl Shared {
         found
     }
 
+    /// Has strings read as views; returns the schema that the batches have then.
+    fn with_string_views(&self) -> SchemaRef {
+        let mut open = self.open();
+        *open = open.take().map(|Open { rows, active }| Open { rows: rows.with_string_views(), active });
+        open.as_ref().map_or_else(|| Arc::clone(&self.schema), |open| open.rows.schema())
+    }
+
     fn close(&self) {
         self.closed.send_replace(true);
         if let Some(open) = self.open().take() {
@@ -161,10 +168,15 @@ impl Stream {
         ArrowSchema(Arc::clone(&self.shared.schema))
     }
 
-    /// The stream in a capsule for Arrow's C stream interface.
-    fn capsule<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyCapsule>> {
+    /// The stream in a capsule for Arrow's C stream interface, with strings as views if that is asked for.
+    fn capsule<'py>(&self, py: Python<'py>, string_views: bool) -> PyResult<Bound<'py, PyCapsule>> {
         self.check()?;
-        let stream = FFI_ArrowArrayStream::new(Box::new(Reader(Arc::clone(&self.shared))));
+        let schema = match string_views {
+            true => py.detach(|| self.shared.with_string_views()),
+            false => Arc::clone(&self.shared.schema),
+        };
+        let reader = Reader { shared: Arc::clone(&self.shared), schema };
+        let stream = FFI_ArrowArrayStream::new(Box::new(reader));
         PyCapsule::new_with_value(py, stream, c"arrow_array_stream")
     }
 
@@ -192,18 +204,21 @@ impl Stream {
 }
 
 /// What Arrow's C stream reads.
-struct Reader(Arc<Shared>);
+struct Reader {
+    shared: Arc<Shared>,
+    schema: SchemaRef,
+}
 
 impl Iterator for Reader {
     type Item = Result<RecordBatch, ArrowError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let text = match self.0.pull() {
+        let text = match self.shared.pull() {
             Ok(batch) => return batch.map(Ok),
             Err(NoBatch::Closed) => "the rows were closed before the last was read".to_owned(),
             Err(NoBatch::Failed(error)) => {
                 let text = error.named(failure::argument).to_string();
-                *self.0.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                *self.shared.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
                 text
             }
             Err(NoBatch::Interrupted(error)) => {
@@ -218,7 +233,7 @@ impl Iterator for Reader {
 
 impl RecordBatchReader for Reader {
     fn schema(&self) -> SchemaRef {
-        Arc::clone(&self.0.schema)
+        Arc::clone(&self.schema)
     }
 }
 

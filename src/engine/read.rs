@@ -6,12 +6,12 @@ use super::row_group::{Wanted, row_groups_selected};
 use super::rows::{csv_rows_worked, row_groups_of, rows};
 use crate::codec::filter::{Predicate, unknown_column};
 use crate::codec::parquet::StringDecoding;
-use crate::model::{Error, Format, NotFound, Options, Progress, Query, Result, UsageError, Warning};
+use crate::model::{Error, Format, NotFound, Options, Query, Result, UsageError, Warning};
 use crate::source::{self, Input};
 use crate::store::Location;
-use arrow::array::RecordBatch;
+use arrow::array::{ArrayRef, AsArray, RecordBatch, RecordBatchOptions, StringViewArray};
 use arrow::compute::filter_record_batch;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{DataType, FieldRef, Fields, Schema, SchemaRef};
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use futures::{FutureExt, Stream, StreamExt, TryStreamExt, stream};
@@ -30,9 +30,36 @@ use tokio::sync::watch;
 pub struct Rows {
     schema: SchemaRef,
     warnings: Vec<Warning>,
-    batches: BoxStream<'static, Result<RecordBatch>>,
+    batches: Batches,
     // Keeps `stopped` from resolving while the stream is read.
     _stopper: watch::Sender<bool>,
+}
+
+/// Nothing is decoded before the first batch is asked for, so that until then it can be said how.
+enum Batches {
+    Planned(Box<Planned>),
+    Begun(BoxStream<'static, Result<RecordBatch>>),
+}
+
+/// What is to be read.
+struct Planned {
+    input: Input,
+    /// What is wanted of it, if not all of it as it is.
+    share: Option<Share>,
+    options: Options,
+    stopped: watch::Receiver<bool>,
+}
+
+impl Planned {
+    fn begin(self) -> BoxStream<'static, Result<RecordBatch>> {
+        let input = Arc::new(self.input);
+        let context = Context::new(&input, &self.options, Arc::default(), self.stopped);
+        let Some(share) = self.share else { return rows(&context, 0..input.parts.len()) };
+        let is_filtered = share.predicate.is_some();
+        let batches = share.rows(&context);
+        let has_rows = move |batch: &RecordBatch| std::future::ready(!is_filtered || batch.num_rows() > 0);
+        batches.try_filter(has_rows).boxed()
+    }
 }
 
 impl Rows {
@@ -45,6 +72,48 @@ impl Rows {
     pub fn warnings(&self) -> &[Warning] {
         &self.warnings
     }
+
+    /// The same rows with columns of strings as views (`Utf8View` instead of `Utf8`), as Polars and DataFusion keep
+    /// them. That is decided before the first batch is asked for; afterwards it changes nothing.
+    ///
+    /// ```
+    /// use arrow::datatypes::DataType;
+    /// use forecast_export::{Location, Options, read};
+    ///
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let source = Location::parse("testdata/forecast")?;
+    /// let rows = read(&source, &Options::default()).await?.with_string_views();
+    /// assert_eq!(rows.schema().field(0).data_type(), &DataType::Utf8View);
+    /// # Ok::<(), forecast_export::Error>(())
+    /// # }).unwrap();
+    /// ```
+    pub fn with_string_views(mut self) -> Self {
+        if let Batches::Planned(planned) = &mut self.batches {
+            self.schema = with_views(&self.schema);
+            let all = (0..self.schema.fields().len()).collect();
+            let share = planned.share.get_or_insert(Share {
+                predicate: None,
+                columns: all,
+                schema: Arc::clone(&self.schema),
+            });
+            share.schema = Arc::clone(&self.schema);
+            // A filter compares strings.
+            if planned.input.format == Format::Csv && share.predicate.is_none() {
+                planned.input.decode_into(with_views(&planned.input.schema));
+            }
+        }
+        self
+    }
+}
+
+/// A schema whose strings are views.
+fn with_views(schema: &SchemaRef) -> SchemaRef {
+    let view = |field: &FieldRef| match field.data_type() {
+        DataType::Utf8 => Arc::new(field.as_ref().clone().with_data_type(DataType::Utf8View)),
+        _ => Arc::clone(field),
+    };
+    let fields: Fields = schema.fields().iter().map(view).collect();
+    Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()))
 }
 
 impl std::fmt::Debug for Rows {
@@ -57,9 +126,16 @@ impl Stream for Rows {
     type Item = Result<RecordBatch>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut TaskContext<'_>) -> Poll<Option<Self::Item>> {
-        let item = self.batches.poll_next_unpin(context);
+        if let Batches::Planned(_) = &self.batches
+            && let Batches::Planned(planned) =
+                std::mem::replace(&mut self.batches, Batches::Begun(stream::empty().boxed()))
+        {
+            self.batches = Batches::Begun(planned.begin());
+        }
+        let Batches::Begun(batches) = &mut self.batches else { return Poll::Ready(None) };
+        let item = batches.poll_next_unpin(context);
         if matches!(item, Poll::Ready(Some(Err(_)))) {
-            self.batches = stream::empty().boxed();
+            *batches = stream::empty().boxed();
         }
         item
     }
@@ -131,20 +207,14 @@ fn open<'a>(source: &'a Location, options: &'a Options, query: &'a Query) -> Box
         }
         let warnings = input.warnings.clone();
         let (stopper, stopped) = watch::channel(false);
-        let progress = Arc::new(Progress::default());
-        if query.columns.is_none() && query.filter.is_none() {
-            let input = Arc::new(input);
-            let context = Context::new(&input, options, progress, stopped);
-            let batches = rows(&context, 0..input.parts.len());
-            return Ok(Rows { schema: Arc::clone(&input.schema), warnings, batches, _stopper: stopper });
-        }
-        let (input, share) = share_of(input, query)?;
-        let context = Context::new(&Arc::new(input), options, progress, stopped);
-        let (schema, is_filtered) = (Arc::clone(&share.schema), share.predicate.is_some());
-        let batches = share.rows(&context);
-        let batches =
-            batches.try_filter(move |batch| std::future::ready(!is_filtered || batch.num_rows() > 0));
-        Ok(Rows { schema, warnings, batches: batches.boxed(), _stopper: stopper })
+        let (input, share) = match query.columns.is_none() && query.filter.is_none() {
+            true => (input, None),
+            false => share_of(input, query).map(|(input, share)| (input, Some(share)))?,
+        };
+        let schema = share.as_ref().map_or(&input.schema, |share| &share.schema);
+        let schema = Arc::clone(schema);
+        let planned = Planned { input, share, options: options.clone(), stopped };
+        Ok(Rows { schema, warnings, batches: Batches::Planned(Box::new(planned)), _stopper: stopper })
     }
     .boxed()
 }
@@ -236,10 +306,21 @@ impl Share {
     /// The matching rows and wanted columns of a batch.
     fn of(&self, batch: &RecordBatch) -> Result<RecordBatch> {
         let failed = |error| Error::Internal(format!("what is wanted of a batch: {error}"));
-        let given = batch.project(&self.columns).map_err(failed)?;
-        match &self.predicate {
-            Some(predicate) => filter_record_batch(&given, &predicate.rows(batch)?).map_err(failed),
-            None => Ok(given),
+        let mut given = batch.project(&self.columns).map_err(failed)?;
+        if let Some(predicate) = &self.predicate {
+            given = filter_record_batch(&given, &predicate.rows(batch)?).map_err(failed)?;
         }
+        if given.schema() == self.schema {
+            return Ok(given);
+        }
+        let as_view = |(column, field): (&ArrayRef, &FieldRef)| match field.data_type() {
+            DataType::Utf8View if *column.data_type() == DataType::Utf8 => {
+                Arc::new(StringViewArray::from(column.as_string::<i32>())) as ArrayRef
+            }
+            _ => Arc::clone(column),
+        };
+        let columns = given.columns().iter().zip(self.schema.fields()).map(as_view).collect();
+        let count = RecordBatchOptions::new().with_row_count(Some(given.num_rows()));
+        RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &count).map_err(failed)
     }
 }

@@ -173,6 +173,12 @@ impl Input {
         fields.iter().take(own).map(|field| field.name().clone()).collect()
     }
 
+    /// Has the text of CSV parts decoded into these columns, which differ in how values lie in memory.
+    pub(crate) fn decode_into(&mut self, schema: SchemaRef) {
+        self.typing = Arc::new(Typing { schema: Arc::clone(&schema), ..Typing::clone(&self.typing) });
+        self.schema = schema;
+    }
+
     /// The number of rows, if footers tell.
     pub(crate) fn rows(&self) -> Option<u64> {
         self.parts.iter().map(PlannedPart::rows).sum()

@@ -8,7 +8,7 @@ use arrow::array::{
     TimestampMicrosecondArray,
 };
 use arrow::compute::cast;
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, Field};
 use arrow::util::display::array_value_to_string;
 use async_trait::async_trait;
 use chrono::{DateTime, NaiveDate, Utc};
@@ -53,7 +53,7 @@ const COLUMNS: [&str; 6] = ["text", "number", "whole", "day", "time", "flag"];
 const MICROS_OF_DAY: i64 = 86_400_000_000;
 
 fn texts() -> Vec<&'static str> {
-    vec!["", "a", "ab", "abc", "b", "é", "éa", "\u{10ffff}"]
+    vec!["", "a", "ab", "abc", "b", "é", "éa", "\u{10ffff}", "more than twelve bytes"]
 }
 
 fn numbers() -> Vec<f64> {
@@ -351,6 +351,13 @@ fn check(rows: &[Row], parts: &[Vec<u8>], extension: &str, filter: &Filter, colu
         wanted.columns = columns.map(|names| names.into_iter().map(str::to_owned).collect());
         wanted.filter = Some(filter.clone());
         assert_eq!(queried(&source, &options, &wanted).await.expect("some"), expected);
+        // Strings as views are the same strings, whether all rows are wanted or some.
+        for (wanted, expected) in [(&wanted, &expected), (&Query::default(), &all)] {
+            let views = query(&source, &options, wanted).await.expect("some").with_string_views();
+            let is_string = |field: &&Arc<Field>| *field.data_type() == DataType::Utf8;
+            assert_eq!(views.schema().fields().iter().find(is_string), None);
+            assert_eq!(&cells(views).await.expect("some"), expected);
+        }
     });
 }
 

@@ -10,6 +10,7 @@ use arrow::array::{
     TimestampNanosecondArray,
 };
 use arrow::buffer::{Buffer, NullBuffer};
+use arrow::datatypes::DataType;
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -240,10 +241,14 @@ impl Column {
         Ok(())
     }
 
-    /// The rows as an Arrow array; leaves none behind, but the memory that the next rows need.
-    pub(crate) fn finish(&mut self) -> Result<ArrayRef> {
+    /// The rows as an Arrow array; leaves none behind, but the memory that the next rows need. Texts become views if that
+    /// is the type.
+    pub(crate) fn finish(&mut self, data_type: &DataType) -> Result<ArrayRef> {
         let nulls = self.valid().map(|valid| NullBuffer::from(&*valid));
         let array: ArrayRef = match &mut self.values {
+            Values::Text(texts) if *data_type == DataType::Utf8View => {
+                texts.views(nulls).map_err(|error| Error::Internal(format!("a column of text: {error}")))?
+            }
             Values::Text(texts) => {
                 let (offsets, bytes) = texts.rows(nulls.as_ref());
                 let array = StringArray::try_new(offsets, Buffer::from_vec(bytes), nulls);

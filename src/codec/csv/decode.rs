@@ -158,7 +158,10 @@ impl Decoder {
 
     /// The rows as a batch; leaves none behind, but keeps memory for as many.
     pub(crate) fn finish(&mut self) -> Result<RecordBatch> {
-        let columns = self.columns.iter_mut().map(Column::finish).collect::<Result<Vec<ArrayRef>>>()?;
+        let fields = self.typing.schema.fields().iter();
+        let columns = self.columns.iter_mut().zip(fields);
+        let columns: Vec<ArrayRef> =
+            columns.map(|(column, field)| column.finish(field.data_type())).collect::<Result<_>>()?;
         let options = RecordBatchOptions::new().with_row_count(Some(self.rows));
         self.rows = 0;
         RecordBatch::try_new_with_options(Arc::clone(&self.typing.schema), columns, &options)
@@ -338,5 +341,5 @@ pub(crate) fn cells_to_array(
             })?,
         }
     }
-    column.finish()
+    column.finish(&cell_type.data_type())
 }

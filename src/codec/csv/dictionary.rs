@@ -2,8 +2,15 @@
 //! first compared with the most likely text, and hashed only if that fails.
 
 use ahash::RandomState;
-use arrow::buffer::{NullBuffer, OffsetBuffer};
+use arrow::array::{ArrayRef, StringArray, StringViewArray, UInt32Array, new_null_array};
+use arrow::buffer::{Buffer, NullBuffer, OffsetBuffer};
+use arrow::compute::take;
+use arrow::datatypes::DataType;
+use arrow::error::ArrowError;
 use hashbrown::HashTable;
+
+/// Bytes of a text that a view holds by itself, as Arrow's format says.
+const LONGEST_INLINE: usize = 12;
 
 /// A list of keys, and the distinct texts they stand for, in order of first occurrence.
 pub(crate) struct Dictionary {
@@ -183,6 +190,21 @@ impl Dictionary {
         (OffsetBuffer::new(offsets.into()), bytes)
     }
 
+    /// The texts of all rows as views, in which those of more than twelve bytes are stored once.
+    pub(crate) fn views(&self, nulls: Option<NullBuffer>) -> Result<ArrayRef, ArrowError> {
+        if self.ends.is_empty() {
+            return Ok(new_null_array(&DataType::Utf8View, self.keys.len()));
+        }
+        let offsets = std::iter::once(0).chain(self.ends.iter().map(|end| *end as i32)).collect::<Vec<_>>();
+        let offsets = OffsetBuffer::new(offsets.into());
+        let texts = StringArray::try_new(offsets, Buffer::from(self.bytes.as_slice()), None)?;
+        let has_long = (0..self.len() as u32).any(|key| self.text(key).len() > LONGEST_INLINE);
+        let views = StringViewArray::from(&texts);
+        // Else nothing refers to the bytes, and who keeps the views need not keep them.
+        let views = if has_long { views } else { views.gc() };
+        take(&views, &UInt32Array::new(self.keys.clone().into(), nulls), None)
+    }
+
     /// Removes everything but keeps the memory.
     pub(crate) fn clear(&mut self) {
         self.truncate(0, 0);
@@ -250,7 +272,7 @@ impl Shape {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow::array::StringArray;
+    use arrow::array::AsArray;
     use proptest::prelude::*;
 
     proptest! {
@@ -289,6 +311,8 @@ mod tests {
             }
             let valid = rows.iter().map(Option::is_some).collect::<Vec<bool>>();
             let nulls = valid.contains(&false).then(|| NullBuffer::from(valid));
+            let views = dictionary.views(nulls.clone()).expect("texts");
+            prop_assert_eq!(views.as_string_view(), &StringViewArray::from_iter(&rows));
             let (offsets, bytes) = dictionary.rows(nulls.as_ref());
             let found = StringArray::new(offsets, bytes.into(), nulls);
             prop_assert_eq!(found, StringArray::from(rows));

@@ -58,7 +58,7 @@ pub(crate) struct Layout {
 }
 
 /// What is the same for every segment of a run.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Typing {
     pub(crate) schema: SchemaRef,
     pub(crate) types: Vec<CellType>,
