@@ -200,7 +200,8 @@ def driver_killed(work: Work, driver: list[str], merge: Call, engine: Callable[[
         process = subprocess.Popen([sys.executable, *driver, str(source), str(output)])
         receipts = output.parent / ".forecast-export"
         while len(done := list(receipts.glob("*/receipt-*.json"))) < 3:
-            check(process.poll() is None, "the driver is at work")
+            if process.poll() is not None:
+                raise SystemExit("FAILED: the driver has ended by itself")
             time.sleep(0.02)
         process.kill()
         process.wait()

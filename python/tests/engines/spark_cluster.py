@@ -14,6 +14,7 @@ import pyspark
 from harness import Work, as_driver, bad_cell, driver_killed, equality, kills, no_hang, on_s3, passed, use_server
 from pyspark.sql import SparkSession
 
+import forecast_export as fe
 from forecast_export.spark import convert, merge
 
 RUNS = int(sys.argv[1]) if sys.argv[1:2] and sys.argv[1] != "--driver" else 2
@@ -81,8 +82,15 @@ def main() -> None:
     work = Work()
     cluster = Standalone(2)
     try:
-        # First, because an application takes all cores of the cluster.
-        driver_killed(work, [__file__, "--driver", cluster.url], merge, lambda: session(cluster.url))
+        # An application takes all cores of the cluster, so there is one at a time.
+        def merged(url: str, *args: object, **options: object) -> fe.Report:
+            spark = session(url)
+            try:
+                return merge(spark, *args, **options)
+            finally:
+                spark.stop()
+
+        driver_killed(work, [__file__, "--driver", cluster.url], merged, lambda: cluster.url)
         spark = session(cluster.url)
         equality(work, merge, convert, spark)
         on_s3(work, merge, spark)

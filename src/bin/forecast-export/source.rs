@@ -4,7 +4,7 @@ use super::args::{ExportJob, Global, Wait};
 use super::failure::Failure;
 use super::stdin;
 use super::system;
-use forecast_export::{Error, Location, Selection, StoreOptions};
+use forecast_export::{Location, Selection, StoreOptions};
 use std::borrow::Cow;
 
 /// Where SOURCE is. For an export job, also selects its run there.
@@ -106,8 +106,8 @@ mod jobs {
     use super::super::flags::flag;
     use super::super::output;
     use super::super::progress::Waiting;
-    use super::{Error, ExportJob, Failure, Global, Location, Selection, Wait, name_credentials};
-    use forecast_export::{Job, JobArn, JobEvent, Poll, WaitOptions, describe, wait_until};
+    use super::{ExportJob, Failure, Global, Location, Selection, Wait, name_credentials};
+    use forecast_export::{Error, Job, JobArn, JobEvent, Poll, WaitOptions, describe, wait_until};
     use std::io::Read;
     use std::time::Duration;
 
