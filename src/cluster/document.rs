@@ -371,7 +371,7 @@ impl ClusterPlan {
 }
 
 /// Writes a small file in place of what is there.
-/// Boxed here, as [`write`], or every program would compile it anew.
+/// Boxed here, or every program would compile it anew.
 fn read(place: &Location) -> BoxFuture<'_, Result<Option<Bytes>>> {
     place.store.read_small(&place.path, LONGEST).boxed()
 }

@@ -69,7 +69,7 @@ fn ways_on_server() -> Vec<Way> {
 
 fn kills() -> usize {
     let asked = std::env::var("FORECAST_EXPORT_KILLS");
-    asked.map_or(full_or_sample(10, 2), |text| text.parse().expect("a number"))
+    asked.map_or(full_or_sample(10, 1), |text| text.parse().expect("a number"))
 }
 
 fn random(below: Duration) -> Duration {

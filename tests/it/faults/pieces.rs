@@ -95,7 +95,7 @@ fn a_piece_or_a_commit_that_is_killed_at_any_call_is_finished_by_the_next_ones()
     if !has_strace() {
         return;
     }
-    at_each_call(&WAYS, (11, 61), |way, call, nth| {
+    at_each_call(&WAYS, (11, 97), |way, call, nth| {
         for killed in ["cluster piece a.json 1", "cluster commit a.json"] {
             let what = format!("{}: {killed}, killed at {call} {nth}", way.output);
             let scratch = planned(way, "");
@@ -123,7 +123,7 @@ fn a_worker_that_comes_back_after_the_commit_leaves_nothing_wherever_it_was() {
     if !has_strace() {
         return;
     }
-    at_each_call(&WAYS, (11, 61), |way, call, nth| {
+    at_each_call(&WAYS, (11, 97), |way, call, nth| {
         let what = format!("{}, held at {call} {nth}", way.output);
         let scratch = planned(way, "");
         pieces(&scratch, "a", 1);
@@ -144,7 +144,7 @@ fn two_commits_of_one_plan_publish_it_once_wherever_they_meet() {
         return;
     }
     for flags in ["", "--overwrite"] {
-        at_each_call(&WAYS, (11, 61), |way, call, nth| {
+        at_each_call(&WAYS, (11, 97), |way, call, nth| {
             let scratch = planned(way, flags);
             pieces(&scratch, "a", 0);
             let mut other = None;
@@ -166,7 +166,7 @@ fn of_two_plans_for_one_output_one_is_published_wherever_they_meet() {
         return;
     }
     for flags in ["", "--overwrite"] {
-        at_each_call(&WAYS, (11, 61), |way, call, nth| {
+        at_each_call(&WAYS, (11, 97), |way, call, nth| {
             let scratch = planned(way, flags);
             for mark in ["a", "b"] {
                 pieces(&scratch, mark, 0);

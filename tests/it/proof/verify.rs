@@ -473,7 +473,7 @@ fn an_object_is_compared_before_a_byte_of_it_is_uploaded() {
 #[test]
 fn a_large_object_that_was_compared_is_uploaded_in_pieces() {
     let bucket = bucket("large");
-    let parts = csv_parts(2, 160_000);
+    let parts = csv_parts(2, 60_000);
     bucket.put_parts("in/", "csv", &parts);
     bucket.succeed(&["merge", &bucket.at("in"), "-o", &bucket.at("out/all.csv"), "--verify"]);
     assert!(bucket.proxy.count("UploadPart") > 1);
