@@ -107,7 +107,8 @@ def on_s3(costs: Costs, size: float, parts: int, workers: int, piece: float) -> 
 
 
 def compared_on_s3(place: str, endpoint: list[str], items: int, rounds: int) -> None:
-    """What two workers of one thread take against one merge of two threads, source and output in S3."""
+    """What two workers of one thread take against one merge of two threads, in pieces of the
+    adapters' size, source and output in S3."""
     source = f"{place}/exports"
     run("sample", source, "--items", items, "--steps", 100, "--parts", 24, "--overwrite", *endpoint)
     print(f"{items * 100:,} rows of CSV in {source}, medians of {rounds} runs\n")
@@ -121,7 +122,8 @@ def compared_on_s3(place: str, endpoint: list[str], items: int, rounds: int) -> 
             merges.append(run("merge", source, "-o", f"{target}.{to}", "--threads", 2, "--on-server", "never", *endpoint))
             with tempfile.TemporaryDirectory(prefix="scale-") as folder:
                 plan = f"{folder}/plan.json"
-                planned = run("cluster", "plan", source, "-o", f"{target}-pieces.{to}", "--pieces", 8, "--plan", plan, *endpoint)
+                asked = ("cluster", "plan", source, "-o", f"{target}-pieces.{to}", "--piece-bytes", "256MB")
+                planned = run(*asked, "--plan", plan, *endpoint)
                 done = run("cluster", "run", plan, "--workers", 2, "--threads", 1, *endpoint)
                 pieces.append((planned[0] + done[0], planned[1] + done[1]))
         (merged, one), (spread, two) = (tuple(map(statistics.median, zip(*times))) for times in (merges, pieces))

@@ -15,6 +15,11 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use std::collections::HashMap;
 use std::future::Future;
+use std::time::Duration;
+
+/// How often a commit looks whether another one that publishes at the same moment is done; ten seconds in all.
+const LOOKS: usize = 40;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(250);
 
 /// Puts the pieces of a plan together, publishes the output, and removes what was staged. If that was done before, only
 /// what may still be staged is removed.
@@ -46,17 +51,38 @@ fn put_together<'a>(
             Opened::Committed(done) => run_until(done, stop.clone(), &mut *on_event).await,
         };
         let report = match published {
-            Err(error) if !matches!(error, Error::Stopped) => match open(plan, &source, options).await {
-                // Another commit was first, and has removed what this one wanted to read.
-                Ok(Opened::Committed(done)) => run_until(done, stop, on_event).await?,
-                _ => return Err(error),
-            },
+            Err(error) if !matches!(error, Error::Stopped) => {
+                match made_by_another(plan, &source, options, &error).await {
+                    Some(done) => run_until(done, stop, on_event).await?,
+                    None => return Err(error),
+                }
+            }
             published => published?,
         };
         staging.clear().await?;
         Ok(report)
     }
     .boxed()
+}
+
+/// The output, if another commit was first: it has removed what this one wanted to read, or has taken its place.
+async fn made_by_another(
+    plan: &ClusterPlan,
+    source: &Location,
+    options: &PieceOptions,
+    error: &Error,
+) -> Option<Plan> {
+    // The files of a conversion appear one by one, and only the last tells that they belong together.
+    let looks = if matches!(error, Error::OutputExists(_)) { LOOKS } else { 1 };
+    for look in 0..looks {
+        if look > 0 {
+            tokio::time::sleep(BETWEEN_LOOKS).await;
+        }
+        if let Ok(Opened::Committed(done)) = open(plan, source, options).await {
+            return Some(done);
+        }
+    }
+    None
 }
 
 async fn publish(
