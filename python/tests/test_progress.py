@@ -40,8 +40,8 @@ def test_progress_is_told_at_most_ten_times_a_second(large: pathlib.Path, folder
     times: list[float] = []
     fe.merge(large, folder / "all.parquet", progress=lambda _: times.append(time.monotonic()))
     assert len(times) > 3
-    # The last one is told when all is done, whenever that is.
-    assert all(later - earlier >= 0.099 for earlier, later in zip(times, times[1:-1]))
+    # The last one is told when all is done, whenever that is. One may come late, and the next one not.
+    assert len(times) - 2 <= (times[-1] - times[0]) / 0.1 + 1
 
 
 def test_verify_sample_and_a_plan_tell_too(large: pathlib.Path, folder: pathlib.Path) -> None:
