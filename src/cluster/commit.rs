@@ -52,9 +52,13 @@ fn put_together<'a>(
         };
         let report = match published {
             Err(error) if !matches!(error, Error::Stopped) => {
-                match made_by_another(plan, &source, options, &error).await {
-                    Some(done) => run_until(done, stop, on_event).await?,
-                    None => return Err(error),
+                let another = made_by_another(plan, &source, options, &error);
+                tokio::select! {
+                    done = another => match done {
+                        Some(done) => run_until(done, stop, on_event).await?,
+                        None => return Err(error),
+                    },
+                    () = stop.clone() => return Err(Error::Stopped),
                 }
             }
             published => published?,
