@@ -192,8 +192,7 @@ fn begin_in(text: &[u8], line_end: LineEnd, layout: &Layout) -> Option<usize> {
         let whole = &rest[..whole_records(rest)];
         !whole.is_empty() && count_rows(whole, layout, &mut Vec::new()).is_ok()
     };
-    let last_byte = if line_end == LineEnd::Cr { b'\r' } else { b'\n' };
-    let outside = memchr::memchr(last_byte, text).map(|at| at + 1);
+    let outside = memchr::memchr(line_end.last_byte(), text).map(|at| at + 1);
     if let Some(begin) = outside.filter(looks_right) {
         return Some(begin);
     }

@@ -38,7 +38,7 @@ pub(super) async fn records_at(store: &Store, part: &PlannedPart, wanted: &[At])
         return Err(Error::Internal("a part that cannot be cut was cut".into()));
     };
     // Where a CR alone ends some records of a part whose lines end with LF, nobody cuts.
-    let last_byte = if head.line_end == Some(LineEnd::Cr) { b'\r' } else { b'\n' };
+    let last_byte = head.line_end.unwrap_or(LineEnd::Lf).last_byte();
     let mut begin = Between { position: range.start, lines: head.header_lines };
     let mut found = Vec::with_capacity(wanted.len());
     let mut text: Vec<u8> = Vec::new();

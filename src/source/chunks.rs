@@ -30,7 +30,7 @@ impl TextPart {
     /// return may be the first half of a line end.
     fn is_cut_within_line(&self, text: &[u8]) -> bool {
         let is_cut = self.head.end.is_some_and(|end| end < self.object.size);
-        let last = if self.head.line_end == Some(LineEnd::Cr) { b'\r' } else { b'\n' };
+        let last = self.head.line_end.unwrap_or(LineEnd::Lf).last_byte();
         is_cut && text.last().is_some_and(|byte| *byte != last)
     }
 }

@@ -67,6 +67,14 @@ impl LineEnd {
         }
     }
 
+    /// The byte with which a line is over.
+    pub(crate) fn last_byte(self) -> u8 {
+        match self {
+            LineEnd::Lf | LineEnd::CrLf => b'\n',
+            LineEnd::Cr => b'\r',
+        }
+    }
+
     pub(crate) fn name(self) -> &'static str {
         match self {
             LineEnd::Lf => "LF",
