@@ -30,15 +30,11 @@ use tokio::sync::watch;
 pub struct Rows {
     schema: SchemaRef,
     warnings: Vec<Warning>,
-    batches: Batches,
+    /// Nothing is decoded before the first batch is asked for, so that until then it can be said how.
+    planned: Option<Box<Planned>>,
+    batches: BoxStream<'static, Result<RecordBatch>>,
     // Keeps `stopped` from resolving while the stream is read.
     _stopper: watch::Sender<bool>,
-}
-
-/// Nothing is decoded before the first batch is asked for, so that until then it can be said how.
-enum Batches {
-    Planned(Box<Planned>),
-    Begun(BoxStream<'static, Result<RecordBatch>>),
 }
 
 /// What is to be read.
@@ -88,7 +84,7 @@ impl Rows {
     /// # }).unwrap();
     /// ```
     pub fn with_string_views(mut self) -> Self {
-        if let Batches::Planned(planned) = &mut self.batches {
+        if let Some(planned) = &mut self.planned {
             self.schema = with_views(&self.schema);
             let all = (0..self.schema.fields().len()).collect();
             let share = planned.share.get_or_insert(Share {
@@ -126,16 +122,12 @@ impl Stream for Rows {
     type Item = Result<RecordBatch>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut TaskContext<'_>) -> Poll<Option<Self::Item>> {
-        if let Batches::Planned(_) = &self.batches
-            && let Batches::Planned(planned) =
-                std::mem::replace(&mut self.batches, Batches::Begun(stream::empty().boxed()))
-        {
-            self.batches = Batches::Begun(planned.begin());
+        if let Some(planned) = self.planned.take() {
+            self.batches = planned.begin();
         }
-        let Batches::Begun(batches) = &mut self.batches else { return Poll::Ready(None) };
-        let item = batches.poll_next_unpin(context);
+        let item = self.batches.poll_next_unpin(context);
         if matches!(item, Poll::Ready(Some(Err(_)))) {
-            *batches = stream::empty().boxed();
+            self.batches = stream::empty().boxed();
         }
         item
     }
@@ -213,8 +205,8 @@ fn open<'a>(source: &'a Location, options: &'a Options, query: &'a Query) -> Box
         };
         let schema = share.as_ref().map_or(&input.schema, |share| &share.schema);
         let schema = Arc::clone(schema);
-        let planned = Planned { input, share, options: options.clone(), stopped };
-        Ok(Rows { schema, warnings, batches: Batches::Planned(Box::new(planned)), _stopper: stopper })
+        let planned = Some(Box::new(Planned { input, share, options: options.clone(), stopped }));
+        Ok(Rows { schema, warnings, planned, batches: stream::empty().boxed(), _stopper: stopper })
     }
     .boxed()
 }
@@ -310,16 +302,18 @@ impl Share {
         if let Some(predicate) = &self.predicate {
             given = filter_record_batch(&given, &predicate.rows(batch)?).map_err(failed)?;
         }
-        if given.schema() == self.schema {
+        let becomes_view = |(column, field): &(&ArrayRef, &FieldRef)| {
+            (column.data_type(), field.data_type()) == (&DataType::Utf8, &DataType::Utf8View)
+        };
+        let columns = || given.columns().iter().zip(self.schema.fields());
+        if !columns().any(|pair| becomes_view(&pair)) {
             return Ok(given);
         }
-        let as_view = |(column, field): (&ArrayRef, &FieldRef)| match field.data_type() {
-            DataType::Utf8View if *column.data_type() == DataType::Utf8 => {
-                Arc::new(StringViewArray::from(column.as_string::<i32>())) as ArrayRef
-            }
-            _ => Arc::clone(column),
+        let as_view = |pair: (&ArrayRef, &FieldRef)| match becomes_view(&pair) {
+            true => Arc::new(StringViewArray::from(pair.0.as_string::<i32>())) as ArrayRef,
+            false => Arc::clone(pair.0),
         };
-        let columns = given.columns().iter().zip(self.schema.fields()).map(as_view).collect();
+        let columns = columns().map(as_view).collect();
         let count = RecordBatchOptions::new().with_row_count(Some(given.num_rows()));
         RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &count).map_err(failed)
     }

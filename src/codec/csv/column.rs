@@ -6,10 +6,10 @@ use crate::codec::value::{Zone, double, time};
 use crate::model::{Error, Result};
 
 use arrow::array::{
-    ArrayRef, BooleanArray, Date32Array, Float64Array, Int64Array, StringArray, TimestampMicrosecondArray,
+    ArrayRef, BooleanArray, Date32Array, Float64Array, Int64Array, TimestampMicrosecondArray,
     TimestampNanosecondArray,
 };
-use arrow::buffer::{Buffer, NullBuffer};
+use arrow::buffer::NullBuffer;
 use arrow::datatypes::DataType;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -246,13 +246,12 @@ impl Column {
     pub(crate) fn finish(&mut self, data_type: &DataType) -> Result<ArrayRef> {
         let nulls = self.valid().map(|valid| NullBuffer::from(&*valid));
         let array: ArrayRef = match &mut self.values {
-            Values::Text(texts) if *data_type == DataType::Utf8View => {
-                texts.views(nulls).map_err(|error| Error::Internal(format!("a column of text: {error}")))?
-            }
             Values::Text(texts) => {
-                let (offsets, bytes) = texts.rows(nulls.as_ref());
-                let array = StringArray::try_new(offsets, Buffer::from_vec(bytes), nulls);
-                Arc::new(array.map_err(|error| Error::Internal(format!("a column of text: {error}")))?)
+                let array = match data_type {
+                    DataType::Utf8View => texts.views(nulls),
+                    _ => texts.strings(nulls),
+                };
+                array.map_err(|error| Error::Internal(format!("a column of text: {error}")))?
             }
             Values::Timestamp { texts, values, unit, zone } => {
                 let of = |key: &u32| values.get(*key as usize).copied().unwrap_or(0);

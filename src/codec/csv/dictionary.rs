@@ -8,6 +8,7 @@ use arrow::compute::take;
 use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 use hashbrown::HashTable;
+use std::sync::Arc;
 
 /// Bytes of a text that a view holds by itself, as Arrow's format says.
 const LONGEST_INLINE: usize = 12;
@@ -158,10 +159,10 @@ impl Dictionary {
         self.keys.push(0);
     }
 
-    /// The texts of all rows, one after the other, and where each begins and ends. That of a null is empty.
-    pub(crate) fn rows(&self, nulls: Option<&NullBuffer>) -> (OffsetBuffer<i32>, Vec<u8>) {
+    /// The texts of all rows, one after the other. That of a null is empty.
+    pub(crate) fn strings(&self, nulls: Option<NullBuffer>) -> Result<ArrayRef, ArrowError> {
         let length = |key: &u32| self.text(*key).len();
-        let is_valid = |row: usize| nulls.is_none_or(|nulls| nulls.is_valid(row));
+        let is_valid = |row: usize| nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row));
         let valid = self.keys.iter().enumerate().filter(|(row, _)| is_valid(*row));
         let mut bytes = Vec::with_capacity(valid.map(|(_, key)| length(key)).sum());
         // All texts come from a chunk, which is far smaller than 2 GiB, see `source::chunks`.
@@ -187,7 +188,8 @@ impl Dictionary {
                 offsets.push(bytes.len() as i32);
             }
         }
-        (OffsetBuffer::new(offsets.into()), bytes)
+        let offsets = OffsetBuffer::new(offsets.into());
+        Ok(Arc::new(StringArray::try_new(offsets, Buffer::from_vec(bytes), nulls)?))
     }
 
     /// The texts of all rows as views, in which those of more than twelve bytes are stored once.
@@ -313,9 +315,8 @@ mod tests {
             let nulls = valid.contains(&false).then(|| NullBuffer::from(valid));
             let views = dictionary.views(nulls.clone()).expect("texts");
             prop_assert_eq!(views.as_string_view(), &StringViewArray::from_iter(&rows));
-            let (offsets, bytes) = dictionary.rows(nulls.as_ref());
-            let found = StringArray::new(offsets, bytes.into(), nulls);
-            prop_assert_eq!(found, StringArray::from(rows));
+            let strings = dictionary.strings(nulls).expect("texts");
+            prop_assert_eq!(strings.as_string(), &StringArray::from(rows));
         }
 
         #[test]
