@@ -78,14 +78,25 @@ class Costs:
         return self.cpu_of_piece * self.pieces * size / self.bytes
 
 
+def run_in_pieces(
+    source: object, output: object, plan: Path, workers: int, *flags: object, store: tuple[str, ...] = ()
+) -> tuple[float, float]:
+    """Wall and CPU seconds of a plan and of all its pieces, on workers of one thread."""
+    planned = run("cluster", "plan", source, "-o", output, "--plan", plan, *flags, *store)
+    done = run("cluster", "run", plan, "--workers", workers, "--threads", 1, *store)
+    return planned[0] + done[0], planned[1] + done[1]
+
+
+def medians(times: list[tuple[float, float]]) -> tuple[float, float]:
+    return statistics.median(time[0] for time in times), statistics.median(time[1] for time in times)
+
+
 def measured_run(source: Path, output: Path, pieces: int, workers: int, rounds: int) -> tuple[float, float]:
-    plan, times = output.with_suffix(".plan"), []
+    times = []
     for _ in range(rounds):
         clear(output)
-        planned = run("cluster", "plan", source, "-o", output, "--pieces", pieces, "--plan", plan)
-        done = run("cluster", "run", plan, "--workers", workers, "--threads", 1)
-        times.append((planned[0] + done[0], planned[1] + done[1]))
-    return statistics.median(time[0] for time in times), statistics.median(time[1] for time in times)
+        times.append(run_in_pieces(source, output, output.with_suffix(".plan"), workers, "--pieces", pieces))
+    return medians(times)
 
 
 def on_s3(costs: Costs, size: float, parts: int, workers: int, piece: float) -> str:
@@ -106,7 +117,7 @@ def on_s3(costs: Costs, size: float, parts: int, workers: int, piece: float) -> 
     )
 
 
-def compared_on_s3(place: str, endpoint: list[str], items: int, rounds: int) -> None:
+def compared_on_s3(place: str, endpoint: tuple[str, ...], items: int, rounds: int) -> None:
     """What two workers of one thread take against one merge of two threads, in pieces of the
     adapters' size, source and output in S3."""
     source = f"{place}/exports"
@@ -121,12 +132,9 @@ def compared_on_s3(place: str, endpoint: list[str], items: int, rounds: int) -> 
             # Through this machine, as pieces are.
             merges.append(run("merge", source, "-o", f"{target}.{to}", "--threads", 2, "--on-server", "never", *endpoint))
             with tempfile.TemporaryDirectory(prefix="scale-") as folder:
-                plan = f"{folder}/plan.json"
-                asked = ("cluster", "plan", source, "-o", f"{target}-pieces.{to}", "--piece-bytes", "256MB")
-                planned = run(*asked, "--plan", plan, *endpoint)
-                done = run("cluster", "run", plan, "--workers", 2, "--threads", 1, *endpoint)
-                pieces.append((planned[0] + done[0], planned[1] + done[1]))
-        (merged, one), (spread, two) = (tuple(map(statistics.median, zip(*times))) for times in (merges, pieces))
+                plan, size = Path(folder) / "plan.json", ("--piece-bytes", "256MB")
+                pieces.append(run_in_pieces(source, f"{target}-pieces.{to}", plan, 2, *size, store=endpoint))
+        (merged, one), (spread, two) = medians(merges), medians(pieces)
         print(f"{to:>8} {merged:>8.2f} {one:>7.2f} {spread:>9.2f} {two:>7.2f} {two / one:>8.2f}x", flush=True)
 
 
@@ -139,7 +147,7 @@ def main() -> None:
     arguments.add_argument("--rounds", type=int, default=3)
     given = arguments.parse_args()
     if given.s3:
-        endpoint = ["--endpoint-url", given.endpoint_url] if given.endpoint_url else []
+        endpoint = ("--endpoint-url", given.endpoint_url) if given.endpoint_url else ()
         return compared_on_s3(given.s3.rstrip("/"), endpoint, given.items, given.rounds)
     with tempfile.TemporaryDirectory(prefix="scale-") as name:
         folder = Path(name)
