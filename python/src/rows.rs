@@ -74,8 +74,10 @@ impl Shared {
         attached.unwrap_or(Err(NoBatch::Closed))
     }
 
-    /// Waits for a batch, and looks now and then whether there is a reason not to.
+    /// Waits for a batch, and looks before and now and then whether there is a reason not to: whoever reads batches that
+    /// are always there would never wait.
     fn wait(&self, look: impl Fn() -> Result<(), NoBatch>) -> Result<Option<RecordBatch>, NoBatch> {
+        look()?;
         let mut open = self.open();
         let Some(Open { rows, active }) = open.as_mut() else {
             return if self.is_closed() { Err(NoBatch::Closed) } else { Ok(None) };

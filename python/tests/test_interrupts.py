@@ -114,6 +114,18 @@ def test_an_interrupt_while_a_library_reads_ends_it(large: pathlib.Path, folder:
         assert interrupted(what, large, folder, moments.uniform(0, 1.5)) < within()
 
 
+@pytest.mark.parametrize("what", ["to_pyarrow", "to_polars", "polars.DataFrame"])
+def test_an_interrupt_ends_a_long_read_whose_batches_are_always_there(
+    large: pathlib.Path, folder: pathlib.Path, tmp_path: pathlib.Path, what: str
+) -> None:
+    parts = sorted(large.glob("*_part*"), key=lambda part: int(part.stem.rpartition("_part")[2]))
+    stem = parts[0].stem.rpartition("_part")[0]
+    for number, part in enumerate(parts * 10):
+        os.link(part, tmp_path / f"{stem}_part{number}.csv")
+    for after in (0.2, 0.7):
+        assert interrupted(what, tmp_path, folder, after) < within()
+
+
 def test_a_handler_of_ones_own_ends_a_run_with_its_exception(large: pathlib.Path, folder: pathlib.Path) -> None:
     class Late(Exception):
         pass
